@@ -1,0 +1,13 @@
+/// The same rows as the CPU engine's, with oneDNN's convolutions.
+#include <lnpt/onednn.hpp>
+
+#include "rows.hpp"
+
+namespace {
+
+bool const registered = [] {
+  bench_nets::register_rows<lnpt::onednn::backend<float>>("onednn/");
+  return true;
+}();
+
+}  // namespace

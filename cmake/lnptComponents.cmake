@@ -1,0 +1,73 @@
+# The components of lnpt, each an interface target over one more dependency. The build tree and the installed package both
+# read this file, so that a component exists where its dependency does and the headers install everywhere.
+#
+#   lnpt_component(<io|torch|onednn> [REQUIRED])
+#
+# creates lnpt::<component>; without REQUIRED, only where the dependency is found. Macros, because LibTorch built for CUDA
+# enables a language, which CMake does not do inside a function.
+include_guard(GLOBAL)
+
+macro(lnpt_component lnpt_component_name)
+  if(NOT TARGET lnpt::${lnpt_component_name})
+    set(lnpt_component_quiet QUIET)
+    if("${ARGN}" STREQUAL "REQUIRED")
+      set(lnpt_component_quiet REQUIRED)
+    endif()
+    # Targets visible in every directory, as lnpt::<component> is.
+    set(lnpt_component_global ${CMAKE_FIND_PACKAGE_TARGETS_GLOBAL})
+    set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL TRUE)
+    if("${lnpt_component_name}" STREQUAL "io")
+      lnpt_find_io(${lnpt_component_quiet})
+    elseif("${lnpt_component_name}" STREQUAL "torch")
+      lnpt_find_torch(${lnpt_component_quiet})
+    elseif("${lnpt_component_name}" STREQUAL "onednn")
+      lnpt_find_onednn(${lnpt_component_quiet})
+    elseif("${lnpt_component_quiet}" STREQUAL "REQUIRED")
+      message(FATAL_ERROR "lnpt has no component '${lnpt_component_name}': the components are io, torch and onednn.")
+    endif()
+    set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ${lnpt_component_global})
+  endif()
+endmacro()
+
+# lnpt::<component> over lnpt::lnpt and these libraries.
+function(lnpt_add_component component)
+  add_library(lnpt::${component} INTERFACE IMPORTED GLOBAL)
+  target_link_libraries(lnpt::${component} INTERFACE lnpt::lnpt ${ARGN})
+endfunction()
+
+macro(lnpt_find_io)
+  find_package(nlohmann_json 3.10 ${ARGN})
+  if(TARGET nlohmann_json::nlohmann_json)
+    lnpt_add_component(io nlohmann_json::nlohmann_json)
+  endif()
+endmacro()
+
+macro(lnpt_find_torch)
+  # Older LibTorch for CUDA names a target that toolkits from 12.9 on no longer have.
+  find_package(CUDAToolkit QUIET)
+  if(CUDAToolkit_FOUND AND NOT TARGET CUDA::nvToolsExt)
+    add_library(CUDA::nvToolsExt INTERFACE IMPORTED GLOBAL)
+  endif()
+  find_package(Torch ${ARGN})
+  if(TARGET torch)
+    get_target_property(lnpt_torch_options torch INTERFACE_COMPILE_OPTIONS)
+    if("${lnpt_torch_options};${TORCH_CXX_FLAGS}" MATCHES "_GLIBCXX_USE_CXX11_ABI=0")
+      message(FATAL_ERROR "This LibTorch (${Torch_DIR}) was built with the old C++ ABI, which links with no C++20 library: "
+        "take the 'cxx11 ABI' download, a wheel of 2.7 or newer, or Debian's libtorch-dev.")
+    endif()
+    lnpt_add_component(torch ${TORCH_LIBRARIES})
+  endif()
+endmacro()
+
+macro(lnpt_find_onednn)
+  # By path: Debian's own configuration file demands OpenCL, which its package does not bring.
+  find_path(LNPT_ONEDNN_INCLUDE_DIR dnnl.hpp HINTS ${ONEDNN_ROOT} ENV ONEDNN_ROOT PATH_SUFFIXES include)
+  find_library(LNPT_ONEDNN_LIBRARY dnnl HINTS ${ONEDNN_ROOT} ENV ONEDNN_ROOT)
+  mark_as_advanced(LNPT_ONEDNN_INCLUDE_DIR LNPT_ONEDNN_LIBRARY)
+  if(LNPT_ONEDNN_INCLUDE_DIR AND LNPT_ONEDNN_LIBRARY)
+    lnpt_add_component(onednn ${LNPT_ONEDNN_LIBRARY} ${CMAKE_DL_LIBS})
+    target_include_directories(lnpt::onednn INTERFACE ${LNPT_ONEDNN_INCLUDE_DIR})
+  elseif("${ARGN}" STREQUAL "REQUIRED")
+    message(FATAL_ERROR "lnpt::onednn needs dnnl.hpp and libdnnl: install libdnnl-dev, or set ONEDNN_ROOT.")
+  endif()
+endmacro()

@@ -1,0 +1,64 @@
+#include "architecture.hpp"
+
+#include "text.hpp"
+
+namespace cli {
+
+namespace {
+
+[[noreturn]] void refuse_form(std::string_view text) {
+  refuse("\"", text, "\" is no architecture: write ", architecture_forms);
+}
+
+/// A number above 0.
+std::size_t positive(std::string_view text, std::string_view piece) {
+  std::size_t value = 0;
+  auto const [end, problem] = std::from_chars(piece.data(), piece.data() + piece.size(), value);
+  if (problem != std::errc{} || end != piece.data() + piece.size() || value == 0 || value > 1'000'000) refuse_form(text);
+  return value;
+}
+
+std::vector<std::size_t> positives(std::string_view text, std::string_view pieces) {
+  std::vector<std::size_t> values;
+  for (auto const piece : split(pieces, ',')) values.push_back(positive(text, piece));
+  return values;
+}
+
+/// Whether the optional last piece, at `index`, is there; it must then be `word`.
+bool has_suffix(std::string_view text, std::vector<std::string_view> const& pieces, std::size_t index, std::string_view word) {
+  if (pieces.size() > index + 1 || (pieces.size() == index + 1 && pieces[index] != word)) refuse_form(text);
+  return pieces.size() == index + 1;
+}
+
+}  // namespace
+
+architecture parse_architecture(std::string_view text) {
+  auto const pieces = split(text, ':');
+  architecture result{std::string(text), {}};
+  if (pieces[0] == "mlp" && pieces.size() == 2) {
+    auto const sizes = positives(text, pieces[1]);
+    if (sizes.size() < 2) refuse_form(text);
+    result.form = sizes;
+  } else if (pieces[0] == "vgg" && pieces.size() >= 3) {
+    result.form = lnpt::zoo::vgg_options{.depth = static_cast<int>(positive(text, pieces[1])),
+                                         .width = positive(text, pieces[2]),
+                                         .batch_norm = !has_suffix(text, pieces, 3, "nobn")};
+  } else if (pieces[0] == "resnet" && pieces.size() >= 3) {
+    auto const padded = has_suffix(text, pieces, 3, "a");
+    result.form = lnpt::zoo::resnet_options{.depth = static_cast<int>(positive(text, pieces[1])),
+                                            .widths = positives(text, pieces[2]),
+                                            .shortcut = padded ? lnpt::zoo::shortcut::zero_padded : lnpt::zoo::shortcut::convolution};
+  } else if (pieces[0] == "mobilenet" && pieces.size() == 2) {
+    result.form = lnpt::zoo::mobilenet_options{.width = positive(text, pieces[1])};
+  } else {
+    refuse_form(text);
+  }
+  return result;
+}
+
+bool looks_like_architecture(std::string_view text) {
+  auto const kind = text.substr(0, text.find(':'));
+  return kind == "mlp" || kind == "vgg" || kind == "resnet" || kind == "mobilenet";
+}
+
+}  // namespace cli

@@ -1,0 +1,74 @@
+#pragma once
+/// Networks by one string, as `--arch` takes it.
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <lnpt/core/shape.hpp>
+#include <lnpt/nn/network.hpp>
+#include <lnpt/zoo/mlp.hpp>
+#include <lnpt/zoo/mobilenet.hpp>
+#include <lnpt/zoo/resnet.hpp>
+#include <lnpt/zoo/vgg.hpp>
+
+#include "misuse.hpp"
+
+namespace cli {
+
+/// `mlp:12,16,10,5` · `vgg:19:64[:nobn]` · `resnet:32:32,64,128[:a]` · `mobilenet:32`
+struct architecture {
+  std::string text;
+  std::variant<std::vector<std::size_t>, lnpt::zoo::vgg_options, lnpt::zoo::resnet_options, lnpt::zoo::mobilenet_options> form;
+};
+
+inline constexpr char const* architecture_forms =
+    "mlp:12,16,10,5 (input, hidden layers, classes), vgg:19:64[:nobn] (depth, width of the first block), resnet:32:32,64,128[:a] "
+    "(depth 6n+2, widths; a: option-A shortcuts) or mobilenet:32 (width)";
+
+/// Refuses text of no such form, listing the forms.
+[[nodiscard]] architecture parse_architecture(std::string_view text);
+
+/// Whether `text` begins as an architecture does, rather than being the name of a file.
+[[nodiscard]] bool looks_like_architecture(std::string_view text);
+
+/// What surrounds a network: the shape of one sample, {channels, height, width} or {features}, and the number of classes.
+struct surroundings {
+  lnpt::shape input;
+  std::size_t classes = 10;
+};
+
+/// Images of at least this side take MobileNet's strides for ImageNet.
+inline constexpr std::size_t imagenet_side = 128;
+
+/// Builds the network with weights drawn from `seed`.
+template <class Network>
+[[nodiscard]] Network make_network(architecture const& a, surroundings const& around, std::uint64_t seed) {
+  using backend = typename Network::backend;
+  auto const channels = around.input.empty() ? 3 : around.input.front();
+  auto const build = [&](auto options) -> Network {
+    if constexpr (std::same_as<decltype(options), std::vector<std::size_t>>) {
+      if (options.back() != around.classes)
+        lnpt::fail(a.text, " has ", options.back(), " outputs for ", around.classes, " classes: end it with the number of classes");
+      if (!around.input.empty() && options.front() != lnpt::element_count(around.input))
+        lnpt::fail(a.text, " reads ", options.front(), " numbers but an input of shape ", lnpt::list(around.input), " has ",
+                   lnpt::element_count(around.input), ": begin it with that number");
+      return lnpt::zoo::mlp<backend>(options, seed);
+    } else {
+      if (around.input.size() != 3)
+        lnpt::fail(a.text, " reads images, not inputs of shape ", lnpt::list(around.input), ": pass [channels, height, width]");
+      options.input_channels = channels;
+      options.classes = around.classes;
+      if constexpr (std::same_as<decltype(options), lnpt::zoo::vgg_options>) return lnpt::zoo::vgg<backend>(options, seed);
+      if constexpr (std::same_as<decltype(options), lnpt::zoo::resnet_options>) return lnpt::zoo::resnet<backend>(options, seed);
+      if constexpr (std::same_as<decltype(options), lnpt::zoo::mobilenet_options>) {
+        options.imagenet = around.input[1] >= imagenet_side;
+        return lnpt::zoo::mobilenet<backend>(options, seed);
+      }
+    }
+  };
+  return typed([&] { return std::visit(build, a.form); });
+}
+
+}  // namespace cli

@@ -1,0 +1,59 @@
+#pragma once
+/// What score and prune have in common: a student, what to score it with, and what to score it on.
+#include <string>
+
+#include <lnpt/io/safetensors.hpp>
+#include <lnpt/io/state_dict.hpp>
+
+#include "command.hpp"
+#include "scoring.hpp"
+
+namespace cli {
+
+enum class precision_kind { single, twice };
+inline constexpr spelling<precision_kind> precision_names[]{{"double", precision_kind::twice}, {"float", precision_kind::single}};
+
+/// The flags of score and prune.
+struct scoring_options : common_options {
+  std::string arch;
+  std::size_t classes = 0;  ///< 0: as the weights or the architecture say
+  std::string input = "3,32,32";
+  std::string weights, weights_prefix;
+  std::string teacher, teacher_prefix, teacher_arch;
+  std::string data;
+  std::string criterion = "feature_map_synaptic";
+  std::string curvature, probes, loss, temperature, batch_norm, rounds, schedule;
+  double sparsity = -1;  ///< below 0: not given
+  std::string precision = "double";
+  std::string out;
+
+  [[nodiscard]] bool has_sparsity() const { return sparsity >= 0; }
+  void describe(CLI::App& command);
+  /// The criterion with its flags.
+  [[nodiscard]] criterion_spec asked_criterion() const;
+};
+
+/// A network with its weights, and the data to score it on, in one precision.
+template <class T>
+struct scoring_case {
+  cpu_network<T> student;
+  scoring_data<lnpt::cpu::array<T>> data;
+};
+
+/// The number of classes in a file of weights: the height of its classifier; 0 where it has none that we know.
+[[nodiscard]] std::size_t classes_in(lnpt::io::safetensors::file const& file, std::string const& prefix);
+
+/// Loads what the criterion needs, and no teacher and no labels where it needs none.
+template <class T>
+[[nodiscard]] scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criterion);
+
+/// Calls `f(T{})` in the precision asked for.
+template <class F>
+void in_precision(std::string const& precision, F f) {
+  if (parse_choice("precision", precision_names, precision) == precision_kind::single)
+    f(float{});
+  else
+    f(double{});
+}
+
+}  // namespace cli

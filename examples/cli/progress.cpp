@@ -1,0 +1,66 @@
+#include "progress.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace cli {
+
+namespace {
+
+std::string duration(double seconds) {
+  auto const s = static_cast<long>(seconds + 0.5);
+  if (s < 60) return fmt::format("{} s", s);
+  if (s < 3600) return fmt::format("{}:{:02} min", s / 60, s % 60);
+  return fmt::format("{}:{:02} h", s / 3600, s / 60 % 60);
+}
+
+}  // namespace
+
+progress::progress(std::size_t total) : total_(std::max<std::size_t>(total, 1)), terminal_(::isatty(STDERR_FILENO) != 0) {}
+
+progress::~progress() { erase(); }
+
+void progress::doing(std::string what) {
+  what_ = std::move(what);
+  draw(true);
+}
+
+void progress::advance(std::size_t steps) {
+  done_ = std::min(done_ + steps, total_);
+  draw(false);
+}
+
+void progress::milestone(std::string const& text) {
+  erase();
+  auto const left = done_ < total_ && done_ > 0 ? fmt::format("  ({} left)", time_left()) : std::string();
+  fmt::print(stderr, "{}{}\n", text, terminal_ ? "" : left);
+  std::fflush(stderr);
+  draw(true);
+}
+
+void progress::draw(bool always) {
+  using namespace std::chrono_literals;
+  if (!terminal_ || (!always && clock::now() - drawn_ < 100ms)) return;
+  drawn_ = clock::now();
+  constexpr std::size_t width = 24;
+  auto const filled = width * done_ / total_;
+  std::string bar;
+  for (std::size_t i = 0; i < width; ++i) bar += i < filled ? "█" : "░";
+  fmt::print(stderr, "\r\x1b[K{} {:3} %  {} left  {}", bar, 100 * done_ / total_, done_ ? time_left() : "?", what_);
+  std::fflush(stderr);
+}
+
+void progress::erase() const {
+  if (!terminal_) return;
+  fmt::print(stderr, "\r\x1b[K");
+  std::fflush(stderr);
+}
+
+std::string progress::time_left() const {
+  auto const elapsed = std::chrono::duration<double>(clock::now() - start_).count();
+  return duration(elapsed * static_cast<double>(total_ - done_) / static_cast<double>(done_));
+}
+
+}  // namespace cli

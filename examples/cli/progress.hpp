@@ -1,0 +1,37 @@
+#pragma once
+/// How far along a long command is, on standard error.
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+namespace cli {
+
+/// A bar that is redrawn in place on a terminal; elsewhere a plain line for each milestone. Both tell the time left.
+class progress {
+ public:
+  /// `total` in whatever unit `advance` counts.
+  explicit progress(std::size_t total);
+  progress(progress const&) = delete;
+  progress& operator=(progress const&) = delete;
+  ~progress();
+
+  /// What is being done now.
+  void doing(std::string what);
+  void advance(std::size_t steps = 1);
+  /// Something worth a line of its own.
+  void milestone(std::string const& text);
+
+ private:
+  using clock = std::chrono::steady_clock;
+
+  void draw(bool always);
+  void erase() const;
+  [[nodiscard]] std::string time_left() const;
+
+  std::size_t total_, done_ = 0;
+  std::string what_;
+  bool terminal_;
+  clock::time_point start_ = clock::now(), drawn_{};
+};
+
+}  // namespace cli

@@ -1,0 +1,77 @@
+// lnpt score: what each weight is worth.
+#include <algorithm>
+#include <fmt/format.h>
+
+#include <lnpt/io/safetensors_writer.hpp>
+
+#include "loading.hpp"
+#include "text_table.hpp"
+
+namespace cli {
+
+namespace {
+
+/// The scores as F64 under the parameters' own names; parameters without scores are absent.
+template <class T>
+void save_scores(lnpt::score_set<T> const& scores, std::string const& path) {
+  lnpt::io::safetensors::writer writer;
+  for (auto const& p : scores.parameters) {
+    auto const values = lnpt::values_of(p.values);
+    writer.add(p.name, lnpt::shape_of(p.values), std::vector<double>(values.begin(), values.end()));
+  }
+  writer.save(path);
+}
+
+template <class T>
+void print_scores(lnpt::score_set<T> const& scores, bool json) {
+  nlohmann::ordered_json all{{"parameters", nlohmann::json::array()}, {"unreached", scores.unreached}, {"seconds", scores.seconds}};
+  text_table table({"parameter", "weights", "least", "mean", "largest"});
+  for (auto const& p : scores.parameters) {
+    auto const values = lnpt::values_of(p.values);
+    auto const [least, largest] = std::minmax_element(values.begin(), values.end());
+    double sum = 0;
+    for (auto const v : values) sum += static_cast<double>(v);
+    auto const mean = sum / static_cast<double>(values.size());
+    all["parameters"].push_back({{"name", p.name}, {"weights", values.size()}, {"least", *least}, {"mean", mean}, {"largest", *largest}});
+    table.add({p.name, std::to_string(values.size()), fmt::format("{:.4g}", *least), fmt::format("{:.4g}", mean), fmt::format("{:.4g}", *largest)});
+  }
+  if (json) return fmt::print("{}\n", all.dump(2));
+  table.print();
+  for (auto const& name : scores.unreached) fmt::print("{} has no scores: the loss does not reach it\n", name);
+  fmt::print("scored in {:.2f} s\n", scores.seconds);
+}
+
+template <class T>
+void score_as(scoring_options const& o, criterion_spec const& criterion) {
+  auto [student, data] = load_case<T>(o, criterion);
+  auto const scores = score_in_rounds(student, data, {.criterion = criterion, .sparsity = o.has_sparsity() ? o.sparsity : 0, .seed = o.seed});
+  lnpt::require_finite(scores);
+  if (!o.out.empty()) save_scores(scores, o.out);
+  print_scores(scores, o.json);
+}
+
+void describe(CLI::App& command, scoring_options& o) {
+  o.describe(command);
+  command.add_option("--out", o.out, "File for the scores, safetensors: F64 under each parameter's name, larger = keep");
+}
+
+void run(scoring_options const& o) {
+  auto const criterion = o.asked_criterion();
+  if (criterion.rounds_used() > 1 && !o.has_sparsity())
+    refuse(criterion.text, " in ", criterion.rounds_used(), " rounds has to know where they lead: give --sparsity, or --rounds 1");
+  in_precision(o.precision, [&](auto t) { score_as<decltype(t)>(o, criterion); });
+}
+
+}  // namespace
+
+void add_score(CLI::App& app) {
+  add_command<scoring_options>(app,
+                               {"score", "Score every prunable weight of a network by a criterion",
+                                "Scores are of the network as it is or, with --rounds N --sparsity S, of the last of N rounds before its mask.\n\n"
+                                "  lnpt score --arch vgg:19:64 --weights vgg.safetensors --data batch.safetensors --criterion snip --out scores.safetensors\n"
+                                "  lnpt score --arch resnet:32:32,64,128 --weights s.safetensors --teacher t.safetensors --data batch.safetensors\n"
+                                "  lnpt score --arch resnet:56:16,32,64:a --criterion synflow --sparsity .99 --out scores.safetensors"},
+                               describe, run);
+}
+
+}  // namespace cli

@@ -1,0 +1,184 @@
+#pragma once
+/// The algebra of values with tangents: one tangent rule for each kind of primitive, written here and nowhere else.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <lnpt/autodiff/values.hpp>
+
+namespace lnpt {
+
+/// Computes each primal value as it goes: `dual` numbers as the textbook has them. The reference for `replayed`.
+template <class Backend>
+class computed {
+ public:
+  template <class F>
+  auto primal(F f) {
+    return f(algebra_);
+  }
+
+ private:
+  values<Backend> algebra_;
+};
+
+/// Takes each primal value from the tape of an earlier pass over the same rules, and so computes tangents only.
+template <class Backend>
+class replayed {
+ public:
+  explicit replayed(tape<Backend> const& record) : record_(&record) {}
+
+  template <class F>
+  auto primal(F) {
+    using result = std::invoke_result_t<F, values<Backend>&>;
+    if constexpr (std::same_as<result, typename values<Backend>::tensor>) {
+      return record_->tensors.at(next_tensor_++);
+    } else if constexpr (std::same_as<result, channel_vector>) {
+      return record_->channels.at(next_channels_++);
+    } else if constexpr (std::same_as<result, std::pair<channel_vector, channel_vector>>) {
+      next_channels_ += 2;
+      return result{record_->channels.at(next_channels_ - 2), record_->channels.at(next_channels_ - 1)};
+    } else {
+      return result{record_->tensors.at(next_tensor_++), record_->indices.at(next_indices_++)};
+    }
+  }
+
+ private:
+  tape<Backend> const* record_;
+  std::size_t next_tensor_ = 0, next_indices_ = 0, next_channels_ = 0;
+};
+
+/// Values with tangents over a backend that knows values only. `Primal` says where the values come from. A null tangent is zero, and
+/// its work is skipped.
+template <class Backend, template <class> class Primal>
+class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Primal<Backend> {
+ public:
+  using backend = Backend;
+  using array = typename Backend::array;
+  using handle = std::shared_ptr<array const>;
+  using indices = std::shared_ptr<typename Backend::indices const>;
+  using channels = dual<channel_vector>;
+  using term = combination_term<lifted>;
+  struct tensor {
+    handle value;
+    handle tangent = nullptr;
+    explicit operator bool() const { return value != nullptr; }
+  };
+
+  using Primal<Backend>::Primal;
+
+  [[nodiscard]] static array const& value(tensor const& x) { return *x.value; }
+
+  template <class F>
+  tensor linear(tensor const& x, F f) {
+    return {primal([&](auto& a) { return a.linear(x.value, f); }), x.tangent ? share(f(*x.tangent)) : nullptr};
+  }
+
+  template <class Into>
+  tensor bilinear(tensor const& a, tensor const& b, Into into) {
+    array tangent;
+    bool begun = false;
+    auto const more = [&](handle const& left, handle const& right) {
+      if (!left || !right) return;
+      into(*left, *right, tangent, begun);
+      begun = true;
+    };
+    more(a.tangent, b.value);
+    more(a.value, b.tangent);
+    return {primal([&](auto& algebra) { return algebra.bilinear(a.value, b.value, into); }),
+            begun ? share(std::move(tangent)) : nullptr};
+  }
+
+  tensor relu(tensor const& x) {
+    auto const y = primal([&](auto& a) { return a.relu(x.value); });
+    return {y, gated(y, x.tangent)};
+  }
+  tensor gate(tensor const& z, tensor const& g) {
+    return {primal([&](auto& a) { return a.gate(z.value, g.value); }), gated(z.value, g.tangent)};
+  }
+  tensor add(tensor const& x, tensor const& y, bool rectify = false) {
+    auto const z = primal([&](auto& a) { return a.add(x.value, y.value, rectify); });
+    auto tangent = x.tangent && y.tangent ? share(Backend::add(*x.tangent, *y.tangent, false))
+                   : x.tangent            ? x.tangent
+                                          : y.tangent;
+    return {z, rectify ? gated(z, tangent) : tangent};
+  }
+  /// Biases are not prunable and so never carry a direction of their own.
+  tensor add_row(tensor const& x, tensor const& row) {
+    return {primal([&](auto& a) { return a.add_row(x.value, row.value); }), x.tangent};
+  }
+  tensor concat(std::vector<tensor> const& images) {
+    auto const result = primal([&](auto& a) {
+      std::vector<handle> plain;
+      for (auto const& image : images) plain.push_back(image.value);
+      return a.concat(plain);
+    });
+    if (std::none_of(images.begin(), images.end(), [](auto const& image) { return bool(image.tangent); })) return {result};
+    std::vector<handle> moving;
+    for (auto const& image : images) moving.push_back(image.tangent ? image.tangent : share(Backend::scale(*image.value, 0.0)));
+    std::vector<array const*> parts;
+    for (auto const& each : moving) parts.push_back(each.get());
+    return {result, share(Backend::concat(parts))};
+  }
+  std::pair<tensor, indices> max_pool(tensor const& x, auto const& window) {
+    auto [y, chosen] = primal([&](auto& a) { return a.max_pool(x.value, window); });
+    auto tangent = x.tangent ? share(Backend::gather_pool(*x.tangent, *chosen, Backend::extents(*y))) : nullptr;
+    return {tensor{std::move(y), std::move(tangent)}, std::move(chosen)};
+  }
+
+  /// d Σ c_j x_j = Σ (c_j ẋ_j + ċ_j x_j): the same pass over twice the terms.
+  tensor combine(std::vector<term> const& terms, channels const* constant, tensor const& gate, bool rectify = false) {
+    auto const result = primal([&](auto& a) {
+      std::vector<typename values<Backend>::term> plain;
+      for (auto const& t : terms) plain.push_back({t.values.value, t.coefficient.value, t.gated});
+      return a.combine(plain, constant ? &constant->value : nullptr, gate.value, rectify);
+    });
+    std::vector<typename Backend::term> moving;
+    for (auto const& t : terms) {
+      if (t.values.tangent) moving.push_back({t.values.tangent.get(), &t.coefficient.value.values, t.gated});
+      if (t.coefficient.tangent) moving.push_back({t.values.value.get(), &t.coefficient.tangent->values, t.gated});
+    }
+    if (moving.empty()) return {result};
+    auto const* const drift = constant && constant->tangent ? &constant->tangent->values : nullptr;
+    // The tangent of a rectified result passes where the result is positive.
+    auto const* const where = rectify ? result.get() : gate.value.get();
+    return {result, share(Backend::combine(moving, drift, where, false, rectify))};
+  }
+
+  /// d (Σ g, Σ g x) = (Σ ġ, Σ ġ x + g ẋ)
+  std::pair<channels, channels> channel_sums(tensor const& g, tensor const& x, tensor const& gate) {
+    auto [sum, dot] = primal([&](auto& a) { return a.channel_sums(g.value, x.value, gate.value); });
+    channels lifted_sum(std::move(sum)), lifted_dot(std::move(dot));
+    if (g.tangent) {
+      auto moving = Backend::channel_sums(*g.tangent, *x.value, gate.value.get());
+      lifted_sum.tangent = channel_vector{std::move(moving.sum)};
+      lifted_dot.tangent = channel_vector{std::move(moving.dot)};
+    }
+    if (x.tangent) {
+      channel_vector moving{std::move(Backend::channel_sums(*g.value, *x.tangent, gate.value.get()).dot)};
+      lifted_dot.tangent = lifted_dot.tangent ? *lifted_dot.tangent + moving : moving;
+    }
+    return {std::move(lifted_sum), std::move(lifted_dot)};
+  }
+  channels channel_sum(tensor const& g) {
+    channels sum(primal([&](auto& a) { return a.channel_sum(g.value); }));
+    if (g.tangent) sum.tangent = channel_vector{Backend::channel_sum(*g.tangent)};
+    return sum;
+  }
+
+  [[nodiscard]] channels as_channels(tensor const& x) const {
+    return channel_vector{std::vector<double>(x.value->begin(), x.value->end())};
+  }
+  [[nodiscard]] channels constant(std::vector<double> v) const { return channel_vector{std::move(v)}; }
+  [[nodiscard]] static channels without_tangent(channels const& c) { return c.value; }
+  [[nodiscard]] tensor as_tensor(channels const& c) const { return {share(Backend::vector(c.value.values))}; }
+
+ private:
+  using Primal<Backend>::primal;
+
+  [[nodiscard]] static handle share(array&& a) { return std::make_shared<array const>(std::move(a)); }
+  [[nodiscard]] static handle gated(handle const& z, handle const& tangent) {
+    return tangent ? share(Backend::gate(*z, *tangent)) : nullptr;
+  }
+};
+
+}  // namespace lnpt

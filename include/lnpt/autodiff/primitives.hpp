@@ -1,0 +1,95 @@
+#pragma once
+/// The primitives that layer rules are written in, named once and sorted by kind.
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/shape.hpp>
+
+namespace lnpt {
+
+/// One summand of `combine`: coefficient[c] · values, only where the gate is positive if `gated`.
+template <class Algebra>
+struct combination_term {
+  typename Algebra::tensor values;
+  typename Algebra::channels coefficient;
+  bool gated = false;
+};
+
+/// Names every primitive in terms of the few kinds an algebra knows how to carry out. `Algebra` (the derived class) supplies
+///
+///     linear(x, f)            f: array → array                            tangent f(ẋ)
+///     bilinear(a, b, into)    into(a, b, out, accumulate)                 tangent into(ȧ, b) + into(a, ḃ)
+///     relu, gate, add, concat, max_pool, combine, channel_sums                   fused or selecting: a rule of their own
+///
+/// so that a value, a value with a tangent, and a value with an exponent all run the same layer rules.
+template <class Algebra, class Backend>
+class primitives {
+ public:
+  auto conv2d(auto const& x, auto const& w, auto const& geometry) {
+    return self().bilinear(
+        x, w, [&geometry](auto const& xv, auto const& wv, auto& y, bool more) { Backend::conv2d(xv, wv, geometry, y, more); });
+  }
+  auto conv2d_input_gradient(auto const& gy, auto const& w, auto const& geometry, shape const& x_shape) {
+    return self().bilinear(gy, w, [&](auto const& gv, auto const& wv, auto& gx, bool more) {
+      Backend::conv2d_input_gradient(gv, wv, geometry, x_shape, gx, more);
+    });
+  }
+  auto conv2d_weight_gradient(auto const& x, auto const& gy, auto const& geometry, shape const& w_shape) {
+    return self().bilinear(x, gy, [&](auto const& xv, auto const& gv, auto& gw, bool more) {
+      Backend::conv2d_weight_gradient(xv, gv, geometry, w_shape, gw, more);
+    });
+  }
+  auto linear_product(auto const& x, auto const& w) {
+    return self().bilinear(x, w, [](auto const& xv, auto const& wv, auto& y, bool more) { Backend::linear(xv, wv, y, more); });
+  }
+  auto linear_input_gradient(auto const& gy, auto const& w) {
+    return self().bilinear(
+        gy, w, [](auto const& gv, auto const& wv, auto& gx, bool more) { Backend::linear_input_gradient(gv, wv, gx, more); });
+  }
+  auto linear_weight_gradient(auto const& x, auto const& gy) {
+    return self().bilinear(
+        x, gy, [](auto const& xv, auto const& gv, auto& gw, bool more) { Backend::linear_weight_gradient(xv, gv, gw, more); });
+  }
+
+  auto column_sums(auto const& gy) {
+    return self().linear(gy, [](auto const& g) { return Backend::column_sums(g); });
+  }
+  auto average_pool(auto const& x, auto const& window) {
+    return self().linear(x, [&](auto const& v) { return Backend::average_pool(v, window); });
+  }
+  auto average_pool_adjoint(auto const& gy, auto const& window, shape const& x_shape) {
+    return self().linear(gy, [&](auto const& g) { return Backend::average_pool_adjoint(g, window, x_shape); });
+  }
+  auto global_average_pool(auto const& x) {
+    return self().linear(x, [](auto const& v) { return Backend::global_average_pool(v); });
+  }
+  auto global_average_pool_adjoint(auto const& gy, shape const& x_shape) {
+    return self().linear(gy, [&](auto const& g) { return Backend::global_average_pool_adjoint(g, x_shape); });
+  }
+  auto scatter_pool(auto const& gy, auto const& indices, shape const& x_shape) {
+    return self().linear(gy, [&](auto const& g) { return Backend::scatter_pool(g, *indices, x_shape); });
+  }
+  auto flatten(auto const& x) {
+    return self().linear(x, [](auto const& v) { return Backend::flatten(v); });
+  }
+  auto unflatten(auto const& gy, shape const& x_shape) {
+    return self().linear(gy, [&](auto const& g) { return Backend::unflatten(g, x_shape); });
+  }
+  auto slice_channels(auto const& x, std::size_t begin, std::size_t end) {
+    return self().linear(x, [&](auto const& v) { return Backend::slice_channels(v, begin, end); });
+  }
+  auto subsample_pad(auto const& x, std::size_t stride, std::size_t channels) {
+    return self().linear(x, [&](auto const& v) { return Backend::subsample_pad(v, stride, channels); });
+  }
+  auto subsample_pad_adjoint(auto const& gy, std::size_t stride, shape const& x_shape) {
+    return self().linear(gy, [&](auto const& g) { return Backend::subsample_pad_adjoint(g, stride, x_shape); });
+  }
+
+ private:
+  Algebra& self() { return static_cast<Algebra&>(*this); }
+};
+
+}  // namespace lnpt

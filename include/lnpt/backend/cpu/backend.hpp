@@ -1,0 +1,108 @@
+#pragma once
+/// The CPU backend: the value primitives of the network, on xtensor arrays, by Eigen products and oneTBB threads.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <lnpt/backend/cpu/array.hpp>
+#include <lnpt/backend/cpu/channels.hpp>
+#include <lnpt/backend/cpu/conv2d.hpp>
+#include <lnpt/backend/cpu/elementwise.hpp>
+#include <lnpt/backend/cpu/layout.hpp>
+#include <lnpt/backend/cpu/linear.hpp>
+#include <lnpt/backend/cpu/pool.hpp>
+
+namespace lnpt::cpu {
+
+/// Values of the network's primitives for arrays of `T`. Image activations are [C, N, H, W], so that a convolution is one large
+/// product and the work of a channel is contiguous; feature matrices are [N, F]. Bits do not depend on the number of threads.
+template <class T>
+struct backend {
+  using scalar = T;
+  using array = cpu::array<T>;
+  using indices = std::vector<std::uint32_t>;
+  using term = cpu::term<T>;
+  using conv_geometry = cpu::conv_geometry;
+  using pool_window = cpu::pool_window;
+
+  static shape extents(array const& x) { return tensor_traits<array>::shape(x); }
+  /// A batch as callers hold it, [N, C, H, W] or [N, F], in the layout of activations; and where the samples are counted there.
+  static array from_batch(array const& x) { return x.dimension() == 4 ? to_channel_major(x) : x; }
+  static std::size_t samples(array const& x) { return x.dimension() == 4 ? x.shape()[1] : x.shape()[0]; }
+  static array vector(std::vector<double> const& values) {
+    auto result = uninitialized<T>({values.size()});
+    std::transform(values.begin(), values.end(), result.data(), [](double v) { return static_cast<T>(v); });
+    return result;
+  }
+
+  static void conv2d(array const& x, array const& w, conv_geometry const& g, array& y, bool accumulate) { cpu::conv2d(x, w, g, y, accumulate); }
+  static void conv2d_input_gradient(array const& gy, array const& w, conv_geometry const& g, shape const& x_shape, array& gx, bool accumulate) {
+    cpu::conv2d_input_gradient(gy, w, g, x_shape, gx, accumulate);
+  }
+  static void conv2d_weight_gradient(array const& x, array const& gy, conv_geometry const& g, shape const& w_shape, array& gw, bool accumulate) {
+    cpu::conv2d_weight_gradient(x, gy, g, w_shape, gw, accumulate);
+  }
+  static void conv2d_weight_gradient_squares(array const& x, array const& gy, conv_geometry const& g, shape const& w_shape, array& sum, bool accumulate) {
+    cpu::conv2d_weight_gradient_squares(x, gy, g, w_shape, sum, accumulate);
+  }
+
+  static void linear(array const& x, array const& w, array& y, bool accumulate) { cpu::linear(x, w, y, accumulate); }
+  static void linear_input_gradient(array const& gy, array const& w, array& gx, bool accumulate) { cpu::linear_input_gradient(gy, w, gx, accumulate); }
+  static void linear_weight_gradient(array const& x, array const& gy, array& gw, bool accumulate) { cpu::linear_weight_gradient(x, gy, gw, accumulate); }
+  static void linear_weight_gradient_squares(array const& x, array const& gy, array& sum, bool accumulate) {
+    cpu::linear_weight_gradient_squares(x, gy, sum, accumulate);
+  }
+  static array add_row(array x, array const& row) {
+    cpu::add_row(x, row);
+    return x;
+  }
+  static array column_sums(array const& x) { return cpu::column_sums(x); }
+
+  static array max_pool(array const& x, pool_window const& w, indices& chosen) { return cpu::max_pool(x, w.kernel, w.stride, w.padding, chosen); }
+  static array gather_pool(array const& x, indices const& chosen, shape const& y_shape) { return cpu::gather_pool(x, chosen, y_shape); }
+  static array scatter_pool(array const& gy, indices const& chosen, shape const& x_shape) { return cpu::scatter_pool(gy, chosen, x_shape); }
+  static array average_pool(array const& x, pool_window const& w) { return cpu::average_pool(x, w.kernel, w.stride, w.padding); }
+  static array average_pool_adjoint(array const& gy, pool_window const& w, shape const& x_shape) {
+    return cpu::average_pool_adjoint(gy, w.kernel, w.stride, w.padding, x_shape);
+  }
+  static array global_average_pool(array const& x) { return cpu::global_average_pool(x); }
+  static array global_average_pool_adjoint(array const& g, shape const& x_shape) { return cpu::global_average_pool_adjoint(g, x_shape); }
+
+  static array flatten(array const& x) { return cpu::flatten(x); }
+  static array unflatten(array const& x, shape const& x_shape) { return cpu::unflatten(x, x_shape); }
+  static array concat(std::vector<array const*> const& images) { return cpu::concat_channels<T>(images); }
+  static array slice_channels(array const& x, std::size_t begin, std::size_t end) { return cpu::slice_channels(x, begin, end); }
+  static array subsample_pad(array const& x, std::size_t stride, std::size_t channels) {
+    auto const in = extents(x);
+    return cpu::subsample_pad(x, stride, {channels, in[1], (in[2] + stride - 1) / stride, (in[3] + stride - 1) / stride});
+  }
+  static array subsample_pad_adjoint(array const& gy, std::size_t stride, shape const& x_shape) { return cpu::subsample_pad_adjoint(gy, stride, x_shape); }
+
+  static array relu(array const& x) { return cpu::relu(x); }
+  static array gate(array const& z, array const& g) { return cpu::gate(z, g); }
+  static array add(array const& x, array const& y, bool rectify) { return cpu::add(x, y, rectify); }
+  static array scale(array const& x, double factor) { return cpu::scale(x, static_cast<T>(factor)); }
+  static array absolute(array const& x) {
+    return detail::transformed([](T v) { return std::abs(v); }, x);
+  }
+  static array constant(shape const& extents, double value) { return filled(extents, static_cast<T>(value)); }
+  /// The largest absolute value, NaN if there is one: both are the largest pattern of bits without the sign.
+  static double largest(array const& x) {
+    using bits = std::conditional_t<sizeof(T) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;
+    bits result = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) result = std::max(result, std::bit_cast<bits>(x.data()[i]) & (~bits{0} >> 1));
+    return static_cast<double>(std::bit_cast<T>(result));
+  }
+  static auto channel_sums(array const& g, array const& x, array const* gate) { return cpu::channel_sums(g, x, gate); }
+  static std::vector<double> channel_sum(array const& g) { return cpu::channel_sum(g); }
+  static array combine(std::vector<term> const& terms, std::vector<double> const* constant, array const* gate, bool rectify, bool gate_all) {
+    return cpu::channel_combination<T>(terms, constant, gate, rectify, gate_all);
+  }
+};
+
+}  // namespace lnpt::cpu

@@ -1,0 +1,197 @@
+#pragma once
+/// What batch normalisation is made of: sums per channel, and combinations of images with one coefficient per channel.
+///
+/// Vectors over channels are double, and so is every sum: a variance computed as Σx²/n − mean² must not cancel.
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <iterator>
+#include <span>
+#include <vector>
+
+#include <lnpt/backend/cpu/array.hpp>
+#include <lnpt/backend/cpu/elementwise.hpp>
+#include <lnpt/backend/cpu/layout.hpp>
+#include <lnpt/backend/cpu/parallel.hpp>
+#include <lnpt/backend/cpu/simd.hpp>
+#include <lnpt/core/error.hpp>
+
+namespace lnpt::cpu {
+
+/// Per channel: Σ g and Σ g·x.
+struct moments {
+  std::vector<double> sum, dot;
+};
+
+/// One image of a combination, with its coefficient per channel; a gated term counts only where the gate is positive.
+template <class T>
+struct term {
+  array<T> const* values;
+  std::vector<double> const* coefficient;
+  bool gated = false;
+};
+
+namespace detail {
+
+/// The pieces of every channel's run of N·H·W elements: bounds depend on the shape alone.
+struct channel_pieces {
+  std::size_t channels, run;
+  std::size_t per_channel = chunk_count(run, streaming_grain);
+
+  [[nodiscard]] std::size_t count() const { return channels * per_channel; }
+  [[nodiscard]] std::size_t channel(std::size_t piece) const { return piece / per_channel; }
+  [[nodiscard]] std::size_t begin(std::size_t piece) const {
+    return channel(piece) * run + piece % per_channel * streaming_grain;
+  }
+  [[nodiscard]] std::size_t size(std::size_t piece) const {
+    return std::min(streaming_grain, run - piece % per_channel * streaming_grain);
+  }
+};
+
+template <class T>
+[[nodiscard]] channel_pieces pieces_of(array<T> const& x) {
+  require_rank_4("channels", x.shape());
+  return {x.shape()[0], x.shape()[1] * x.shape()[2] * x.shape()[3]};
+}
+
+struct sum_and_dot {
+  double sum = 0, dot = 0;
+};
+
+/// Σ g and Σ g·x over a run, in double lanes; g counts only where `gate` is positive, if there is one.
+template <bool Gated, bool Dot, class T>
+[[nodiscard]] sum_and_dot run_sums(T const* g, T const* x, T const* gate, std::size_t n) {
+  constexpr std::size_t width = lanes<double>;
+  using wide = vec<double, width>;
+  wide sum{}, dot{};
+  std::size_t i = 0;
+  for (; i + width <= n; i += width) {
+    auto values = load<T, width>(g + i);
+    if constexpr (Gated) values = load<T, width>(gate + i) > T{0} ? values : vec<T, width>{};
+    auto const v = __builtin_convertvector(values, wide);
+    sum += v;
+    if constexpr (Dot) dot += v * __builtin_convertvector((load<T, width>(x + i)), wide);
+  }
+  sum_and_dot total;
+  for (std::size_t l = 0; l < width; ++l) total.sum += sum[l], total.dot += dot[l];
+  for (; i < n; ++i) {
+    auto const v = Gated && !(gate[i] > T{0}) ? 0.0 : static_cast<double>(g[i]);
+    total.sum += v;
+    if constexpr (Dot) total.dot += v * static_cast<double>(x[i]);
+  }
+  return total;
+}
+
+/// Sums `f(begin, size)` over the pieces of every channel, in order.
+template <class F>
+[[nodiscard]] moments sum_pieces(channel_pieces const& pieces, F f) {
+  std::vector<sum_and_dot> parts(pieces.count());
+  for_each_task(parts.size(), [&](std::size_t p) { parts[p] = f(pieces.begin(p), pieces.size(p)); });
+  moments total{std::vector<double>(pieces.channels), std::vector<double>(pieces.channels)};
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    total.sum[pieces.channel(p)] += parts[p].sum;
+    total.dot[pieces.channel(p)] += parts[p].dot;
+  }
+  return total;
+}
+
+}  // namespace detail
+
+/// Per channel Σ g and Σ g·x in one pass; g counts only at elements where `gate` is positive, if there is one.
+template <class T>
+[[nodiscard]] moments channel_sums(array<T> const& g, array<T> const& x, array<T> const* gate = nullptr) {
+  if (g.size() != x.size() || (gate && g.size() != gate->size()))
+    fail("channel_sums: images of shape ", list(g.shape()), " and ", list(x.shape()), "; pass images and a gate of one shape");
+  return detail::sum_pieces(detail::pieces_of(g), [&, a = g.data(), b = x.data()](std::size_t begin, std::size_t n) {
+    return gate ? detail::run_sums<true, true>(a + begin, b + begin, gate->data() + begin, n)
+                : detail::run_sums<false, true, T>(a + begin, b + begin, nullptr, n);
+  });
+}
+
+/// Per channel Σ g.
+template <class T>
+[[nodiscard]] std::vector<double> channel_sum(array<T> const& g) {
+  return detail::sum_pieces(detail::pieces_of(g),
+                            [a = g.data()](std::size_t begin, std::size_t n) {
+                              return detail::run_sums<false, false, T>(a + begin, nullptr, nullptr, n);
+                            })
+      .sum;
+}
+
+namespace detail {
+
+/// A combination over one run of one channel: the gated terms first, then the free ones.
+template <class T>
+struct run_combination {
+  std::vector<T const*> values;
+  std::vector<T> coefficient;
+  T constant;
+  T const* gate;
+  bool rectify, gate_all;
+
+  template <std::size_t Gated, std::size_t Free>
+  void apply(T* __restrict out, std::size_t n) const {
+    std::array<T const*, Gated + Free> v;
+    std::array<T, Gated + Free> c;
+    std::copy_n(values.begin(), Gated + Free, v.begin());
+    std::copy_n(coefficient.begin(), Gated + Free, c.begin());
+    auto const value = [&](std::size_t i) {
+      T closed = T{0}, open = constant;
+      for (std::size_t j = 0; j < Gated; ++j) closed += c[j] * v[j][i];
+      for (std::size_t j = Gated; j < Gated + Free; ++j) open += c[j] * v[j][i];
+      if constexpr (Gated != 0) open += gate[i] > T{0} ? closed : T{0};
+      return open;
+    };
+    if (gate_all)
+      for (std::size_t i = 0; i < n; ++i) out[i] = gate[i] > T{0} ? value(i) : T{0};
+    else if (rectify)
+      for (std::size_t i = 0; i < n; ++i) out[i] = rectified(value(i));
+    else
+      for (std::size_t i = 0; i < n; ++i) out[i] = value(i);
+  }
+
+  /// Finds the numbers of gated and free terms among those that are unrolled.
+  template <std::size_t Gated = 0, std::size_t Free = 0>
+  void operator()(std::size_t gated, std::size_t free, T* out, std::size_t n) const {
+    if (Gated == gated && Free == free) return apply<Gated, Free>(out, n);
+    if constexpr (Gated + Free < 4) {
+      if (Gated < gated) return operator()<Gated + 1, Free>(gated, free, out, n);
+      return operator()<Gated, Free + 1>(gated, free, out, n);
+    }
+  }
+};
+
+}  // namespace detail
+
+/// out = Σ_j coefficient_j[c]·values_j + constant[c], in one pass over at most four images.
+/// Gated terms count only where `gate` is positive; `gate_all` zeroes the whole result elsewhere; `rectify` takes max(0, ·) of it.
+template <class T>
+[[nodiscard]] array<T> channel_combination(std::span<term<T> const> terms, std::vector<double> const* constant = nullptr,
+                                           array<T> const* gate = nullptr, bool rectify = false, bool gate_all = false) {
+  if (terms.empty() || terms.size() > 4) fail("channel_combination: ", terms.size(), " terms; pass one to four");
+  auto const pieces = detail::pieces_of(*terms.front().values);
+  std::vector<term<T>> ordered;
+  std::ranges::copy_if(terms, std::back_inserter(ordered), &term<T>::gated);
+  auto const gated = ordered.size();
+  std::ranges::copy_if(terms, std::back_inserter(ordered), std::logical_not<>{}, &term<T>::gated);
+  if ((gated != 0 || gate_all) && !gate) fail("channel_combination: a gated term without a gate; pass the gate");
+  for (auto const& t : terms)
+    if (t.values->size() != pieces.channels * pieces.run || t.coefficient->size() != pieces.channels ||
+        (gate && gate->size() != t.values->size()))
+      fail("channel_combination: ", t.coefficient->size(), " coefficients for an image of shape ", list(t.values->shape()),
+           "; pass images and a gate of one shape, and one coefficient per channel");
+  auto result = array<T>::from_shape(terms.front().values->shape());
+  for_each_task(pieces.count(), [&](std::size_t piece) {
+    auto const c = pieces.channel(piece), begin = pieces.begin(piece);
+    detail::run_combination<T> run{
+        {}, {}, constant ? static_cast<T>((*constant)[c]) : T{0}, gate ? gate->data() + begin : nullptr, rectify, gate_all};
+    for (auto const& t : ordered) {
+      run.values.push_back(t.values->data() + begin);
+      run.coefficient.push_back(static_cast<T>((*t.coefficient)[c]));
+    }
+    run(gated, ordered.size() - gated, result.data() + begin, pieces.size(piece));
+  });
+  return result;
+}
+
+}  // namespace lnpt::cpu

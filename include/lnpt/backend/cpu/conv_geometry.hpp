@@ -1,0 +1,67 @@
+#pragma once
+/// The geometry of a convolution and the extents that follow from it.
+#include <algorithm>
+#include <cstddef>
+
+#include <lnpt/backend/cpu/array.hpp>
+#include <lnpt/core/error.hpp>
+#include <lnpt/core/shape.hpp>
+
+namespace lnpt::cpu {
+
+/// Kernel, stride, zero padding and groups of a convolution.
+struct conv_geometry {
+  std::size_t kernel_h = 1;
+  std::size_t kernel_w = 1;
+  std::size_t stride = 1;
+  std::size_t padding = 0;
+  std::size_t groups = 1;
+
+  [[nodiscard]] std::size_t out_h(std::size_t h) const { return (h + 2 * padding - kernel_h) / stride + 1; }
+  [[nodiscard]] std::size_t out_w(std::size_t w) const { return (w + 2 * padding - kernel_w) / stride + 1; }
+
+  friend bool operator==(conv_geometry const&, conv_geometry const&) = default;
+};
+
+/// Every extent of one convolution, checked: images [C, N, H, W], weights [O, C/groups, kh, kw].
+struct conv_extents {
+  conv_geometry geometry;
+  std::size_t channels, samples, h, w, outputs, out_h, out_w;
+
+  conv_extents(shape const& x, shape const& weights, conv_geometry const& g) : geometry(g) {
+    if (x.size() != 4 || weights.size() != 4 || g.groups == 0 || g.stride == 0 || x[0] != weights[1] * g.groups ||
+        weights[0] % g.groups != 0 || weights[2] != g.kernel_h || weights[3] != g.kernel_w)
+      fail("conv2d: an image of shape ", list(x), " and weights of shape ", list(weights), " with a ", g.kernel_h, "×",
+           g.kernel_w, " kernel, stride ", g.stride, " and ", g.groups,
+           " groups; pass [C, N, H, W] and [O, C/groups, kh, kw], O a multiple of the groups");
+    if (x[2] + 2 * g.padding < g.kernel_h || x[3] + 2 * g.padding < g.kernel_w)
+      fail("conv2d: a ", g.kernel_h, "×", g.kernel_w, " kernel on an image of shape ", list(x), " padded by ", g.padding,
+           "; pass a larger image");
+    channels = x[0], samples = x[1], h = x[2], w = x[3], outputs = weights[0];
+    out_h = g.out_h(h), out_w = g.out_w(w);
+  }
+
+  [[nodiscard]] std::size_t taps() const { return geometry.kernel_h * geometry.kernel_w; }
+  [[nodiscard]] std::size_t group_channels() const { return channels / geometry.groups; }
+  [[nodiscard]] std::size_t group_outputs() const { return outputs / geometry.groups; }
+  [[nodiscard]] std::size_t group_weights() const { return group_outputs() * group_channels() * taps(); }
+  [[nodiscard]] bool depthwise() const { return group_channels() == 1 && group_outputs() == 1; }
+  [[nodiscard]] shape x_shape() const { return {channels, samples, h, w}; }
+  [[nodiscard]] shape y_shape() const { return {outputs, samples, out_h, out_w}; }
+
+  /// Refuses an image of any other shape.
+  template <class T>
+  void require(char const* what, array<T> const& given, shape const& expected) const {
+    if (!std::equal(expected.begin(), expected.end(), given.shape().begin(), given.shape().end()))
+      fail(what, ": an array of shape ", list(given.shape()), "; pass one of shape ", list(expected));
+  }
+
+  /// Sizes an output, or requires the shape of one that is added to.
+  template <class T>
+  void prepare(char const* what, array<T>& out, shape const& expected, bool accumulate) const {
+    if (accumulate) return require(what, out, expected);
+    out.resize(expected);
+  }
+};
+
+}  // namespace lnpt::cpu

@@ -1,0 +1,108 @@
+#pragma once
+/// Elementwise passes over arrays, each one trip through memory.
+#include <concepts>
+#include <type_traits>
+
+#include <lnpt/backend/cpu/array.hpp>
+#include <lnpt/backend/cpu/parallel.hpp>
+#include <lnpt/core/error.hpp>
+
+namespace lnpt::cpu {
+
+namespace detail {
+
+template <class T>
+void require_same_size(char const* what, array<T> const& a, array<T> const& b) {
+  if (a.size() != b.size())
+    fail(what, ": arrays of shape ", list(a.shape()), " and ", list(b.shape()), " do not match; pass two of the same shape");
+}
+
+/// `out[i] = f(x[i]...)` for every element; `out` may be one of the inputs.
+template <class T, class F, class... Inputs>
+void transform(T* out, std::size_t n, F f, Inputs const*... x) {
+  for_chunks(n, streaming_grain, [&](std::size_t begin, std::size_t end) {
+    for (auto i = begin; i != end; ++i) out[i] = f(x[i]...);
+  });
+}
+
+template <class T, class F, class... Inputs>
+[[nodiscard]] array<T> transformed(F f, array<T> const& x, Inputs const&... more) {
+  auto result = array<T>::from_shape(x.shape());
+  transform(result.data(), x.size(), f, x.data(), more.data()...);
+  return result;
+}
+
+/// max(0, x), except that a NaN stays one: a network that has diverged must not look healthy.
+template <class T>
+[[nodiscard]] constexpr T rectified(T x) {
+  return x <= T{0} ? T{0} : x;
+}
+
+}  // namespace detail
+
+/// x + y, or max(0, x + y).
+template <class T>
+[[nodiscard]] array<T> add(array<T> const& x, array<T> const& y, bool rectify = false) {
+  detail::require_same_size("add", x, y);
+  if (rectify) return detail::transformed([](T a, T b) { return detail::rectified(a + b); }, x, y);
+  return detail::transformed([](T a, T b) { return a + b; }, x, y);
+}
+
+/// into += x. (`X` so that an unqualified call never prefers xtensor's function of the same name.)
+template <class T, class X>
+  requires std::same_as<std::remove_cvref_t<X>, array<T>>
+void accumulate(array<T>& into, X&& x) {
+  detail::require_same_size<T>("accumulate", into, x);
+  detail::transform(into.data(), x.size(), [](T a, T b) { return a + b; }, into.data(), x.data());
+}
+
+/// max(0, x).
+template <class T>
+[[nodiscard]] array<T> relu(array<T> const& x) {
+  return detail::transformed([](T a) { return detail::rectified(a); }, x);
+}
+
+/// g where z > 0, else 0: the derivative of `relu` at z, or at its output, applied to g.
+template <class T>
+[[nodiscard]] array<T> gate(array<T> const& z, array<T> const& g) {
+  detail::require_same_size("gate", z, g);
+  return detail::transformed([](T open, T a) { return open > T{0} ? a : T{0}; }, z, g);
+}
+
+/// The same in place.
+template <class T>
+void gate_in_place(array<T> const& z, array<T>& g) {
+  detail::require_same_size("gate_in_place", z, g);
+  detail::transform(g.data(), g.size(), [](T open, T a) { return open > T{0} ? a : T{0}; }, z.data(), g.data());
+}
+
+/// factor · x.
+template <class T>
+[[nodiscard]] array<T> scale(array<T> const& x, T factor) {
+  return detail::transformed([factor](T a) { return factor * a; }, x);
+}
+
+/// x ⊙ y.
+template <class T>
+[[nodiscard]] array<T> multiply(array<T> const& x, array<T> const& y) {
+  detail::require_same_size("multiply", x, y);
+  return detail::transformed([](T a, T b) { return a * b; }, x, y);
+}
+
+/// The sum of all elements, in double.
+template <class T>
+[[nodiscard]] double sum_all(array<T> const& x) {
+  return sum_chunks(x.size(), streaming_grain, 0.0, [&](std::size_t begin, std::size_t end) {
+    constexpr std::size_t width = 16;
+    double part[width] = {};
+    auto i = begin;
+    for (; i + width <= end; i += width)
+      for (std::size_t l = 0; l < width; ++l) part[l] += static_cast<double>(x.data()[i + l]);
+    for (; i != end; ++i) part[0] += static_cast<double>(x.data()[i]);
+    double total = 0;
+    for (auto const each : part) total += each;
+    return total;
+  });
+}
+
+}  // namespace lnpt::cpu

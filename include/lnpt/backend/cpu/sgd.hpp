@@ -1,0 +1,70 @@
+#pragma once
+/// One step of stochastic gradient descent with momentum under a mask.
+#include <algorithm>
+#include <cstdint>
+#include <span>
+
+#include <lnpt/backend/cpu/array.hpp>
+#include <lnpt/backend/cpu/elementwise.hpp>
+#include <lnpt/backend/cpu/parallel.hpp>
+#include <lnpt/core/error.hpp>
+
+namespace lnpt::cpu {
+
+/// The constants of a step, as PyTorch's `SGD` names them.
+struct sgd_constants {
+  double learning_rate = 0.1;
+  double momentum = 0.9;
+  double weight_decay = 0;
+};
+
+namespace detail {
+
+template <class T>
+struct sgd_update {
+  T rate, momentum, decay;
+
+  void operator()(T& w, T g, T& v) const {
+    v = momentum * v + (g + decay * w);
+    w -= rate * v;
+  }
+
+  /// 64 weights or fewer under one word of the mask. Pruned weights become +0.0 whatever their gradient, even NaN.
+  void masked(T* w, T const* g, T* v, std::size_t n, std::uint64_t bits) const {
+    bool keep[64];
+    for (std::size_t i = 0; i < 64; ++i) keep[i] = (bits >> i) & 1;
+    for (std::size_t i = 0; i < n; ++i) {
+      T const next = momentum * v[i] + (g[i] + decay * w[i]);
+      T const moved = w[i] - rate * next;
+      v[i] = keep[i] ? next : T{0};
+      w[i] = keep[i] ? moved : T{0};
+    }
+  }
+};
+
+}  // namespace detail
+
+/// v = μ·v + (g + λ·w); w −= lr·v, for the weights whose bit is set; pruned weights and their momentum become exactly +0.0.
+/// `keep` holds one bit per weight as `mask::words` does; empty: every weight is kept.
+template <class T>
+void sgd_step(array<T>& w, array<T> const& g, array<T>& v, std::span<std::uint64_t const> keep, sgd_constants const& constants) {
+  detail::require_same_size("sgd_step", w, g);
+  detail::require_same_size("sgd_step", w, v);
+  if (!keep.empty() && keep.size() != chunk_count(w.size(), 64))
+    fail("sgd_step: a mask of ", keep.size(), " words for ", w.size(), " weights; pass one word per 64 weights, or none");
+  detail::sgd_update<T> const update{static_cast<T>(constants.learning_rate), static_cast<T>(constants.momentum),
+                                     static_cast<T>(constants.weight_decay)};
+  T* const weights = w.data();
+  T* const velocity = v.data();
+  T const* const gradient = g.data();
+  for_chunks(w.size(), streaming_grain, [&](std::size_t begin, std::size_t end) {
+    if (keep.empty()) {
+      for (auto i = begin; i != end; ++i) update(weights[i], gradient[i], velocity[i]);
+    } else {
+      for (auto i = begin; i < end; i += 64)
+        update.masked(weights + i, gradient + i, velocity + i, std::min<std::size_t>(64, end - i), keep[i / 64]);
+    }
+  });
+}
+
+}  // namespace lnpt::cpu

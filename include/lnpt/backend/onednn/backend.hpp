@@ -1,0 +1,30 @@
+#pragma once
+/// The CPU backend with oneDNN's convolutions.
+#include <type_traits>
+
+#include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/backend/onednn/conv2d.hpp>
+
+namespace lnpt::onednn {
+
+/// Every primitive of `cpu::backend`, the convolution triple by oneDNN, on the same arrays [C, N, H, W].
+///
+///     lnpt::network<lnpt::onednn::backend<float>> net = lnpt::zoo::resnet<lnpt::onednn::backend<float>>({.depth = 32});
+///
+/// Bits do not depend on the number of threads, but may on the machine: oneDNN chooses its code by the processor it meets.
+template <class T>
+struct backend : cpu::backend<T> {
+  static_assert(std::is_same_v<T, float>, "oneDNN convolves in float: use lnpt::onednn::backend<float>, or lnpt::cpu::backend<double>");
+  using array = cpu::array<T>;
+  using conv_geometry = cpu::conv_geometry;
+
+  static void conv2d(array const& x, array const& w, conv_geometry const& g, array& y, bool accumulate) { onednn::conv2d(x, w, g, y, accumulate); }
+  static void conv2d_input_gradient(array const& gy, array const& w, conv_geometry const& g, shape const& x_shape, array& gx, bool accumulate) {
+    onednn::conv2d_input_gradient(gy, w, g, x_shape, gx, accumulate);
+  }
+  static void conv2d_weight_gradient(array const& x, array const& gy, conv_geometry const& g, shape const& w_shape, array& gw, bool accumulate) {
+    onednn::conv2d_weight_gradient(x, gy, g, w_shape, gw, accumulate);
+  }
+};
+
+}  // namespace lnpt::onednn

@@ -1,0 +1,61 @@
+#pragma once
+/// Where a teacher's word comes from: a live model, or predictions that were computed elsewhere.
+#include <concepts>
+#include <functional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/error.hpp>
+#include <lnpt/core/model.hpp>
+
+namespace lnpt {
+
+/// `predict(input, part)`: what the teacher says of `input`, which is part number `part` of the scoring batches.
+template <class G, class T>
+concept guide_for = requires(G const& guide, T const& input, std::size_t part) {
+  { guide.predict(input, part) } -> std::convertible_to<prediction<T>>;
+};
+
+/// A trained model as the guide. It runs in eval mode and is never changed. Its engine may be another than the student's.
+template <differentiable Model>
+class teacher {
+ public:
+  explicit teacher(Model& model) : model_(model) {}
+
+  template <tensor T>
+  [[nodiscard]] prediction<T> predict(T const& input, std::size_t = 0) const {
+    auto& model = model_.get();
+    auto const near = *model.parameters().begin()->value;
+    auto const said = prediction_without_trace(model, convert<tensor_of<Model>>(input, near), normalization{norm_mode::eval});
+    prediction<T> result{convert<T>(said.output, input), std::nullopt};
+    if (said.features) result.features = convert<T>(*said.features, input);
+    return result;
+  }
+
+ private:
+  std::reference_wrapper<Model> model_;
+};
+
+/// A teacher's predictions at hand, one per scoring batch, in their order.
+template <tensor T>
+class known_predictions {
+ public:
+  explicit known_predictions(std::vector<prediction<T>> parts) : parts_(std::move(parts)) {}
+  explicit known_predictions(prediction<T> only) { parts_.push_back(std::move(only)); }
+
+  [[nodiscard]] prediction<T> const& predict(T const&, std::size_t part) const {
+    if (part >= parts_.size())
+      fail("there are predictions for ", parts_.size(), " scoring batches, but batch ", part,
+           " was asked for: pass one per batch");
+    return parts_[part];
+  }
+
+ private:
+  std::vector<prediction<T>> parts_;
+};
+
+/// Stands where a criterion needs no teacher.
+struct no_guide {};
+
+}  // namespace lnpt

@@ -1,0 +1,25 @@
+#pragma once
+/// What a model shows of itself: its parameters and its buffers, by name and role.
+#include <cstddef>
+#include <string>
+
+#include <lnpt/core/tensor.hpp>
+
+namespace lnpt {
+
+/// What a parameter is for. Only `weight` and `classifier_weight` (of convolutions and linear layers) are ever pruned;
+/// the outputs of a classifier are classes, so structured pruning never removes them.
+enum class role { weight, classifier_weight, bias, norm_scale, norm_shift, running_mean, running_variance };
+
+[[nodiscard]] constexpr bool is_prunable(role r) { return r == role::weight || r == role::classifier_weight; }
+
+/// A view of one parameter or buffer of a model; valid while the model lives and does not move.
+template <class T>
+struct parameter {
+  std::string name;  ///< PyTorch's, so that a state_dict loads by name
+  T* value;          ///< the model's own tensor
+  role is = role::weight;
+  std::size_t output_axis = 0;  ///< the axis that counts output channels
+};
+
+}  // namespace lnpt

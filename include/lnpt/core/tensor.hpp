@@ -1,0 +1,144 @@
+#pragma once
+/// What lnpt asks of a tensor type: a handful of operators found by argument-dependent lookup and five functions in `tensor_traits`.
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include <lnpt/core/shape.hpp>
+
+namespace lnpt {
+
+/// How lnpt reads and makes tensors of type `T`. A host engine specialises it:
+///
+///     using value_type = …;                                     float or double
+///     static std::size_t  size(T const&);
+///     static lnpt::shape  shape(T const&);
+///     static void         copy_to(T const&, std::span<value_type>);           row-major
+///     static T            make(shape const&, std::span<value_type const>, T const& near);   on near's device
+///
+/// Optional members, each with a default in the library where it is absent:
+///
+///     static std::span<value_type const> view(T const&);        host memory, row-major: spares the copies
+///     static std::span<value_type>       view(T&);
+///     static void assign(T& into, T const& from);               in place, for handles that share storage
+///     static T    empty(shape const&);                          values unspecified: spares a copy
+///     static T    rows(T const&, std::size_t begin, std::size_t end);   a range of the first axis
+///     exp, log_softmax, row_sum, one_hot, sum                   see loss/functions.hpp: what differentiable losses use
+template <class T>
+struct tensor_traits;
+
+template <class T>
+using value_type = typename tensor_traits<T>::value_type;
+
+namespace detail {
+using std::abs;
+// clang-format off: it takes the products for pointers
+template <class T>
+concept arithmetic_tensor = requires(T const& a, T const& b, value_type<T> s) {
+  { a * b } -> std::convertible_to<T>;
+  { a + b } -> std::convertible_to<T>;
+  { s * a } -> std::convertible_to<T>;
+  { abs(a) } -> std::convertible_to<T>;
+};
+// clang-format on
+}  // namespace detail
+
+/// A copyable array with `*`, `+`, scalar `*` and `abs`, described by `tensor_traits`.
+template <class T>
+concept tensor = std::copyable<T> && std::floating_point<value_type<T>> && detail::arithmetic_tensor<T> &&
+                 requires(T const& t, std::span<value_type<T>> out, std::span<value_type<T> const> in, shape const& extents) {
+                   { tensor_traits<T>::size(t) } -> std::convertible_to<std::size_t>;
+                   { tensor_traits<T>::shape(t) } -> std::convertible_to<shape>;
+                   tensor_traits<T>::copy_to(t, out);
+                   { tensor_traits<T>::make(extents, in, t) } -> std::convertible_to<T>;
+                 };
+
+/// A tensor whose values lie in host memory, row-major, and can be looked at in place.
+template <class T>
+concept host_tensor = tensor<T> && requires(T const& t) {
+  { tensor_traits<T>::view(t) } -> std::convertible_to<std::span<value_type<T> const>>;
+};
+
+/// The extents of a tensor, slowest axis first.
+template <tensor T>
+[[nodiscard]] shape shape_of(T const& t) {
+  return tensor_traits<T>::shape(t);
+}
+
+template <tensor T>
+[[nodiscard]] std::size_t size_of(T const& t) {
+  return tensor_traits<T>::size(t);
+}
+
+/// The values in row-major order: a copy.
+template <tensor T>
+[[nodiscard]] std::vector<value_type<T>> values_of(T const& t) {
+  std::vector<value_type<T>> values(size_of(t));
+  tensor_traits<T>::copy_to(t, values);
+  return values;
+}
+
+/// A tensor of these values, on the device of `near`.
+template <tensor T>
+[[nodiscard]] T make_tensor(shape const& extents, std::span<value_type<T> const> values, T const& near) {
+  return tensor_traits<T>::make(extents, values, near);
+}
+
+/// Writes `from` into `into`, keeping the storage that others may share.
+template <tensor T>
+void assign(T& into, T const& from) {
+  if constexpr (requires { tensor_traits<T>::assign(into, from); })
+    tensor_traits<T>::assign(into, from);
+  else
+    into = from;
+}
+
+/// The rows `begin` to `end` of the first axis: a copy unless the tensor type can slice.
+template <tensor T>
+[[nodiscard]] T rows(T const& t, std::size_t begin, std::size_t end) {
+  if constexpr (requires { tensor_traits<T>::rows(t, begin, end); }) {
+    return tensor_traits<T>::rows(t, begin, end);
+  } else {
+    auto extents = shape_of(t);
+    auto const stride = extents[0] ? size_of(t) / extents[0] : 0;
+    auto const values = values_of(t);
+    extents[0] = end - begin;
+    return make_tensor<T>(extents, std::span(values).subspan(begin * stride, (end - begin) * stride), t);
+  }
+}
+
+/// The same values in another tensor type, converted through host memory; the tensor itself where the types agree.
+template <tensor To, tensor From>
+[[nodiscard]] To convert(From const& from, To const& near) {
+  if constexpr (std::same_as<To, From>) {
+    return from;
+  } else {
+    auto const values = values_of(from);
+    std::vector<value_type<To>> const converted(values.begin(), values.end());
+    return make_tensor<To>(shape_of(from), converted, near);
+  }
+}
+
+namespace detail {
+
+/// Host tensors whose values can be written where they are.
+template <class T>
+concept writable_in_place = host_tensor<T> && requires(T& t) {
+  { tensor_traits<T>::view(t) } -> std::convertible_to<std::span<value_type<T>>>;
+};
+
+}  // namespace detail
+
+/// A tensor of the same shape whose values are yet to be written.
+template <tensor T>
+[[nodiscard]] T empty_like(T const& t) {
+  if constexpr (requires { tensor_traits<T>::empty(shape_of(t)); })
+    return tensor_traits<T>::empty(shape_of(t));
+  else
+    return t;
+}
+
+}  // namespace lnpt

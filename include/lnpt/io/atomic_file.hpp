@@ -1,0 +1,85 @@
+#pragma once
+/// A file that appears under its name only when it is complete.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <lnpt/core/error.hpp>
+
+namespace lnpt::io {
+
+/// What errno says, in words.
+[[nodiscard]] inline std::string system_reason(int code = errno) { return std::generic_category().message(code); }
+
+/// Writes to a temporary name in the same folder; `commit` flushes it to the disk and renames it.
+/// Without `commit` (an exception, say) the temporary is removed and an older file of that name stays as it was.
+class atomic_file {
+ public:
+  explicit atomic_file(std::filesystem::path path) : path_(std::move(path)) {
+    for (int attempt = 0; descriptor_ < 0; ++attempt) {
+      temporary_ = path_;
+      temporary_ += ".tmp-" + std::to_string(::getpid()) + '-' + std::to_string(attempt);
+      // Mode 0666 less the user's umask, as for any new file.
+      descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      if (descriptor_ < 0 && errno != EEXIST) refuse("creating");
+    }
+  }
+  atomic_file(atomic_file const&) = delete;
+  atomic_file& operator=(atomic_file const&) = delete;
+  ~atomic_file() { discard(); }
+
+  /// Appends the bytes.
+  void write(std::span<std::byte const> bytes) {
+    while (!bytes.empty()) {
+      auto const written = ::write(descriptor_, bytes.data(), bytes.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) refuse("writing");
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
+  }
+
+  /// Makes the file appear under its name, whole and on the disk.
+  void commit() {
+    if (::fsync(descriptor_) != 0) refuse("flushing");
+    if (::close(std::exchange(descriptor_, -1)) != 0) refuse("closing");
+    if (std::rename(temporary_.c_str(), path_.c_str()) != 0) refuse("renaming the temporary of");
+    temporary_.clear();
+    flush_folder();
+  }
+
+ private:
+  [[noreturn]] void refuse(char const* action) {
+    auto const reason = system_reason();
+    discard();
+    fail(action, ' ', path_, " failed (", reason, "): a writable folder with enough free space is needed");
+  }
+
+  void discard() noexcept {
+    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+    if (!temporary_.empty()) ::unlink(temporary_.c_str());
+    temporary_.clear();
+  }
+
+  /// The new name survives a power cut only once its folder is on the disk too. Some file systems refuse; the data are safe.
+  void flush_folder() const noexcept {
+    auto const folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
+    if (int const descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); descriptor >= 0) {
+      ::fsync(descriptor);
+      ::close(descriptor);
+    }
+  }
+
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  int descriptor_ = -1;
+};
+
+}  // namespace lnpt::io

@@ -1,0 +1,51 @@
+#pragma once
+/// A teacher that is not here: what it said once, read back while a student trains.
+#include <algorithm>
+#include <cstddef>
+#include <string>
+
+#include <lnpt/backend/cpu/array.hpp>
+#include <lnpt/core/error.hpp>
+#include <lnpt/core/model.hpp>
+#include <lnpt/io/teacher_cache.hpp>
+#include <lnpt/train/batches.hpp>
+
+namespace lnpt::io {
+
+/// A guide for `train` over a teacher cache, which it looks at while it lives. It dictates the views: epoch e shows each image in view
+/// e mod V, as the teacher saw it; with V = 0, as it is.
+class cached_guide {
+ public:
+  /// Refuses a cache that was made for other images, or for training with augmentation where it holds none, and the other way round.
+  cached_guide(teacher_cache const& cache, std::size_t images, bool augment) : cache_(&cache) {
+    if (cache.images() != images)
+      fail("the teacher cache holds ", cache.images(), " images and the training set ", images, ": train on the images it was made for");
+    if (augment && cache.views() == 0)
+      fail("the teacher cache holds no augmented views: train without augmentation, or write it with at least one view");
+    if (!augment && cache.views() != 0)
+      fail("the teacher cache holds ", cache.views(), " augmented views of each image: train with augmentation, or write it with 0 views");
+  }
+
+  [[nodiscard]] augmentation plan(std::size_t epoch, std::size_t image) const {
+    return cache_->views() == 0 ? no_augmentation() : cache_->entry(image, view(epoch)).how;
+  }
+
+  [[nodiscard]] prediction<cpu::array<float>> predict(cpu::array<float> const&, batch_plan const& plan, std::size_t epoch) const {
+    auto const batch = plan.images.size();
+    prediction<cpu::array<float>> said{cpu::uninitialized<float>({batch, cache_->output_size()}),
+                                       cpu::uninitialized<float>({batch, cache_->feature_size()})};
+    for (std::size_t b = 0; b != batch; ++b) {
+      auto const entry = cache_->entry(plan.images[b], view(epoch));
+      std::ranges::copy(entry.output, said.output.data() + b * cache_->output_size());
+      std::ranges::copy(entry.features, said.features->data() + b * cache_->feature_size());
+    }
+    return said;
+  }
+
+ private:
+  [[nodiscard]] std::size_t view(std::size_t epoch) const { return cache_->views() == 0 ? 0 : epoch % cache_->views(); }
+
+  teacher_cache const* cache_;
+};
+
+}  // namespace lnpt::io

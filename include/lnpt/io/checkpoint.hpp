@@ -1,0 +1,111 @@
+#pragma once
+/// A training run between two epochs, in one file that is also a plain state dict.
+#include <charconv>
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/error.hpp>
+#include <lnpt/io/safetensors.hpp>
+#include <lnpt/io/state_dict.hpp>
+#include <lnpt/mask/mask_set.hpp>
+#include <lnpt/train/train.hpp>
+
+namespace lnpt::io {
+
+/// What a checkpoint holds beside the model.
+struct checkpoint {
+  train_state state = {};
+  mask_set masks = {};
+  std::map<std::string, std::string> settings = {};  ///< whatever decides the rest of the run, by name
+};
+
+namespace detail {
+
+inline constexpr std::string_view setting_prefix = "setting.";
+
+/// The shortest text that reads back as the same number.
+[[nodiscard]] inline std::string number_text(double value) {
+  char buffer[32];
+  auto const [end, problem] = std::to_chars(buffer, buffer + sizeof buffer, value);
+  return {buffer, end};
+}
+
+template <class Number>
+[[nodiscard]] Number metadata_number(safetensors::file const& file, std::string const& key) {
+  auto const found = file.metadata().find(key);
+  if (found == file.metadata().end()) fail(file.name(), " is no checkpoint: its metadata lack \"", key, "\"; resume from what training wrote");
+  auto const& text = found->second;
+  Number value{};
+  auto const [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (problem != std::errc{} || end != text.data() + text.size())
+    fail(file.name(), ": the metadata \"", key, "\" are ", safetensors::detail::quote(text), "; a number is needed");
+  return value;
+}
+
+}  // namespace detail
+
+/// Writes model, masks, momentum (`momentum.` + parameter name) and, as metadata, counters and settings; an older file of that name is
+/// replaced only by a complete new one. The file loads as a state dict too.
+template <has_state Model>
+void save_checkpoint(std::filesystem::path const& path, Model& model, checkpoint const& at) {
+  safetensors::writer writer;
+  add_state_dict(writer, model, at.masks);
+  if (!at.state.velocity.empty()) {
+    auto velocity = at.state.velocity.begin();
+    for (auto const& p : model.parameters()) {
+      using T = std::remove_cvref_t<decltype(*velocity)>;
+      writer.add(std::string(momentum_prefix) + p.name, shape_of(*velocity), tensor_traits<T>::view(*velocity));
+      ++velocity;
+    }
+  }
+  writer.metadata("epoch", std::to_string(at.state.epoch));
+  writer.metadata("last_accuracy", detail::number_text(at.state.last_accuracy));
+  writer.metadata("best_accuracy", detail::number_text(at.state.best_accuracy));
+  writer.metadata("last_loss", detail::number_text(at.state.last_loss));
+  for (auto const& [name, value] : at.settings) writer.metadata(std::string(detail::setting_prefix) + name, value);
+  writer.save(path);
+}
+
+/// The settings a checkpoint was written with.
+[[nodiscard]] inline std::map<std::string, std::string> checkpoint_settings(safetensors::file const& file) {
+  std::map<std::string, std::string> settings;
+  for (auto const& [key, value] : file.metadata())
+    if (key.starts_with(detail::setting_prefix)) settings.emplace(key.substr(detail::setting_prefix.size()), value);
+  return settings;
+}
+
+/// Refuses a checkpoint whose run had other settings than these, naming the first that differs.
+inline void require_settings(safetensors::file const& file, std::map<std::string, std::string> const& expected) {
+  auto held = checkpoint_settings(file);
+  auto const shown = [](std::string const& value) { return value.empty() ? std::string("none") : value; };
+  for (auto const& [name, value] : expected)
+    if (held[name] != value)
+      fail(file.name(), " was trained with ", name, ' ', shown(held[name]), " and not ", shown(value), ": resume with the settings it was begun with");
+}
+
+/// Fills the model from a checkpoint, all or nothing, and gives back the rest. A run goes on from it to the same bits.
+template <has_state Model>
+[[nodiscard]] checkpoint load_checkpoint(Model& model, safetensors::file const& file) {
+  checkpoint at;
+  at.state.epoch = detail::metadata_number<std::size_t>(file, "epoch");
+  at.state.last_accuracy = detail::metadata_number<double>(file, "last_accuracy");
+  at.state.best_accuracy = detail::metadata_number<double>(file, "best_accuracy");
+  at.state.last_loss = detail::metadata_number<double>(file, "last_loss");
+  at.masks = load_masks(model, file);
+  at.settings = checkpoint_settings(file);
+  for (auto p : model.parameters()) {
+    auto const name = std::string(momentum_prefix) + p.name;
+    if (!file.contains(name)) fail(file.name(), " lacks ", safetensors::detail::quote(name), ": resume from what training wrote after an epoch");
+    p.name = name;
+    at.state.velocity.push_back(detail::read_parameter(p, file, ""));
+  }
+  load_state_dict(model, file);
+  return at;
+}
+
+}  // namespace lnpt::io

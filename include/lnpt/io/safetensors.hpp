@@ -1,0 +1,159 @@
+#pragma once
+/// Reading safetensors files: every rule of the format is enforced before a tensor can be asked for.
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/error.hpp>
+#include <lnpt/io/byte_source.hpp>
+#include <lnpt/io/dtype.hpp>
+#include <lnpt/io/safetensors_header.hpp>
+#include <lnpt/io/safetensors_writer.hpp>
+
+namespace lnpt::io::safetensors {
+
+namespace detail {
+
+/// Whether every value of `From` has a place in `To`: any number in a floating type (rounded), else an integer without loss.
+template <class From, class To>
+concept convertible_values = std::floating_point<To> || (std::integral<To> && std::integral<From> && sizeof(From) <= sizeof(To));
+
+/// Values stored as `From`, at any alignment, to `To`; the index of the first that has no place there, or the count.
+template <class From, class To>
+[[nodiscard]] std::size_t convert_values(std::byte const* from, std::span<To> to) {
+  for (std::size_t i = 0; i != to.size(); ++i) {
+    From value;
+    std::memcpy(&value, from + i * sizeof(From), sizeof(From));
+    if constexpr (std::integral<From> && std::integral<To>) {
+      if (!std::in_range<To>(value)) return i;
+      to[i] = static_cast<To>(value);
+    } else if constexpr (std::is_class_v<From>) {
+      to[i] = static_cast<To>(static_cast<float>(value));
+    } else {
+      to[i] = static_cast<To>(value);
+    }
+  }
+  return to.size();
+}
+
+}  // namespace detail
+
+/// An open file whose layout has been checked; tensors are read from it when asked for, straight into their vectors.
+class file {
+ public:
+  /// Reads and checks the header; throws `lnpt::error` naming the file and the tensor or byte.
+  explicit file(byte_source source) : source_(std::move(source)) {
+    std::uint64_t header_bytes = 0;
+    if (source_.size() < sizeof header_bytes)
+      fail(name(), " has ", source_.size(), " bytes; a safetensors file begins with the 8-byte length of its header");
+    source_.read(0, std::as_writable_bytes(std::span(&header_bytes, 1)));
+    if (header_bytes > max_header_bytes)
+      fail(name(), ": a header of ", header_bytes, " bytes is too long; a safetensors header has at most ", max_header_bytes);
+    if (header_bytes > source_.size() - sizeof header_bytes)
+      fail(name(), ": a header of ", header_bytes, " bytes passes the end of the file of ", source_.size(),
+           " bytes; the file must be complete");
+    std::string text(static_cast<std::size_t>(header_bytes), '\0');
+    source_.read(sizeof header_bytes, std::as_writable_bytes(std::span(text)));
+    data_ = sizeof header_bytes + header_bytes;
+    header_ = read_header(text, source_.size() - data_, name());
+    for (std::size_t i = 0; i != header_.entries.size(); ++i) index_.emplace(header_.entries[i].name, i);
+  }
+
+  /// The path, for messages.
+  [[nodiscard]] std::string const& name() const { return source_.name(); }
+  [[nodiscard]] std::map<std::string, std::string> const& metadata() const { return header_.metadata; }
+  /// The tensors in the order of their bytes.
+  [[nodiscard]] std::vector<entry> const& entries() const { return header_.entries; }
+  [[nodiscard]] std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    for (auto const& tensor : entries()) names.push_back(tensor.name);
+    return names;
+  }
+  [[nodiscard]] bool contains(std::string_view tensor) const { return index_.contains(std::string(tensor)); }
+
+  /// dtype and shape of a tensor.
+  [[nodiscard]] entry const& info(std::string_view tensor) const {
+    auto const found = index_.find(std::string(tensor));
+    if (found == index_.end())
+      fail(name(), " holds no tensor ", detail::quote(tensor), " among its ", entries().size(), "; names() lists those it holds");
+    return entries()[found->second];
+  }
+
+  /// The values, row-major, converted to `T`: any number to float or double, integers and booleans to an integer type that
+  /// is at least as wide. NaN and infinity pass; see `count_nonfinite`.
+  template <storable T>
+    requires(!std::same_as<T, bool>)
+  [[nodiscard]] std::vector<T> read(std::string_view tensor) const {
+    std::vector<T> values(info(tensor).size());
+    read<T>(tensor, values);
+    return values;
+  }
+
+  /// The same into memory of the caller, which must have the tensor's size.
+  template <storable T>
+    requires(!std::same_as<T, bool>)
+  void read(std::string_view tensor, std::span<T> out) const {
+    auto const& about = info(tensor);
+    if (out.size() != about.size())
+      fail(name(), ": tensor ", detail::quote(tensor), " of shape ", list(about.shape), " holds ", about.size(), " values, not ",
+           out.size(), "; pass a span of its size");
+    auto converted = false;
+    io::detail::with_stored_type(about.dtype, [&](auto tag) {
+      using from = typename decltype(tag)::type;
+      if constexpr (detail::convertible_values<from, T>) {
+        read_as<from>(about, out);
+        converted = true;
+      }
+    });
+    if (!converted)
+      fail(name(), ": tensor ", detail::quote(tensor), " of dtype ", name_of(about.dtype), " does not convert to ",
+           name_of(dtype_of<T>()), "; save it as ", name_of(dtype_of<T>()));
+  }
+
+ private:
+  template <class From, class To>
+  void read_as(entry const& about, std::span<To> out) const {
+    auto offset = data_ + about.begin;
+    if constexpr (std::same_as<From, To>) {
+      source_.read(offset, std::as_writable_bytes(out));
+    } else {
+      constexpr std::size_t block = std::size_t{1} << 13;  // values: a few pages, converted while they are in cache
+      std::vector<std::byte> bytes(std::min(block, out.size()) * sizeof(From));
+      for (std::size_t done = 0; done < out.size(); done += block) {
+        auto const part = out.subspan(done, std::min(block, out.size() - done));
+        auto const stored = std::span(bytes).first(part.size() * sizeof(From));
+        source_.read(offset, stored);
+        if (auto const bad = detail::convert_values<From>(stored.data(), part); bad != part.size())
+          fail(name(), ": tensor ", detail::quote(about.name), " holds at ", done + bad, " a value outside ",
+               name_of(dtype_of<To>()), "; read it as double");
+        offset += stored.size();
+      }
+    }
+  }
+
+  byte_source source_;
+  header header_;
+  std::uint64_t data_ = 0;  // where the data begin
+  std::unordered_map<std::string, std::size_t> index_;
+};
+
+/// Opens a file and checks it: `auto file = io::safetensors::open("model.safetensors");`
+[[nodiscard]] inline file open(std::filesystem::path const& path) { return file(byte_source::open(path)); }
+
+/// A file that lies in memory, which must outlive it; errors call it `name`.
+[[nodiscard]] inline file view(std::span<std::byte const> bytes, std::string name = "memory") {
+  return file(byte_source::view(bytes, std::move(name)));
+}
+
+}  // namespace lnpt::io::safetensors

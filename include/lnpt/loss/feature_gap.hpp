@@ -1,0 +1,49 @@
+#pragma once
+/// The distance between the penultimate feature maps of teacher and student: what LNPT scores with.
+#include <numbers>
+
+#include <lnpt/loss/concept.hpp>
+
+namespace lnpt {
+
+namespace detail {
+
+/// m/T − m_t, having checked that both sides have features of one shape.
+template <class V>
+[[nodiscard]] V feature_difference(prediction<V> const& student, target<primal_t<V>> const& held, double temperature) {
+  auto const& taught = held.teacher->features;
+  if (!taught) fail("the teacher gives no features: pass a guide whose predictions hold a feature map as well as logits");
+  check_same_shape("features", value_of(*student.features), *taught);
+  return V((1.0 / temperature) * *student.features - V(*taught));
+}
+
+}  // namespace detail
+
+/// The learning gap of one batch, summed over features. Xiao et al. 2024, arXiv:2403.12690, eq. (5).
+///
+///     L_m = 1/B Σ_b ‖m_t,b − m_b‖²,    ∂L_m/∂m = 2/B (m − m_t)
+///
+/// m, m_t: features [B, M] of student and teacher. Throws where their widths differ.
+struct feature_gap {
+  static constexpr loss_needs needs{.teacher = true, .features = true};
+
+  template <class T>
+  [[nodiscard]] double value(prediction<T> const& student, target<T> const& held) const {
+    T const gap = detail::feature_difference(student, held, 1.0);
+    return total(T(gap * gap)) / static_cast<double>(row_count(gap));
+  }
+
+  template <class V>
+  [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& held) const {
+    V const gap = detail::feature_difference(student, held, 1.0);
+    return {std::nullopt, V((2.0 / static_cast<double>(row_count(gap))) * gap)};
+  }
+
+  /// S = √2 I, since ∂²‖m_t − m‖²/∂m² = 2 I.
+  template <class T>
+  [[nodiscard]] cotangents<T> curvature_probe(prediction<T> const&, T const& z) const {
+    return {std::nullopt, T(std::numbers::sqrt2 * z)};
+  }
+};
+
+}  // namespace lnpt

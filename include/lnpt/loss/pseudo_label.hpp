@@ -1,0 +1,41 @@
+#pragma once
+/// Cross-entropy against the teacher's most likely class: no label is read.
+#include <lnpt/loss/cross_entropy.hpp>
+
+namespace lnpt {
+
+/// LNPT's L_oh: the teacher's decision takes the place of the label. Xiao et al. 2024, arXiv:2403.12690, eq. (10).
+///
+///     L = −1/B Σ_b log softmax(f_b / τ)[argmax_k f_t,bk]        (a tie goes to the lowest class)
+///
+/// f, f_t: student and teacher logits [B, K].
+struct pseudo_label {
+  static constexpr loss_needs needs{.teacher = true};
+  double temperature = 1.0;
+
+  template <class T>
+  [[nodiscard]] double value(prediction<T> const& student, target<T> const& held) const {
+    auto const labels = decisions(student.output, *held.teacher);
+    return cross_entropy{temperature}.value(student, target<T>{.labels = &labels});
+  }
+
+  template <class V>
+  [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& held) const {
+    auto const labels = decisions(detail::value_of(student.output), *held.teacher);
+    return cross_entropy{temperature}.cotangent(student, target<primal_t<V>>{.labels = &labels});
+  }
+
+  template <class T>
+  [[nodiscard]] cotangents<T> curvature_probe(prediction<T> const& student, T const& z) const {
+    return cross_entropy{temperature}.curvature_probe(student, z);
+  }
+
+ private:
+  template <class T>
+  [[nodiscard]] static std::vector<std::int64_t> decisions(T const& student, prediction<T> const& teacher) {
+    detail::check_same_shape("logits", student, teacher.output);
+    return tensor_traits<T>::argmax(teacher.output);
+  }
+};
+
+}  // namespace lnpt

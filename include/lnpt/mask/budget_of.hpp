@@ -1,0 +1,68 @@
+#pragma once
+/// The budget a mask strategy is given: what it counts in, and one sentence for everything else.
+#include <concepts>
+#include <optional>
+
+#include <lnpt/core/budget.hpp>
+
+namespace lnpt {
+
+namespace detail {
+
+template <class>
+inline constexpr bool is_refused = false;
+
+/// The sentence for a strategy that counts in `Budget` and is given something else.
+template <class Budget, class Given>
+constexpr void refuse_budget() {
+  if constexpr (std::same_as<Budget, channels>)
+    static_assert(
+        is_refused<Given>,
+        "lnpt: this mask strategy counts output channels, not weights. Write channels{0.5}, or choose global_unstructured.");
+  else if constexpr (std::same_as<Budget, fixed_ratio>)
+    static_assert(is_refused<Given>,
+                  "lnpt: this mask strategy sets the sparsity itself. Leave the budget out, or choose global_unstructured.");
+  else
+    static_assert(
+        is_refused<Given>,
+        "lnpt: this mask strategy counts weights, not output channels. Write sparsity{0.95} or density{0.05}, or choose "
+        "channel_structured.");
+}
+
+}  // namespace detail
+
+/// A `Mask::budget`, from whatever converts to it. A fixed ratio may be left out.
+template <class Mask>
+class budget_of {
+ public:
+  /// What `Mask` is pruned with where it is no strategy at all: refused elsewhere, by its own sentence.
+  template <class Given>
+  constexpr budget_of(Given) {}  // NOLINT(google-explicit-constructor)
+};
+
+template <class Mask>
+  requires requires { typename Mask::budget; }
+class budget_of<Mask> {
+ public:
+  using type = typename Mask::budget;
+
+  constexpr budget_of()
+    requires std::same_as<type, fixed_ratio>
+      : value_(type{}) {}
+  template <std::convertible_to<type> Given>
+  constexpr budget_of(Given given) : value_(converted(given)) {}  // NOLINT(google-explicit-constructor)
+  template <class Given>
+    requires(!std::convertible_to<Given, type>)
+  constexpr budget_of(Given) {  // NOLINT(google-explicit-constructor)
+    detail::refuse_budget<type, Given>();
+  }
+  [[nodiscard]] constexpr type value() const { return *value_; }
+
+ private:
+  /// Implicitly, as an argument of that type would be: a bare number meets its own refusal.
+  [[nodiscard]] static constexpr type converted(type given) { return given; }
+
+  std::optional<type> value_;
+};
+
+}  // namespace lnpt

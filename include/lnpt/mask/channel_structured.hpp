@@ -1,0 +1,128 @@
+#pragma once
+/// Whole output channels, in one ranking over all layers.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <tbb/parallel_for.h>
+#include <vector>
+
+#include <lnpt/mask/channel_layout.hpp>
+#include <lnpt/mask/strategy.hpp>
+
+namespace lnpt {
+
+/// How the scores of a channel's weights become the score of the channel.
+enum class accumulation { sum, mean, maximum, l2 };
+
+/// Keeps exactly n = ⌊c·C + ½ + 10⁻⁶⌋ of all C output channels, and in every layer at least one, or enough for `at_least` weights.
+/// A channel's score is accumulated over the weights of its filter, in double; of equal channels the first stays. The outputs of a
+/// classifier are classes: they are not counted and always stay. Weights without scores have no part in the count either.
+struct channel_structured {
+  using budget = channels;
+
+  accumulation accumulate = accumulation::sum;
+  bool normalize = false;  ///< divide by the layer's mean magnitude first, so that layers of unlike scale compete
+
+  template <class T>
+  [[nodiscard]] mask_set operator()(std::span<scored_parameter<T> const> parameters, selection const& wanted) const {
+    mask_set masks;
+    auto const weights = detail::weight_ranking(parameters, wanted, masks);
+    detail::require_finite(weights);
+
+    std::vector<layer> layers;
+    for (std::size_t p = 0; p < parameters.size(); ++p) layers.push_back(score_channels(parameters[p], weights.parts[p].among));
+    keep_channels(parameters, layers, wanted);
+    tbb::parallel_for(std::size_t{0}, layers.size(), [&](std::size_t p) { write_weights(layers[p], weights.parts[p]); });
+    return masks;
+  }
+
+ private:
+  /// The channels of one parameter.
+  struct layer {
+    detail::channel_layout layout;
+    std::vector<double> scores;
+    std::vector<mask::word> alive;  ///< channels with a surviving weight
+    std::vector<mask::word> kept;
+  };
+
+  template <class T>
+  [[nodiscard]] layer score_channels(scored_parameter<T> const& parameter, std::span<mask::word const> among) const {
+    auto const layout = detail::layout_of(parameter);
+    auto const words = (layout.channels + mask::word_bits - 1) / mask::word_bits;
+    layer result{layout, std::vector<double>(layout.channels), std::vector<mask::word>(words), std::vector<mask::word>(words)};
+    std::vector<std::size_t> survivors(layout.channels);
+    tbb::parallel_for(std::size_t{0}, layout.channels, [&](std::size_t c) {
+      accumulator sum{accumulate};
+      layout.for_each_run(c, [&](std::size_t begin, std::size_t end) {
+        for (auto i = begin; i < end; ++i)
+          if (among.empty() || detail::test_bit(among, i)) sum.add(double{parameter.scores[i]});
+      });
+      result.scores[c] = sum.value();
+      survivors[c] = sum.count;
+    });
+    for (std::size_t c = 0; c < layout.channels; ++c)
+      if (survivors[c] != 0) detail::set_bits(result.alive, c, c + 1);
+    if (normalize) divide_by_mean_magnitude(result);
+    return result;
+  }
+
+  struct accumulator {
+    accumulation how;
+    std::size_t count = 0;
+    double total = 0;
+
+    void add(double score) {
+      if (how == accumulation::maximum)
+        total = count == 0 ? score : std::max(total, score);
+      else
+        total += how == accumulation::l2 ? score * score : score;
+      ++count;
+    }
+    [[nodiscard]] double value() const {
+      if (how == accumulation::l2) return std::sqrt(total);
+      return how == accumulation::mean && count != 0 ? total / static_cast<double>(count) : total;
+    }
+  };
+
+  static void divide_by_mean_magnitude(layer& channels_of) {
+    double total = 0;
+    for (auto const score : channels_of.scores) total += std::abs(score);
+    if (total == 0) return;
+    auto const mean = total / static_cast<double>(detail::count_bits(channels_of.alive));
+    for (auto& score : channels_of.scores) score /= mean;
+  }
+
+  template <class T>
+  static void keep_channels(std::span<scored_parameter<T> const> parameters, std::vector<layer>& layers,
+                            selection const& wanted) {
+    detail::named_ranking<double> ranking{"channels", {}, {}};
+    std::vector<std::size_t> minima;
+    std::size_t total = 0;
+    for (std::size_t p = 0; p < layers.size(); ++p) {
+      auto& each = layers[p];
+      auto const row = each.layout.row();
+      if (parameters[p].is == role::classifier_weight || row == 0) {
+        each.kept = each.alive;
+        continue;
+      }
+      total += each.layout.channels;
+      minima.push_back(std::max<std::size_t>((wanted.at_least + row - 1) / row, 1));
+      ranking.names.push_back(parameters[p].name);
+      ranking.parts.push_back({each.scores, each.kept, each.alive});
+    }
+    detail::keep_ranked(ranking, kept_count(wanted.keep, total), minima, wanted.end);
+  }
+
+  /// The weights of the kept channels, of which those that had been pruned stay pruned.
+  template <class T>
+  static void write_weights(layer const& from, ranked_scores<T> const& to) {
+    for (std::size_t c = 0; c < from.layout.channels; ++c)
+      if (detail::test_bit(from.kept, c))
+        from.layout.for_each_run(c, [&](std::size_t begin, std::size_t end) { detail::set_bits(to.kept, begin, end); });
+    for (std::size_t w = 0; w < to.among.size(); ++w) to.kept[w] &= to.among[w];
+  }
+};
+
+}  // namespace lnpt

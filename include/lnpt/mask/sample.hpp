@@ -1,0 +1,48 @@
+#pragma once
+/// A fixed sample of scores, spread evenly but without a regular step.
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <tbb/enumerable_thread_specific.h>
+#include <tbb/parallel_for.h>
+#include <vector>
+
+#include <lnpt/mask/bits.hpp>
+#include <lnpt/mask/ranking.hpp>
+
+namespace lnpt::detail {
+
+/// A fixed scrambling of counters (the finaliser of splitmix64).
+[[nodiscard]] constexpr std::uint64_t scatter(std::uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
+  return x ^ (x >> 31);
+}
+
+/// Keys of about N^(2/3) of N scores, in no particular order: one from each stretch of N^(1/3) scores, at a scattered place so that no
+/// regularity in the scores lines up with it. Scores that do not take part are passed over.
+template <class T>
+[[nodiscard]] auto sample_keys(std::span<ranked_scores<T> const> parameters, score_order<T> order) {
+  using keys = std::vector<typename score_order<T>::key>;
+  std::size_t size = 0;
+  for (auto const& parameter : parameters) size += parameter.scores.size();
+  auto const stride = static_cast<std::size_t>(std::cbrt(static_cast<double>(size))) + 1;
+  auto const chunks = chunks_of(parameters);
+
+  tbb::enumerable_thread_specific<keys> drawn;
+  tbb::parallel_for(std::size_t{0}, chunks.size(), [&](std::size_t c) {
+    auto const& [p, begin, end] = chunks[c];
+    auto const& [scores, kept, among] = parameters[p];
+    auto& found = drawn.local();
+    for (auto first = begin; first < end; first += stride) {
+      auto const i = first + scatter(c * chunk::length + first) % stride;
+      if (i < end && (among.empty() || test_bit(among, i))) found.push_back(order(scores[i]));
+    }
+  });
+  keys all;
+  for (auto const& part : drawn) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+}  // namespace lnpt::detail

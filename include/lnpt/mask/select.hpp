@@ -1,0 +1,262 @@
+#pragma once
+/// The n best scores of several parameters, exactly, in about one reading of the scores.
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <tbb/parallel_for.h>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/error.hpp>
+#include <lnpt/mask/nth_key.hpp>
+#include <lnpt/mask/ranking.hpp>
+#include <lnpt/mask/sample.hpp>
+
+namespace lnpt {
+
+namespace detail {
+
+/// A score whose key fell strictly inside the bracket.
+template <class Key>
+struct candidate {
+  Key key;
+  std::uint32_t offset;  ///< from the beginning of its chunk
+};
+
+/// Where the scores of one chunk lie relative to the bracket [low, high].
+template <class Key>
+struct tally {
+  std::size_t from_high = 0;  ///< scores at its upper end or above
+  std::size_t above_low = 0;  ///< scores above its lower end
+  bool all_finite = true;
+  std::vector<candidate<Key>> inside;
+};
+
+/// The words of a chunk that hold candidates. Adding does not branch: whether a word holds any is hard to predict.
+class sparse_words {
+ public:
+  void add(std::size_t w, mask::word bits) {
+    index_[size_] = static_cast<std::uint32_t>(w);
+    bits_[size_] = bits;
+    size_ += bits != 0;
+  }
+
+  /// Calls `visit(i)` for every set bit, counted from the first bit of word 0.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (std::size_t k = 0; k < size_; ++k)
+      for_each_bit(bits_[k], [&](std::size_t i) { visit(index_[k] * mask::word_bits + i); });
+  }
+
+ private:
+  std::uint32_t index_[chunk::length / mask::word_bits + 1];
+  mask::word bits_[chunk::length / mask::word_bits + 1];
+  std::size_t size_ = 0;
+};
+
+/// The n best of some scores. Sampling finds a narrow bracket around the threshold; one pass writes the bits of the scores above it
+/// and collects the few inside it, among which the threshold is then looked up. Ties at an end of the bracket, which is where a
+/// frequent score ends up, and samples that misled cost further passes, never a different answer.
+template <std::floating_point T>
+class selector {
+ public:
+  using key = typename score_order<T>::key;
+
+  selector(std::span<ranked_scores<T> const> parameters, std::size_t n, rank end)
+      : parameters_(parameters), order_(end), chunks_(chunks_of(parameters)), wanted_(n) {}
+
+  /// Writes the bits; returns the number of non-finite scores by parameter, empty where there are none.
+  [[nodiscard]] std::vector<std::size_t> run() {
+    auto const ranked = count_ranked();
+    if (wanted_ > ranked) fail("cannot keep ", wanted_, " of ", ranked, " ranked scores: ask for at most ", ranked);
+    take_stock(first_bracket(ranked));
+    if (auto counts = non_finite(); !counts.empty()) return counts;
+    if (auto const from_high = total(&tally<key>::from_high); from_high > wanted_)
+      settle_at(ends_.high, {ends_.high, highest_key}, wanted_);
+    else if (auto const above_low = total(&tally<key>::above_low); above_low < wanted_)
+      settle_at(ends_.low, {lowest_key, ends_.low}, wanted_ - above_low);
+    else if (from_high < wanted_)
+      add_candidates(wanted_ - from_high);
+    return {};
+  }
+
+ private:
+  static constexpr key lowest_key = -score_order<T>::infinity;
+  static constexpr key highest_key = score_order<T>::infinity;
+
+  template <class Body>
+  void for_each_chunk(Body&& body) const {
+    tbb::parallel_for(std::size_t{0}, chunks_.size(), body);
+  }
+
+  template <class Visit>
+  bool for_each_block_of(chunk const& range, Visit&& visit) const {
+    return for_each_block<T>(parameters_[range.parameter], range, order_, visit);
+  }
+
+  [[nodiscard]] std::size_t count_ranked() const {
+    std::size_t ranked = 0;
+    for (auto const& parameter : parameters_) ranked += ranked_count(parameter);
+    return ranked;
+  }
+
+  [[nodiscard]] bracket<key> first_bracket(std::size_t ranked) const {
+    constexpr std::size_t worth_sampling = 1 << 13;
+    constexpr double deviations = 4.5;
+    if (wanted_ == 0) return {highest_key, highest_key};
+    if (wanted_ == ranked) return {lowest_key, lowest_key};
+    if (ranked < worth_sampling) return {lowest_key, highest_key};
+
+    auto keys = sample_keys(parameters_, order_);
+    auto const drawn = static_cast<double>(keys.size());
+    auto const fraction = static_cast<double>(wanted_) / static_cast<double>(ranked);
+    auto const margin = deviations * std::sqrt(drawn * fraction * (1 - fraction)) + 1;
+    auto last = keys.end();
+    auto const key_at = [&](double place, key beyond) {
+      if (place < 0 || place >= drawn) return beyond;
+      auto const nth = keys.begin() + static_cast<std::ptrdiff_t>(place);
+      std::nth_element(keys.begin(), nth, last, std::greater<>());
+      last = nth + 1;
+      return *nth;
+    };
+    auto const low = key_at(drawn * fraction + margin, lowest_key);
+    return {low, key_at(drawn * fraction - margin, highest_key)};
+  }
+
+  /// One pass over the scores: bits of all that reach the upper end, counts, and the candidates between the ends.
+  void take_stock(bracket<key> ends) {
+    ends_ = ends;
+    tallies_.assign(chunks_.size(), {});
+    for_each_chunk([&](std::size_t c) {
+      auto const& range = chunks_[c];
+      auto const& parameter = parameters_[range.parameter];
+      auto const first_word = range.begin / mask::word_bits;
+      std::size_t from_high = 0;
+      std::size_t above_low = 0;
+      sparse_words inside;
+      auto const all_finite = for_each_block_of(range, [&](std::size_t w, score_block<T> const& block, mask::word among) {
+        auto const reaches_high = block.above(ends.high - 1) & among;
+        auto const beats_low = block.above(ends.low) & among;
+        parameter.kept[w] = reaches_high;
+        from_high += count_bits(reaches_high);
+        above_low += count_bits(beats_low);
+        inside.add(w - first_word, beats_low & ~reaches_high);
+      });
+      auto& found = tallies_[c] = {from_high, above_low, all_finite, {}};
+      found.inside.reserve(above_low > from_high ? above_low - from_high : 0);
+      inside.for_each([&](std::size_t offset) {
+        found.inside.push_back({order_(parameter.scores[range.begin + offset]), static_cast<std::uint32_t>(offset)});
+      });
+    });
+  }
+
+  /// Only finite scores have keys strictly between the extremes; counts the others where a chunk met any.
+  [[nodiscard]] std::vector<std::size_t> non_finite() const {
+    std::vector<std::size_t> counts(parameters_.size());
+    for (std::size_t c = 0; c < chunks_.size(); ++c) {
+      if (tallies_[c].all_finite) continue;
+      for_each_block_of(chunks_[c], [&](std::size_t, score_block<T> const& block, mask::word among) {
+        counts[chunks_[c].parameter] += count_bits((block.above(highest_key - 1) | ~block.above(lowest_key)) & among);
+      });
+    }
+    if (std::all_of(counts.begin(), counts.end(), [](auto count) { return count == 0; })) counts.clear();
+    return counts;
+  }
+
+  [[nodiscard]] std::size_t total(std::size_t tally<key>::* member) const {
+    std::size_t sum = 0;
+    for (auto const& each : tallies_) sum += each.*member;
+    return sum;
+  }
+
+  /// The threshold is not strictly inside the bracket: usually it is `guess`, the end that the count points to, with its ties. If the
+  /// sample misled it is the n-th key of `range`.
+  void settle_at(key guess, bracket<key> range, std::size_t n) {
+    auto const holds_threshold = [&](key k) {
+      if (ends_.low != k || ends_.high != k) take_stock({k, k});
+      return total(&tally<key>::above_low) <= wanted_ && wanted_ <= total(&tally<key>::from_high);
+    };
+    if (!holds_threshold(guess)) {
+      auto const [exact, place] = nth_key(range, n, chunks_.size(), [&](std::size_t c, auto&& visit) {
+        for_each_block_of(chunks_[c], [&](std::size_t, score_block<T> const& block, mask::word among) {
+          for_each_bit(among, [&](std::size_t i) { visit(block[i]); });
+        });
+      });
+      take_stock({exact, exact});
+    }
+    keep_ties();
+  }
+
+  /// The threshold lies among the candidates: keeps the n best of them.
+  void add_candidates(std::size_t n) {
+    auto [threshold, available] = nth_key(ends_, n, chunks_.size(), [&](std::size_t c, auto&& visit) {
+      for (auto const& each : tallies_[c].inside) visit(each.key);
+    });
+    std::vector<std::size_t> ties(chunks_.size());
+    for_each_chunk([&, bound = threshold](std::size_t c) {
+      for (auto const& each : tallies_[c].inside) {
+        if (each.key > bound) keep(c, each.offset);
+        ties[c] += each.key == bound;
+      }
+    });
+    for (std::size_t c = 0; available != 0; ++c) {
+      if (ties[c] == 0) continue;
+      for (auto const& each : tallies_[c].inside) {
+        if (each.key != threshold || available == 0) continue;
+        keep(c, each.offset);
+        --available;
+      }
+    }
+  }
+
+  void keep(std::size_t c, std::size_t offset) const {
+    auto const i = chunks_[c].begin + offset;
+    parameters_[chunks_[c].parameter].kept[i / mask::word_bits] |= mask::word{1} << (i % mask::word_bits);
+  }
+
+  /// Both ends are the threshold: writes all bits anew, every score above it and, of those that equal it, the first.
+  void keep_ties() {
+    auto const threshold = ends_.high;
+    std::vector<std::size_t> ties(chunks_.size());
+    for (std::size_t c = 0; c < chunks_.size(); ++c) ties[c] = tallies_[c].from_high - tallies_[c].above_low;
+    for (auto available = wanted_ - total(&tally<key>::above_low); auto& each : ties) {
+      each = std::min(each, available);
+      available -= each;
+    }
+    for_each_chunk([&](std::size_t c) {
+      auto const kept = parameters_[chunks_[c].parameter].kept;
+      for_each_block_of(chunks_[c], [&, left = ties[c]](std::size_t w, score_block<T> const& block, mask::word among) mutable {
+        auto const above = block.above(threshold) & among;
+        auto const taken = lowest_bits(kept[w] & ~above, left);
+        left -= count_bits(taken);
+        kept[w] = above | taken;
+      });
+    });
+  }
+
+  std::span<ranked_scores<T> const> parameters_;
+  score_order<T> order_;
+  std::vector<chunk> chunks_;
+  std::size_t wanted_;
+  bracket<key> ends_{};
+  std::vector<tally<key>> tallies_;
+};
+
+}  // namespace detail
+
+/// Keeps the n best of all scores: the larger first (the smaller for `rank::lowest`), among equal scores (−0 equals +0) the one that
+/// comes first by parameter and index. Writes the `kept` words; the same bits for any number of threads.
+///
+/// Returns the number of NaN and infinite scores by parameter; empty where all are finite. Otherwise `kept` means nothing.
+/// Cost: one parallel reading of the scores, a few where very many are equal; memory for about one score in a hundred.
+template <std::floating_point T>
+[[nodiscard]] std::vector<std::size_t> keep_largest(std::span<ranked_scores<T> const> parameters, std::size_t n,
+                                                    rank end = rank::highest) {
+  return detail::selector<T>(parameters, n, end).run();
+}
+
+}  // namespace lnpt

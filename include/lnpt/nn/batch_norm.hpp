@@ -1,0 +1,99 @@
+#pragma once
+/// Batch normalisation, with the rectifier that usually follows it fused in.
+#include <lnpt/autodiff/channel_vector.hpp>
+#include <lnpt/nn/pass.hpp>
+
+namespace lnpt::nn {
+
+/// y = γ (x − μ) r + β,  r = 1/√(σ² + ε), per channel; then max(0, y) if `rectify`. Ioffe, Szegedy, ICML 2015, arXiv:1502.03167.
+///
+/// Where μ and σ² are constants, ∂x = γ r ∂y. Where they are this batch's and differentiated through,
+///
+///     ∂x = γ r (∂y − mean(∂y) − x̂ mean(∂y ⊙ x̂)),      x̂ = (x − μ) r
+///
+/// both are one pass over x and ∂y with coefficients per channel.
+struct batch_norm {
+  std::size_t input;
+  std::size_t scale, shift;    ///< parameters γ, β
+  std::size_t mean, variance;  ///< buffers
+  std::size_t index;           ///< which normalisation layer of the network this is
+  bool rectify = false;
+  double epsilon = 1e-5;
+
+  template <class A>
+  void forward(forward_pass<A> const& pass, node_state<A>& state) const {
+    auto const& x = pass.output(input);
+    auto const [mu, sigma2] = moments(pass, x);
+    auto const inverse = inverse_root(sigma2, epsilon);
+    auto const slope = pass.algebra.as_channels(pass.parameters[scale]) * inverse;
+    auto const offset = pass.algebra.as_channels(pass.parameters[shift]) - mu * slope;
+    state.output = pass.algebra.combine({{x, slope}}, &offset, {}, rectify);
+    state.statistics = {mu, inverse, slope, sigma2};
+  }
+
+  template <class A>
+  void reverse(reverse_pass<A>& pass, node_state<A> const& state, typename A::tensor const& gy) const {
+    auto const& x = pass.output(input);
+    auto const& [mu, inverse, slope] = std::tie(state.statistics[0], state.statistics[1], state.statistics[2]);
+    auto const gate = rectify ? state.output : typename A::tensor{};
+    auto const through = pass.norm.mode == norm_mode::train;
+    std::vector<typename A::term> terms{{gy, slope, rectify}};
+    std::optional<typename A::channels> constant;
+
+    if (through || pass.wants_gradient(scale) || pass.wants_gradient(shift)) {
+      auto const [sum, dot] = pass.algebra.channel_sums(gy, x, gate);
+      auto const dot_normalized = (dot - mu * sum) * inverse;
+      if (pass.wants_gradient(scale)) pass.give_gradient(scale, pass.algebra.as_tensor(dot_normalized));
+      if (pass.wants_gradient(shift)) pass.give_gradient(shift, pass.algebra.as_tensor(sum));
+      if (through) {
+        auto const share = -1.0 / count(pass, x);
+        auto const along_x = share * (slope * inverse * dot_normalized);
+        constant = share * (slope * sum) - mu * along_x;
+        terms.push_back({x, along_x});
+      }
+    }
+    if (pass.wants(input)) pass.give(input, pass.algebra.combine(terms, constant ? &*constant : nullptr, gate));
+  }
+
+  /// The statistics this batch would give: mean and biased variance.
+  template <class A>
+  [[nodiscard]] channel_moments batch_moments(std::vector<typename A::tensor> const& parts, A& algebra) const {
+    channel_vector sum, squares;
+    double samples = 0;
+    for (auto const& x : parts) {
+      auto const [s, q] = algebra.channel_sums(x, x, {});
+      sum = sum.values.empty() ? s : sum + s;
+      squares = squares.values.empty() ? q : squares + q;
+      auto const extents = A::backend::extents(A::value(x));
+      samples += static_cast<double>(extents[1] * extents[2] * extents[3]);
+    }
+    auto const mu = (1.0 / samples) * sum;
+    return {mu.values, ((1.0 / samples) * squares - mu * mu).values};
+  }
+
+ private:
+  template <class A>
+  [[nodiscard]] static double count(forward_pass<A> const& pass, typename A::tensor const& x) {
+    auto const extents = pass.extents(x);
+    return static_cast<double>(extents[1] * extents[2] * extents[3]);
+  }
+
+  template <class A>
+  [[nodiscard]] std::pair<typename A::channels, typename A::channels> moments(forward_pass<A> const& pass,
+                                                                              typename A::tensor const& x) const {
+    if (pass.norm.mode == norm_mode::eval)
+      return {pass.algebra.as_channels(pass.buffers[mean]), pass.algebra.as_channels(pass.buffers[variance])};
+    if (pass.norm.mode == norm_mode::frozen && pass.norm.constants) {
+      auto const& constants = pass.norm.constants->at(index);
+      return {pass.algebra.constant(constants.mean), pass.algebra.constant(constants.variance)};
+    }
+    auto const [sum, squares] = pass.algebra.channel_sums(x, x, {});
+    auto const share = 1.0 / count(pass, x);
+    auto const mu = share * sum;
+    auto const sigma2 = share * squares - mu * mu;
+    if (pass.norm.mode == norm_mode::frozen) return {pass.algebra.without_tangent(mu), pass.algebra.without_tangent(sigma2)};
+    return {mu, sigma2};
+  }
+};
+
+}  // namespace lnpt::nn

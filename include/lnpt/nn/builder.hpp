@@ -1,0 +1,119 @@
+#pragma once
+/// Builds networks: names as PyTorch's, widths tracked, weights initialised.
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/random.hpp>
+#include <lnpt/nn/network.hpp>
+
+namespace lnpt {
+
+/// What a convolution may say beside its width.
+struct conv_options {
+  std::size_t kernel = 3;
+  std::size_t stride = 1;
+  std::size_t padding = 1;
+  std::size_t groups = 1;
+  bool bias = false;
+};
+
+/// Adds layers to a network one after the other; each call returns the node, to be given to the layers that read it.
+///
+/// Weights are Kaiming-normal over the fan-in, N(0, 2 / fan_in) (He et al., ICCV 2015, arXiv:1502.01852), a pure function of the seed;
+/// biases 0, batch norm γ = 1, β = 0, running mean 0 and variance 1.
+template <class Backend>
+class network_builder {
+ public:
+  using array = typename Backend::array;
+  using node = std::size_t;
+
+  explicit network_builder(std::size_t input_width, std::uint64_t seed = 0) : seed_(seed), widths_{input_width} {}
+
+  [[nodiscard]] node input() const { return 0; }
+  [[nodiscard]] std::size_t width(node n) const { return widths_[n]; }
+
+  node conv2d(std::string const& name, node from, std::size_t outputs, conv_options const& o = {}) {
+    auto const inputs = widths_[from] / o.groups;
+    auto const weight = add_weight(name, {outputs, inputs, o.kernel, o.kernel}, inputs * o.kernel * o.kernel, role::weight);
+    auto const bias = o.bias ? std::optional(add_constant(name + ".bias", role::bias, outputs, 0)) : std::nullopt;
+    typename Backend::conv_geometry const geometry{o.kernel, o.kernel, o.stride, o.padding, o.groups};
+    return add(name, nn::conv2d<typename Backend::conv_geometry>{from, weight, bias, geometry}, outputs);
+  }
+
+  /// `inputs`: the width after flattening where the node before is an image.
+  node linear(std::string const& name, node from, std::size_t outputs, std::optional<std::size_t> inputs = std::nullopt) {
+    return add_linear(name, from, outputs, inputs.value_or(widths_[from]), role::weight);
+  }
+
+  /// The last linear layer; what it reads is the penultimate feature map.
+  node classifier(std::string const& name, node from, std::size_t classes, std::optional<std::size_t> inputs = std::nullopt) {
+    network_.set_features(from);
+    return add_linear(name, from, classes, inputs.value_or(widths_[from]), role::classifier_weight);
+  }
+
+  node batch_norm(std::string const& name, node from, bool rectify = false) {
+    auto const width = widths_[from];
+    nn::batch_norm layer{.input = from, .scale = 0, .shift = 0, .mean = 0, .variance = 0, .index = norms_++, .rectify = rectify};
+    layer.scale = add_constant(name + ".weight", role::norm_scale, width, 1);
+    layer.shift = add_constant(name + ".bias", role::norm_shift, width, 0);
+    layer.mean = network_.add_buffer(name + ".running_mean", role::running_mean, Backend::constant({width}, 0));
+    layer.variance = network_.add_buffer(name + ".running_var", role::running_variance, Backend::constant({width}, 1));
+    return add(name, layer, width);
+  }
+
+  node relu(node from) { return add("relu", nn::relu{from}, widths_[from]); }
+  node max_pool(node from, std::size_t kernel, std::size_t stride, std::size_t padding = 0) {
+    return add("max_pool", nn::max_pool<typename Backend::pool_window>{from, {kernel, stride, padding}}, widths_[from]);
+  }
+  node average_pool(node from, std::size_t kernel, std::size_t stride, std::size_t padding = 0) {
+    return add("average_pool", nn::average_pool<typename Backend::pool_window>{from, {kernel, stride, padding}}, widths_[from]);
+  }
+  node global_average_pool(node from) { return add("global_average_pool", nn::global_average_pool{from}, widths_[from]); }
+  node flatten(node from) { return add("flatten", nn::flatten{from}, widths_[from]); }
+  node join(node first, node second, bool rectify = false) { return add("add", nn::add{first, second, rectify}, widths_[first]); }
+  node concat(std::vector<node> const& from) {
+    std::size_t width = 0;
+    for (auto const n : from) width += widths_[n];
+    return add("concat", nn::concat{from}, width);
+  }
+  node subsample_pad(node from, std::size_t stride, std::size_t channels) {
+    return add("shortcut", nn::subsample_pad{from, stride, channels}, channels);
+  }
+
+  /// The network; its output is the node added last.
+  [[nodiscard]] network<Backend> build() && { return std::move(network_); }
+
+ private:
+  node add(std::string name, typename network<Backend>::layer layer, std::size_t width) {
+    widths_.push_back(width);
+    return network_.add_node(std::move(name), std::move(layer));
+  }
+  node add_linear(std::string const& name, node from, std::size_t outputs, std::size_t inputs, role is) {
+    auto const weight = add_weight(name, {outputs, inputs}, inputs, is);
+    return add(name, nn::linear{from, weight, add_constant(name + ".bias", role::bias, outputs, 0)}, outputs);
+  }
+  std::size_t add_constant(std::string name, role is, std::size_t width, double value) {
+    ++parameters_;
+    return network_.add_parameter(std::move(name), is, Backend::constant({width}, value));
+  }
+  std::size_t add_weight(std::string const& name, shape const& extents, std::size_t fan_in, role is) {
+    std::vector<typename Backend::scalar> values(element_count(extents));
+    auto const deviation = std::sqrt(2.0 / static_cast<double>(fan_in));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<typename Backend::scalar>(deviation * normal(seed_, parameters_, i).first);
+    ++parameters_;
+    return network_.add_parameter(name + ".weight", is, tensor_traits<array>::make(extents, values));
+  }
+
+  network<Backend> network_;
+  std::uint64_t seed_;
+  std::uint64_t parameters_ = 0;
+  std::size_t norms_ = 0;
+  std::vector<std::size_t> widths_;
+};
+
+}  // namespace lnpt

@@ -1,0 +1,24 @@
+#pragma once
+/// From images to a feature matrix.
+#include <lnpt/nn/pass.hpp>
+
+namespace lnpt::nn {
+
+/// [N, C, H, W] as [N, C·H·W], in PyTorch's order; a feature matrix stays as it is.
+struct flatten {
+  std::size_t input;
+
+  template <class A>
+  void forward(forward_pass<A> const& pass, node_state<A>& state) const {
+    auto const& x = pass.output(input);
+    state.output = pass.extents(x).size() == 4 ? pass.algebra.flatten(x) : x;
+  }
+  template <class A>
+  void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
+    if (!pass.wants(input)) return;
+    auto const extents = pass.extents(pass.output(input));
+    pass.give(input, extents.size() == 4 ? pass.algebra.unflatten(gy, extents) : gy);
+  }
+};
+
+}  // namespace lnpt::nn

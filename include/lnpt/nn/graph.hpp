@@ -1,0 +1,109 @@
+#pragma once
+/// Layers in the order of computation, and the walks through them that every pass is.
+#include <concepts>
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <lnpt/nn/layer_links.hpp>
+#include <lnpt/nn/pass.hpp>
+
+namespace lnpt::nn {
+
+/// Where a batch enters: node 0 of every graph.
+struct input {};
+
+/// A directed acyclic graph of layers, each after those it reads. `Layer` is a variant of layer rules. The walks are generic over the
+/// algebra: values, values with tangents, values with exponents.
+template <class Layer>
+class graph {
+ public:
+  struct node {
+    std::string name;
+    Layer rules;
+  };
+  template <class A>
+  using tensors = std::vector<typename A::tensor>;
+  template <class A>
+  using states = std::vector<node_state<A>>;
+
+  std::size_t add(std::string name, Layer rules) {
+    nodes_.push_back({std::move(name), std::move(rules)});
+    return nodes_.size() - 1;
+  }
+  [[nodiscard]] std::vector<node> const& nodes() const { return nodes_; }
+  [[nodiscard]] std::size_t size() const { return nodes_.size(); }
+  [[nodiscard]] std::size_t last() const { return nodes_.size() - 1; }
+  [[nodiscard]] Layer const& operator[](std::size_t i) const { return nodes_[i].rules; }
+
+  /// The forward rule of one node.
+  template <class A>
+  void forward_at(std::size_t i, forward_pass<A> const& pass, node_state<A>& state) const {
+    std::visit(
+        [&](auto const& rules) {
+          if constexpr (!std::same_as<std::remove_cvref_t<decltype(rules)>, input>) rules.forward(pass, state);
+        },
+        nodes_[i].rules);
+  }
+
+  /// Forward through all nodes, from `batch` at node 0. `after(i)` is called when node i is done.
+  template <class A, class After>
+  void forward(forward_pass<A> const& pass, states<A>& all, typename A::tensor batch, After after) const {
+    all.resize(nodes_.size());
+    all[0].output = std::move(batch);
+    for (std::size_t i = 1; i < nodes_.size(); ++i) {
+      forward_at(i, pass, all[i]);
+      after(i);
+    }
+  }
+  template <class A>
+  void forward(forward_pass<A> const& pass, states<A>& all, typename A::tensor batch) const {
+    forward(pass, all, std::move(batch), [](std::size_t) {});
+  }
+
+  /// Reverse from cotangents at given nodes: the gradient of every wanted parameter that they reach.
+  template <class A>
+  [[nodiscard]] tensors<A> reverse(forward_pass<A> const& pass,
+                                   std::vector<std::pair<std::size_t, typename A::tensor>> const& starts,
+                                   std::vector<char> const& wants_parameter) const {
+    tensors<A> slopes(nodes_.size()), found(wants_parameter.size());
+    auto const wants_node = wanted_nodes(wants_parameter);
+    reverse_pass<A> back{pass, slopes, found, wants_node, wants_parameter};
+    for (auto const& [at, slope] : starts) back.give(at, slope);
+    for (auto i = nodes_.size(); i-- > 1;) {
+      if (!slopes[i] || !wants_node[i]) continue;
+      auto const slope = std::exchange(slopes[i], {});
+      std::visit(
+          [&](auto const& rules) {
+            if constexpr (!std::same_as<std::remove_cvref_t<decltype(rules)>, input>) rules.reverse(back, pass.states[i], slope);
+          },
+          nodes_[i].rules);
+    }
+    return found;
+  }
+
+  /// The last node that reads each node, so that a pass which keeps no trace can drop it then.
+  [[nodiscard]] std::vector<std::size_t> last_uses() const {
+    std::vector<std::size_t> result(nodes_.size(), 0);
+    for (std::size_t i = 1; i < nodes_.size(); ++i)
+      for (auto const n : inputs_of(nodes_[i].rules)) result[n] = i;
+    return result;
+  }
+
+ private:
+  /// Nodes with a wanted parameter at or before them.
+  [[nodiscard]] std::vector<char> wanted_nodes(std::vector<char> const& wants_parameter) const {
+    std::vector<char> result(nodes_.size());
+    for (std::size_t i = 1; i < nodes_.size(); ++i) {
+      for (auto const p : parameters_of(nodes_[i].rules)) result[i] |= wants_parameter[p];
+      for (auto const n : inputs_of(nodes_[i].rules)) result[i] |= result[n];
+    }
+    return result;
+  }
+
+  std::vector<node> nodes_{{"input", input{}}};
+};
+
+}  // namespace lnpt::nn

@@ -1,0 +1,61 @@
+#pragma once
+/// Layers that join branches: addition, concatenation, and the parameter-free shortcut of ResNets.
+#include <lnpt/nn/pass.hpp>
+
+namespace lnpt::nn {
+
+/// z = x + y, then max(0, z) if `rectify`.
+struct add {
+  std::size_t first, second;
+  bool rectify = false;
+
+  template <class A>
+  void forward(forward_pass<A> const& pass, node_state<A>& state) const {
+    state.output = pass.algebra.add(pass.output(first), pass.output(second), rectify);
+  }
+  template <class A>
+  void reverse(reverse_pass<A>& pass, node_state<A> const& state, typename A::tensor const& gz) const {
+    auto const g = rectify ? pass.algebra.gate(state.output, gz) : gz;
+    if (pass.wants(first)) pass.give(first, g);
+    if (pass.wants(second)) pass.give(second, g);
+  }
+};
+
+/// The channels of several images, one image after the other.
+struct concat {
+  std::vector<std::size_t> inputs;
+
+  template <class A>
+  void forward(forward_pass<A> const& pass, node_state<A>& state) const {
+    std::vector<typename A::tensor> images;
+    for (auto const node : inputs) images.push_back(pass.output(node));
+    state.output = pass.algebra.concat(images);
+  }
+  template <class A>
+  void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
+    std::size_t begin = 0;
+    for (auto const node : inputs) {
+      auto const end = begin + pass.extents(pass.output(node))[0];
+      if (pass.wants(node)) pass.give(node, pass.algebra.slice_channels(gy, begin, end));
+      begin = end;
+    }
+  }
+};
+
+/// Every `stride`-th pixel, with zero channels on both sides: "option A" of He et al., CVPR 2016, arXiv:1512.03385.
+struct subsample_pad {
+  std::size_t input;
+  std::size_t stride;
+  std::size_t channels;
+
+  template <class A>
+  void forward(forward_pass<A> const& pass, node_state<A>& state) const {
+    state.output = pass.algebra.subsample_pad(pass.output(input), stride, channels);
+  }
+  template <class A>
+  void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
+    if (pass.wants(input)) pass.give(input, pass.algebra.subsample_pad_adjoint(gy, stride, pass.extents(pass.output(input))));
+  }
+};
+
+}  // namespace lnpt::nn

@@ -1,0 +1,317 @@
+#pragma once
+/// The library's own engine: a graph of layers over a backend's value primitives; every derivative comes from the layers' rules.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <lnpt/autodiff/lift.hpp>
+#include <lnpt/autodiff/scaled.hpp>
+#include <lnpt/autodiff/values.hpp>
+#include <lnpt/nn/batch_norm.hpp>
+#include <lnpt/nn/conv2d.hpp>
+#include <lnpt/nn/flatten.hpp>
+#include <lnpt/nn/graph.hpp>
+#include <lnpt/nn/join.hpp>
+#include <lnpt/nn/linear.hpp>
+#include <lnpt/nn/pool.hpp>
+#include <lnpt/nn/relu.hpp>
+
+namespace lnpt {
+
+/// A feed-forward network over `Backend`. Built node by node (see builder.hpp and zoo/), in the order of computation.
+/// Satisfies every model concept of the library.
+template <class Backend>
+class network {
+ public:
+  using backend = Backend;
+  using tensor_type = typename Backend::array;
+  using layer = std::variant<nn::input, nn::conv2d<typename Backend::conv_geometry>, nn::linear, nn::batch_norm, nn::relu,
+                             nn::max_pool<typename Backend::pool_window>, nn::average_pool<typename Backend::pool_window>,
+                             nn::global_average_pool, nn::flatten, nn::add, nn::concat, nn::subsample_pad>;
+  using node = typename nn::graph<layer>::node;
+
+  /// A forward pass and what its reverse needs. Valid while the network's parameters are unchanged.
+  class trace {
+   public:
+    [[nodiscard]] tensor_type const& output() const { return *states_.back().output; }
+    [[nodiscard]] tensor_type const& features() const { return *states_[features_].output; }
+
+   private:
+    friend network;
+    std::vector<nn::node_state<values<Backend>>> states_;
+    normalization norm_;
+    std::size_t features_ = 0;
+    tape<Backend> forward_, reverse_;
+    wanted retained_ = wanted::prunable;
+  };
+
+  // --- building -----------------------------------------------------------------------------------------------------------------
+  std::size_t add_node(std::string name, layer rules) { return graph_.add(std::move(name), std::move(rules)); }
+  std::size_t add_parameter(std::string name, role is, tensor_type value) {
+    parameters_.push_back({std::move(name), is, std::move(value)});
+    return parameters_.size() - 1;
+  }
+  std::size_t add_buffer(std::string name, role is, tensor_type value) {
+    buffers_.push_back({std::move(name), is, std::move(value)});
+    return buffers_.size() - 1;
+  }
+  /// Declares the node that feeds the classifier: the penultimate feature map [N, M].
+  void set_features(std::size_t at) { features_ = at; }
+
+  [[nodiscard]] std::vector<node> const& nodes() const { return graph_.nodes(); }
+
+  // --- the model concepts -------------------------------------------------------------------------------------------------------
+  [[nodiscard]] std::vector<parameter<tensor_type>> parameters() { return views(parameters_); }
+  [[nodiscard]] std::vector<parameter<tensor_type>> buffers() { return views(buffers_); }
+
+  [[nodiscard]] trace forward(tensor_type const& x, normalization const& norm = {}) const {
+    trace result;
+    result.norm_ = norm;
+    result.features_ = features_;
+    values<Backend> algebra(&result.forward_);
+    auto const parameters = handles(), buffers = handles_of(buffers_);
+    graph_.forward({algebra, result.states_, parameters, buffers, norm}, result.states_, entering(x));
+    return result;
+  }
+
+  /// What the network says, without a trace: each activation is dropped when nothing reads it any more.
+  [[nodiscard]] prediction<tensor_type> predict(tensor_type const& x, normalization const& norm = {}) const {
+    values<Backend> algebra;
+    states<values<Backend>> all;
+    auto const parameters = handles(), buffers = handles_of(buffers_);
+    auto last_use = graph_.last_uses();
+    last_use[features_] = graph_.size();
+    graph_.forward({algebra, all, parameters, buffers, norm}, all, entering(x),
+                   [&](std::size_t i) { drop_dead(all, last_use, i); });
+    return {*all.back().output, *all[features_].output};
+  }
+
+  [[nodiscard]] gradients<tensor_type> backward(trace const& t, cotangents<tensor_type> const& slope,
+                                                wanted which = wanted::all) const {
+    values<Backend> algebra;
+    return run_reverse(algebra, t, slope, which);
+  }
+
+  /// Σ_b (J_bᵀ z_b)² per prunable parameter, for independent samples (frozen or eval normalisation).
+  [[nodiscard]] gradients<tensor_type> sample_squared_gradients(trace const& t, cotangents<tensor_type> const& z) const {
+    sample_squares<Backend> algebra;
+    return run_reverse(algebra, t, z, wanted::prunable);
+  }
+
+  /// The gradient of the loss behind `rule`, keeping every intermediate value for `hessian_vector_product`.
+  template <class Rule>
+  [[nodiscard]] gradients<tensor_type> retained_backward(trace& t, Rule const& rule, wanted which = wanted::prunable) const {
+    t.reverse_ = {};
+    t.retained_ = which;
+    values<Backend> algebra(&t.reverse_);
+    return run_reverse(algebra, t, rule(prediction<tensor_type>{t.output(), t.features()}), which);
+  }
+
+  /// H v by forward over reverse: replays both tapes of the trace for tangents alone, about two forward+backwards.
+  template <class Rule>
+  [[nodiscard]] gradients<tensor_type> hessian_vector_product(trace const& t, Rule const& rule,
+                                                              gradients<tensor_type> const& v) const {
+    using algebra = lifted<Backend, replayed>;
+    return run_lifted(algebra(t.forward_), algebra(t.reverse_), t, rule, v);
+  }
+
+  /// The same product on duals that compute every primal value again: the reference that the replay is tested against.
+  template <class Rule>
+  [[nodiscard]] gradients<tensor_type> hessian_vector_product_on_duals(trace const& t, Rule const& rule,
+                                                                       gradients<tensor_type> const& v) const {
+    using algebra = lifted<Backend, computed>;
+    return run_lifted(algebra(), algebra(), t, rule, v);
+  }
+
+  /// J v: how the prediction moves with the parameters.
+  [[nodiscard]] prediction<tensor_type> jacobian_vector_product(trace const& t, gradients<tensor_type> const& v) const {
+    lifted<Backend, replayed> algebra(t.forward_);
+    states<lifted<Backend, replayed>> all;
+    auto const parameters = lifted_parameters<lifted<Backend, replayed>>(v),
+               buffers = lifted_buffers<lifted<Backend, replayed>>();
+    graph_.forward({algebra, all, parameters, buffers, t.norm_}, all, {t.states_[0].output});
+    auto const moved = [](auto const& x) { return x.tangent ? *x.tangent : Backend::scale(*x.value, 0.0); };
+    return {moved(all.back().output), moved(all[features_].output)};
+  }
+
+  /// The normalisation constants of a batch that comes in parts: each layer's moments over all parts, outputs equal to train mode's.
+  [[nodiscard]] normalization freeze(std::span<tensor_type const> parts) const {
+    auto constants = std::make_shared<std::vector<channel_moments>>();
+    normalization const norm{norm_mode::frozen, constants};
+    values<Backend> algebra;
+    auto const parameters = handles(), buffers = handles_of(buffers_);
+    auto const last_use = graph_.last_uses();
+    std::vector<states<values<Backend>>> all(parts.size());
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+      all[p].resize(graph_.size());
+      all[p][0].output = entering(parts[p]);
+    }
+    for (std::size_t i = 1; i < graph_.size(); ++i) {
+      if (auto const* const bn = std::get_if<nn::batch_norm>(&graph_[i])) {
+        std::vector<typename values<Backend>::tensor> inputs;
+        for (auto const& each : all) inputs.push_back(each[bn->input].output);
+        constants->push_back(bn->batch_moments(inputs, algebra));
+      }
+      for (auto& each : all) {
+        graph_.forward_at(i, nn::forward_pass<values<Backend>>{algebra, each, parameters, buffers, norm}, each[i]);
+        drop_dead(each, last_use, i);
+      }
+    }
+    return norm;
+  }
+
+  /// ∂R/∂|θ| of SynFlow in exponent-carrying arithmetic. Where a gradient would leave the type's range, all are divided by one common
+  /// power of two.
+  [[nodiscard]] gradients<tensor_type> synaptic_flow(shape const& extents) const {
+    using algebra_type = scaled<Backend>;
+    algebra_type algebra;
+    std::vector<typename algebra_type::tensor> parameters, buffers;
+    for (auto const& p : parameters_) parameters.push_back({std::make_shared<tensor_type const>(Backend::absolute(p.value))});
+    for (auto const& b : buffers_) buffers.push_back({std::make_shared<tensor_type const>(Backend::absolute(b.value))});
+    states<algebra_type> all;
+    normalization const norm{norm_mode::eval};
+    nn::forward_pass<algebra_type> const pass{algebra, all, parameters, buffers, norm};
+    graph_.forward(pass, all, {entering(Backend::constant(extents, 1.0))});
+    auto const ones = std::make_shared<tensor_type const>(Backend::constant(Backend::extents(*all.back().output.mantissa), 1.0));
+    // By conservation the flow through any cut is R: its exponent brings every gradient into range.
+    auto const exponent = all.back().output.exponent;
+    algebra.deliver_at(std::abs(exponent) < std::numeric_limits<typename Backend::scalar>::max_exponent / 2 ? 0 : exponent);
+    auto flows = graph_.reverse(pass, {{graph_.last(), {ones}}}, wanted_parameters(wanted::prunable));
+    gradients<tensor_type> result(flows.size());
+    for (std::size_t i = 0; i < flows.size(); ++i)
+      if (flows[i]) result[i] = release(std::move(flows[i].mantissa));
+    return result;
+  }
+
+  /// Moves the running statistics by `momentum` towards those of a train-mode trace (unbiased variance), as PyTorch does.
+  void update_running_statistics(trace const& t, double momentum = 0.1) {
+    for (std::size_t i = 0; i < graph_.size(); ++i) {
+      auto const* const bn = std::get_if<nn::batch_norm>(&graph_[i]);
+      if (!bn) continue;
+      auto const& statistics = t.states_[i].statistics;
+      auto const& extents = t.states_[bn->input].output->shape();
+      auto const n = static_cast<double>(extents[1] * extents[2] * extents[3]);
+      move_towards(buffers_[bn->mean].value, statistics[0], 1.0, momentum);
+      move_towards(buffers_[bn->variance].value, statistics[3], n > 1 ? n / (n - 1) : 1.0, momentum);
+    }
+  }
+
+ private:
+  struct entry {
+    std::string name;
+    role is;
+    tensor_type value;
+  };
+  template <class A>
+  using tensors = std::vector<typename A::tensor>;
+  template <class A>
+  using states = std::vector<nn::node_state<A>>;
+
+  [[nodiscard]] static std::vector<parameter<tensor_type>> views(std::vector<entry>& entries) {
+    std::vector<parameter<tensor_type>> result;
+    for (auto& e : entries) result.push_back({e.name, &e.value, e.is, 0});
+    return result;
+  }
+  /// Handles that do not own: the network outlives every pass over it.
+  [[nodiscard]] static tensors<values<Backend>> handles_of(std::vector<entry> const& entries) {
+    tensors<values<Backend>> result;
+    for (auto const& e : entries) result.emplace_back(std::shared_ptr<void>{}, &e.value);
+    return result;
+  }
+  [[nodiscard]] tensors<values<Backend>> handles() const { return handles_of(parameters_); }
+
+  /// The array behind a handle: moved out where nobody else holds it.
+  [[nodiscard]] static tensor_type release(std::shared_ptr<tensor_type const> held) {
+    if (held.use_count() == 1) return std::move(const_cast<tensor_type&>(*held));  // created non-const by the algebra
+    return *held;
+  }
+
+  [[nodiscard]] static std::shared_ptr<tensor_type const> entering(tensor_type const& batch) {
+    return std::make_shared<tensor_type const>(Backend::from_batch(batch));
+  }
+
+  static void drop_dead(states<values<Backend>>& all, std::vector<std::size_t> const& last_use, std::size_t done) {
+    for (std::size_t j = 0; j < done; ++j)
+      if (last_use[j] == done) all[j] = {};
+  }
+
+  template <class A>
+  [[nodiscard]] gradients<tensor_type> run_reverse(A& algebra, trace const& t, cotangents<tensor_type> const& slope,
+                                                   wanted which) const {
+    std::vector<std::pair<std::size_t, typename A::tensor>> starts;
+    if (slope.output) starts.emplace_back(graph_.last(), std::make_shared<tensor_type const>(*slope.output));
+    if (slope.features) starts.emplace_back(features_, std::make_shared<tensor_type const>(*slope.features));
+    states<A> all;
+    for (auto const& s : t.states_) all.push_back({s.output, s.statistics, s.chosen});  // handles, not values
+    auto const parameters = handles(), buffers = handles_of(buffers_);
+    auto found =
+        graph_.reverse(nn::forward_pass<A>{algebra, all, parameters, buffers, t.norm_}, starts, wanted_parameters(which));
+    gradients<tensor_type> result(found.size());
+    for (std::size_t i = 0; i < found.size(); ++i)
+      if (found[i]) result[i] = release(std::move(found[i]));
+    return result;
+  }
+
+  template <class A>
+  [[nodiscard]] tensors<A> lifted_parameters(gradients<tensor_type> const& v) const {
+    tensors<A> result;
+    auto const plain = handles();
+    for (std::size_t i = 0; i < plain.size(); ++i)
+      result.push_back(
+          {plain[i], i < v.size() && v[i] ? std::shared_ptr<tensor_type const>(std::shared_ptr<void>{}, &*v[i]) : nullptr});
+    return result;
+  }
+  template <class A>
+  [[nodiscard]] tensors<A> lifted_buffers() const {
+    tensors<A> result;
+    for (auto const& each : handles_of(buffers_)) result.push_back({each});
+    return result;
+  }
+
+  template <class A, class Rule>
+  [[nodiscard]] gradients<tensor_type> run_lifted(A forward, A reverse, trace const& t, Rule const& rule,
+                                                  gradients<tensor_type> const& v) const {
+    states<A> all;
+    auto const parameters = lifted_parameters<A>(v), buffers = lifted_buffers<A>();
+    graph_.forward(nn::forward_pass<A>{forward, all, parameters, buffers, t.norm_}, all, {t.states_[0].output});
+    auto const as_dual = [](auto const& x) {
+      return dual<tensor_type>(*x.value, x.tangent ? std::optional<tensor_type>(*x.tangent) : std::nullopt);
+    };
+    auto const slope = rule(prediction<dual<tensor_type>>{as_dual(all.back().output), as_dual(all[features_].output)});
+    std::vector<std::pair<std::size_t, typename A::tensor>> starts;
+    auto const start = [&](std::size_t at, auto const& s) {
+      if (!s) return;
+      auto const shared = [](tensor_type const& x) { return std::make_shared<tensor_type const>(x); };
+      starts.push_back({at, {shared(s->value), s->tangent ? shared(*s->tangent) : nullptr}});
+    };
+    start(graph_.last(), slope.output);
+    start(features_, slope.features);
+    auto found =
+        graph_.reverse(nn::forward_pass<A>{reverse, all, parameters, buffers, t.norm_}, starts, wanted_parameters(t.retained_));
+    gradients<tensor_type> result(found.size());
+    for (std::size_t i = 0; i < found.size(); ++i)
+      if (found[i].tangent) result[i] = release(std::move(found[i].tangent));
+    return result;
+  }
+
+  static void move_towards(tensor_type& running, channel_vector const& now, double factor, double momentum) {
+    for (std::size_t c = 0; c < running.size(); ++c)
+      running.data()[c] = static_cast<typename Backend::scalar>((1 - momentum) * static_cast<double>(running.data()[c]) +
+                                                                momentum * factor * now.values[c]);
+  }
+
+  [[nodiscard]] std::vector<char> wanted_parameters(wanted which) const {
+    std::vector<char> result;
+    for (auto const& p : parameters_) result.push_back(which == wanted::all || is_prunable(p.is));
+    return result;
+  }
+  nn::graph<layer> graph_;
+  std::vector<entry> parameters_, buffers_;
+  std::size_t features_ = 0;
+};
+
+}  // namespace lnpt

@@ -1,0 +1,58 @@
+#pragma once
+/// What a layer's rules see of the network while a pass goes through it.
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/error.hpp>
+#include <lnpt/core/model.hpp>
+
+namespace lnpt::nn {
+
+/// What one node keeps of the forward pass for its reverse rule.
+template <class Algebra>
+struct node_state {
+  typename Algebra::tensor output;
+  std::vector<typename Algebra::channels> statistics;      ///< of batch norm: mean, 1/√(variance + ε), slope
+  decltype(typename Algebra::indices{}) chosen = nullptr;  ///< of max pooling
+};
+
+/// The forward pass: outputs of earlier nodes, parameters and buffers, in one algebra.
+template <class Algebra>
+struct forward_pass {
+  using tensor = typename Algebra::tensor;
+
+  Algebra& algebra;
+  std::vector<node_state<Algebra>>& states;
+  std::vector<tensor> const& parameters;
+  std::vector<tensor> const& buffers;
+  normalization const& norm;
+
+  [[nodiscard]] tensor const& output(std::size_t node) const { return states[node].output; }
+  [[nodiscard]] shape extents(tensor const& x) const { return Algebra::backend::extents(Algebra::value(x)); }
+};
+
+/// The reverse pass: collects cotangents of nodes and gradients of parameters, but only those somebody wants.
+template <class Algebra>
+struct reverse_pass : forward_pass<Algebra> {
+  using tensor = typename Algebra::tensor;
+
+  std::vector<tensor>& cotangents;      ///< one per node; null where the loss does not reach it
+  std::vector<tensor>& gradients;       ///< one per parameter
+  std::vector<char> const& wants_node;  ///< nodes with a wanted parameter at or before them
+  std::vector<char> const& wants_parameter;
+
+  [[nodiscard]] bool wants(std::size_t node) const { return wants_node[node] != 0; }
+  [[nodiscard]] bool wants_gradient(std::size_t parameter) const { return wants_parameter[parameter] != 0; }
+
+  void give(std::size_t node, tensor g) {
+    auto& into = cotangents[node];
+    into = into ? this->algebra.add(into, g) : std::move(g);
+  }
+  void give_gradient(std::size_t parameter, tensor g) { gradients[parameter] = std::move(g); }
+};
+
+}  // namespace lnpt::nn

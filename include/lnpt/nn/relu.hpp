@@ -1,0 +1,21 @@
+#pragma once
+/// The rectifier.
+#include <lnpt/nn/pass.hpp>
+
+namespace lnpt::nn {
+
+/// y = max(0, x); ∂x = ∂y where y > 0.
+struct relu {
+  std::size_t input;
+
+  template <class A>
+  void forward(forward_pass<A> const& pass, node_state<A>& state) const {
+    state.output = pass.algebra.relu(pass.output(input));
+  }
+  template <class A>
+  void reverse(reverse_pass<A>& pass, node_state<A> const& state, typename A::tensor const& gy) const {
+    if (pass.wants(input)) pass.give(input, pass.algebra.gate(state.output, gy));
+  }
+};
+
+}  // namespace lnpt::nn

@@ -1,0 +1,269 @@
+#pragma once
+/// score(): a criterion's scores of a model's weights.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <string>
+#include <tbb/blocked_range.h>
+#include <tbb/parallel_for.h>
+#include <tuple>
+#include <vector>
+
+#include <lnpt/core/random.hpp>
+#include <lnpt/criterion/evidence.hpp>
+#include <lnpt/diagnosis.hpp>
+#include <lnpt/evidence/flow.hpp>
+#include <lnpt/evidence/gather_curvature.hpp>
+#include <lnpt/evidence/gradients.hpp>
+#include <lnpt/loss/cross_entropy.hpp>
+
+namespace lnpt {
+
+/// The scores of one parameter, larger = keep.
+template <class T>
+struct scored {
+  std::string name;
+  T values;
+  role is = role::weight;
+  std::size_t output_axis = 0;
+};
+
+/// What score() returns: the scored parameters in the model's order, and the prunable ones the loss does not reach.
+template <class T>
+struct score_set {
+  std::vector<scored<T>> parameters;
+  std::vector<std::string> unreached;
+  double seconds = 0;
+};
+
+namespace detail {
+
+template <class T>
+struct gathered {
+  gradients<T> gradient, hessian_gradient, curvature, flow, noise;
+};
+
+/// Everything criterion `C` asks for that takes data, in as few passes as it takes.
+template <class C, class Problem>
+[[nodiscard]] auto gather(Problem const& problem) {
+  gathered<typename Problem::tensor_type> found;
+  using policy = curvature_of<C>;
+  if constexpr (uses<C, hessian_gradient>) found.hessian_gradient = gather_hessian_gradient(problem);
+  if constexpr (uses<C, gradient> || !std::is_void_v<policy>) {
+    found.gradient = gather_gradient(problem, [&](auto const& part, auto& trace) {
+      if constexpr (!std::is_void_v<policy>) accumulate(found.curvature, part_curvature(policy{}, problem, part, trace));
+    });
+  }
+  return found;
+}
+
+template <prunable Model>
+[[nodiscard]] auto gather_noise(Model& model, std::uint64_t seed) {
+  gradients<tensor_of<Model>> noise;
+  std::uint64_t index = 0;
+  for (auto const& p : model.parameters()) {
+    std::vector<value_type<tensor_of<Model>>> values(size_of(*p.value));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<value_type<tensor_of<Model>>>(uniform(seed, index, i));
+    noise.push_back(make_tensor<tensor_of<Model>>(shape_of(*p.value), values, *p.value));
+    ++index;
+  }
+  return noise;
+}
+
+/// The piece of evidence a tag stands for, or null where the parameter is not reached.
+template <class T>
+[[nodiscard]] T const* pick(weight, T const& theta, gathered<T> const&, std::size_t) {
+  return &theta;
+}
+template <class T>
+[[nodiscard]] T const* entry(gradients<T> const& g, std::size_t i) {
+  return i < g.size() && g[i] ? &*g[i] : nullptr;
+}
+template <class T>
+[[nodiscard]] T const* pick(gradient, T const&, gathered<T> const& found, std::size_t i) {
+  return entry(found.gradient, i);
+}
+template <class T>
+[[nodiscard]] T const* pick(hessian_gradient, T const&, gathered<T> const& found, std::size_t i) {
+  return entry(found.hessian_gradient, i);
+}
+template <class T>
+[[nodiscard]] T const* pick(flow, T const&, gathered<T> const& found, std::size_t i) {
+  return entry(found.flow, i);
+}
+template <class T>
+[[nodiscard]] T const* pick(noise, T const&, gathered<T> const& found, std::size_t i) {
+  return entry(found.noise, i);
+}
+template <class Policy, class T>
+[[nodiscard]] T const* pick(curvature<Policy>, T const&, gathered<T> const& found, std::size_t i) {
+  return entry(found.curvature, i);
+}
+
+/// The criterion on whole tensors; where they lie in host memory and the criterion takes numbers too, on one number after the other,
+/// in parallel and in one pass without temporaries.
+template <class T, class C, class... Pieces>
+[[nodiscard]] T evaluate(C const& criterion, Pieces const&... piece) {
+  using number = value_type<T>;
+  if constexpr (writable_in_place<T> && std::is_invocable_r_v<number, C const&, std::conditional_t<true, number, Pieces>...>) {
+    auto scores = empty_like(std::get<0>(std::tie(piece...)));
+    auto const out = tensor_traits<T>::view(scores);
+    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, out.size(), std::size_t{1} << 14), [&](auto const& range) {
+      auto const run = [n = range.end() - range.begin()](C const& c, number* __restrict to, auto const*... from) {
+        for (std::size_t i = 0; i < n; ++i) to[i] = static_cast<number>(c(from[i]...));
+      };
+      run(criterion, out.data() + range.begin(), tensor_traits<T>::view(piece).data() + range.begin()...);
+    });
+    return scores;
+  } else {
+    return T(criterion(piece...));
+  }
+}
+
+/// Calls the criterion on the evidence of parameter `i`; empty where a piece of it is missing.
+template <class T, class C, class... Tags>
+[[nodiscard]] std::optional<T> call(C const& criterion, evidence_list<Tags...>, T const& theta, gathered<T> const& found,
+                                    std::size_t i) {
+  auto const pieces = std::make_tuple(pick(Tags{}, theta, found, i)...);
+  return std::apply(
+      [&](auto const*... piece) -> std::optional<T> {
+        if (!(piece && ...)) return std::nullopt;
+        return evaluate<T>(criterion, *piece...);
+      },
+      pieces);
+}
+
+/// Turns evidence into scores, parameter by parameter.
+template <class C, prunable Model>
+[[nodiscard]] auto scores_from(C const& criterion, Model& model, gathered<tensor_of<Model>> const& found) {
+  score_set<tensor_of<Model>> result;
+  std::size_t i = 0;
+  for (auto const& p : model.parameters()) {
+    auto const index = i++;
+    if (!is_prunable(p.is)) continue;
+    if (auto values = call<tensor_of<Model>>(criterion, typename C::evidence{}, *p.value, found, index))
+      result.parameters.push_back({p.name, std::move(*values), p.is, p.output_axis});
+    else
+      result.unreached.push_back(p.name);
+  }
+  return result;
+}
+
+class stopwatch {
+ public:
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// The criterion's own batch-norm mode; `train` for criteria that do not say.
+template <class C>
+[[nodiscard]] constexpr norm_mode default_norm() {
+  if constexpr (requires { C::norm; })
+    return C::norm;
+  else
+    return norm_mode::train;
+}
+
+/// The criterion's own loss; cross-entropy on labels for criteria that do not say.
+template <class C>
+[[nodiscard]] constexpr auto default_loss() {
+  if constexpr (requires { C::default_loss; })
+    return C::default_loss;
+  else
+    return cross_entropy{};
+}
+
+/// Scores from data.
+template <class C, class Model, class Batches, class Guide, class Loss>
+[[nodiscard]] auto score_on(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
+                            score_options const& options) {
+  auto const norm = normalization{options.batch_norm.value_or(default_norm<C>())};
+  auto const problem = scoring_problem<Model, Loss>(model, parts_of(batches), guide, loss, norm, options);
+  return scores_from(C{}, model, gather<C>(problem));
+}
+
+/// Scores from the model alone; `input` is the shape of one sample, read by synflow only.
+template <class C, class Model>
+[[nodiscard]] auto score_alone(Model& model, shape const& input, score_options const& options) {
+  gathered<tensor_of<Model>> found;
+  if constexpr (uses<C, flow>) found.flow = gather_flow(model, input);
+  if constexpr (uses<C, noise>) found.noise = gather_noise(model, options.seed);
+  return scores_from(C{}, model, found);
+}
+
+/// The shape of one sample: given as it is, or read off the batches.
+[[nodiscard]] inline shape sample_shape(shape const& extents) { return extents; }
+template <class Batches>
+[[nodiscard]] shape sample_shape(Batches const& batches) {
+  auto const parts = parts_of(batches);
+  if (parts.empty()) return {};
+  auto extents = shape_of(parts.front().input);
+  extents.erase(extents.begin());
+  return extents;
+}
+
+/// Scores as a call asked for them, or the sentence that says why it cannot be.
+template <class C, class Model, class Batches, class Guide, class Loss>
+[[nodiscard]] auto score_as_asked(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
+                                  score_options const& options) {
+  if constexpr (prunable<Model> && criterion<C>) {
+    stopwatch const watch;
+    score_set<tensor_of<Model>> result;
+    if constexpr (is_data_free<C>) {
+      result = score_alone<C>(model, sample_shape(batches), options);
+    } else if constexpr (diagnosis<C, Model, Batches, Guide, Loss>::well_formed) {
+      result = score_on<C>(model, batches, guide, loss, options);
+    } else {
+      diagnosis<C, Model, Batches, Guide, Loss>::explain();
+    }
+    result.seconds = watch.seconds();
+    return result;
+  } else {
+    diagnosis<C, Model, Batches, Guide, Loss>::explain();
+  }
+}
+
+}  // namespace detail
+
+/// Refuses NaN and infinite scores, naming the parameters and how many.
+template <class T>
+void require_finite(score_set<T> const& scores) {
+  std::string found;
+  for (auto const& p : scores.parameters) {
+    auto const values = values_of(p.values);
+    auto const bad = std::count_if(values.begin(), values.end(), [](auto v) { return !std::isfinite(v); });
+    if (bad)
+      found += (found.empty() ? "" : ", ") + std::to_string(bad) + " of " + std::to_string(values.size()) + " in " + p.name;
+  }
+  if (!found.empty()) fail("scores are NaN or infinite (", found, "): score finite weights and inputs, or in double");
+}
+
+/// The scores of every prunable weight on a batch or a range of batches, under a guide and a loss of one's choice. The model is
+/// left as it was. `batches` may be the shape of one input where the criterion is synflow.
+template <class C, class Model, class Batches, class Guide, class Loss>
+[[nodiscard]] auto score(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
+                         score_options const& options) {
+  return detail::score_as_asked<C>(model, batches, guide, loss, options);
+}
+
+/// As above with the criterion's own loss, or with a loss and no guide.
+template <class C, class Model, class Batches, class GuideOrLoss>
+[[nodiscard]] auto score(Model& model, Batches const& batches, GuideOrLoss const& third, score_options const& options) {
+  if constexpr (loss_like<GuideOrLoss>)
+    return detail::score_as_asked<C>(model, batches, no_guide{}, third, options);
+  else
+    return detail::score_as_asked<C>(model, batches, third, detail::default_loss<C>(), options);
+}
+
+/// As above without a guide.
+template <class C, class Model, class Batches>
+[[nodiscard]] auto score(Model& model, Batches const& batches, score_options const& options) {
+  return detail::score_as_asked<C>(model, batches, no_guide{}, detail::default_loss<C>(), options);
+}
+
+}  // namespace lnpt

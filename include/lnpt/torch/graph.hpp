@@ -1,0 +1,60 @@
+#pragma once
+/// Passes back through the graph that autograd recorded.
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/engine.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <lnpt/torch/tap.hpp>
+
+namespace lnpt::detail {
+
+/// Where passes back begin: tensors of the graph and the cotangents that arrive there.
+struct graph_roots {
+  std::vector<at::Tensor> tensors, slopes;
+
+  /// What autograd does not know has no gradient and is left out.
+  void add(at::Tensor const& tensor, at::Tensor const& slope) {
+    if (!tensor.requires_grad()) return;
+    tensors.push_back(tensor);
+    slopes.push_back(slope);
+  }
+};
+
+/// ∂⟨slopes, roots⟩/∂inputs; undefined where the roots do not depend on an input. The graph stays for further passes.
+[[nodiscard]] inline std::vector<at::Tensor> differentiate(graph_roots const& roots, std::vector<at::Tensor> const& inputs, bool differentiable = false) {
+  if (roots.tensors.empty() || inputs.empty()) return std::vector<at::Tensor>(inputs.size());
+  return torch::autograd::grad(roots.tensors, inputs, roots.slopes, /*retain_graph=*/true, differentiable, /*allow_unused=*/true);
+}
+
+/// The gradients that arrive at the outputs of these layers, of which autograd::grad could not name one that was changed in place.
+[[nodiscard]] inline std::vector<at::Tensor> output_gradients(graph_roots const& roots, std::vector<weight_use const*> const& uses) {
+  if (roots.tensors.empty() || uses.empty()) return std::vector<at::Tensor>(uses.size());
+  torch::autograd::edge_list from, to;
+  for (auto const& root : roots.tensors) from.push_back(torch::autograd::impl::gradient_edge(root));
+  for (auto const* use : uses) to.emplace_back(use->node, use->output_number);
+  return torch::autograd::Engine::get_default_engine().execute(from, roots.slopes, /*keep_graph=*/true, /*create_graph=*/false,
+                                                               /*accumulate_grad=*/false, to);
+}
+
+/// How often each node of the graph is an operand: for the node of a parameter, in how many places it is used.
+[[nodiscard]] inline std::unordered_map<torch::autograd::Node const*, int> count_uses(graph_roots const& roots) {
+  std::unordered_map<torch::autograd::Node const*, int> uses;
+  std::vector<torch::autograd::Node const*> open;
+  auto const visit = [&](torch::autograd::Node const* node) {
+    if (node != nullptr && ++uses[node] == 1) open.push_back(node);
+  };
+  for (auto const& root : roots.tensors) visit(torch::autograd::impl::gradient_edge(root).function.get());
+  while (!open.empty()) {
+    auto const* const node = open.back();
+    open.pop_back();
+    for (auto const& edge : node->next_edges()) visit(edge.function.get());
+  }
+  return uses;
+}
+
+}  // namespace lnpt::detail

@@ -1,0 +1,125 @@
+#pragma once
+/// Any optimizer of LibTorch under masks: pruned stays pruned.
+#include <torch/optim/adagrad.h>
+#include <torch/optim/adam.h>
+#include <torch/optim/adamw.h>
+#include <torch/optim/optimizer.h>
+#include <torch/optim/rmsprop.h>
+#include <torch/optim/sgd.h>
+
+#include <functional>
+#include <sstream>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <lnpt/mask/apply.hpp>
+#include <lnpt/torch/model.hpp>
+
+namespace lnpt {
+
+namespace detail {
+
+/// Calls `visit` for every tensor of an optimizer's state that has one value per weight.
+template <class Visit>
+void for_each_state_tensor(torch::optim::OptimizerParamState& state, Visit visit) {
+  if (auto* const sgd = dynamic_cast<torch::optim::SGDParamState*>(&state)) {
+    visit(sgd->momentum_buffer());
+  } else if (auto* const adam = dynamic_cast<torch::optim::AdamParamState*>(&state)) {
+    visit(adam->exp_avg()), visit(adam->exp_avg_sq()), visit(adam->max_exp_avg_sq());
+  } else if (auto* const adamw = dynamic_cast<torch::optim::AdamWParamState*>(&state)) {
+    visit(adamw->exp_avg()), visit(adamw->exp_avg_sq()), visit(adamw->max_exp_avg_sq());
+  } else if (auto* const rmsprop = dynamic_cast<torch::optim::RMSpropParamState*>(&state)) {
+    visit(rmsprop->square_avg()), visit(rmsprop->momentum_buffer()), visit(rmsprop->grad_avg());
+  } else if (auto* const adagrad = dynamic_cast<torch::optim::AdagradParamState*>(&state)) {
+    visit(adagrad->sum());
+  }
+}
+
+/// The state of one parameter: LibTorch's table is keyed by its address, as a pointer or in words, by version.
+template <class Table>
+[[nodiscard]] torch::optim::OptimizerParamState* state_of(Table& table, at::Tensor const& parameter) {
+  using key = typename Table::key_type;
+  auto const find = [&](key const& k) {
+    auto const found = table.find(k);
+    return found == table.end() ? nullptr : found->second.get();
+  };
+  if constexpr (std::is_pointer_v<key>) {
+    return find(parameter.unsafeGetTensorImpl());
+  } else {
+    std::ostringstream address;
+    address << parameter.unsafeGetTensorImpl();
+    return find(address.str());
+  }
+}
+
+}  // namespace detail
+
+/// Keeps weight, gradient and optimizer state of every pruned weight at exactly +0 through the steps of an optimizer.
+///
+///     torch::optim::SGD sgd(model.torch_parameters(), options);
+///     masked_optimizer optimizer(sgd, model, masks);
+///     … loss.backward(); optimizer.step();
+///
+/// Wraps the optimizer, which must outlive it and keeps its own interface (learning rate, state). The masks are applied to the model
+/// at once. They take one byte per weight on the model's device.
+class masked_optimizer {
+ public:
+  template <std::floating_point Scalar>
+  masked_optimizer(torch::optim::Optimizer& optimizer, torch_model<Scalar>& model, mask_set const& masks) : optimizer_(optimizer) {
+    apply(masks, model);
+    auto const tensors = model.torch_parameters();
+    std::size_t i = 0;
+    for (auto const& p : model.parameters()) {
+      auto const& tensor = tensors[i++];
+      if (auto const* const kept = masks.find(p.name)) pruned_.push_back({tensor, detail::pruned_places(*kept, tensor)});
+    }
+  }
+
+  /// The optimizer's step, with the gradients masked before it and everything it wrote masked after it.
+  at::Tensor step(std::function<at::Tensor()> closure = nullptr) {
+    clear_gradients();
+    auto const loss = closure ? optimizer_.get().step([&] {
+      auto const value = closure();
+      clear_gradients();
+      return value;
+    })
+                              : optimizer_.get().step();
+    clear_weights_and_state();
+    return loss;
+  }
+
+  void zero_grad() { optimizer_.get().zero_grad(); }
+
+  /// The wrapped optimizer.
+  [[nodiscard]] torch::optim::Optimizer& get() const { return optimizer_; }
+
+ private:
+  struct masked {
+    at::Tensor tensor, pruned;
+
+    void clear(at::Tensor values) const {
+      if (values.defined() && values.sizes() == pruned.sizes()) values.masked_fill_(pruned, 0.0);
+    }
+  };
+
+  void clear_gradients() {
+    at::NoGradGuard const plain;
+    for (auto const& each : pruned_) each.clear(each.tensor.grad());
+  }
+
+  void clear_weights_and_state() {
+    at::NoGradGuard const plain;
+    for (auto const& each : pruned_) {
+      each.clear(each.tensor);
+      if (auto* const state = detail::state_of(optimizer_.get().state(), each.tensor))
+        detail::for_each_state_tensor(*state, [&](at::Tensor const& values) { each.clear(values); });
+    }
+  }
+
+  std::reference_wrapper<torch::optim::Optimizer> optimizer_;
+  std::vector<masked> pruned_;
+};
+
+}  // namespace lnpt

@@ -1,0 +1,130 @@
+#pragma once
+/// The n best scores of tensors, selected on their device: only histograms and the bits of the masks travel to the host.
+#include <ATen/ATen.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/error.hpp>
+#include <lnpt/mask/ranking.hpp>
+#include <lnpt/score.hpp>
+#include <lnpt/torch/tensor.hpp>
+
+namespace lnpt {
+
+namespace detail {
+
+/// Scores as integers that sort as mask/ranking.hpp's score_order does: −0 equals +0, larger is more worth keeping.
+template <std::floating_point Scalar>
+struct device_order {
+  using key = typename score_order<Scalar>::key;
+  static constexpr auto key_type = c10::CppTypeToScalarType<key>::value;
+  static constexpr int bits = std::numeric_limits<key>::digits + 1;
+
+  [[nodiscard]] static at::Tensor magnitudes(at::Tensor const& scores) {
+    return scores.detach().contiguous().flatten().view(key_type).bitwise_and(std::numeric_limits<key>::max());
+  }
+  [[nodiscard]] static at::Tensor keys(at::Tensor const& scores, rank end) {
+    auto const magnitude = magnitudes(scores);
+    auto const negative = scores.detach().contiguous().flatten().lt(0);
+    auto const flipped = end == rank::highest ? negative : negative.logical_not();
+    return at::where(flipped, magnitude.neg(), magnitude);
+  }
+};
+
+/// The n-th largest of these keys, found digit by digit, and how many of those equal to it are among the n. Exact, and the same for
+/// any order of counting.
+template <class Order>
+[[nodiscard]] std::pair<std::int64_t, std::int64_t> nth_largest(at::Tensor candidates, std::int64_t n) {
+  constexpr int digit_bits = 11;
+  std::int64_t threshold = 0;
+  for (int shift = Order::bits; shift > 0;) {
+    auto const next = std::max(0, shift - digit_bits);
+    auto const first = shift == Order::bits;
+    // The top digit is signed; below it the bits count upwards.
+    auto const offset = first ? std::int64_t{1} << (shift - next - 1) : 0;
+    auto const digits = candidates.bitwise_right_shift(next).bitwise_and((std::int64_t{1} << (shift - next)) - 1);
+    auto const ordered = first ? digits.bitwise_xor(offset) : digits;
+    auto const counts = at::bincount(ordered, {}, std::int64_t{1} << (shift - next)).to(at::kCPU);
+    auto const* const count = counts.template data_ptr<std::int64_t>();
+    auto digit = counts.numel() - 1;
+    for (; count[digit] < n; --digit) n -= count[digit];
+    candidates = candidates.masked_select(ordered.eq(digit));
+    threshold = first ? digit - offset : (threshold << (shift - next)) | digit;
+    shift = next;
+  }
+  return {threshold, n};
+}
+
+/// Throws where scores are NaN or infinite, with the counts by parameter.
+template <std::floating_point Scalar>
+void require_finite_scores(std::span<scored<torch_tensor<Scalar>> const> scores) {
+  std::vector<at::Tensor> counts;
+  for (auto const& each : scores) counts.push_back(device_order<Scalar>::magnitudes(each.values.get()).ge(score_order<Scalar>::infinity).sum());
+  auto const host = at::stack(counts).to(at::kCPU);
+  std::string found;
+  for (std::size_t p = 0; p < scores.size(); ++p)
+    if (auto const count = host.template data_ptr<std::int64_t>()[p]; count != 0)
+      found += (found.empty() ? "" : ", ") + std::to_string(count) + " of " + std::to_string(size_of(scores[p].values)) + " in " + scores[p].name;
+  if (!found.empty())
+    fail("scores are NaN or infinite (", found, "), so nothing was masked: score finite weights and inputs, or in double");
+}
+
+/// A bool tensor as the words of a mask, packed on its device.
+inline void write_bits(at::Tensor const& kept, std::span<mask::word> words) {
+  auto const padded = at::zeros({static_cast<std::int64_t>(words.size_bytes()) * 8}, kept.options().dtype(at::kByte));
+  padded.narrow(0, 0, kept.numel()).copy_(kept);
+  auto const bytes = padded.view({-1, 8}).mul(bits_of_byte(kept)).sum(1, /*keepdim=*/false, at::kByte).to(at::kCPU).contiguous();
+  std::memcpy(words.data(), bytes.data_ptr(), words.size_bytes());
+}
+
+}  // namespace detail
+
+/// Masks that keep the n best of all scores, where the scores are: the larger first (the smaller for `rank::lowest`), among equal
+/// scores (−0 equals +0) the one that comes first by parameter and index. The same bits as the selection on the host.
+///
+/// `survivors`: only these are ranked and may stay. Throws on NaN and infinite scores. Memory: about three times the scores.
+template <std::floating_point Scalar>
+[[nodiscard]] mask_set keep_largest(std::span<scored<torch_tensor<Scalar>> const> scores, std::size_t n, rank end = rank::highest,
+                                    mask_set const* survivors = nullptr) {
+  using order = detail::device_order<Scalar>;
+  constexpr auto lowest = std::numeric_limits<typename order::key>::min();  // below every score: takes no part
+  mask_set masks;
+  if (scores.empty()) return masks;
+  detail::require_finite_scores(scores);
+
+  std::vector<at::Tensor> parts;
+  std::size_t ranked = 0;
+  for (auto const& each : scores) {
+    auto keys = order::keys(each.values.get(), end);
+    auto const* const among = survivors ? survivors->find(each.name) : nullptr;
+    if (among) keys.masked_fill_(detail::pruned_places(*among, keys).flatten(), lowest);
+    ranked += among ? among->count() : size_of(each.values);
+    parts.push_back(std::move(keys));
+  }
+  if (n > ranked) fail("cannot keep ", n, " of ", ranked, " ranked scores: ask for at most ", ranked);
+
+  auto const all = at::cat(parts);
+  auto kept = at::zeros_like(all, all.options().dtype(at::kBool));
+  if (n > 0) {
+    auto const [threshold, available] = detail::nth_largest<order>(all, static_cast<std::int64_t>(n));
+    auto const ties = all.eq(threshold);
+    kept = all.gt(threshold).logical_or_(ties.logical_and(ties.cumsum(0).le(available)));
+  }
+  std::int64_t first = 0;
+  for (auto const& each : scores) {
+    mask written(each.name, shape_of(each.values), false);
+    detail::write_bits(kept.narrow(0, first, each.values.get().numel()), written.words());
+    masks.add(std::move(written));
+    first += each.values.get().numel();
+  }
+  return masks;
+}
+
+}  // namespace lnpt

@@ -1,0 +1,139 @@
+#pragma once
+/// LibTorch's tensors as lnpt's: at::Tensor with its scalar type known at compile time.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <bit>
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/batch.hpp>
+#include <lnpt/core/error.hpp>
+#include <lnpt/core/tensor.hpp>
+#include <lnpt/mask/mask_set.hpp>
+
+namespace lnpt {
+
+/// A handle to a tensor of `Scalar`s on any device and with any strides; copies share storage, as at::Tensor's do.
+/// Throws where the tensor holds another scalar type.
+template <std::floating_point Scalar>
+class torch_tensor {
+ public:
+  static constexpr auto scalar_type = c10::CppTypeToScalarType<Scalar>::value;
+
+  torch_tensor() = default;
+  torch_tensor(at::Tensor tensor) : tensor_(std::move(tensor)) {  // NOLINT(google-explicit-constructor): the same tensor
+    if (tensor_.defined() && tensor_.scalar_type() != scalar_type)
+      fail("a tensor of ", c10::toString(tensor_.scalar_type()), " meets lnpt::torch_tensor of ", c10::toString(scalar_type),
+           ": convert it with .to(), or choose the other scalar type");
+  }
+
+  [[nodiscard]] at::Tensor const& get() const { return tensor_; }
+
+  friend torch_tensor operator+(torch_tensor const& a, torch_tensor const& b) { return at::add(a.tensor_, b.tensor_); }
+  friend torch_tensor operator-(torch_tensor const& a, torch_tensor const& b) { return at::sub(a.tensor_, b.tensor_); }
+  friend torch_tensor operator*(torch_tensor const& a, torch_tensor const& b) { return at::mul(a.tensor_, b.tensor_); }
+  friend torch_tensor operator*(double s, torch_tensor const& a) { return at::mul(a.tensor_, s); }
+  friend torch_tensor abs(torch_tensor const& a) { return at::abs(a.tensor_); }
+
+ private:
+  at::Tensor tensor_;
+};
+
+namespace detail {
+
+/// Extents as LibTorch counts them, and back.
+[[nodiscard]] inline std::vector<std::int64_t> torch_sizes(shape const& extents) { return {extents.begin(), extents.end()}; }
+[[nodiscard]] inline shape extents_of(at::Tensor const& t) { return {t.sizes().begin(), t.sizes().end()}; }
+
+/// A copy of host values on the device of `near`.
+template <class Value>
+[[nodiscard]] at::Tensor to_device(std::span<Value const> values, std::vector<std::int64_t> const& sizes, at::Tensor const& near) {
+  auto const options = at::TensorOptions().dtype(c10::CppTypeToScalarType<Value>::value);
+  auto const host = at::from_blob(const_cast<Value*>(values.data()), sizes, options);  // only read from
+  auto const device = near.defined() ? near.device() : at::Device(at::kCPU);
+  return host.to(device, host.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+}
+
+/// The bits 1, 2, 4 … 128 of a byte, on the device of `near`.
+[[nodiscard]] inline at::Tensor bits_of_byte(at::Tensor const& near) {
+  return at::pow(2, at::arange(8, near.options().requires_grad(false).dtype(at::kInt))).to(at::kByte);
+}
+
+static_assert(std::endian::native == std::endian::little, "lnpt: masks cross to a device as bytes, least significant first");
+
+/// Where a mask prunes: a bool tensor of its shape on the device of `near`. One bit per weight is what travels there.
+[[nodiscard]] inline at::Tensor pruned_places(mask const& kept, at::Tensor const& near) {
+  auto const* const first = reinterpret_cast<std::uint8_t const*>(kept.words().data());
+  auto const bytes = to_device(std::span(first, kept.words().size_bytes()), {static_cast<std::int64_t>(kept.words().size_bytes()), 1}, near);
+  auto const all = bytes.bitwise_and(bits_of_byte(near)).eq(0).flatten();
+  return all.narrow(0, 0, static_cast<std::int64_t>(kept.size())).reshape(torch_sizes(kept.extents()));
+}
+
+}  // namespace detail
+
+template <std::floating_point Scalar>
+struct tensor_traits<torch_tensor<Scalar>> {
+  using value_type = Scalar;
+  using tensor = torch_tensor<Scalar>;
+
+  static std::size_t size(tensor const& t) { return static_cast<std::size_t>(t.get().numel()); }
+  static lnpt::shape shape(tensor const& t) { return detail::extents_of(t.get()); }
+  static void copy_to(tensor const& t, std::span<Scalar> out) {
+    auto const host = t.get().detach().to(at::kCPU).contiguous();
+    std::copy_n(host.template data_ptr<Scalar>(), out.size(), out.data());
+  }
+  static tensor make(lnpt::shape const& extents, std::span<Scalar const> values, tensor const& near = {}) {
+    return detail::to_device(values, detail::torch_sizes(extents), near.get());
+  }
+  static void assign(tensor& into, tensor const& from) {
+    at::NoGradGuard const plain;
+    auto target = into.get();
+    target.copy_(from.get());
+  }
+  static void apply_mask(tensor& into, mask const& kept) {
+    at::NoGradGuard const plain;
+    auto target = into.get();
+    target.masked_fill_(detail::pruned_places(kept, target), 0.0);
+  }
+  static tensor rows(tensor const& t, std::size_t begin, std::size_t end) {
+    return t.get().narrow(0, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end - begin));
+  }
+
+  // What losses are written in (loss/functions.hpp), visible to autograd.
+  static tensor exp(tensor const& t) { return at::exp(t.get()); }
+  static tensor log_softmax(tensor const& t) { return at::log_softmax(t.get(), -1); }
+  static tensor row_sum(tensor const& t) { return t.get().sum(-1, /*keepdim=*/true).expand_as(t.get()); }
+  static double sum(tensor const& t) { return t.get().detach().sum(at::kDouble).template item<double>(); }
+  static tensor one_hot(std::vector<std::int64_t> const& labels, tensor const& like) {
+    auto const count = static_cast<std::int64_t>(labels.size());
+    auto const index = detail::to_device(std::span(labels), {count, 1}, like.get());
+    return at::zeros(like.get().sizes(), like.get().options()).scatter_(1, index, 1.0);
+  }
+  static std::vector<std::int64_t> argmax(tensor const& t) {
+    auto const largest = t.get().detach().argmax(-1).to(at::kCPU).contiguous();
+    auto const* const first = largest.template data_ptr<std::int64_t>();
+    return {first, first + largest.numel()};
+  }
+};
+
+/// A tensor of samples as a batch to score or train on.
+template <std::floating_point Scalar = float>
+[[nodiscard]] unlabelled_batch<torch_tensor<Scalar>> torch_batch(at::Tensor input) {
+  return {std::move(input)};
+}
+
+/// The same with class ids, an int64 tensor [B].
+template <std::floating_point Scalar = float>
+[[nodiscard]] labelled_batch<torch_tensor<Scalar>> torch_batch(at::Tensor input, at::Tensor const& labels) {
+  if (labels.dim() != 1 || labels.scalar_type() != at::kLong)
+    fail("labels are ", c10::toString(labels.scalar_type()), ' ', list(labels.sizes()), ": pass class ids as int64 [B]");
+  auto const host = labels.to(at::kCPU).contiguous();
+  auto const* const first = host.data_ptr<std::int64_t>();
+  return {std::move(input), {first, first + host.numel()}};
+}
+
+}  // namespace lnpt

@@ -1,0 +1,77 @@
+#pragma once
+/// From images of bytes to batches of tensors.
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <tbb/parallel_for.h>
+#include <utility>
+#include <vector>
+
+#include <lnpt/backend/cpu/array.hpp>
+#include <lnpt/core/batch.hpp>
+#include <lnpt/core/random.hpp>
+#include <lnpt/train/augmentation.hpp>
+
+namespace lnpt {
+
+/// Images with class ids, of which label-free training reads none.
+template <class Images>
+concept labelled_images = image_source<Images> && requires(Images const& images, std::size_t i) {
+  { images.size() } -> std::convertible_to<std::size_t>;
+  { images.labels[i] } -> std::convertible_to<std::int64_t>;
+};
+
+/// Which images a batch holds, and how each was augmented.
+struct batch_plan {
+  std::vector<std::size_t> images;
+  std::vector<augmentation> how;  ///< empty: as they are
+};
+
+/// The planned images, augmented and normalised: [B, C, H, W].
+template <class T = float, image_source Images>
+[[nodiscard]] cpu::array<T> gather_images(Images const& images, batch_plan const& plan) {
+  auto const size = images.channels * images.height * images.width;
+  auto result = cpu::uninitialized<T>({plan.images.size(), images.channels, images.height, images.width});
+  tbb::parallel_for(std::size_t{0}, plan.images.size(), [&](std::size_t b) {
+    auto const how = plan.how.empty() ? no_augmentation() : plan.how[b];
+    if constexpr (std::same_as<T, float>) {
+      apply(how, images, plan.images[b], std::span(result.data() + b * size, size));
+    } else {
+      std::vector<float> image(size);
+      apply(how, images, plan.images[b], std::span(image));
+      std::copy(image.begin(), image.end(), result.data() + b * size);
+    }
+  });
+  return result;
+}
+
+/// The class ids of these images.
+template <labelled_images Images>
+[[nodiscard]] std::vector<std::int64_t> gather_labels(Images const& images, std::span<std::size_t const> indices) {
+  std::vector<std::int64_t> labels;
+  for (auto const i : indices) labels.push_back(images.labels[i]);
+  return labels;
+}
+
+/// 0 … n−1 in an order that is a function of (seed, stream).
+[[nodiscard]] inline std::vector<std::size_t> shuffled(std::size_t n, std::uint64_t seed, std::uint64_t stream) {
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  for (std::size_t i = n; i > 1; --i)
+    std::swap(order[i - 1], order[random_below(static_cast<std::uint32_t>(i), random_bits(seed, stream, i))]);
+  return order;
+}
+
+/// `indices` in batches of at most `size`, normalised and not augmented: what scoring and evaluation read.
+template <class T = float, image_source Images>
+[[nodiscard]] std::vector<unlabelled_batch<cpu::array<T>>> plain_batches(Images const& images,
+                                                                         std::span<std::size_t const> indices, std::size_t size) {
+  std::vector<unlabelled_batch<cpu::array<T>>> batches;
+  for (std::size_t begin = 0; begin < indices.size(); begin += size) {
+    auto const part = indices.subspan(begin, std::min(size, indices.size() - begin));
+    batches.push_back({gather_images<T>(images, {{part.begin(), part.end()}, {}})});
+  }
+  return batches;
+}
+
+}  // namespace lnpt

@@ -1,0 +1,65 @@
+/// A file appears whole or not at all.
+#include <doctest/doctest.h>
+
+#include <lnpt/io/atomic_file.hpp>
+
+#include "support.hpp"
+
+using lnpt::io::atomic_file;
+
+namespace {
+std::span<std::byte const> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
+
+std::size_t files_in(std::filesystem::path const& folder) {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
+}
+}  // namespace
+
+TEST_CASE("a committed file holds what was written, and nothing else is left") {
+  support::temporary_folder const folder;
+  atomic_file file(folder / "a");
+  file.write(bytes_of("one, "));
+  file.write(bytes_of("two"));
+  CHECK_FALSE(std::filesystem::exists(folder / "a"));
+  file.commit();
+  CHECK(support::text_of(folder / "a") == "one, two");
+  CHECK(files_in(folder.path()) == 1);
+}
+
+TEST_CASE("without commit the older file stays and the temporary goes") {
+  support::temporary_folder const folder;
+  folder.write("a", {'o', 'l', 'd'});
+  {
+    atomic_file file(folder / "a");
+    file.write(bytes_of("new"));
+    CHECK(files_in(folder.path()) == 2);
+  }
+  CHECK(support::text_of(folder / "a") == "old");
+  CHECK(files_in(folder.path()) == 1);
+}
+
+TEST_CASE("two writers of one name do not mix") {
+  support::temporary_folder const folder;
+  atomic_file first(folder / "a"), second(folder / "a");
+  first.write(bytes_of("first"));
+  second.write(bytes_of("second"));
+  second.commit();
+  first.commit();
+  CHECK(support::text_of(folder / "a") == "first");
+  CHECK(files_in(folder.path()) == 1);
+}
+
+TEST_CASE("a folder that does not exist is refused by path and reason") {
+  support::temporary_folder const folder;
+  auto const said = support::refusal([&] { atomic_file(folder / "none/a"); });
+  CHECK(support::says(said, "none/a"));
+  CHECK(support::says(said, "No such file or directory"));
+}
+
+TEST_CASE("a name that is a folder is refused and leaves no temporary") {
+  support::temporary_folder const folder;
+  std::filesystem::create_directory(folder / "a");
+  auto const said = support::refusal([&] { atomic_file(folder / "a").commit(); });
+  CHECK(support::says(said, "renaming the temporary of"));
+  CHECK(files_in(folder.path()) == 1);
+}

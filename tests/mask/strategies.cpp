@@ -1,0 +1,303 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <random>
+#include <span>
+#include <string>
+#include <tbb/global_control.h>
+#include <utility>
+#include <vector>
+
+#include <lnpt/mask/channel_structured.hpp>
+#include <lnpt/mask/global_unstructured.hpp>
+#include <lnpt/mask/layerwise_unstructured.hpp>
+#include <lnpt/mask/n_of_m.hpp>
+
+namespace {
+
+using lnpt::density;
+using lnpt::mask_set;
+using lnpt::scored_parameter;
+using lnpt::selection;
+
+/// Parameters that own their scores.
+template <class T = float>
+class model {
+ public:
+  model& add(std::string name, lnpt::shape extents, std::vector<T> scores, lnpt::role is = lnpt::role::weight,
+             std::size_t output_axis = 0) {
+    storage_.push_back(std::move(scores));
+    parameters_.push_back({std::move(name), std::move(extents), {}, is, output_axis});
+    for (std::size_t p = 0; p < storage_.size(); ++p) parameters_[p].scores = storage_[p];
+    return *this;
+  }
+  operator std::span<scored_parameter<T> const>() const { return parameters_; }  // NOLINT(google-explicit-constructor)
+  [[nodiscard]] std::vector<scored_parameter<T>>& parameters() { return parameters_; }
+
+ private:
+  std::vector<std::vector<T>> storage_;
+  std::vector<scored_parameter<T>> parameters_;
+};
+
+template <class Strategy, class T>
+mask_set run(Strategy const& strategy, model<T> const& given, selection const& wanted) {
+  return strategy.template operator()<T>(given, wanted);
+}
+
+/// The bits of each parameter as text, first weight first.
+std::vector<std::string> text(mask_set const& masks) {
+  std::vector<std::string> lines;
+  for (auto const& each : masks) {
+    auto& line = lines.emplace_back();
+    for (std::size_t i = 0; i < each.size(); ++i) line += each[i] ? '1' : '0';
+  }
+  return lines;
+}
+
+using lines = std::vector<std::string>;
+
+std::size_t kept(mask_set const& masks) {
+  std::size_t count = 0;
+  for (auto const& each : masks) count += each.count();
+  return count;
+}
+
+model<> random_model(std::vector<lnpt::shape> const& shapes, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal;
+  model<> result;
+  for (std::size_t p = 0; p < shapes.size(); ++p) {
+    std::vector<float> scores(lnpt::element_count(shapes[p]));
+    for (auto& score : scores) score = std::abs(normal(generator)) / static_cast<float>(p + 1);
+    result.add("conv" + std::to_string(p), shapes[p], scores);
+  }
+  return result;
+}
+
+}  // namespace
+
+static_assert(lnpt::mask_strategy<lnpt::global_unstructured> && lnpt::mask_strategy<lnpt::layerwise_unstructured>);
+static_assert(lnpt::mask_strategy<lnpt::channel_structured> && lnpt::mask_strategy<lnpt::n_of_m<2, 4>>);
+
+TEST_CASE("half of all weights may be one layer's alone, or half of each layer's") {
+  model<> given;
+  given.add("a", {2, 2}, {8, 5, 6, 7}).add("b", {4}, {1, 4, 2, 3});
+  CHECK(text(run(lnpt::global_unstructured{}, given, {.keep = density{0.5}})) == lines{"1111", "0000"});
+  CHECK(text(run(lnpt::layerwise_unstructured{}, given, {.keep = density{0.5}})) == lines{"1001", "0101"});
+  CHECK(text(run(lnpt::global_unstructured{}, given, {.keep = density{0.5}, .end = lnpt::rank::lowest})) ==
+        lines{"0000", "1111"});
+  CHECK(text(run(lnpt::layerwise_unstructured{}, given, {.keep = density{0.5}, .end = lnpt::rank::lowest})) ==
+        lines{"0110", "1010"});
+}
+
+TEST_CASE("a mask carries the name and shape of its parameter") {
+  model<> given;
+  given.add("a", {2, 2}, {8, 5, 6, 7});
+  auto const masks = run(lnpt::global_unstructured{}, given, {});
+  REQUIRE(masks.size() == 1);
+  CHECK(masks.begin()->name() == "a");
+  CHECK(masks.begin()->extents() == lnpt::shape{2, 2});
+  CHECK(masks.begin()->count() == 4);
+}
+
+TEST_CASE("a layer keeps its guaranteed weights, the total stays exact and the best of the rest fill it up") {
+  model<> given;
+  given.add("a", {4}, {8, 5, 6, 7}).add("b", {4}, {1, 4, 2, 3}).add("none", {0}, {});
+  CHECK(text(run(lnpt::global_unstructured{}, given, {.keep = density{0.5}, .at_least = 1})) == lines{"1011", "0100", ""});
+  CHECK(text(run(lnpt::global_unstructured{}, given, {.keep = density{0.5}, .at_least = 2})) == lines{"1001", "0101", ""});
+  CHECK(text(run(lnpt::layerwise_unstructured{}, given, {.keep = density{0.25}, .at_least = 2})) == lines{"1001", "0101", ""});
+  CHECK_THROWS_WITH_AS(
+      run(lnpt::global_unstructured{}, given, {.keep = density{0.25}, .at_least = 2}),
+      "cannot keep 2 of 8 weights: 4 are certain to stay in their layers; keep at least as many, or guarantee fewer",
+      lnpt::error);
+}
+
+TEST_CASE("a guarantee counts survivors only") {
+  model<> given;
+  given.add("a", {4}, {8, 5, 6, 7}).add("b", {4}, {1, 4, 2, 3});
+  auto const survivors = run(lnpt::global_unstructured{}, given, {.keep = density{0.625}});
+  CHECK(text(survivors) == lines{"1111", "0100"});
+  CHECK(text(run(lnpt::global_unstructured{}, given, {.keep = density{0.5}, .survivors = &survivors, .at_least = 2})) ==
+        lines{"1011", "0100"});
+}
+
+TEST_CASE("weights that stay in any case count within the ratio") {
+  model<> given;
+  given.add("a", {2, 2}, {8, 5, 6, 7}).add("b", {4}, {1, 4, 2, 3});
+  selection const wanted{.keep = density{0.5}, .already_kept = 4};  // 6 of 12
+  CHECK(text(run(lnpt::global_unstructured{}, given, wanted)) == lines{"1001", "0000"});
+  CHECK(text(run(lnpt::layerwise_unstructured{}, given, wanted)) == lines{"1000", "0100"});
+  CHECK_THROWS_AS(run(lnpt::global_unstructured{}, given, {.keep = density{0.1}, .already_kept = 4}), lnpt::error);
+  CHECK_THROWS_AS(run(lnpt::layerwise_unstructured{}, given, {.keep = density{0.1}, .already_kept = 4}), lnpt::error);
+}
+
+TEST_CASE("pruned stays pruned: only survivors are ranked, and the ratio counts against the first number") {
+  model<> given;
+  given.add("a", {4}, {1, 2, 3, 4}).add("b", {4}, {5, 6, 7, 8});
+  auto const survivors = run(lnpt::global_unstructured{}, given, {.keep = density{0.75}});
+  CHECK(text(survivors) == lines{"0011", "1111"});
+  model<> rescored;  // pruned weights score 0 and would beat the negative survivors
+  rescored.add("a", {4}, {0, 0, -3, -1}).add("b", {4}, {-5, -2, -7, -8});
+  CHECK(text(run(lnpt::global_unstructured{}, rescored, {.keep = density{0.25}, .survivors = &survivors})) ==
+        lines{"0001", "0100"});
+  CHECK(text(run(lnpt::layerwise_unstructured{}, rescored, {.keep = density{0.25}, .survivors = &survivors})) ==
+        lines{"0001", "0100"});
+  CHECK_THROWS_WITH_AS(run(lnpt::global_unstructured{}, rescored, {.keep = density{0.875}, .survivors = &survivors}),
+                       "cannot keep 7 weights: 6 survived the earlier rounds; ask for a density that does not rise", lnpt::error);
+}
+
+TEST_CASE("counts are exact at every ratio, in all and in every layer") {
+  auto const given = random_model({{7, 5, 3, 3}, {64, 7, 1, 1}, {0, 4}, {129}, {10, 64}}, 3);
+  std::size_t total = 0;
+  std::span<scored_parameter<float> const> const parameters = given;
+  for (auto const& each : parameters) total += each.scores.size();
+  for (double const keep : {0.0, 0.001, 0.02, 0.05, 0.3, 0.5, 0.98, 1.0}) {
+    CHECK(kept(run(lnpt::global_unstructured{}, given, {.keep = density{keep}})) == lnpt::kept_count(density{keep}, total));
+    for (auto const& each : run(lnpt::layerwise_unstructured{}, given, {.keep = density{keep}}))
+      CHECK(each.count() == lnpt::kept_count(density{keep}, each.size()));
+  }
+}
+
+TEST_CASE("whole filters go, each layer keeps one and the classifier all") {
+  model<> given;  // filter sums: a 3, 7, 2; b 1, 1, 1; the classifier's are the smallest
+  given.add("a", {3, 2}, {1, 2, 3, 4, 2, 0}).add("b", {3, 1}, {1, 1, 1}).add("fc", {2, 1}, {0, 0}, lnpt::role::classifier_weight);
+  lnpt::channel_structured const strategy;
+  CHECK(text(run(strategy, given, {.keep = density{0.5}})) == lines{"111100", "100", "11"});
+  CHECK(text(run(strategy, given, {.keep = lnpt::density_of(lnpt::channels{1.0 / 3})})) == lines{"111111", "100", "11"});
+  CHECK(text(run(strategy, given, {.keep = density{0.5}, .end = lnpt::rank::lowest})) == lines{"000011", "110", "11"});
+  CHECK_THROWS_WITH_AS(
+      run(strategy, given, {.keep = density{0.1}}),
+      "cannot keep 1 of 6 channels: 2 are certain to stay in their layers; keep at least as many, or guarantee fewer",
+      lnpt::error);
+}
+
+TEST_CASE("a guarantee of weights is one of as many channels as hold them") {
+  model<> given;
+  given.add("a", {3, 2}, {9, 9, 9, 9, 9, 9}).add("b", {3, 2}, {1, 1, 2, 2, 3, 3});
+  CHECK(text(run(lnpt::channel_structured{}, given, {.keep = density{2.0 / 3}})) == lines{"111111", "000011"});
+  CHECK(text(run(lnpt::channel_structured{}, given, {.keep = density{2.0 / 3}, .at_least = 3})) == lines{"111100", "001111"});
+}
+
+TEST_CASE("channel scores accumulate as asked") {
+  model<> given;
+  given.add("a", {2, 4}, {-4, 1, 1, 1, 2, 0, 0, 0}).add("b", {2, 1}, {1, 1.5F});
+  // sums −1, 2 | 1, 1.5; means −1/4, 1/2 | 1, 1.5; maxima 1, 2 | 1, 1.5; l2 √19, 2 | 1, 1.5
+  auto const with = [&](lnpt::accumulation how, bool normalize = false) {
+    return text(run(lnpt::channel_structured{how, normalize}, given, {.keep = density{0.75}}));
+  };
+  CHECK(with(lnpt::accumulation::sum) == lines{"00001111", "11"});
+  CHECK(with(lnpt::accumulation::mean) == lines{"00001111", "11"});
+  CHECK(with(lnpt::accumulation::maximum) == lines{"11111111", "01"});
+  CHECK(with(lnpt::accumulation::l2) == lines{"11111111", "01"});
+}
+
+TEST_CASE("normalised layers compete whatever their scale") {
+  model<> given;
+  given.add("large", {3, 1}, {100, 101, 102}).add("small", {3, 1}, {1, 2, 6});
+  CHECK(text(run(lnpt::channel_structured{}, given, {.keep = density{0.5}})) == lines{"011", "001"});
+  lnpt::channel_structured const normalized{.normalize = true};  // large 0.99, 1, 1.01; small 1/3, 2/3, 2
+  CHECK(text(run(normalized, given, {.keep = density{1.0 / 3}})) == lines{"001", "001"});
+  CHECK(text(run(normalized, given, {.keep = density{5.0 / 6}})) == lines{"111", "011"});
+}
+
+TEST_CASE("the output axis need not come first") {
+  model<> given;  // columns sum to 9, 12 and 6
+  given.add("in_out", {2, 3}, {9, 5, 6, 0, 7, 0}, lnpt::role::weight, 1);
+  CHECK(text(run(lnpt::channel_structured{}, given, {.keep = density{1.0 / 3}})) == lines{"010010"});
+  model<> grouped;  // rows of the two outputs: 4 3 2 1 and 1 2 3 4
+  grouped.add("in_out", {4, 2}, {4, 1, 3, 2, 2, 3, 1, 4}, lnpt::role::weight, 1);
+  CHECK(text(run(lnpt::n_of_m<2, 4>{}, grouped, {})) == lines{"10100101"});
+}
+
+TEST_CASE("channels that were pruned stay pruned, and no pruned weight returns with its channel") {
+  model<> given;
+  given.add("a", {3, 2}, {1, 2, 3, 4, 5, 6});
+  mask_set survivors;
+  lnpt::mask partly("a", {3, 2}, false);
+  partly.set(0, true);
+  partly.set(3, true);
+  survivors.add(partly);  // channel sums of survivors: 1, 4, none
+  CHECK(text(run(lnpt::channel_structured{}, given, {.keep = density{2.0 / 3}, .survivors = &survivors})) == lines{"100100"});
+  CHECK(text(run(lnpt::channel_structured{}, given, {.keep = density{1.0 / 3}, .survivors = &survivors})) == lines{"000100"});
+}
+
+TEST_CASE("two of every four stay, the earlier of equals, and rows that four does not divide are dense and named") {
+  model<> given;
+  given.add("conv", {2, 4}, {1, 2, 3, 4, 5, 5, 5, 5}).add("stem", {2, 3}, {1, 2, 3, 4, 5, 6});
+  lnpt::n_of_m<2, 4> const strategy;
+  CHECK(text(run(strategy, given, {})) == lines{"00111100", "111111"});
+  CHECK(text(run(strategy, given, {.end = lnpt::rank::lowest})) == lines{"11001100", "111111"});
+  CHECK(strategy.dense_parameters<float>(given) == std::vector<std::string>{"stem"});
+  mask_set survivors;
+  lnpt::mask partly("conv", {2, 4}, true);
+  partly.set(3, false);
+  for (std::size_t i = 4; i < 7; ++i) partly.set(i, false);
+  survivors.add(partly);
+  CHECK(text(run(strategy, given, {.survivors = &survivors})) == lines{"01100001", "111111"});
+}
+
+TEST_CASE("every group of a large parameter keeps its N best") {
+  auto const given = random_model({{33, 16, 3, 3}, {70, 12}}, 5);
+  std::span<scored_parameter<float> const> const parameters = given;
+  auto const masks = run(lnpt::n_of_m<1, 4>{}, given, {});
+  for (auto mask = masks.begin(); auto const& each : parameters) {
+    for (std::size_t first = 0; first < each.scores.size(); first += 4) {
+      auto const best = std::max_element(each.scores.begin() + static_cast<std::ptrdiff_t>(first),
+                                         each.scores.begin() + static_cast<std::ptrdiff_t>(first) + 4) -
+                        each.scores.begin();
+      for (std::size_t i = first; i < first + 4; ++i) REQUIRE((*mask)[i] == (i == static_cast<std::size_t>(best)));
+    }
+    ++mask;
+  }
+}
+
+TEST_CASE("masks are the same bits for any number of threads") {
+  auto const given = random_model({{64, 64, 3, 3}, {128, 64, 3, 3}, {12, 128}}, 9);
+  auto const all = [&](std::size_t threads) {
+    tbb::global_control const limit(tbb::global_control::max_allowed_parallelism, threads);
+    return std::vector{
+        run(lnpt::global_unstructured{}, given, {.keep = density{0.1}, .at_least = 7}),
+        run(lnpt::layerwise_unstructured{}, given, {.keep = density{0.1}}),
+        run(lnpt::channel_structured{.accumulate = lnpt::accumulation::l2, .normalize = true}, given, {.keep = density{0.4}}),
+        run(lnpt::n_of_m<2, 4>{}, given, {})};
+  };
+  auto const alone = all(1);
+  CHECK(alone == all(2));
+  CHECK(alone == all(4));
+}
+
+TEST_CASE_TEMPLATE("scores that are not finite are refused by parameter and count", Strategy, lnpt::global_unstructured,
+                   lnpt::layerwise_unstructured, lnpt::channel_structured, lnpt::n_of_m<2, 4>) {
+  model<double> given;
+  auto const nan = std::numeric_limits<double>::quiet_NaN();
+  auto const infinity = std::numeric_limits<double>::infinity();
+  given.add("fine", {4}, {1, 2, 3, 4}).add("conv1", {2, 4}, {1, nan, 3, 4, -infinity, 2, 3, infinity});
+  CHECK_THROWS_WITH_AS(
+      run(Strategy{}, given, {.keep = density{0.5}}),
+      "scores are NaN or infinite (3 of 8 in conv1), so nothing was masked: score finite weights and inputs, or in double",
+      lnpt::error);
+  CHECK_THROWS_AS(run(Strategy{}, given, {.keep = density{0.5}, .at_least = 1}), lnpt::error);
+}
+
+TEST_CASE_TEMPLATE("scores and survivors of another shape are refused", Strategy, lnpt::global_unstructured,
+                   lnpt::layerwise_unstructured, lnpt::channel_structured, lnpt::n_of_m<2, 4>) {
+  model<> given;
+  given.add("conv1", {2, 2}, {1, 2, 3});
+  CHECK_THROWS_WITH_AS(run(Strategy{}, given, {}), "conv1 has the shape [2, 2] but 3 scores: pass 4", lnpt::error);
+  model<> other;
+  other.add("conv1", {4}, {1, 2, 3, 4});
+  mask_set survivors;
+  survivors.add({"conv1", {2, 2}, true});
+  CHECK_THROWS_WITH_AS(run(Strategy{}, other, {.survivors = &survivors}),
+                       "the survivors of conv1 have the shape [2, 2], its scores [4]: pass the masks of this model", lnpt::error);
+}
+
+TEST_CASE("an output axis that is not there is refused") {
+  model<> given;
+  given.add("conv1", {2, 2}, {1, 2, 3, 4}, lnpt::role::weight, 2);
+  CHECK_THROWS_WITH_AS(run(lnpt::channel_structured{}, given, {}),
+                       "conv1 has the shape [2, 2] and no axis 2: let output_axis be less than 2", lnpt::error);
+}

@@ -1,0 +1,111 @@
+/// Every layer's reverse rule, Hessian- and Jacobian-vector product, in every batch-norm mode, against central differences.
+#include "../conformance/support.hpp"
+
+#include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/nn/builder.hpp>
+
+using namespace lnpt;
+using backend = cpu::backend<double>;
+using builder = network_builder<backend>;
+
+namespace {
+
+/// A convolution, so that cotangents have somewhere to go; then the layer; then what it takes to reach a loss.
+template <class Layer>
+void examine_layer(char const* name, shape const& input, Layer const& layer) {
+  CAPTURE(name);
+  builder net(input[1], 21);
+  auto const first = net.conv2d("first", net.input(), 4, {.bias = true});
+  auto const last = layer(net, first);
+  net.classifier("fc", net.global_average_pool(net.conv2d("last", last, 3)), 3);
+  auto model = std::move(net).build();
+  for (std::uint64_t stream = 0; auto const& p : model.parameters()) {  // biases and norm parameters unlike 0 and 1
+    ++stream;
+    if (!is_prunable(p.is))
+      for (std::size_t i = 0; i < p.value->size(); ++i) p.value->data()[i] += 0.5 * uniform(3, stream, i);
+  }
+  check_conforms(conformance::examine(model, random_batch<cpu::array<double>>(input, 3, 17)));
+}
+
+shape const small{3, 2, 7, 6};
+
+}  // namespace
+
+TEST_CASE("convolutions of every stride, padding and grouping") {
+  auto const examine = [](char const* name, std::size_t outputs, conv_options const& o) {
+    examine_layer(name, small, [&](builder& net, auto x) { return net.conv2d("layer", x, outputs, o); });
+  };
+  examine("3x3", 5, {});
+  examine("3x3, bias", 5, {.bias = true});
+  examine("stride 2", 5, {.stride = 2});
+  examine("no padding", 5, {.padding = 0});
+  examine("padding 2", 5, {.padding = 2});
+  examine("1x1", 5, {.kernel = 1, .padding = 0});
+  examine("1x1, stride 2", 5, {.kernel = 1, .stride = 2, .padding = 0});
+  examine("5x5, stride 3, padding 2", 5, {.kernel = 5, .stride = 3, .padding = 2});
+  examine("two groups", 6, {.groups = 2});
+  examine("two groups, stride 2, bias", 6, {.stride = 2, .groups = 2, .bias = true});
+  examine("depthwise", 4, {.groups = 4});
+  examine("depthwise, stride 2, bias", 4, {.stride = 2, .groups = 4, .bias = true});
+  examine("depthwise with two outputs each", 8, {.groups = 4});
+}
+
+TEST_CASE("batch norm, with its rectifier and without, once and twice") {
+  examine_layer("batch norm", small, [](builder& net, auto x) { return net.batch_norm("layer", x); });
+  examine_layer("batch norm, rectified", small, [](builder& net, auto x) { return net.batch_norm("layer", x, true); });
+  examine_layer("two of them", small, [](builder& net, auto x) {
+    return net.batch_norm("second", net.conv2d("between", net.batch_norm("layer", x, true), 4), true);
+  });
+}
+
+TEST_CASE("rectifier, pools and shortcut") {
+  examine_layer("relu", small, [](builder& net, auto x) { return net.relu(x); });
+  examine_layer("max pool", small, [](builder& net, auto x) { return net.max_pool(x, 2, 2); });
+  examine_layer("overlapping max pool, padded", small, [](builder& net, auto x) { return net.max_pool(x, 3, 2, 1); });
+  examine_layer("average pool", small, [](builder& net, auto x) { return net.average_pool(x, 2, 2); });
+  examine_layer("overlapping average pool, padded", small, [](builder& net, auto x) { return net.average_pool(x, 3, 2, 1); });
+  examine_layer("option-A shortcut", small, [](builder& net, auto x) { return net.subsample_pad(x, 2, 7); });
+}
+
+TEST_CASE("branches that join") {
+  auto const branch = [](builder& net, auto x) { return net.conv2d("branch", x, 4); };
+  examine_layer("add", small, [&](builder& net, auto x) { return net.join(x, branch(net, x)); });
+  examine_layer("add, rectified", small, [&](builder& net, auto x) { return net.join(x, branch(net, x), true); });
+  examine_layer("a node added to itself", small, [&](builder& net, auto x) { return net.join(x, x); });
+  examine_layer("concat", small, [&](builder& net, auto x) { return net.concat({x, branch(net, x), x}); });
+  examine_layer("concat of the input, which has no tangent", small,
+                [&](builder& net, auto x) { return net.concat({net.input(), x}); });
+}
+
+TEST_CASE("flatten and linear layers") {
+  builder net(2, 5);
+  auto const image = net.relu(net.conv2d("conv", net.input(), 3));
+  net.classifier("fc", net.relu(net.linear("hidden", net.flatten(image), 6, 3 * 4 * 5)), 3);
+  auto model = std::move(net).build();
+  check_conforms(conformance::examine(model, random_batch<cpu::array<double>>({4, 2, 4, 5}, 3, 2)));
+}
+
+TEST_CASE("a convolution of ones over ones counts the pixels under its kernel") {
+  builder net(1);
+  net.conv2d("conv", net.input(), 1, {.bias = true});
+  auto model = std::move(net).build();
+  auto const parameters = model.parameters();
+  *parameters[0].value = cpu::filled<double>({1, 1, 3, 3}, 1);
+  *parameters[1].value = cpu::filled<double>({1}, 0.5);
+  auto const trace = model.forward(cpu::filled<double>({1, 1, 3, 3}, 1));
+  CHECK(values_of(trace.output()) == std::vector<double>{4.5, 6.5, 4.5, 6.5, 9.5, 6.5, 4.5, 6.5, 4.5});
+}
+
+TEST_CASE("running statistics move a tenth of the way to the batch's mean and unbiased variance, as PyTorch's do") {
+  builder net(1);
+  net.batch_norm("bn", net.input());
+  auto model = std::move(net).build();
+  // 1, 2, 3, 6: mean 3, biased variance 3.5, unbiased 14/3.
+  auto const x = tensor_traits<cpu::array<double>>::make({2, 1, 1, 2}, std::vector<double>{1, 2, 3, 6});
+  auto const trace = model.forward(x, {norm_mode::train});
+  CHECK(values_of(trace.output())[0] == doctest::Approx((1 - 3) / std::sqrt(3.5 + 1e-5)));
+  model.update_running_statistics(trace);
+  CHECK(values_of(*model.buffers()[0].value)[0] == doctest::Approx(0.3));
+  CHECK(values_of(*model.buffers()[1].value)[0] == doctest::Approx(0.9 + 0.1 * 14 / 3));
+  CHECK(model.forward(x).output().data()[0] == doctest::Approx((1 - 0.3) / std::sqrt(0.9 + 0.1 * 14 / 3 + 1e-5)));
+}

@@ -1,0 +1,266 @@
+/// The one door: counts, rounds, what becomes of unreached weights, several parts, threads, and bad input that changes nothing.
+#include "../conformance/support.hpp"
+
+#include <limits>
+#include <tbb/global_control.h>
+
+#include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/mask/channel_structured.hpp>
+#include <lnpt/mask/n_of_m.hpp>
+#include <lnpt/schedule/linear.hpp>
+#include <lnpt/schedule/one_shot.hpp>
+#include <lnpt/zoo/mlp.hpp>
+#include <lnpt/zoo/resnet.hpp>
+
+using namespace lnpt;
+using backend = cpu::backend<double>;
+using array = cpu::array<double>;
+using conformance::detail::close;
+using conformance::detail::state_of;
+
+namespace {
+
+network<backend> small_resnet(std::uint64_t seed) {
+  return zoo::resnet<backend>({.depth = 8, .widths = {4, 6, 8}, .classes = 4}, seed);
+}
+
+/// A student, a teacher, and a batch whole and in three parts.
+struct scene {
+  network<backend> student = small_resnet(1), trained = small_resnet(2);
+  labelled_batch<array> batch = random_batch<array>({11, 3, 8, 8}, 4, 3);
+  std::vector<labelled_batch<array>> parts;
+  std::vector<unlabelled_batch<array>> unlabelled_parts;
+
+  scene() {
+    for (auto const& [begin, end] : {std::pair<std::size_t, std::size_t>{0, 5}, {5, 6}, {6, 11}}) {
+      std::vector<std::int64_t> const labels(batch.labels.begin() + static_cast<std::ptrdiff_t>(begin),
+                                             batch.labels.begin() + static_cast<std::ptrdiff_t>(end));
+      parts.push_back({rows(batch.input, begin, end), labels});
+      unlabelled_parts.push_back({rows(batch.input, begin, end)});
+    }
+  }
+  teacher<network<backend>> guide() { return teacher(trained); }
+};
+
+std::size_t kept(mask_set const& masks) {
+  std::size_t n = 0;
+  for (auto const& m : masks) n += m.count();
+  return n;
+}
+std::size_t total(mask_set const& masks) {
+  std::size_t n = 0;
+  for (auto const& m : masks) n += m.size();
+  return n;
+}
+
+bool within(mask_set const& inner, mask_set const& outer) {
+  for (auto const& m : inner)
+    for (std::size_t i = 0; i < m.size(); ++i)
+      if (m[i] && !(*outer.find(m.name()))[i]) return false;
+  return true;
+}
+
+void check_close(score_set<array> const& a, score_set<array> const& b) {
+  REQUIRE(a.parameters.size() == b.parameters.size());
+  for (std::size_t i = 0; i < a.parameters.size(); ++i) CHECK(close(a.parameters[i].values, b.parameters[i].values, 1e-10));
+}
+
+}  // namespace
+
+TEST_CASE("a batch in parts scores as the batch in one, where samples are independent") {
+  scene s;
+  score_options const frozen{.batch_norm = norm_mode::frozen}, eval{.batch_norm = norm_mode::eval};
+  for (auto const& options : {frozen, eval}) {
+    check_close(score<snip>(s.student, s.parts, options), score<snip>(s.student, s.batch, options));
+    check_close(score<grasp>(s.student, s.parts, options), score<grasp>(s.student, s.batch, options));
+    check_close(score<obd<>>(s.student, s.parts, options), score<obd<>>(s.student, s.batch, options));
+    check_close(score<obd<hessian_diagonal>>(s.student, s.parts, {.batch_norm = options.batch_norm}),
+                score<obd<hessian_diagonal>>(s.student, s.batch, {.batch_norm = options.batch_norm}));
+    unlabelled_batch const whole{s.batch.input};
+    check_close(score<feature_map_synaptic<>>(s.student, s.unlabelled_parts, s.guide(), options),
+                score<feature_map_synaptic<>>(s.student, whole, s.guide(), options));
+    check_close(score<feature_map_synaptic<hessian_gradient>>(s.student, s.unlabelled_parts, s.guide(), options),
+                score<feature_map_synaptic<hessian_gradient>>(s.student, whole, s.guide(), options));
+  }
+}
+
+TEST_CASE("over parts grasp multiplies sums, (ΣH)(Σg), and that is not the sum of products") {
+  scene s;
+  score_options const options{.batch_norm = norm_mode::eval};
+  auto const whole = score<grasp>(s.student, s.parts, options);
+  array sum = 0.0 * whole.parameters[0].values;
+  for (auto const& part : s.parts)
+    sum =
+        array(sum + static_cast<double>(sample_count(part)) / 11.0 * score<grasp>(s.student, part, options).parameters[0].values);
+  CHECK_FALSE(close(sum, whole.parameters[0].values, 0.01));
+}
+
+TEST_CASE("predictions computed elsewhere guide as the teacher itself does") {
+  scene s;
+  std::vector<prediction<array>> said;
+  for (std::size_t i = 0; i < s.unlabelled_parts.size(); ++i) said.push_back(s.guide().predict(s.unlabelled_parts[i].input, i));
+  prune_options<global_unstructured> const options{.budget = sparsity{0.9}};
+  CHECK(prune<feature_map_synaptic<>>(s.student, s.unlabelled_parts, known_predictions(said), options).masks ==
+        prune<feature_map_synaptic<>>(s.student, s.unlabelled_parts, s.guide(), options).masks);
+  said.pop_back();
+  CHECK_THROWS_WITH_AS(prune<feature_map_synaptic<>>(s.student, s.unlabelled_parts, known_predictions(said), options),
+                       "there are predictions for 2 scoring batches, but batch 2 was asked for: pass one per batch", lnpt::error);
+}
+
+TEST_CASE("rounds keep exact counts, and what was pruned stays pruned") {
+  scene s;
+  mask_set before;
+  for (int rounds = 1; rounds <= 6; ++rounds) {
+    auto const masks =
+        prune<grasp, global_unstructured, linear>(s.student, s.batch, {.budget = sparsity{0.9}, .rounds = rounds}).masks;
+    CHECK(kept(masks) == kept_count(sparsity{0.9}, total(masks)));
+  }
+  // Linear rounds to half the way: the first three of six rounds are the three rounds to half the sparsity.
+  auto const half = prune<grasp, global_unstructured, linear>(s.student, s.batch, {.budget = sparsity{0.45}, .rounds = 3}).masks;
+  auto const full = prune<grasp, global_unstructured, linear>(s.student, s.batch, {.budget = sparsity{0.9}, .rounds = 6}).masks;
+  CHECK(within(full, half));
+  auto const by_layer = prune<snip, layerwise_unstructured>(s.student, s.batch, {.budget = sparsity{0.8}, .rounds = 3}).masks;
+  for (auto const& m : by_layer) CHECK(m.count() == kept_count(sparsity{0.8}, m.size()));
+}
+
+TEST_CASE("weights that the loss does not reach are kept, kept in the budget, or pruned by magnitude") {
+  scene s;
+  unlabelled_batch const batch{s.batch.input};
+  auto const run = [&](unreached what) {
+    return prune<feature_map_synaptic<>>(s.student, batch, s.guide(), {.budget = sparsity{0.75}, .unreached = what});
+  };
+  auto const classifier = std::size_t{4 * 8};
+  std::size_t all = 0;
+  for (auto const& p : s.student.parameters())
+    if (is_prunable(p.is)) all += p.value->size();
+  auto const scored = all - classifier;
+
+  auto const [kept_masks, kept_report] = run(unreached::keep);
+  CHECK(kept_report.unreached == std::vector<std::string>{"fc.weight"});
+  CHECK(kept_masks.find("fc.weight") == nullptr);
+  CHECK(kept(kept_masks) == kept_count(sparsity{0.75}, scored));
+
+  auto const [in_budget, budget_report] = run(unreached::keep_in_budget);
+  CHECK(in_budget.find("fc.weight") == nullptr);
+  CHECK(kept(in_budget) == kept_count(sparsity{0.75}, all) - classifier);
+  CHECK(budget_report.sparsity_prunable == doctest::Approx(0.75).epsilon(1e-3));
+
+  auto const [by_size, size_report] = run(unreached::magnitude);
+  auto const* const fc = by_size.find("fc.weight");
+  REQUIRE(fc != nullptr);
+  CHECK(fc->count() == kept_count(sparsity{0.75}, classifier));
+  auto const weights = values_of(*(s.student.parameters().end() - 2)->value);
+  double largest_gone = 0, smallest_kept = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    (*fc)[i] ? smallest_kept = std::min(smallest_kept, std::abs(weights[i]))
+             : largest_gone = std::max(largest_gone, std::abs(weights[i]));
+  CHECK(largest_gone <= smallest_kept);
+}
+
+TEST_CASE("the lowest and the highest half are each other's complement") {
+  scene s;
+  auto const high = prune<snip>(s.student, s.batch, {.budget = sparsity{0.5}}).masks;
+  auto const low = prune<snip>(s.student, s.batch, {.budget = sparsity{0.5}, .keep_end = rank::lowest}).masks;
+  std::size_t both = 0;
+  for (auto const& m : high)
+    for (std::size_t i = 0; i < m.size(); ++i) both += m[i] && (*low.find(m.name()))[i];
+  CHECK(both == 0);
+  CHECK(kept(high) + kept(low) == total(high));
+}
+
+TEST_CASE("a strategy with a ratio of its own takes no budget, and names what it leaves dense") {
+  scene s;
+  auto const [masks, report] = prune<magnitude, n_of_m<2, 4>>(s.student, {});
+  CHECK(report.dense == std::vector<std::string>{"conv1.weight", "layer2.0.conv2.weight", "layer3.0.conv1.weight",
+                                                 "layer3.0.downsample.0.weight"});
+  CHECK(masks.find("layer1.0.conv1.weight")->count() == 4 * 36 / 2);
+}
+
+TEST_CASE("half of the channels leaves half of the filters, and every class") {
+  scene s;
+  auto const [masks, report] = prune<snip, channel_structured>(s.student, s.batch, {.budget = channels{0.5}});
+  std::size_t alive = 0, filters = 0;
+  for (auto const& m : masks) {
+    if (m.name() == "fc.weight") {
+      CHECK(m.count() == m.size());
+      continue;
+    }
+    auto const row = m.size() / m.extents()[0];
+    for (std::size_t c = 0; c < m.extents()[0]; ++c, ++filters) {
+      std::size_t in_filter = 0;
+      for (std::size_t i = 0; i < row; ++i) in_filter += m[c * row + i];
+      CHECK((in_filter == 0 || in_filter == row));
+      alive += in_filter == row;
+    }
+  }
+  CHECK(alive == (filters + 1) / 2);
+  CHECK(report.emptied.empty());
+}
+
+TEST_CASE("masks have the same bits on one, two and four threads") {
+  scene s;
+  auto student = zoo::resnet<cpu::backend<float>>({.depth = 20, .widths = {8, 16, 32}}, 1);
+  auto trained = zoo::resnet<cpu::backend<float>>({.depth = 20, .widths = {8, 16, 32}}, 2);
+  auto const batch = random_batch<cpu::array<float>>({13, 3, 32, 32}, 10, 6);
+  auto const masks_on = [&](std::size_t threads) {
+    tbb::global_control const limit(tbb::global_control::max_allowed_parallelism, threads);
+    prune_options<global_unstructured> const options{.budget = sparsity{0.95}, .rounds = 2};
+    return std::vector{prune<feature_map_synaptic<>>(student, batch, teacher(trained), options).masks,
+                       prune<snip>(student, batch, options).masks, prune<grasp>(student, batch, options).masks,
+                       prune<synflow>(student, shape{3, 32, 32}, options).masks};
+  };
+  auto const one = masks_on(1);
+  CHECK(one == masks_on(2));
+  CHECK(one == masks_on(4));
+}
+
+TEST_CASE("bad input meets one sentence and leaves the model as it was") {
+  scene s;
+  auto const before = state_of(s.student);
+  auto const refused = [&](char const* sentence, auto const& call) {
+    CHECK_THROWS_WITH_AS(call(), sentence, lnpt::error);
+    CHECK(state_of(s.student) == before);
+  };
+  prune_options<global_unstructured> const options{.budget = sparsity{0.9}};
+  labelled_batch<array> const empty{cpu::filled<double>({0, 3, 8, 8}, 0), {}};
+  refused("scoring batch 0 is empty: pass at least one sample", [&] { return prune<snip>(s.student, empty, options); });
+  refused("scoring batch 1 is empty: pass at least one sample",
+          [&] { return prune<snip>(s.student, std::vector{s.batch, empty}, options); });
+  refused("there is nothing to score on: pass at least one batch",
+          [&] { return prune<snip>(s.student, std::vector<labelled_batch<array>>{}, options); });
+
+  auto wrong = s.batch;
+  wrong.labels[3] = 4;
+  refused("label 4 of sample 3 is out of range: the model has 4 classes, so labels go from 0 to 3",
+          [&] { return prune<snip>(s.student, wrong, options); });
+
+  auto wide = zoo::resnet<backend>({.depth = 8, .widths = {4, 6, 10}, .classes = 4});
+  refused(
+      "the student's features are [11, 8] but the teacher's are [11, 10]: both must have the same number of samples and the same "
+      "width",
+      [&] { return prune<feature_map_synaptic<>>(s.student, unlabelled_batch{s.batch.input}, teacher(wide), options); });
+  refused("sparsity{1.5} is outside [0, 1]: pass a fraction such as sparsity{0.5}",
+          [&] { return prune<snip>(s.student, s.batch, {.budget = sparsity{1.5}}); });
+  refused("rounds is -1: pass at least 1, or 0 for the criterion's own number",
+          [&] { return prune<snip>(s.student, s.batch, {.budget = sparsity{0.9}, .rounds = -1}); });
+  refused(
+      "gauss_newton squares per sample, but batch norm in train mode couples the samples of a batch: use norm_mode::frozen, or "
+      "gauss_newton_exact",
+      [&] { return prune<obd<>>(s.student, s.batch, {.budget = sparsity{0.9}, .batch_norm = norm_mode::train}); });
+  refused("synflow needs the shape of one input: pass {channels, height, width}, or {features}",
+          [&] { return prune<synflow>(s.student, {.budget = sparsity{0.9}}); });
+}
+
+TEST_CASE("a NaN weight is named with its count, and nothing is masked") {
+  scene s;
+  s.student.parameters().front().value->data()[7] = std::numeric_limits<double>::quiet_NaN();
+  auto const& weights = *s.student.parameters().front().value;
+  CHECK_THROWS_WITH_AS(prune<magnitude>(s.student, {.budget = sparsity{0.9}}),
+                       "scores are NaN or infinite (1 of 108 in conv1.weight), so nothing was masked: score finite weights and "
+                       "inputs, or in double",
+                       lnpt::error);
+  CHECK(std::isnan(weights.data()[7]));
+  auto input = s.batch;
+  input.input.data()[0] = std::numeric_limits<double>::infinity();
+  CHECK_THROWS_AS(prune<snip>(s.trained, input, {.budget = sparsity{0.9}}), lnpt::error);
+}

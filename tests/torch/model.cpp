@@ -1,0 +1,331 @@
+// The adapter's own promises: where features come from, what is left as it was, which modules are refused and in which words.
+#include "doctest.hpp"
+
+#include <torch/nn/modules/dropout.h>
+
+#include <lnpt/criterion/feature_map_synaptic.hpp>
+#include <lnpt/criterion/snip.hpp>
+#include <lnpt/criterion/synflow.hpp>
+#include <lnpt/prune.hpp>
+#include <lnpt/torch/model.hpp>
+#include <lnpt/torch/script.hpp>
+#include <lnpt/torch/select.hpp>
+
+#include "modules.hpp"
+
+using namespace lnpt;
+namespace nn = torch::nn;
+
+namespace {
+
+template <class F>
+std::string words_of(F f) {
+  try {
+    f();
+  } catch (lnpt::error const& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+bool says(std::string const& sentence, std::string const& words) {
+  CAPTURE(sentence);
+  return sentence.find(words) != sentence.npos;
+}
+
+nn::Sequential small_network() {
+  at::manual_seed(7);
+  nn::Sequential net(nn::Conv2d(nn::Conv2dOptions(2, 4, 3).padding(1).bias(false)), nn::BatchNorm2d(4), nn::ReLU(),
+                     nn::Conv2d(nn::Conv2dOptions(4, 6, 3).stride(2).groups(2)), nn::BatchNorm2d(6), nn::ReLU(nn::ReLUOptions(true)), nn::Flatten(),
+                     nn::Dropout(0.5), nn::Linear(6 * 2 * 2, 3));
+  net->to(at::kDouble);
+  return net;
+}
+
+at::Tensor samples(std::int64_t n = 6) { return at::randn({n, 2, 6, 6}, at::kDouble); }
+
+/// Every byte of a module's state, and its modes.
+std::vector<at::Tensor> snapshot(nn::Module& module) {
+  std::vector<at::Tensor> state;
+  for (auto const& p : module.parameters()) state.push_back(p.detach().clone());
+  for (auto const& b : module.buffers()) state.push_back(b.detach().clone());
+  for (auto const& m : module.modules()) state.push_back(at::tensor(static_cast<std::int64_t>(m->is_training())));
+  return state;
+}
+
+bool same(std::vector<at::Tensor> const& a, std::vector<at::Tensor> const& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](at::Tensor const& x, at::Tensor const& y) { return x.equal(y); });
+}
+
+double distance(torch_tensor<double> const& a, at::Tensor const& b) { return (a.get() - b).abs().max().item<double>() / b.abs().max().item<double>(); }
+
+}  // namespace
+
+TEST_CASE("the linear student of the method's example has the scores one can work out by hand") {
+  nn::Sequential student(nn::Linear(nn::LinearOptions(2, 2).bias(false)), nn::Linear(nn::LinearOptions(2, 1).bias(false)));
+  nn::Sequential trained(nn::Linear(nn::LinearOptions(2, 2).bias(false)), nn::Linear(nn::LinearOptions(2, 1).bias(false)));
+  auto const set = [](nn::Sequential& net, std::vector<float> const& values) {
+    at::NoGradGuard const plain;
+    net->parameters()[0].copy_(at::tensor(values).view({2, 2}));
+  };
+  set(student, {1, 2, 3, -0.5f});
+  set(trained, {2, 2, 2, -1});
+  torch_model model(student), guide(trained);
+  auto const batch = torch_batch(at::tensor({1.0f, 2.0f}).view({1, 2}));
+
+  auto const scores = score<feature_map_synaptic<>>(model, batch, teacher{guide}, {});
+  REQUIRE(scores.parameters.size() == 1);
+  CHECK(at::allclose(scores.parameters[0].values.get(), at::tensor({4.0f, 64.0f, 24.0f, 32.0f}).view({2, 2})));
+  CHECK(scores.unreached == std::vector<std::string>{"1.weight"});
+
+  auto const [masks, report] = prune<feature_map_synaptic<>>(model, batch, teacher{guide}, {.budget = sparsity{0.5}});
+  apply(masks, model);
+  CHECK(student->parameters()[0].equal(at::tensor({0.0f, 2.0f, 0.0f, -0.5f}).view({2, 2})));
+}
+
+TEST_CASE("a Sequential, a callable, a pair and parts give the same prediction") {
+  auto net = small_network();
+  auto const x = samples();
+  torch_model<double> plain(net);
+  torch_model<double> called(net, [net](at::Tensor const& in) mutable { return net->forward(in); });
+  torch_model<double> paired(net, [net](at::Tensor in) mutable {
+    at::Tensor features;
+    for (auto& layer : *net) {
+      features = in;
+      in = layer.forward(in);
+    }
+    return std::pair(in, features);
+  });
+  auto const a = plain.forward(x), b = called.forward(x), c = paired.forward(x);
+  CHECK(a.output().get().equal(b.output().get()));
+  CHECK(a.features().get().equal(b.features().get()));
+  CHECK(a.output().get().equal(c.output().get()));
+  CHECK(a.features().get().equal(c.features().get()));
+  CHECK(shape_of(a.features()) == shape{6, 24});
+}
+
+TEST_CASE("roles and names are found from the module tree") {
+  auto net = small_network();
+  torch_model<double> model(net);
+  std::vector<std::pair<std::string, role>> found;
+  for (auto const& p : model.parameters()) found.emplace_back(p.name, p.is);
+  std::vector<std::pair<std::string, role>> const expected{
+      {"0.weight", role::weight},     {"1.weight", role::norm_scale}, {"1.bias", role::norm_shift},
+      {"3.weight", role::weight},     {"3.bias", role::bias},         {"4.weight", role::norm_scale},
+      {"4.bias", role::norm_shift},   {"8.weight", role::classifier_weight}, {"8.bias", role::bias}};
+  CHECK((found == expected));
+  CHECK(model.buffers().size() == 4);
+}
+
+TEST_CASE("frozen parameters are kept and named, shared ones are counted once") {
+  auto net = small_network();
+  net[0]->parameters()[0].set_requires_grad(false);
+  torch_model<double> model(net);
+  CHECK(model.frozen_parameters() == std::vector<std::string>{"0.weight"});
+  CHECK(model.parameters().front().name == "1.weight");
+
+  nn::Linear layer(4, 4);
+  nn::Sequential twice(layer, nn::ReLU(), layer, nn::Linear(4, 2));
+  torch_model shared(twice);
+  std::size_t weights = 0;
+  for (auto const& p : shared.parameters()) weights += is_prunable(p.is);
+  CHECK(weights == 2);
+
+  // A weight in two places takes a pass per sample: each square is of the sum of both uses.
+  auto const x = at::randn({3, 4});
+  auto t = shared.forward(x, {norm_mode::eval});
+  auto const ones = at::ones({3, 2});
+  auto const squares = shared.sample_squared_gradients(t, {torch_tensor<float>(ones), std::nullopt});
+  auto expected = at::zeros({4, 4});
+  for (std::int64_t b = 0; b < 3; ++b)
+    expected += torch::autograd::grad({twice->forward(x.narrow(0, b, 1)).sum()}, {layer->weight})[0].square();
+  CHECK(at::allclose(squares[0]->get(), expected));
+}
+
+TEST_CASE("squares per sample equal one backward per sample, for every kind of layer") {
+  auto net = small_network();
+  torch_model<double> model(net);
+  auto const x = samples();
+  for (auto const& input : {x, x.contiguous(at::MemoryFormat::ChannelsLast), at::stack({x, x}, -1).select(-1, 0)}) {
+    auto const norm = model.freeze(std::vector{torch_tensor<double>(input)});
+    auto t = model.forward(input, norm);
+    auto const z = at::randn({6, 24}, at::kDouble);
+    auto const squares = model.sample_squared_gradients(t, {std::nullopt, torch_tensor<double>(z)});
+    gradients<torch_tensor<double>> expected;
+    for (std::int64_t b = 0; b < 6; ++b) {
+      auto one = model.forward(input.narrow(0, b, 1), norm);
+      auto g = model.backward(one, {std::nullopt, torch_tensor<double>(z.narrow(0, b, 1))}, wanted::prunable);
+      for (auto& each : g)
+        if (each) each = *each * *each;
+      lnpt::detail::accumulate(expected, g);
+    }
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      CHECK(squares[i].has_value() == expected[i].has_value());
+      if (expected[i]) CHECK(distance(*squares[i], expected[i]->get()) < 1e-12);
+    }
+    CHECK_FALSE(squares[7].has_value());  // the classifier's own weight does not reach its input
+  }
+}
+
+TEST_CASE("frozen normalisation equals training's, over parts as over the whole, and its constants stay constant") {
+  auto net = small_network();
+  torch_model<double> model(net);
+  auto const x = samples(6);
+  auto const train = model.forward(x, {norm_mode::train}), own = model.forward(x, {norm_mode::frozen});
+  CHECK(distance(own.output(), train.output().get()) < 1e-12);
+  auto const norm = model.freeze(std::vector<torch_tensor<double>>{x.narrow(0, 0, 2), x.narrow(0, 2, 4)});
+  CHECK(norm.constants->size() == 2);
+  CHECK(distance(model.forward(x.narrow(0, 2, 4), norm).output(), train.output().get().narrow(0, 2, 4)) < 1e-12);
+
+  // With constants, the gradient of a sample's output does not see the other samples.
+  auto const ones = torch_tensor<double>(at::ones({2, 3}, at::kDouble));
+  auto all = at::zeros({6, 3}, at::kDouble);
+  all.narrow(0, 0, 2).fill_(1.0);
+  auto const part = model.backward(model.forward(x.narrow(0, 0, 2), norm), {ones, std::nullopt});
+  auto const whole = model.backward(own, {torch_tensor<double>(all), std::nullopt});
+  for (std::size_t i = 0; i < part.size(); ++i) CHECK(distance(*part[i], whole[i]->get()) < 1e-10);
+}
+
+TEST_CASE("scoring leaves weights, buffers and modes as they were, also when it fails") {
+  auto net = small_network();
+  net->train();
+  net[0]->eval();
+  torch_model<double> model(net);
+  auto const before = snapshot(*net);
+  auto const batch = torch_batch<double>(samples(), at::tensor({0, 1, 2, 0, 1, 2}, at::kLong));
+  (void)score<snip>(model, batch, {});
+  (void)score<synflow>(model, shape{2, 6, 6}, {});
+  (void)score<feature_map_synaptic<>>(model, batch, teacher{model}, {});
+  CHECK(same(before, snapshot(*net)));
+  CHECK(words_of([&] { (void)score<snip>(model, torch_batch<double>(samples(), at::tensor({0, 1, 2, 0, 1, 9}, at::kLong)), {}); }) != "no error");
+  CHECK_THROWS(model.forward(at::zeros({2, 5, 6, 6}, at::kDouble), {norm_mode::frozen}));
+  CHECK(same(before, snapshot(*net)));
+}
+
+TEST_CASE("dropout is off while scoring and on again afterwards") {
+  auto net = small_network();
+  torch_model<double> model(net);
+  auto const x = samples();
+  CHECK(model.forward(x, {norm_mode::train}).output().get().equal(model.forward(x, {norm_mode::train}).output().get()));
+  CHECK(net[7]->is_training());
+}
+
+TEST_CASE("modules that cannot be scored are refused in one sentence") {
+  auto const taking = [](auto module) { return words_of([&] { torch_model model(module); }); };
+  CHECK(says(taking(nn::Sequential(nn::ReLU())), "no parameters"));
+  CHECK(says(words_of([] {
+    nn::Linear layer(2, 2);
+    for (auto& p : layer->parameters()) p.set_requires_grad(false);
+    torch_model model(layer);
+  }), "all 2 parameters of the module are frozen"));
+  nn::Linear const single(2, 2);
+  CHECK(says(words_of([&] { torch_model<double> model(single); }), "the parameter weight holds Float but the model is of Double"));
+  CHECK(says(taking(nn::Sequential(nn::BatchNorm1d(nn::BatchNormOptions(2).track_running_stats(false)), nn::Linear(2, 2))),
+             "0 is batch norm without running statistics"));
+  CHECK(says(taking(std::shared_ptr<torch_modules::mlp>()), "the module is null"));
+
+  nn::Sequential net(nn::Linear(2, 4), nn::Linear(4, 3));
+  auto const x = torch_tensor<float>(at::ones({5, 2}));
+  auto const refusal = [&](auto callable) { return words_of([&] { (void)torch_model(net, callable).forward(x); }); };
+  CHECK(says(refusal([&](at::Tensor const& in) { return std::pair(net->forward(in), in.view({-1})); }), "the features of 5 samples have the shape [10]"));
+  CHECK(says(refusal([&](at::Tensor const& in) { return net->forward(in).sum(); }), "the logits of 5 samples have the shape []"));
+  CHECK(says(refusal([&](at::Tensor const& in) { return std::pair(net->forward(in), net[0]->as<nn::Linear>()->forward(in).detach()); }),
+             "the features are detached from the graph"));
+  CHECK(says(refusal([&](at::Tensor const& in) { return net->forward(in).detach(); }), "the logits are detached from the graph"));
+  CHECK(says(refusal([&](at::Tensor const& in) { return net[0]->as<nn::Linear>()->forward(in); }), "the features were not found"));
+  CHECK(says(words_of([&] {
+    torch_model model(net);
+    at::NoGradGuard const plain;
+    auto const t = model.forward(x);
+    (void)model.backward(t, {t.output(), std::nullopt});
+  }), "ran without a graph"));
+  CHECK(says(words_of([] { torch_tensor<float> const t(at::ones({1}, at::kDouble)); }), "a tensor of Double"));
+}
+
+TEST_CASE("synaptic flow that overflows float comes back into range, in the same proportions as in double") {
+  at::manual_seed(3);
+  nn::Sequential net;
+  for (int i = 0; i < 24; ++i) net->push_back(nn::Linear(64, 64)), net->push_back(nn::ReLU());
+  net->push_back(nn::Linear(64, 2));
+  {
+    at::NoGradGuard const plain;
+    for (auto& p : net->parameters()) p.copy_(at::randn_like(p).mul(1.2));
+  }
+  auto const proportions = [](auto const& flows) {
+    std::vector<at::Tensor> all;
+    for (auto const& each : flows)
+      if (each) all.push_back(each->get().to(at::kDouble).flatten());
+    auto const joined = at::cat(all);
+    return joined / joined.sum();
+  };
+  torch_model single(net);
+  auto const narrow = proportions(single.synaptic_flow({1, 64}));
+  net->to(at::kDouble);
+  torch_model<double> wide(net);
+  auto const flows = wide.synaptic_flow({1, 64});
+  CHECK(flows[0]->get().sum().item<double>() > 3.5e38);
+  CHECK(at::allclose(narrow, proportions(flows), 1e-4, 0));
+}
+
+TEST_CASE_TEMPLATE("selection on the device keeps the same bits as on the host", T, float, double) {
+  at::manual_seed(11);
+  std::vector<scored<torch_tensor<T>>> scores;
+  auto const type = torch_tensor<T>::scalar_type;
+  for (std::int64_t const size : {1, 63, 64, 65, 1000, 5000}) {
+    auto values = at::randn({size}, type);
+    if (size == 1000) values = values.mul(4).round().mul(0.25);      // many ties, −0 among them
+    if (size == 5000) values = values.mul(1e-30).to(type).mul(T(1e-12));  // denormals in float
+    scores.push_back({"p" + std::to_string(size), torch_tensor<T>(values), role::weight, 0});
+  }
+  std::span<scored<torch_tensor<T>> const> const all(scores);
+  lnpt::detail::ranked_view<torch_tensor<T>> const view(scores);
+  mask_set survivors;
+  for (auto const end : {rank::highest, rank::lowest})
+    for (std::size_t const n : {0, 1, 64, 500, 1193, 3000, 6193}) {
+      mask_set expected;
+      std::vector<ranked_scores<T>> parts;
+      for (auto const& p : view.parameters()) expected.add({p.name, p.extents, false});
+      for (auto m = expected.begin(); auto const& p : view.parameters()) {
+        auto const* const among = survivors.empty() ? nullptr : survivors.find(p.name);
+        parts.push_back({p.scores, (m++)->words(), among ? among->words() : std::span<mask::word const>{}});
+      }
+      REQUIRE(keep_largest<T>(parts, n, end).empty());
+      CHECK(keep_largest(all, n, end) == expected);
+      if (n == 3000) survivors = {};
+    }
+  auto const first = keep_largest(all, 3000);
+  auto const second = keep_largest(all, 1200, rank::highest, &first);
+  CHECK(second == keep_largest(all, 1200));
+  CHECK(says(words_of([&] { (void)keep_largest(all, 3001, rank::highest, &first); }), "cannot keep 3001 of 3000"));
+  scores[2].values = torch_tensor<T>(at::full({64}, std::numeric_limits<T>::infinity(), type));
+  CHECK(says(words_of([&] { (void)keep_largest(all, 5); }), "64 of 64 in p64"));
+}
+
+TEST_CASE("a script is scored as the module it stands for") {
+  // Scripts are classes named after their modules; here the weights are registered by hand.
+  auto const unit = std::make_shared<torch::jit::CompilationUnit>();
+  torch::jit::Module linear("Linear", unit), root("Network", unit);
+  linear.register_parameter("weight", at::randn({4, 3}, at::requires_grad()), false);
+  root.register_module("fc", linear);
+  root.define("def forward(self, x):\n  return x.matmul(self.fc.weight.t().contiguous().t().t())\n");
+  CHECK(says(words_of([&] { (void)torch_model(root).forward(at::ones({2, 3})); }), "the features were not found"));
+
+  torch::jit::Module classifier("Linear_1", unit), hidden("Linear_2", unit), net("Pair", unit);
+  auto const w = at::randn({5, 3}, at::requires_grad()), c = at::randn({2, 5}, at::requires_grad());
+  hidden.register_parameter("weight", w, false);
+  classifier.register_parameter("weight", c, false);
+  net.register_module("hidden", hidden);
+  net.register_module("fc", classifier);
+  net.define("def forward(self, x):\n  return torch.matmul(torch.relu(torch.matmul(x, self.hidden.weight.t())), self.fc.weight.t())\n");
+  torch_model script(net);
+  CHECK(script.parameters()[0].name == "hidden.weight");
+  CHECK(script.parameters()[1].is == role::classifier_weight);
+  auto const x = at::randn({4, 3});
+  for (int i = 0; i < 4; ++i) {  // the optimising executor would take over from the third call on
+    auto t = script.forward(x);
+    CHECK(at::allclose(t.features().get(), at::relu(x.mm(w.t()))));
+    auto const g = script.backward(t, {std::nullopt, torch_tensor<float>(at::ones({4, 5}))}, wanted::prunable);
+    CHECK(at::allclose(g[0]->get(), torch::autograd::grad({at::relu(x.mm(w.t())).sum()}, {w})[0]));
+    CHECK_FALSE(g[1].has_value());
+  }
+}

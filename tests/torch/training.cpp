@@ -1,0 +1,134 @@
+// Masks hold through every optimizer, and a run resumed equals the run not interrupted.
+
+#include "doctest.hpp"
+
+#include <cmath>
+#include <filesystem>
+
+#include <lnpt/criterion/magnitude.hpp>
+#include <lnpt/io/synthetic.hpp>
+#include <lnpt/loss/feature_mse.hpp>
+#include <lnpt/loss/pseudo_label.hpp>
+#include <lnpt/prune.hpp>
+#include <lnpt/torch/train.hpp>
+
+#include "modules.hpp"
+
+using namespace lnpt;
+
+namespace {
+
+std::shared_ptr<torch_modules::resnet> network(std::uint64_t seed) {
+  at::manual_seed(seed);
+  return std::make_shared<torch_modules::resnet>(8, std::array<std::int64_t, 3>{4, 8, 8});
+}
+
+/// Whether every pruned value is +0: no other bit pattern will do.
+bool is_positive_zero(at::Tensor const& values, at::Tensor const& pruned) {
+  return values.detach().masked_select(pruned).view(at::kInt).eq(0).all().item<bool>();
+}
+
+/// Steps of an optimizer on random gradients, after which all it holds of pruned weights must be +0.
+void check_optimizer(torch_model<float>& model, mask_set const& masks, torch::optim::Optimizer& optimizer) {
+  masked_optimizer masked(optimizer, model, masks);
+  auto const tensors = model.torch_parameters();
+  for (int step = 0; step < 4; ++step) {
+    masked.zero_grad();
+    auto const said = model(at::randn({5, 3, 8, 8}));
+    torch::autograd::backward({said.output.get().square().sum()});
+    masked.step();
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      auto const* const kept = masks.find(model.parameters()[i].name);
+      if (!kept) continue;
+      auto const pruned = lnpt::detail::pruned_places(*kept, tensors[i]);
+      REQUIRE(is_positive_zero(tensors[i], pruned));
+      REQUIRE(is_positive_zero(tensors[i].grad(), pruned));
+      std::size_t seen = 0;
+      auto* const state = lnpt::detail::state_of(optimizer.state(), tensors[i]);
+      REQUIRE(state);
+      lnpt::detail::for_each_state_tensor(*state, [&](at::Tensor const& values) {
+        if (!values.defined()) return;
+        REQUIRE(is_positive_zero(values, pruned));
+        REQUIRE(values.masked_select(pruned.logical_not()).count_nonzero().item<std::int64_t>() > 0);
+        ++seen;
+      });
+      REQUIRE(seen > 0);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("weight, gradient and state of a pruned weight are +0 after every step of every optimizer") {
+  auto const net = network(1);
+  torch_model model(net);
+  auto const masks = prune<magnitude>(model, {.budget = sparsity{0.8}}).masks;
+  auto const parameters = model.torch_parameters();
+  auto const check = [&](auto&& optimizer) { check_optimizer(model, masks, optimizer); };
+  check(torch::optim::SGD(parameters, torch::optim::SGDOptions(0.01).momentum(0.9).weight_decay(5e-4)));
+  check(torch::optim::SGD(parameters, torch::optim::SGDOptions(0.01).momentum(0.9).nesterov(true)));
+  check(torch::optim::Adam(parameters, torch::optim::AdamOptions(0.01).weight_decay(1e-2).amsgrad(true)));
+  check(torch::optim::AdamW(parameters, torch::optim::AdamWOptions(0.01).weight_decay(1e-2)));
+  check(torch::optim::RMSprop(parameters, torch::optim::RMSpropOptions(0.001).momentum(0.5).centered(true)));
+  check(torch::optim::Adagrad(parameters, torch::optim::AdagradOptions(0.01).initial_accumulator_value(0.1)));
+}
+
+TEST_CASE("a run resumed from its checkpoint equals the run not interrupted, to the bit") {
+  auto const data = io::synthetic({.train = 96, .test = 40});
+  torch_model guide(network(2));
+  auto const folder = std::filesystem::temp_directory_path() / "lnpt_torch_training";
+  std::filesystem::create_directories(folder);
+  auto const loss = pseudo_label{} + feature_mse{};
+  auto const run = [&](torch_model<float>& model, std::filesystem::path const& checkpoint, std::size_t stop_after) {
+    auto const masks = prune<magnitude>(model, {.budget = sparsity{0.7}}).masks;
+    torch_train_options options;
+    options.epochs = 3;
+    options.batch = 24;
+    options.checkpoint = checkpoint;
+    struct stop {};
+    train_observer observer;
+    observer.on_epoch = [&](train_state const& state) {
+      if (state.epoch == stop_after) throw stop{};
+    };
+    try {
+      return train(model, masks, data.train, data.test, teacher{guide}, loss, options, observer);
+    } catch (stop) {
+      return train_state{};
+    }
+  };
+  std::filesystem::remove(folder / "resumed.pt");
+  torch_model whole(network(3)), interrupted(network(3)), resumed(network(3));
+  auto const expected = run(whole, {}, 99);
+  run(interrupted, folder / "resumed.pt", 1);
+  auto const found = run(resumed, folder / "resumed.pt", 99);
+
+  CHECK(expected.epoch == 3);
+  CHECK(found.last_loss == expected.last_loss);
+  CHECK(found.last_accuracy == expected.last_accuracy);
+  CHECK(found.best_accuracy == expected.best_accuracy);
+  auto const a = whole.torch_parameters(), b = resumed.torch_parameters();
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i].equal(b[i]));
+  auto const statistics = whole.buffers(), others = resumed.buffers();
+  for (std::size_t i = 0; i < statistics.size(); ++i) CHECK(statistics[i].value->get().equal(others[i].value->get()));
+  CHECK_FALSE(interrupted.torch_parameters()[0].equal(a[0]));
+
+  torch_model other(std::make_shared<torch_modules::mlp>(std::vector<std::int64_t>{4, 4, 2}));
+  torch::optim::SGD sgd(other.torch_parameters(), torch::optim::SGDOptions(0.1));
+  CHECK_THROWS_AS((void)load_checkpoint(folder / "resumed.pt", other, sgd), lnpt::error);
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("training under bfloat16 autocast keeps weights in float and pruned ones at +0") {
+  auto const data = io::synthetic({.train = 48, .test = 16});
+  torch_model model(network(4)), guide(network(5));
+  auto const masks = prune<magnitude>(model, {.budget = sparsity{0.5}}).masks;
+  torch_train_options options;
+  options.epochs = 1;
+  options.batch = 16;
+  options.bfloat16 = true;
+  auto const state = train(model, masks, data.train, data.test, teacher{guide}, pseudo_label{}, options);
+  CHECK(std::isfinite(state.last_loss));
+  auto const tensors = model.torch_parameters();
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    if (auto const* const kept = masks.find(model.parameters()[i].name)) CHECK(is_positive_zero(tensors[i], lnpt::detail::pruned_places(*kept, tensors[i])));
+}

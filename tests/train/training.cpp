@@ -1,0 +1,199 @@
+/// Masked training: one step by hand, exact zeros, resuming to the bit, no label read, and learning something.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/criterion/feature_map_synaptic.hpp>
+#include <lnpt/criterion/snip.hpp>
+#include <lnpt/io/synthetic.hpp>
+#include <lnpt/loss/feature_mse.hpp>
+#include <lnpt/loss/pseudo_label.hpp>
+#include <lnpt/prune.hpp>
+#include <lnpt/train/train.hpp>
+#include <lnpt/zoo/mlp.hpp>
+#include <lnpt/zoo/resnet.hpp>
+
+using namespace lnpt;
+using backend = cpu::backend<float>;
+using array = cpu::array<float>;
+
+namespace {
+
+io::data_set const& shapes() {
+  static auto const set = io::synthetic({.classes = 4, .side = 16, .train = 512, .test = 200, .seed = 1});
+  return set;
+}
+
+network<backend> convolutional(std::uint64_t seed) {
+  return zoo::resnet<backend>({.depth = 8, .widths = {8, 12, 16}, .classes = 4}, seed);
+}
+
+mask_set pruned(network<backend>& model) {
+  std::vector<std::size_t> const few{0, 1, 2, 3, 4, 5, 6, 7};
+  labelled_batch const batch{gather_images<float>(shapes().train, {few, {}}), gather_labels(shapes().train, few)};
+  return prune<snip>(model, batch, {.budget = sparsity{0.9}}).masks;
+}
+
+std::vector<std::vector<float>> state_of(network<backend>& model) {
+  std::vector<std::vector<float>> state;
+  for (auto const& p : model.parameters()) state.push_back(values_of(*p.value));
+  for (auto const& b : model.buffers()) state.push_back(values_of(*b.value));
+  return state;
+}
+
+train_options const brief{.epochs = 4, .batch = 64, .learning_rate = 0.05, .seed = 3};
+
+/// Images that say nothing about their classes.
+struct unlabelled_images {
+  std::size_t channels, height, width;
+  std::vector<float> mean, stddev;
+  io::image_set const* source;
+
+  explicit unlabelled_images(io::image_set const& set)
+      : channels(set.channels), height(set.height), width(set.width), mean(set.mean), stddev(set.stddev), source(&set) {}
+  std::size_t size() const { return source->size(); }
+  std::span<std::uint8_t const> image(std::size_t i) const { return source->image(i); }
+};
+
+/// Images whose labels must not be looked at.
+struct guarded_images : unlabelled_images {
+  struct {
+    std::int64_t operator[](std::size_t) const { throw std::logic_error("a label was read"); }
+  } labels;
+  using unlabelled_images::unlabelled_images;
+};
+
+}  // namespace
+
+TEST_CASE("two steps from θ = 2 with g = 1, μ = 0.9, λ = 0.1, lr = 0.5: 1.4, then 0.29") {
+  std::vector<std::size_t> const sizes{2, 1};
+  auto model = zoo::mlp<backend>(sizes);
+  auto const& weight = *model.parameters()[0].value;
+  *model.parameters()[0].value = tensor_traits<array>::make({1, 2}, std::vector<float>{2, 2});
+  mask_set masks;
+  masks.add({"fc.weight", {1, 2}, true});
+  masks.begin()->set(1, false);
+
+  masked_sgd<float> sgd(model, masks);
+  CHECK(weight.data()[1] == 0);  // at once
+  gradients<array> const g{tensor_traits<array>::make({1, 2}, std::vector<float>{1, 1}), std::nullopt};
+  sgd.step(model, g, {0.5, 0.9, 0.1});
+  CHECK(weight.data()[0] == doctest::Approx(1.4));  // v = 1 + 0.1·2 = 1.2
+  sgd.step(model, g, {0.5, 0.9, 0.1});
+  CHECK(weight.data()[0] == doctest::Approx(0.29));  // v = 0.9·1.2 + 1 + 0.1·1.4 = 2.22
+  CHECK(weight.data()[1] == 0);
+  CHECK(sgd.velocity()[0].data()[1] == 0);
+}
+
+TEST_CASE("the learning rate falls along half a cosine") {
+  CHECK(cosine{}(0, 8, 0.1) == 0.1);
+  CHECK(cosine{}(4, 8, 0.1) == doctest::Approx(0.05));
+  CHECK(cosine{}(8, 8, 0.1) == doctest::Approx(0).epsilon(1e-15));
+}
+
+TEST_CASE("pruned weights and their momentum are exactly +0 after training") {
+  auto student = convolutional(1), trained = convolutional(2);
+  auto const masks = pruned(student);
+  auto const state =
+      train(student, masks, shapes().train, shapes().test, teacher(trained), pseudo_label{} + feature_mse{}, brief);
+  auto const parameters = student.parameters();
+  std::size_t zeros = 0, moving = 0;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    auto const* const kept = masks.find(parameters[i].name);
+    if (!kept) continue;
+    for (std::size_t k = 0; k < kept->size(); ++k) {
+      auto const w = parameters[i].value->data()[k], v = state.velocity[i].data()[k];
+      moving += (*kept)[k] && v != 0;
+      if ((*kept)[k]) continue;
+      ++zeros;
+      if (w != 0 || v != 0 || std::signbit(w) || std::signbit(v))
+        FAIL_CHECK(parameters[i].name << " [" << k << "] is " << w << " with momentum " << v);
+    }
+  }
+  CHECK(zeros > 1000);
+  CHECK(moving > 100);
+}
+
+TEST_CASE("a run resumed from a saved state equals the run not interrupted, to the bit") {
+  auto student = convolutional(1), trained = convolutional(2);
+  auto const masks = pruned(student);
+  std::optional<std::pair<network<backend>, train_state>> saved;
+  train_observer const save{.on_epoch = [&](train_state const& state) {
+    if (state.epoch == 2) saved.emplace(student, state);
+  }};
+  auto const loss = pseudo_label{} + feature_mse{};
+  auto const whole = train(student, masks, shapes().train, shapes().test, teacher(trained), loss, brief, {}, save);
+  auto& [resumed, state] = saved.value();
+  CHECK(state_of(resumed) != state_of(student));
+  auto const rest = train(resumed, masks, shapes().train, shapes().test, teacher(trained), loss, brief, state);
+  CHECK(state_of(resumed) == state_of(student));
+  CHECK(rest.velocity == whole.velocity);
+  CHECK(rest.last_accuracy == whole.last_accuracy);
+  CHECK(rest.best_accuracy == whole.best_accuracy);
+  CHECK(rest.last_loss == whole.last_loss);
+}
+
+TEST_CASE("label-free training takes images without labels, and reads none where there are some") {
+  static_assert(!labelled_images<unlabelled_images> && labelled_images<guarded_images>);
+  auto trained = convolutional(2);
+  auto const run = [&](auto const& images) {
+    auto student = convolutional(1);
+    train(student, {}, images, shapes().test, teacher(trained), pseudo_label{} + feature_mse{}, {.epochs = 1, .batch = 64});
+    return state_of(student);
+  };
+  guarded_images const guarded(shapes().train);
+  CHECK(run(unlabelled_images(shapes().train)) == run(shapes().train));
+  CHECK(run(guarded) == run(shapes().train));
+  auto student = convolutional(1);
+  CHECK_THROWS_AS(train(student, {}, guarded, shapes().test, no_guide{}, cross_entropy{}, {.epochs = 1, .batch = 64}),
+                  std::logic_error);
+}
+
+TEST_CASE("with labels a small convolutional network learns what a linear model cannot, and a student learns it without any") {
+  auto const set = io::synthetic({.classes = 2, .side = 16, .train = 1024, .test = 200, .seed = 1});
+  train_options const options{.epochs = 4, .batch = 32, .weight_decay = 1e-4, .augment = false, .seed = 5};
+  auto const learn = [&](network<backend>& model, mask_set const& masks, auto const& guide, auto const& loss, double rate) {
+    auto own = options;
+    own.learning_rate = rate;
+    std::vector<double> losses;
+    auto const state = train(model, masks, set.train, set.test, guide, loss, own, {},
+                             {.on_epoch = [&](train_state const& s) { losses.push_back(s.last_loss); }});
+    CHECK(losses.back() < losses.front());
+    CHECK(state.best_accuracy >= state.last_accuracy);
+    return state.last_accuracy;
+  };
+  zoo::resnet_options const small{.depth = 8, .widths = {8, 16, 32}, .classes = 2};
+  std::vector<std::size_t> const sizes{3 * 16 * 16, 2};
+  auto trained = zoo::resnet<backend>(small, 1), student = zoo::resnet<backend>(small, 2);
+  auto linear = zoo::mlp<backend>(sizes, 1);
+  auto const deep = learn(trained, {}, no_guide{}, cross_entropy{}, 0.1);
+  auto const flat = learn(linear, {}, no_guide{}, cross_entropy{}, 0.01);
+
+  std::vector<std::size_t> first(20);
+  std::iota(first.begin(), first.end(), std::size_t{0});
+  unlabelled_batch const batch{gather_images<float>(set.train, {first, {}})};
+  auto const masks = prune<feature_map_synaptic<>>(student, batch, teacher(trained), {.budget = sparsity{0.8}}).masks;
+  auto const followed = learn(student, masks, teacher(trained), pseudo_label{} + feature_mse{}, 0.1);
+  MESSAGE("accuracy: teacher " << deep << ", linear model " << flat << ", student without labels at 80 % " << followed);
+  CHECK(deep > 0.85);
+  CHECK(flat < 0.65);
+  CHECK(followed > 0.75);
+}
+
+TEST_CASE("a batch that the set cannot fill and a loss that explodes are refused in one sentence") {
+  auto student = convolutional(1);
+  CHECK_THROWS_WITH_AS(train(student, {}, shapes().train, shapes().test, no_guide{}, cross_entropy{}, {.batch = 513}),
+                       "a batch of 513 cannot be drawn from 512 images: choose a batch of 1 to 512", lnpt::error);
+  std::vector<std::size_t> const sizes{3 * 16 * 16, 4};
+  auto linear = zoo::mlp<backend>(sizes);
+  std::string said;
+  try {
+    train(linear, {}, shapes().train, shapes().test, no_guide{}, cross_entropy{},
+          {.epochs = 1, .batch = 64, .learning_rate = 1e38});
+  } catch (lnpt::error const& e) {
+    said = e.what();
+  }
+  CHECK(said.ends_with("in epoch 1: lower the learning rate"));
+}
