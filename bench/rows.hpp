@@ -21,7 +21,8 @@ inline constexpr std::size_t batch_size = 100;
 /// One forward and one backward pass under cross-entropy: the unit of every other row.
 template <class Backend>
 void forward_backward(benchmark::State& state, std::string const& name, std::size_t samples, int threads) {
-  oneapi::tbb::global_control const limit(oneapi::tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads));
+  oneapi::tbb::global_control const limit(oneapi::tbb::global_control::max_allowed_parallelism,
+                                          static_cast<std::size_t>(threads));
   auto net = make<Backend>(name, 1);
   auto const batch = labelled(samples);
   for (auto _ : state) {
@@ -50,7 +51,10 @@ void synflow_row(benchmark::State& state, std::string const& name) {
 }
 
 inline void row(std::string const& name, std::function<void(benchmark::State&)> body) {
-  benchmark::RegisterBenchmark(name.c_str(), std::move(body))->UseRealTime()->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond);
+  benchmark::RegisterBenchmark(name.c_str(), std::move(body))
+      ->UseRealTime()
+      ->MeasureProcessCPUTime()
+      ->Unit(benchmark::kMillisecond);
 }
 
 /// The rows that every provider of the primitives has, their names behind `prefix`.
@@ -67,7 +71,8 @@ void register_rows(std::string const& prefix) {
     row(prefix + "score/snip/" + net, [=](auto& s) { score_row<snip, Backend>(s, net); });
     row(prefix + "score/feature_map_synaptic/" + net, [=](auto& s) { score_row<feature_map_synaptic<>, Backend>(s, net); });
     row(prefix + "score/grasp/" + net, [=](auto& s) { score_row<grasp, Backend>(s, net); });
-    row(prefix + "score/hessian_gradient/" + net, [=](auto& s) { score_row<feature_map_synaptic<hessian_gradient>, Backend>(s, net); });
+    row(prefix + "score/hessian_gradient/" + net,
+        [=](auto& s) { score_row<feature_map_synaptic<hessian_gradient>, Backend>(s, net); });
     row(prefix + "score/synflow_100_rounds/" + net, [=](auto& s) { synflow_row<Backend>(s, net); });
   }
 }

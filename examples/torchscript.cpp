@@ -1,4 +1,6 @@
 // Prunes a TorchScript module that Python saved, and saves it again for Python: torchscript network.pt [pruned.pt]
+#include <torch/script.h>
+
 #include <filesystem>
 #include <iostream>
 #include <lnpt/torch.hpp>
@@ -13,6 +15,7 @@ int main(int argc, char** argv) {
   lnpt::torch_model model(module);
   auto const [masks, report] = lnpt::prune<lnpt::synflow>(model, {3, 32, 32}, {.budget = lnpt::sparsity{0.9}});
   lnpt::apply(masks, model);
-  for (auto const& layer : report.layers) std::cout << layer.name << ": " << layer.kept << " of " << layer.total << " weights kept\n";
+  for (auto const& layer : report.layers)
+    std::cout << layer.name << ": " << layer.kept << " of " << layer.total << " weights kept\n";
   if (argc > 2) module.save(argv[2]);
 }

@@ -6,9 +6,7 @@ namespace cli {
 
 namespace {
 
-[[noreturn]] void refuse_form(std::string_view text) {
-  refuse("\"", text, "\" is no architecture: write ", architecture_forms);
-}
+[[noreturn]] void refuse_form(std::string_view text) { refuse("\"", text, "\" is no architecture: write ", architecture_forms); }
 
 /// A number above 0.
 std::size_t positive(std::string_view text, std::string_view piece) {
@@ -45,9 +43,10 @@ architecture parse_architecture(std::string_view text) {
                                          .batch_norm = !has_suffix(text, pieces, 3, "nobn")};
   } else if (pieces[0] == "resnet" && pieces.size() >= 3) {
     auto const padded = has_suffix(text, pieces, 3, "a");
-    result.form = lnpt::zoo::resnet_options{.depth = static_cast<int>(positive(text, pieces[1])),
-                                            .widths = positives(text, pieces[2]),
-                                            .shortcut = padded ? lnpt::zoo::shortcut::zero_padded : lnpt::zoo::shortcut::convolution};
+    result.form =
+        lnpt::zoo::resnet_options{.depth = static_cast<int>(positive(text, pieces[1])),
+                                  .widths = positives(text, pieces[2]),
+                                  .shortcut = padded ? lnpt::zoo::shortcut::zero_padded : lnpt::zoo::shortcut::convolution};
   } else if (pieces[0] == "mobilenet" && pieces.size() == 2) {
     result.form = lnpt::zoo::mobilenet_options{.width = positive(text, pieces[1])};
   } else {

@@ -50,7 +50,8 @@ template <class Network>
   auto const build = [&](auto options) -> Network {
     if constexpr (std::same_as<decltype(options), std::vector<std::size_t>>) {
       if (options.back() != around.classes)
-        lnpt::fail(a.text, " has ", options.back(), " outputs for ", around.classes, " classes: end it with the number of classes");
+        lnpt::fail(a.text, " has ", options.back(), " outputs for ", around.classes,
+                   " classes: end it with the number of classes");
       if (!around.input.empty() && options.front() != lnpt::element_count(around.input))
         lnpt::fail(a.text, " reads ", options.front(), " numbers but an input of shape ", lnpt::list(around.input), " has ",
                    lnpt::element_count(around.input), ": begin it with that number");

@@ -25,7 +25,8 @@ struct compare_options : common_options {
   std::string data = "synthetic";
   std::string arch = "resnet:20:16,32,64";
   std::size_t teacher_epochs = 8;
-  std::string criteria = "feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label,grasp,synflow,random,magnitude";
+  std::string criteria =
+      "feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label,grasp,synflow,random,magnitude";
   std::string sparsities = "0.95";
   std::size_t seeds = 3;
   std::size_t samples = 10;
@@ -115,13 +116,16 @@ class comparison {
   }
   [[nodiscard]] std::size_t teacher_epochs_left(std::uint64_t seed) const {
     if (!std::filesystem::exists(teacher_path(seed))) return o_.teacher_epochs;
-    auto const done = lnpt::io::detail::metadata_number<std::size_t>(lnpt::io::safetensors::open(teacher_path(seed)), "epoch");
+    auto const done = lnpt::io::checkpoint_epoch(lnpt::io::safetensors::open(teacher_path(seed)));
     return o_.teacher_epochs - std::min(done, o_.teacher_epochs);
   }
 
-  [[nodiscard]] trained_network fresh_network(std::uint64_t seed) const { return make_network<trained_network>(arch_, around(data_.train), seed); }
+  [[nodiscard]] trained_network fresh_network(std::uint64_t seed) const {
+    return make_network<trained_network>(arch_, around(data_.train), seed);
+  }
 
-  [[nodiscard]] lnpt::train_observer watcher(std::string const& who, std::size_t epochs, std::function<void(lnpt::train_state const&)> on_epoch = nullptr) {
+  [[nodiscard]] lnpt::train_observer watcher(std::string const& who, std::size_t epochs,
+                                             std::function<void(lnpt::train_state const&)> on_epoch = nullptr) {
     return {.on_step =
                 [this, who, epochs](std::size_t epoch, std::size_t step, std::size_t) {
                   if (step == 0) progress_.doing(fmt::format("{}, epoch {} of {}", who, epoch + 1, epochs));
@@ -145,9 +149,11 @@ class comparison {
     spec.options.seed = seed_for(seed, purpose::teacher_training);
     auto const save = [&](lnpt::train_state const& state) {
       lnpt::io::save_checkpoint(path, teacher, {state, {}, at.settings});
-      progress_.milestone(fmt::format("seed {}: teacher, epoch {} of {}: {:.1f} %", seed, state.epoch, o_.teacher_epochs, 100 * state.last_accuracy));
+      progress_.milestone(fmt::format("seed {}: teacher, epoch {} of {}: {:.1f} %", seed, state.epoch, o_.teacher_epochs,
+                                      100 * state.last_accuracy));
     };
-    auto const state = train_on_labels(teacher, data_, spec, {at.masks, at.state, watcher(fmt::format("seed {}: teacher", seed), o_.teacher_epochs, save)});
+    auto const state = train_on_labels(
+        teacher, data_, spec, {at.masks, at.state, watcher(fmt::format("seed {}: teacher", seed), o_.teacher_epochs, save)});
     results_.set_teacher_accuracy(seed, state.last_accuracy);
     return teacher;
   }
@@ -156,11 +162,13 @@ class comparison {
     auto const draw = seed_for(seed, purpose::sample);
     auto const classes = data_.train.classes;
     if (sample_by_ == sample_kind::random) return lnpt::sample_at_random(data_.train.size(), o_.samples * classes, draw).indices;
-    auto const sample = sample_by_ == sample_kind::label ? lnpt::sample_by_label(data_.train, classes, o_.samples, draw)
-                                                         : lnpt::sample_by_pseudo_label(decide(teacher, data_.train), classes, o_.samples, draw);
-    for (std::size_t k = 0; k < classes; ++k)
-      if (sample.found_per_class[k] < o_.samples)
-        progress_.milestone(fmt::format("seed {}: class {} has {} of {} scoring images", seed, k, sample.found_per_class[k], o_.samples));
+    auto const sample = sample_by_ == sample_kind::label
+                            ? lnpt::sample_by_label(data_.train, classes, o_.samples, draw)
+                            : lnpt::sample_by_pseudo_label(decide(teacher, data_.train), classes, o_.samples, draw);
+    auto const short_of = std::ranges::count_if(sample.found_per_class, [&](auto found) { return found < o_.samples; });
+    if (short_of > 0)
+      progress_.milestone(fmt::format("seed {}: {} of {} classes have fewer than {} scoring images: {} per class", seed, short_of,
+                                      classes, o_.samples, fmt::join(sample.found_per_class, " ")));
     return sample.indices;
   }
 
@@ -168,13 +176,15 @@ class comparison {
   [[nodiscard]] scoring_data<lnpt::cpu::array<float>> make_scoring_data(std::uint64_t seed, trained_network& teacher) {
     constexpr std::size_t batch = 100;
     auto const indices = draw_sample(seed, teacher);
-    scoring_data<lnpt::cpu::array<float>> scoring{.sample = around(data_.train).input, .batches = lnpt::plain_batches(data_.train, std::span(indices), batch)};
+    scoring_data<lnpt::cpu::array<float>> scoring{.sample = around(data_.train).input,
+                                                  .batches = lnpt::plain_batches(data_.train, std::span(indices), batch)};
     scoring.taught.emplace();
     for (auto const& each : scoring.batches) scoring.taught->push_back(predict(teacher, each.input));
     if (std::ranges::any_of(criteria_, [](auto const& c) { return c.reads().labels; })) {
       scoring.labels.emplace();
       for (std::size_t begin = 0; begin < indices.size(); begin += batch)
-        scoring.labels->push_back(lnpt::gather_labels(data_.train, std::span(indices).subspan(begin, std::min(batch, indices.size() - begin))));
+        scoring.labels->push_back(
+            lnpt::gather_labels(data_.train, std::span(indices).subspan(begin, std::min(batch, indices.size() - begin))));
     }
     return scoring;
   }
@@ -201,8 +211,10 @@ class comparison {
     auto spec = o_.training;
     spec.options.seed = seed_for(seed, purpose::student_training);
     auto const state = train_on_teacher(student, data_, teacher, spec, {masks, {}, watcher(who, spec.options.epochs)});
-    results_.add({criterion.text, sparsity, seed, state.last_accuracy, state.best_accuracy, report.emptied.size(), report.seconds, report.emptied});
-    progress_.milestone(fmt::format("{}: last {:.1f} %, best {:.1f} %", who, 100 * state.last_accuracy, 100 * state.best_accuracy));
+    results_.add({criterion.text, sparsity, seed, state.last_accuracy, state.best_accuracy, report.emptied.size(), report.seconds,
+                  report.emptied});
+    progress_.milestone(
+        fmt::format("{}: last {:.1f} %, best {:.1f} %", who, 100 * state.last_accuracy, 100 * state.best_accuracy));
   }
 
   compare_options const& o_;
@@ -217,15 +229,26 @@ class comparison {
 
 void describe(CLI::App& command, compare_options& o) {
   command.add_option("--data", o.data, std::string("Data set: ") + data_forms)->capture_default_str();
-  command.add_option("--arch", o.arch, std::string("Network of teacher and students: ") + architecture_forms)->capture_default_str();
-  command.add_option("--teacher-epochs", o.teacher_epochs, "Epochs of the teacher, with labels")->capture_default_str()->check(CLI::PositiveNumber);
-  command.add_option("--epochs", o.training.options.epochs, "Epochs of each student, without labels")->capture_default_str()->check(CLI::PositiveNumber);
-  command.add_option("--criteria", o.criteria, "Criteria, each name[:key=value...]; the keys: " + std::string(criterion_keys))->capture_default_str();
+  command.add_option("--arch", o.arch, std::string("Network of teacher and students: ") + architecture_forms)
+      ->capture_default_str();
+  command.add_option("--teacher-epochs", o.teacher_epochs, "Epochs of the teacher, with labels")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  command.add_option("--epochs", o.training.options.epochs, "Epochs of each student, without labels")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  command.add_option("--criteria", o.criteria, "Criteria, each name[:key=value...]; the keys: " + std::string(criterion_keys))
+      ->capture_default_str();
   command.add_option("--sparsities", o.sparsities, "Fractions of weights to remove, such as .9,.95,.98")->capture_default_str();
   command.add_option("--seeds", o.seeds, "How many seeds, from --seed on")->capture_default_str()->check(CLI::PositiveNumber);
   command.add_option("--samples", o.samples, "Scoring images per class")->capture_default_str()->check(CLI::PositiveNumber);
-  command.add_option("--sample-by", o.sample_by, "How scoring images are chosen: pseudo-label (the teacher's classes), label or random")->capture_default_str();
-  command.add_option("--augment", o.augment, "Training images: crop+flip or none")->capture_default_str()->check(CLI::IsMember({augment_on, augment_off}));
+  command
+      .add_option("--sample-by", o.sample_by,
+                  "How scoring images are chosen: pseudo-label (the teacher's classes), label or random")
+      ->capture_default_str();
+  command.add_option("--augment", o.augment, "Training images: crop+flip or none")
+      ->capture_default_str()
+      ->check(CLI::IsMember({augment_on, augment_off}));
   command.add_option("--out", o.out, "Folder of teachers and results; a run interrupted there continues")->required();
   o.limits.describe(command);
   o.training.describe(command);
@@ -242,15 +265,16 @@ void run(compare_options const& typed_options) {
 }  // namespace
 
 void add_compare(CLI::App& app) {
-  add_command<compare_options>(app,
-                               {"compare", "Prune with several criteria, train each student without labels, and print the accuracies side by side",
-                                "A teacher is trained with labels, then for every seed, sparsity and criterion a student is pruned before training and\n"
-                                "learns from the teacher alone. All rows keep equal counts of weights. Results go to OUT/results.csv and\n"
-                                "OUT/results.json; run the same command again to continue after an interruption, or with more criteria or seeds.\n\n"
-                                "  lnpt compare --data synthetic --arch resnet:8:16,32,64 --out runs/first\n"
-                                "  lnpt compare --data cifar10:cifar-10-batches-bin --train-limit 12800 --test-limit 2000 --sparsities .95,.98 \\\n"
-                                "    --criteria feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label --out runs/cifar"},
-                               describe, run);
+  add_command<compare_options>(
+      app,
+      {"compare", "Prune with several criteria, train each student without labels, and print the accuracies side by side",
+       "A teacher is trained with labels, then for every seed, sparsity and criterion a student is pruned before training and\n"
+       "learns from the teacher alone. All rows keep equal counts of weights. Results go to OUT/results.csv and\n"
+       "OUT/results.json; run the same command again to continue after an interruption, or with more criteria or seeds.\n\n"
+       "  lnpt compare --data synthetic --arch resnet:8:16,32,64 --out runs/first\n"
+       "  lnpt compare --data cifar10:cifar-10-batches-bin --train-limit 12800 --test-limit 2000 --sparsities .95,.98 \\\n"
+       "    --criteria feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label --out runs/cifar"},
+      describe, run);
 }
 
 }  // namespace cli

@@ -14,15 +14,18 @@ namespace {
 constexpr char const* heading = "criterion,sparsity,seed,last_accuracy,best_accuracy,dead_layers,score_seconds";
 
 std::string csv_line(comparison_row const& row) {
-  return fmt::format("{},{},{},{},{},{},{}\n", row.criterion, shortest(row.sparsity), row.seed, shortest(row.last_accuracy), shortest(row.best_accuracy),
-                     row.dead_layers, shortest(row.score_seconds));
+  return fmt::format("{},{},{},{},{},{},{}\n", row.criterion, shortest(row.sparsity), row.seed, shortest(row.last_accuracy),
+                     shortest(row.best_accuracy), row.dead_layers, shortest(row.score_seconds));
 }
 
 comparison_row parse_row(std::filesystem::path const& path, std::string const& line) {
   auto const cells = split(line, ',');
   if (cells.size() != 7) lnpt::fail(path, " holds the line \"", line, "\": a row has the seven cells ", heading);
-  auto const number = [&]<class Number>(std::size_t cell, Number) { return parse_number<Number>("cell of results.csv", cells[cell]); };
-  return {std::string(cells[0]), number(1, 0.0), number(2, std::uint64_t{}), number(3, 0.0), number(4, 0.0), number(5, std::size_t{}), number(6, 0.0)};
+  auto const number = [&]<class Number>(std::size_t cell, Number) {
+    return parse_number<Number>("cell of results.csv", cells[cell]);
+  };
+  return {std::string(cells[0]),    number(1, 0.0), number(2, std::uint64_t{}), number(3, 0.0), number(4, 0.0),
+          number(5, std::size_t{}), number(6, 0.0)};
 }
 
 void write_atomically(std::filesystem::path const& path, std::string const& text) {
@@ -58,7 +61,8 @@ void comparison_results::require_same_settings() const {
   for (auto const& [name, value] : settings_) {
     auto const before = held.is_object() ? held.value(name, std::string("none")) : std::string("none");
     if (before != value)
-      refuse(folder_, " holds a comparison with ", name, ' ', before, " and not ", value, ": give the same settings to continue it, or another --out");
+      refuse(folder_, " holds a comparison with ", name, ' ', before, " and not ", value,
+             ": give the same settings to continue it, or another --out");
   }
 }
 
@@ -81,16 +85,21 @@ void comparison_results::read_json() {
   auto const json = read_json_file(path);
   try {
     for (auto const& each : json.at("teachers")) teachers_[each.at("seed")] = each.at("accuracy");
-    for (auto const& each : json.at("rows"))
+    for (auto const& each : json.at("rows")) {
+      auto const criterion = each.at("criterion").get<std::string>();
+      auto const sparsity = each.at("sparsity").get<double>();
+      auto const seed = each.at("seed").get<std::uint64_t>();
       for (auto& row : rows_)
-        if (row.criterion == each.at("criterion") && row.sparsity == each.at("sparsity") && row.seed == each.at("seed")) row.emptied = each.at("emptied");
+        if (row.criterion == criterion && row.sparsity == sparsity && row.seed == seed) each.at("emptied").get_to(row.emptied);
+    }
   } catch (nlohmann::json::exception const& reason) {
     lnpt::fail(path, " lacks something (", reason.what(), "): remove it, or choose another --out");
   }
 }
 
 bool comparison_results::contains(std::string const& criterion, double sparsity, std::uint64_t seed) const {
-  return std::ranges::any_of(rows_, [&](auto const& row) { return row.criterion == criterion && row.sparsity == sparsity && row.seed == seed; });
+  return std::ranges::any_of(
+      rows_, [&](auto const& row) { return row.criterion == criterion && row.sparsity == sparsity && row.seed == seed; });
 }
 
 void comparison_results::set_teacher_accuracy(std::uint64_t seed, double accuracy) { teachers_[seed] = accuracy; }
@@ -100,7 +109,8 @@ void comparison_results::add(comparison_row row) {
   write_json();  // first, so that every row of the other file has its names here
   auto const path = folder_ / "results.csv";
   std::ofstream file(path, std::ios::app);
-  if (!(file << csv_line(rows_.back()) << std::flush)) lnpt::fail("writing ", path, " failed: a writable folder with enough free space is needed");
+  if (!(file << csv_line(rows_.back()) << std::flush))
+    lnpt::fail("writing ", path, " failed: a writable folder with enough free space is needed");
 }
 
 void comparison_results::write_csv() const {

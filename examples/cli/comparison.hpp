@@ -55,6 +55,7 @@ class comparison_results {
 };
 
 /// Prints the rows of these criteria and sparsities: means and deviations over the seeds, and beneath them what needs words.
-void print_comparison(comparison_results const& results, std::vector<criterion_spec> const& criteria, std::vector<double> const& sparsities);
+void print_comparison(comparison_results const& results, std::vector<criterion_spec> const& criteria,
+                      std::vector<double> const& sparsities);
 
 }  // namespace cli

@@ -70,15 +70,17 @@ void print_teachers(comparison_results const& results) {
 
 }  // namespace
 
-void print_comparison(comparison_results const& results, std::vector<criterion_spec> const& criteria, std::vector<double> const& sparsities) {
+void print_comparison(comparison_results const& results, std::vector<criterion_spec> const& criteria,
+                      std::vector<double> const& sparsities) {
   print_teachers(results);
   text_table table({"criterion", "sparsity %", "last %", "best %", "layers emptied", "scoring s"});
   for (auto const sparsity : sparsities)
     for (auto const& criterion : criteria) {
       auto const line = line_of(results, criterion.text, sparsity);
       if (line.last.count == 0) continue;
-      table.add({criterion.text + (criterion.reads().labels ? " *" : ""), fmt::format("{:g}", 100 * sparsity), line.last.percent(), line.best.percent(),
-                 fmt::format("{:g}", line.dead.mean()), fmt::format("{:.2f}", line.seconds.mean())});
+      table.add({criterion.text + (criterion.reads().labels ? " *" : ""), fmt::format("{:g}", 100 * sparsity),
+                 line.last.percent(), line.best.percent(), fmt::format("{:g}", line.dead.mean()),
+                 fmt::format("{:.2f}", line.seconds.mean())});
     }
   table.print();
   fmt::print("\n* reads labels when it scores; every student trains without labels\n");

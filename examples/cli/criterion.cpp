@@ -38,15 +38,24 @@ lnpt::loss_needs criterion_spec::reads() const {
 }
 
 void set_option(criterion_spec& spec, std::string_view key, std::string_view value) {
-  if (key == "curvature") spec.curvature = parse_choice("curvature", curvature_names, value);
-  else if (key == "probes") spec.probes = parse_number<int>("number of probes", value);
-  else if (key == "loss") spec.loss = parse_choice("loss", loss_names, value);
-  else if (key == "temperature") spec.temperature = parse_number<double>("temperature", value);
-  else if (key == "batch-norm") spec.batch_norm = parse_choice("batch-norm mode", norm_names, value);
-  else if (key == "rounds") spec.rounds = parse_number<int>("number of rounds", value);
-  else if (key == "schedule") spec.schedule = parse_choice("schedule", schedule_names, value);
-  else if (key == "rank") spec.keep_end = parse_choice("rank", rank_names, value);
-  else refuse("a criterion has no option \"", key, "\": choose ", criterion_keys);
+  if (key == "curvature")
+    spec.curvature = parse_choice("curvature", curvature_names, value);
+  else if (key == "probes")
+    spec.probes = parse_number<int>("number of probes", value);
+  else if (key == "loss")
+    spec.loss = parse_choice("loss", loss_names, value);
+  else if (key == "temperature")
+    spec.temperature = parse_number<double>("temperature", value);
+  else if (key == "batch-norm")
+    spec.batch_norm = parse_choice("batch-norm mode", norm_names, value);
+  else if (key == "rounds")
+    spec.rounds = parse_number<int>("number of rounds", value);
+  else if (key == "schedule")
+    spec.schedule = parse_choice("schedule", schedule_names, value);
+  else if (key == "rank")
+    spec.keep_end = parse_choice("rank", rank_names, value);
+  else
+    refuse("a criterion has no option \"", key, "\": choose ", criterion_keys);
 }
 
 void check(criterion_spec const& spec) {
@@ -58,10 +67,13 @@ void check(criterion_spec const& spec) {
   if (spec.probes && (!takes_curvature(spec.kind) || spec.curvature_used() != curvature_kind::gauss_newton))
     refuse(spec.text, " draws no probes: leave their number out, or use the curvature gauss_newton");
   if (spec.probes && *spec.probes < 1) refuse("gauss_newton needs at least one probe, not ", *spec.probes, ": pass 1 or more");
-  if (spec.loss && spec.data_free()) refuse(name, " has no loss: leave the loss out, or choose a criterion that has one, such as snip");
+  if (spec.loss && spec.data_free())
+    refuse(name, " has no loss: leave the loss out, or choose a criterion that has one, such as snip");
   if (spec.temperature && (spec.data_free() || spec.loss_used() == loss_kind::feature_gap))
-    refuse(spec.data_free() ? name : "feature_gap", " has no temperature: leave it out, or choose a loss that has one, such as cross_entropy");
-  if (spec.temperature && !(*spec.temperature > 0)) refuse("a temperature of ", *spec.temperature, " divides nothing: pass a number above 0");
+    refuse(spec.data_free() ? name : "feature_gap",
+           " has no temperature: leave it out, or choose a loss that has one, such as cross_entropy");
+  if (spec.temperature && !(*spec.temperature > 0))
+    refuse("a temperature of ", *spec.temperature, " divides nothing: pass a number above 0");
   if (spec.rounds && *spec.rounds < 1) refuse(*spec.rounds, " rounds score nothing: pass 1 or more");
 }
 
@@ -70,7 +82,8 @@ criterion_spec parse_criterion(std::string_view text) {
   criterion_spec spec{.text = std::string(text), .kind = parse_choice("criterion", criterion_names, pieces[0])};
   for (auto const option : std::span(pieces).subspan(1)) {
     auto const equals = option.find('=');
-    if (equals == option.npos) refuse("\"", option, "\" in \"", text, "\" is no option of a criterion: write key=value, such as rounds=10");
+    if (equals == option.npos)
+      refuse("\"", option, "\" in \"", text, "\" is no option of a criterion: write key=value, such as rounds=10");
     set_option(spec, option.substr(0, equals), option.substr(equals + 1));
   }
   check(spec);

@@ -17,10 +17,14 @@ enum class curvature_kind { gauss_newton, gauss_newton_exact, hessian_diagonal, 
 enum class loss_kind { cross_entropy, pseudo_label, distillation, feature_gap, feature_mse };
 enum class schedule_kind { one_shot, linear, exponential, cubic };
 
-inline constexpr spelling<criterion_kind> criterion_names[]{
-    {"feature_map_synaptic", criterion_kind::feature_map_synaptic}, {"snip", criterion_kind::snip},
-    {"grasp", criterion_kind::grasp}, {"synflow", criterion_kind::synflow}, {"taylor", criterion_kind::taylor},
-    {"obd", criterion_kind::obd}, {"magnitude", criterion_kind::magnitude}, {"random", criterion_kind::random}};
+inline constexpr spelling<criterion_kind> criterion_names[]{{"feature_map_synaptic", criterion_kind::feature_map_synaptic},
+                                                            {"snip", criterion_kind::snip},
+                                                            {"grasp", criterion_kind::grasp},
+                                                            {"synflow", criterion_kind::synflow},
+                                                            {"taylor", criterion_kind::taylor},
+                                                            {"obd", criterion_kind::obd},
+                                                            {"magnitude", criterion_kind::magnitude},
+                                                            {"random", criterion_kind::random}};
 inline constexpr spelling<curvature_kind> curvature_names[]{{"gauss_newton", curvature_kind::gauss_newton},
                                                             {"gauss_newton_exact", curvature_kind::gauss_newton_exact},
                                                             {"hessian_diagonal", curvature_kind::hessian_diagonal},

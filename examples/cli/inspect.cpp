@@ -28,8 +28,12 @@ struct tensor_line {
   std::optional<std::size_t> multiply_adds = std::nullopt;
 };
 
-bool is_buffer(std::string_view name) { return name.ends_with("running_mean") || name.ends_with("running_var") || name.ends_with("num_batches_tracked"); }
-bool is_beside(std::string_view name) { return name.starts_with(lnpt::io::mask_prefix) || name.starts_with(lnpt::io::momentum_prefix); }
+bool is_buffer(std::string_view name) {
+  return name.ends_with("running_mean") || name.ends_with("running_var") || name.ends_with("num_batches_tracked");
+}
+bool is_beside(std::string_view name) {
+  return name.starts_with(lnpt::io::mask_prefix) || name.starts_with(lnpt::io::momentum_prefix);
+}
 
 /// The parameters of a file, with what their masks or, without one, their zeros leave.
 std::vector<tensor_line> read_lines(lnpt::io::safetensors::file const& file, std::string const& prefix) {
@@ -39,15 +43,17 @@ std::vector<tensor_line> read_lines(lnpt::io::safetensors::file const& file, std
     auto const values = file.read<double>(tensor.name);
     auto const mask = std::string(lnpt::io::mask_prefix) + tensor.name.substr(prefix.size());
     auto const kept = file.contains(mask) ? lnpt::io::load_mask(file, tensor.name.substr(prefix.size())).count()
-                      : tensor.shape.size() > 1 ? static_cast<std::size_t>(std::ranges::count_if(values, [](double v) { return v != 0; }))
-                                                : values.size();
+                      : tensor.shape.size() > 1
+                          ? static_cast<std::size_t>(std::ranges::count_if(values, [](double v) { return v != 0; }))
+                          : values.size();
     lines.push_back({tensor.name.substr(prefix.size()), tensor.shape, values.size(), kept});
   }
   return lines;
 }
 
 /// The parameters of a network in its own order, as a file holds them or, without one, all kept.
-std::vector<tensor_line> lines_of(cpu_network<float>& network, lnpt::shape const& input, std::optional<std::vector<tensor_line>> const& held) {
+std::vector<tensor_line> lines_of(cpu_network<float>& network, lnpt::shape const& input,
+                                  std::optional<std::vector<tensor_line>> const& held) {
   auto const costs = multiply_adds(network, input);
   std::vector<tensor_line> lines;
   for (std::size_t i = 0; auto const& p : network.parameters()) {
@@ -55,7 +61,8 @@ std::vector<tensor_line> lines_of(cpu_network<float>& network, lnpt::shape const
     if (held) {
       auto const found = std::ranges::find(*held, p.name, &tensor_line::name);
       if (found == held->end() || found->extents != line.extents)
-        lnpt::fail("the file has no ", p.name, " of shape ", lnpt::list(line.extents), ": name the architecture it was saved from with --arch");
+        lnpt::fail("the file has no ", p.name, " of shape ", lnpt::list(line.extents),
+                   ": name the architecture it was saved from with --arch");
       line = *found;
     }
     if (costs[i] != 0) line.multiply_adds = costs[i];
@@ -65,9 +72,10 @@ std::vector<tensor_line> lines_of(cpu_network<float>& network, lnpt::shape const
   return lines;
 }
 
+/// What the file says of the network it holds; lnpt's own files name it.
 std::string setting(lnpt::io::safetensors::file const& file, std::string const& name) {
-  for (auto const& key : {name, std::string(lnpt::io::detail::setting_prefix) + name})
-    if (auto const found = file.metadata().find(key); found != file.metadata().end()) return found->second;
+  for (auto const& known : {lnpt::io::checkpoint_settings(file), file.metadata()})
+    if (auto const found = known.find(name); found != known.end()) return found->second;
   return {};
 }
 
@@ -102,7 +110,10 @@ void print(std::vector<tensor_line> const& lines, bool json) {
     size += line.size;
     kept += line.kept;
     cost += macs;
-    cost_kept += line.size == 0 ? 0 : static_cast<std::size_t>(static_cast<double>(macs) * static_cast<double>(line.kept) / static_cast<double>(line.size) + 0.5);
+    cost_kept += line.size == 0
+                     ? 0
+                     : static_cast<std::size_t>(
+                           static_cast<double>(macs) * static_cast<double>(line.kept) / static_cast<double>(line.size) + 0.5);
     all["parameters"].push_back({{"name", line.name}, {"shape", line.extents}, {"weights", line.size}, {"kept", line.kept}});
     if (line.multiply_adds) all["parameters"].back()["multiply_adds"] = macs;
     table.add({line.name, fmt::format("{}", fmt::join(line.extents, "×")), std::to_string(line.size), std::to_string(line.kept),
@@ -116,7 +127,8 @@ void print(std::vector<tensor_line> const& lines, bool json) {
   auto const millions = [](std::size_t n) { return static_cast<double>(n) / 1e6; };
   fmt::print("\n{:.4f} M parameters, {:.4f} M kept\n", millions(size), millions(kept));
   if (costs_known)
-    fmt::print("{:.4f} M multiply-adds of convolutions and linear layers, {:.4f} M of kept weights\n", millions(cost), millions(cost_kept));
+    fmt::print("{:.4f} M multiply-adds of convolutions and linear layers, {:.4f} M of kept weights\n", millions(cost),
+               millions(cost_kept));
   else
     fmt::print("multiply-adds need the network: name it with --arch\n");
 }

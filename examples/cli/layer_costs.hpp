@@ -31,7 +31,10 @@ struct shape_rule {
       return result;
     } else if constexpr (requires { layer.first; }) {
       return known[layer.first];
-    } else if constexpr (requires { layer.channels; layer.stride; }) {
+    } else if constexpr (requires {
+                           layer.channels;
+                           layer.stride;
+                         }) {
       auto const& x = known[layer.input];
       return {layer.channels, x[1], (x[2] + layer.stride - 1) / layer.stride, (x[3] + layer.stride - 1) / layer.stride};
     } else if constexpr (std::same_as<Layer, lnpt::nn::global_average_pool>) {

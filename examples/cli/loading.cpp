@@ -6,22 +6,30 @@ namespace cli {
 
 void scoring_options::describe(CLI::App& command) {
   command.add_option("--arch", arch, std::string("Network: ") + architecture_forms)->required();
-  command.add_option("--classes", classes, "Number of classes; default: as the weights or the architecture say, else 10")->check(CLI::PositiveNumber);
+  command.add_option("--classes", classes, "Number of classes; default: as the weights or the architecture say, else 10")
+      ->check(CLI::PositiveNumber);
   command.add_option("--weights", weights, "The network's state_dict, safetensors; default: fresh weights drawn from --seed");
   command.add_option("--weights-prefix", weights_prefix, "What its names begin with, such as \"student.\"");
   command.add_option("--teacher", teacher, "A teacher's state_dict, for losses that compare with one");
   command.add_option("--teacher-prefix", teacher_prefix, "What its names begin with, such as \"teacher.\"");
   command.add_option("--teacher-arch", teacher_arch, "The teacher's network; default: as --arch");
-  command.add_option("--data", data, "Scoring batch: a safetensors file with input [B,C,H,W] or [B,F] and, for losses that read them, labels [B]");
+  command.add_option(
+      "--data", data,
+      "Scoring batch: a safetensors file with input [B,C,H,W] or [B,F] and, for losses that read them, labels [B]");
   command.add_option("--input", input, "Shape of one input for criteria that read no data")->capture_default_str();
-  command.add_option("--criterion", criterion, "feature_map_synaptic, snip, grasp, synflow, taylor, obd, magnitude or random")->capture_default_str();
-  command.add_option("--curvature", curvature, "Of feature_map_synaptic and obd: gauss_newton, gauss_newton_exact, hessian_diagonal or, of the first, hessian_gradient");
+  command.add_option("--criterion", criterion, "feature_map_synaptic, snip, grasp, synflow, taylor, obd, magnitude or random")
+      ->capture_default_str();
+  command.add_option(
+      "--curvature", curvature,
+      "Of feature_map_synaptic and obd: gauss_newton, gauss_newton_exact, hessian_diagonal or, of the first, hessian_gradient");
   command.add_option("--probes", probes, "Random probes of gauss_newton");
-  command.add_option("--loss", loss, "cross_entropy, pseudo_label, distillation, feature_gap or feature_mse; default: the criterion's own");
+  command.add_option("--loss", loss,
+                     "cross_entropy, pseudo_label, distillation, feature_gap or feature_mse; default: the criterion's own");
   command.add_option("--temperature", temperature, "The loss's temperature; default: the criterion's or the loss's own");
   command.add_option("--batch-norm", batch_norm, "Batch norm while scoring: train, frozen or eval; default: the criterion's own");
   command.add_option("--rounds", rounds, "Score, prune and score again so many times; default: 100 for synflow, else 1");
-  command.add_option("--schedule", schedule, "How density falls over the rounds: one_shot, linear, exponential (default) or cubic");
+  command.add_option("--schedule", schedule,
+                     "How density falls over the rounds: one_shot, linear, exponential (default) or cubic");
   command.add_option("--sparsity", sparsity, "Fraction of the weights to remove")->check(CLI::Range(0.0, 1.0));
   command.add_option("--precision", precision, "float or double")->capture_default_str();
 }
@@ -50,7 +58,8 @@ std::size_t classes_in(lnpt::io::safetensors::file const& file, std::string cons
 
 namespace {
 
-std::size_t classes_of(scoring_options const& o, architecture const& arch, std::optional<lnpt::io::safetensors::file> const& weights) {
+std::size_t classes_of(scoring_options const& o, architecture const& arch,
+                       std::optional<lnpt::io::safetensors::file> const& weights) {
   if (o.classes != 0) return o.classes;
   if (auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form)) return sizes->back();
   auto const found = weights ? classes_in(*weights, o.weights_prefix) : 0;
@@ -61,14 +70,16 @@ std::size_t classes_of(scoring_options const& o, architecture const& arch, std::
 template <class T>
 void round_to_float(cpu_network<T>& network) {
   for (auto const& p : network.parameters())
-    for (auto& value : lnpt::tensor_traits<lnpt::cpu::array<T>>::view(*p.value)) value = static_cast<T>(static_cast<float>(value));
+    for (auto& value : lnpt::tensor_traits<lnpt::cpu::array<T>>::view(*p.value))
+      value = static_cast<T>(static_cast<float>(value));
 }
 
 template <class T>
 void read_batch(lnpt::io::safetensors::file const& file, scoring_data<lnpt::cpu::array<T>>& data, bool labels) {
   auto const& extents = file.info("input").shape;
   if (extents.size() != 2 && extents.size() != 4)
-    lnpt::fail(file.name(), ": input has shape ", lnpt::list(extents), ": give it [samples, channels, height, width] or [samples, features]");
+    lnpt::fail(file.name(), ": input has shape ", lnpt::list(extents),
+               ": give it [samples, channels, height, width] or [samples, features]");
   data.sample.assign(extents.begin() + 1, extents.end());
   data.batches.push_back({lnpt::tensor_traits<lnpt::cpu::array<T>>::make(extents, file.read<T>("input"))});
   if (labels && file.contains("labels")) data.labels = {{file.read<std::int64_t>("labels")}};
@@ -94,7 +105,8 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
 
   auto const reads = criterion.reads();
   if (o.data.empty() && !criterion.data_free()) refuse(criterion.text, " scores on data: name a file with --data");
-  if (o.teacher.empty() && reads.teacher) refuse(criterion.text, " compares with a teacher and there is none: name its weights with --teacher");
+  if (o.teacher.empty() && reads.teacher)
+    refuse(criterion.text, " compares with a teacher and there is none: name its weights with --teacher");
   scoring_data<lnpt::cpu::array<T>> data;
   if (!o.data.empty())
     read_batch<T>(lnpt::io::safetensors::open(o.data), data, reads.labels);

@@ -11,7 +11,9 @@ namespace cli {
 template <class First, class... Rest>
 struct loss_choice {
   static constexpr lnpt::loss_needs needs = First::needs;
-  static_assert(((Rest::needs.labels == needs.labels && Rest::needs.teacher == needs.teacher && Rest::needs.features == needs.features) && ...),
+  static_assert(((Rest::needs.labels == needs.labels && Rest::needs.teacher == needs.teacher &&
+                  Rest::needs.features == needs.features) &&
+                 ...),
                 "cli: the losses of a choice must read the same");
 
   std::variant<First, Rest...> chosen;
@@ -21,7 +23,8 @@ struct loss_choice {
     return std::visit([&](auto const& loss) { return loss.value(student, held); }, chosen);
   }
   template <class V>
-  [[nodiscard]] lnpt::cotangents<V> cotangent(lnpt::prediction<V> const& student, lnpt::target<lnpt::primal_t<V>> const& held) const {
+  [[nodiscard]] lnpt::cotangents<V> cotangent(lnpt::prediction<V> const& student,
+                                              lnpt::target<lnpt::primal_t<V>> const& held) const {
     return std::visit([&](auto const& loss) { return loss.cotangent(student, held); }, chosen);
   }
   template <class T>

@@ -1,5 +1,4 @@
 // lnpt prune: masks and masked weights.
-#include <cstdint>
 #include <fmt/format.h>
 
 #include <lnpt/io/safetensors_writer.hpp>
@@ -32,11 +31,7 @@ void save_pruned(cpu_network<T>& network, lnpt::mask_set const& masks, bool twic
   };
   for (auto const& p : network.parameters()) add(p);
   for (auto const& b : network.buffers()) add(b);
-  for (auto const& m : masks) {
-    std::vector<std::uint8_t> kept(m.size());
-    for (std::size_t i = 0; i < kept.size(); ++i) kept[i] = m[i];
-    writer.add(std::string(lnpt::io::mask_prefix) + m.name(), m.extents(), std::move(kept));
-  }
+  lnpt::io::add_masks(writer, masks);
   writer.metadata("arch", o.arch);
   writer.save(o.out);
 }
@@ -44,8 +39,10 @@ void save_pruned(cpu_network<T>& network, lnpt::mask_set const& masks, bool twic
 /// Whether the file holds double weights, which are then written as such.
 bool holds_double(prune_options const& o) {
   if (o.weights.empty()) return false;
-  for (auto const& tensor : lnpt::io::safetensors::open(o.weights).entries())
-    if (tensor.name.starts_with(o.weights_prefix) && tensor.name.ends_with(".weight")) return tensor.dtype == lnpt::io::dtype::f64;
+  auto const file = lnpt::io::safetensors::open(o.weights);
+  for (auto const& tensor : file.entries())
+    if (tensor.name.starts_with(o.weights_prefix) && tensor.name.ends_with(".weight"))
+      return tensor.dtype == lnpt::io::dtype::f64;
   return false;
 }
 
@@ -70,10 +67,11 @@ void print_report(lnpt::prune_report const& report) {
   text_table table({"layer", "weights", "kept", "kept %"});
   for (auto const& layer : report.layers)
     table.add({layer.name, std::to_string(layer.total), std::to_string(layer.kept),
-               fmt::format("{:.2f}", layer.total == 0 ? 0.0 : 100.0 * static_cast<double>(layer.kept) / static_cast<double>(layer.total))});
+               fmt::format("{:.2f}",
+                           layer.total == 0 ? 0.0 : 100.0 * static_cast<double>(layer.kept) / static_cast<double>(layer.total))});
   table.print();
-  fmt::print("sparsity {:.4f} of the scored weights, {:.4f} of all prunable weights, in {:.2f} s\n", report.sparsity_scored, report.sparsity_prunable,
-             report.seconds);
+  fmt::print("sparsity {:.4f} of the scored weights, {:.4f} of all prunable weights, in {:.2f} s\n", report.sparsity_scored,
+             report.sparsity_prunable, report.seconds);
   print_names("emptied", report.emptied);
   print_names("not reached by the loss", report.unreached);
   print_names("left dense", report.dense);
@@ -93,9 +91,11 @@ void prune_as(prune_options const& o, pruning_spec const& spec) {
 
 void describe(CLI::App& command, prune_options& o) {
   o.describe(command);
-  command.add_option("--mask", o.mask, "What is removed: global (single weights, one ranking), layerwise, channels or 2:4")->capture_default_str();
+  command.add_option("--mask", o.mask, "What is removed: global (single weights, one ranking), layerwise, channels or 2:4")
+      ->capture_default_str();
   command.add_option("--at-least", o.at_least, "Weights that every layer keeps")->capture_default_str();
-  command.add_option("--unreached", o.unreached, "Weights without scores: keep (outside the ratio), keep_in_budget or magnitude")->capture_default_str();
+  command.add_option("--unreached", o.unreached, "Weights without scores: keep (outside the ratio), keep_in_budget or magnitude")
+      ->capture_default_str();
   command.add_option("--rank", o.rank, "Which scores stay: highest (default) or lowest");
   command.add_option("--out", o.out, "File for the masked weights and the masks, safetensors")->required();
 }
@@ -108,7 +108,8 @@ void run(prune_options const& o) {
   constexpr double two_of_four = 0.5;
   if (spec.mask == mask_kind::two_of_four && o.has_sparsity() && o.sparsity != two_of_four)
     refuse("2:4 removes half of the weights, not ", o.sparsity, ": leave --sparsity out");
-  if (spec.mask != mask_kind::two_of_four && !o.has_sparsity()) refuse("how much to remove is missing: give --sparsity, such as .95");
+  if (spec.mask != mask_kind::two_of_four && !o.has_sparsity())
+    refuse("how much to remove is missing: give --sparsity, such as .95");
   spec.sparsity = o.has_sparsity() ? o.sparsity : two_of_four;
   in_precision(o.precision, [&](auto t) { prune_as<decltype(t)>(o, spec); });
 }
@@ -116,14 +117,16 @@ void run(prune_options const& o) {
 }  // namespace
 
 void add_prune(CLI::App& app) {
-  add_command<prune_options>(app,
-                             {"prune", "Prune a network by a criterion; writes masked weights and masks",
-                              "The output loads as a state_dict; pruned weights are exactly 0 and mask.NAME holds 1 where weight NAME is kept.\n\n"
-                              "  lnpt prune --arch vgg:19:64 --weights vgg.safetensors --data batch.safetensors --criterion snip --sparsity .95 \\\n"
-                              "    --out pruned.safetensors\n"
-                              "  lnpt prune --arch resnet:20:16,32,64 --criterion synflow --sparsity .99 --out pruned.safetensors\n"
-                              "  lnpt prune --arch resnet:20:16,32,64 --weights r.safetensors --criterion magnitude --mask 2:4 --out pruned.safetensors"},
-                             describe, run);
+  add_command<prune_options>(
+      app,
+      {"prune", "Prune a network by a criterion; writes masked weights and masks",
+       "The output loads as a state_dict; pruned weights are exactly 0 and mask.NAME holds 1 where weight NAME is kept.\n\n"
+       "  lnpt prune --arch vgg:19:64 --weights vgg.safetensors --data batch.safetensors --criterion snip --sparsity .95 \\\n"
+       "    --out pruned.safetensors\n"
+       "  lnpt prune --arch resnet:20:16,32,64 --criterion synflow --sparsity .99 --out pruned.safetensors\n"
+       "  lnpt prune --arch resnet:20:16,32,64 --weights r.safetensors --criterion magnitude --mask 2:4 --out "
+       "pruned.safetensors"},
+      describe, run);
 }
 
 }  // namespace cli

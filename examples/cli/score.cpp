@@ -24,7 +24,8 @@ void save_scores(lnpt::score_set<T> const& scores, std::string const& path) {
 
 template <class T>
 void print_scores(lnpt::score_set<T> const& scores, bool json) {
-  nlohmann::ordered_json all{{"parameters", nlohmann::json::array()}, {"unreached", scores.unreached}, {"seconds", scores.seconds}};
+  nlohmann::ordered_json all{
+      {"parameters", nlohmann::json::array()}, {"unreached", scores.unreached}, {"seconds", scores.seconds}};
   text_table table({"parameter", "weights", "least", "mean", "largest"});
   for (auto const& p : scores.parameters) {
     auto const values = lnpt::values_of(p.values);
@@ -32,8 +33,10 @@ void print_scores(lnpt::score_set<T> const& scores, bool json) {
     double sum = 0;
     for (auto const v : values) sum += static_cast<double>(v);
     auto const mean = sum / static_cast<double>(values.size());
-    all["parameters"].push_back({{"name", p.name}, {"weights", values.size()}, {"least", *least}, {"mean", mean}, {"largest", *largest}});
-    table.add({p.name, std::to_string(values.size()), fmt::format("{:.4g}", *least), fmt::format("{:.4g}", mean), fmt::format("{:.4g}", *largest)});
+    all["parameters"].push_back(
+        {{"name", p.name}, {"weights", values.size()}, {"least", *least}, {"mean", mean}, {"largest", *largest}});
+    table.add({p.name, std::to_string(values.size()), fmt::format("{:.4g}", *least), fmt::format("{:.4g}", mean),
+               fmt::format("{:.4g}", *largest)});
   }
   if (json) return fmt::print("{}\n", all.dump(2));
   table.print();
@@ -44,7 +47,8 @@ void print_scores(lnpt::score_set<T> const& scores, bool json) {
 template <class T>
 void score_as(scoring_options const& o, criterion_spec const& criterion) {
   auto [student, data] = load_case<T>(o, criterion);
-  auto const scores = score_in_rounds(student, data, {.criterion = criterion, .sparsity = o.has_sparsity() ? o.sparsity : 0, .seed = o.seed});
+  auto const scores =
+      score_in_rounds(student, data, {.criterion = criterion, .sparsity = o.has_sparsity() ? o.sparsity : 0, .seed = o.seed});
   lnpt::require_finite(scores);
   if (!o.out.empty()) save_scores(scores, o.out);
   print_scores(scores, o.json);
@@ -58,20 +62,23 @@ void describe(CLI::App& command, scoring_options& o) {
 void run(scoring_options const& o) {
   auto const criterion = o.asked_criterion();
   if (criterion.rounds_used() > 1 && !o.has_sparsity())
-    refuse(criterion.text, " in ", criterion.rounds_used(), " rounds has to know where they lead: give --sparsity, or --rounds 1");
+    refuse(criterion.text, " in ", criterion.rounds_used(),
+           " rounds has to know where they lead: give --sparsity, or --rounds 1");
   in_precision(o.precision, [&](auto t) { score_as<decltype(t)>(o, criterion); });
 }
 
 }  // namespace
 
 void add_score(CLI::App& app) {
-  add_command<scoring_options>(app,
-                               {"score", "Score every prunable weight of a network by a criterion",
-                                "Scores are of the network as it is or, with --rounds N --sparsity S, of the last of N rounds before its mask.\n\n"
-                                "  lnpt score --arch vgg:19:64 --weights vgg.safetensors --data batch.safetensors --criterion snip --out scores.safetensors\n"
-                                "  lnpt score --arch resnet:32:32,64,128 --weights s.safetensors --teacher t.safetensors --data batch.safetensors\n"
-                                "  lnpt score --arch resnet:56:16,32,64:a --criterion synflow --sparsity .99 --out scores.safetensors"},
-                               describe, run);
+  add_command<scoring_options>(
+      app,
+      {"score", "Score every prunable weight of a network by a criterion",
+       "Scores are of the network as it is or, with --rounds N --sparsity S, of the last of N rounds before its mask.\n\n"
+       "  lnpt score --arch vgg:19:64 --weights vgg.safetensors --data batch.safetensors --criterion snip --out "
+       "scores.safetensors\n"
+       "  lnpt score --arch resnet:32:32,64,128 --weights s.safetensors --teacher t.safetensors --data batch.safetensors\n"
+       "  lnpt score --arch resnet:56:16,32,64:a --criterion synflow --sparsity .99 --out scores.safetensors"},
+      describe, run);
 }
 
 }  // namespace cli

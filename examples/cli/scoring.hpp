@@ -21,15 +21,17 @@ using cpu_network = lnpt::network<lnpt::cpu::backend<T>>;
 /// What is at hand for scoring. Labels and teacher predictions may be missing; who reads them says so.
 template <class T>
 struct scoring_data {
-  lnpt::shape sample;                                           ///< the shape of one input
+  lnpt::shape sample;  ///< the shape of one input
   std::vector<lnpt::unlabelled_batch<T>> batches = {};
   std::optional<std::vector<std::vector<std::int64_t>>> labels = std::nullopt;  ///< one list per batch
   std::optional<std::vector<lnpt::prediction<T>>> taught = std::nullopt;        ///< one per batch
 };
 
 enum class mask_kind { global, layerwise, channels, two_of_four };
-inline constexpr spelling<mask_kind> mask_names[]{
-    {"global", mask_kind::global}, {"layerwise", mask_kind::layerwise}, {"channels", mask_kind::channels}, {"2:4", mask_kind::two_of_four}};
+inline constexpr spelling<mask_kind> mask_names[]{{"global", mask_kind::global},
+                                                  {"layerwise", mask_kind::layerwise},
+                                                  {"channels", mask_kind::channels},
+                                                  {"2:4", mask_kind::two_of_four}};
 inline constexpr spelling<lnpt::unreached> unreached_names[]{{"keep", lnpt::unreached::keep},
                                                              {"keep_in_budget", lnpt::unreached::keep_in_budget},
                                                              {"magnitude", lnpt::unreached::magnitude}};
@@ -52,11 +54,13 @@ template <class Model>
 
 /// The scores of the last round towards the sparsity, before its mask; pruned weights have score 0. One round: of the model as it is.
 template <class Model>
-[[nodiscard]] lnpt::score_set<lnpt::tensor_of<Model>> score_in_rounds(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data,
+[[nodiscard]] lnpt::score_set<lnpt::tensor_of<Model>> score_in_rounds(Model& model,
+                                                                      scoring_data<lnpt::tensor_of<Model>> const& data,
                                                                       pruning_spec const& spec);
 
 /// Masks and report.
 template <class Model>
-[[nodiscard]] lnpt::prune_result prune_network(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data, pruning_spec const& spec);
+[[nodiscard]] lnpt::prune_result prune_network(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data,
+                                               pruning_spec const& spec);
 
 }  // namespace cli

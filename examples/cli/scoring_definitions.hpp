@@ -32,7 +32,9 @@ using loss_on_features = loss_choice<lnpt::feature_gap, lnpt::feature_mse>;
 template <class T>
 [[nodiscard]] std::vector<lnpt::labelled_batch<T>> labelled(scoring_data<T> const& data, criterion_spec const& spec) {
   if (!data.labels)
-    refuse(spec.text, " reads labels and there are none: give the data labels, or choose a loss that reads none, such as pseudo_label with a teacher");
+    refuse(spec.text,
+           " reads labels and there are none: give the data labels, or choose a loss that reads none, such as pseudo_label with "
+           "a teacher");
   std::vector<lnpt::labelled_batch<T>> batches;
   for (std::size_t i = 0; i < data.batches.size(); ++i) batches.push_back({data.batches[i].input, (*data.labels)[i]});
   return batches;
@@ -46,11 +48,16 @@ template <class T>
 
 /// The scores of criterion `C` under the loss that was asked for. Only the losses on labels ever see a labelled batch.
 template <class C, class Model>
-[[nodiscard]] auto score_with(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data, criterion_spec const& spec, std::uint64_t seed) {
+[[nodiscard]] auto score_with(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data, criterion_spec const& spec,
+                              std::uint64_t seed) {
   auto const options = options_of(spec, seed);
   auto const temperature = spec.temperature_used();
-  auto const on_logits = [&](auto loss) { return lnpt::score<C>(model, data.batches, guide_of(data, spec), loss_on_logits{loss}, options); };
-  auto const on_features = [&](auto loss) { return lnpt::score<C>(model, data.batches, guide_of(data, spec), loss_on_features{loss}, options); };
+  auto const on_logits = [&](auto loss) {
+    return lnpt::score<C>(model, data.batches, guide_of(data, spec), loss_on_logits{loss}, options);
+  };
+  auto const on_features = [&](auto loss) {
+    return lnpt::score<C>(model, data.batches, guide_of(data, spec), loss_on_features{loss}, options);
+  };
   switch (spec.loss_used()) {
     case loss_kind::cross_entropy: return lnpt::score<C>(model, labelled(data, spec), lnpt::cross_entropy{temperature}, options);
     case loss_kind::pseudo_label: return on_logits(lnpt::pseudo_label{temperature});
@@ -64,11 +71,16 @@ template <class C, class Model>
 /// The scores of a criterion `Criterion<Curvature>`.
 template <template <class> class Criterion, class Model, class... Rest>
 [[nodiscard]] auto score_with_curvature(Model& model, criterion_spec const& spec, Rest const&... rest) {
-  if (spec.curvature_used() == curvature_kind::gauss_newton && spec.batch_norm == lnpt::norm_mode::train && lnpt::has_normalization(model))
-    refuse("gauss_newton squares per sample, but batch norm in train mode couples the samples of a batch: use --batch-norm frozen, or "
-           "--curvature gauss_newton_exact");
-  if constexpr (requires { typename Criterion<lnpt::hessian_gradient>::evidence; } && std::same_as<Criterion<lnpt::hessian_gradient>, lnpt::feature_map_synaptic<lnpt::hessian_gradient>>)
-    if (spec.curvature_used() == curvature_kind::hessian_gradient) return score_with<Criterion<lnpt::hessian_gradient>>(model, rest...);
+  if (spec.curvature_used() == curvature_kind::gauss_newton && spec.batch_norm == lnpt::norm_mode::train &&
+      lnpt::has_normalization(model))
+    refuse(
+        "gauss_newton squares per sample, but batch norm in train mode couples the samples of a batch: use --batch-norm frozen, "
+        "or "
+        "--curvature gauss_newton_exact");
+  if constexpr (std::same_as<Criterion<lnpt::hessian_gradient>,
+                             lnpt::feature_map_synaptic<lnpt::hessian_gradient>>)  // no diagonal, so not obd's
+    if (spec.curvature_used() == curvature_kind::hessian_gradient)
+      return score_with<Criterion<lnpt::hessian_gradient>>(model, rest...);
   switch (spec.curvature_used()) {
     case curvature_kind::gauss_newton_exact: return score_with<Criterion<lnpt::gauss_newton_exact>>(model, rest...);
     case curvature_kind::hessian_diagonal: return score_with<Criterion<lnpt::hessian_diagonal>>(model, rest...);
@@ -77,8 +89,8 @@ template <template <class> class Criterion, class Model, class... Rest>
 }
 
 template <class Model>
-lnpt::score_set<lnpt::tensor_of<Model>> score_once(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data, criterion_spec const& spec,
-                                                   std::uint64_t seed) {
+lnpt::score_set<lnpt::tensor_of<Model>> score_once(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data,
+                                                   criterion_spec const& spec, std::uint64_t seed) {
   auto const options = options_of(spec, seed);
   switch (spec.kind) {
     case criterion_kind::magnitude: return lnpt::score<lnpt::magnitude>(model, data.sample, options);
@@ -106,22 +118,26 @@ template <class F>
 }
 
 template <class Mask, class Model, class Rescore>
-[[nodiscard]] lnpt::prune_result prune_by_scores(Model& model, pruning_spec const& spec, typename Mask::budget budget, Rescore const& rescore) {
+[[nodiscard]] lnpt::prune_result prune_by_scores(Model& model, pruning_spec const& spec, typename Mask::budget budget,
+                                                 Rescore const& rescore) {
   lnpt::prune_options<Mask> const options{.budget = budget,
                                           .rounds = spec.criterion.rounds_used(),
                                           .unreached = spec.unreached,
                                           .keep_end = spec.criterion.keep_end,
                                           .at_least = spec.at_least,
                                           .progress = spec.progress};
-  return with_schedule(spec.criterion.schedule, [&]<class Schedule>(Schedule) { return lnpt::prune_by<Mask, Schedule>(model, rescore, options); });
+  return with_schedule(spec.criterion.schedule,
+                       [&]<class Schedule>(Schedule) { return lnpt::prune_by<Mask, Schedule>(model, rescore, options); });
 }
 
 template <class Model>
 lnpt::prune_result prune_network(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data, pruning_spec const& spec) {
   std::function const rescore = [&](Model& m) { return score_once(m, data, spec.criterion, spec.seed); };
   switch (spec.mask) {
-    case mask_kind::layerwise: return prune_by_scores<lnpt::layerwise_unstructured>(model, spec, lnpt::sparsity{spec.sparsity}, rescore);
-    case mask_kind::channels: return prune_by_scores<lnpt::channel_structured>(model, spec, lnpt::channels{spec.sparsity}, rescore);
+    case mask_kind::layerwise:
+      return prune_by_scores<lnpt::layerwise_unstructured>(model, spec, lnpt::sparsity{spec.sparsity}, rescore);
+    case mask_kind::channels:
+      return prune_by_scores<lnpt::channel_structured>(model, spec, lnpt::channels{spec.sparsity}, rescore);
     case mask_kind::two_of_four: return prune_by_scores<lnpt::n_of_m<2, 4>>(model, spec, lnpt::fixed_ratio{}, rescore);
     case mask_kind::global: break;
   }
@@ -144,7 +160,8 @@ void clear_pruned(lnpt::score_set<T>& scores, Model& model) {
 }
 
 template <class Model>
-lnpt::score_set<lnpt::tensor_of<Model>> score_in_rounds(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data, pruning_spec const& spec) {
+lnpt::score_set<lnpt::tensor_of<Model>> score_in_rounds(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data,
+                                                        pruning_spec const& spec) {
   if (spec.criterion.rounds_used() == 1) return score_once(model, data, spec.criterion, spec.seed);
   lnpt::score_set<lnpt::tensor_of<Model>> last;
   std::function const rescore = [&](Model& m) {

@@ -46,7 +46,8 @@ void describe(CLI::App& command, teach_options& o) {
   command.add_option("--teacher", o.teacher, "The teacher's state_dict, safetensors")->required();
   command.add_option("--teacher-prefix", o.teacher_prefix, "What its names begin with");
   command.add_option("--data", o.data, std::string("Data set: ") + data_forms)->required();
-  command.add_option("--views", o.views, "Augmented views per image (crop and flip from --seed); 0: the images as they are")->capture_default_str();
+  command.add_option("--views", o.views, "Augmented views per image (crop and flip from --seed); 0: the images as they are")
+      ->capture_default_str();
   command.add_option("--out", o.out, "File for the cache, safetensors")->required();
   o.limits.describe(command);
 }
@@ -56,24 +57,35 @@ void run(teach_options const& o) {
   auto teacher = make_network<trained_network>(parse_architecture(o.arch), around(data.train), 0);
   lnpt::io::load_state_dict(teacher, o.teacher, o.teacher_prefix);
   auto const first = predict(teacher, lnpt::gather_images<float>(data.train, {{0}, {}}));
-  lnpt::io::teacher_cache cache({.data_set = data_kind(o.data), .teacher = o.arch + ' ' + fingerprint(teacher), .seed = o.seed, .images = data.train.size(), .views = o.views},
+  lnpt::io::teacher_cache cache({.data_set = data_kind(o.data),
+                                 .teacher = o.arch + ' ' + fingerprint(teacher),
+                                 .seed = o.seed,
+                                 .images = data.train.size(),
+                                 .views = o.views},
                                 first.output.size(), first.features->size());
   fill(cache, teacher, data.train);
   cache.save(o.out);
   if (o.json)
-    fmt::print("{}\n", nlohmann::ordered_json{{"images", cache.images()}, {"views", cache.views()}, {"outputs", cache.output_size()}, {"features", cache.feature_size()}}.dump(2));
+    fmt::print("{}\n", nlohmann::ordered_json{{"images", cache.images()},
+                                              {"views", cache.views()},
+                                              {"outputs", cache.output_size()},
+                                              {"features", cache.feature_size()}}
+                           .dump(2));
   else
-    fmt::print("{}: {} images in {} views, {} outputs and {} features each\n", o.out, cache.images(), cache.views(), cache.output_size(), cache.feature_size());
+    fmt::print("{}: {} images in {} views, {} outputs and {} features each\n", o.out, cache.images(), cache.views(),
+               cache.output_size(), cache.feature_size());
 }
 
 }  // namespace
 
 void add_teach(CLI::App& app) {
-  add_command<teach_options>(app,
-                             {"teach", "Write what a teacher says of a data set, for training where the teacher is not",
-                              "Train with the file by lnpt train --teacher-cache. With V views, epoch e shows each image in view e mod V.\n\n"
-                              "  lnpt teach --arch resnet:20:16,32,64 --teacher t.safetensors --data cifar10:cifar-10-batches-bin --views 4 --out cache.safetensors"},
-                             describe, run);
+  add_command<teach_options>(
+      app,
+      {"teach", "Write what a teacher says of a data set, for training where the teacher is not",
+       "Train with the file by lnpt train --teacher-cache. With V views, epoch e shows each image in view e mod V.\n\n"
+       "  lnpt teach --arch resnet:20:16,32,64 --teacher t.safetensors --data cifar10:cifar-10-batches-bin --views 4 --out "
+       "cache.safetensors"},
+      describe, run);
 }
 
 }  // namespace cli

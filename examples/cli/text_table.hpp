@@ -32,7 +32,8 @@ class text_table {
  private:
   /// Code points, which here are as many as columns.
   static std::size_t width(std::string const& text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
   }
 
   std::vector<std::vector<std::string>> rows_;

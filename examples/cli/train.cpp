@@ -31,14 +31,16 @@ struct guidance {
 guidance open_guidance(train_command_options const& o, lnpt::io::data_set const& data) {
   guidance by;
   if (!o.teacher.empty()) {
-    by.teacher = make_network<trained_network>(parse_architecture(o.teacher_arch.empty() ? o.arch : o.teacher_arch), around(data.train), 0);
+    by.teacher = make_network<trained_network>(parse_architecture(o.teacher_arch.empty() ? o.arch : o.teacher_arch),
+                                               around(data.train), 0);
     lnpt::io::load_state_dict(*by.teacher, o.teacher, o.teacher_prefix);
     by.text = "teacher " + fingerprint(*by.teacher);
   } else if (!o.teacher_cache.empty()) {
     by.cache = lnpt::io::open_teacher_cache(o.teacher_cache);
     auto const& about = by.cache->about();
     if (about.data_set != data_kind(o.data))
-      lnpt::fail(o.teacher_cache, " is about ", about.data_set, " and not ", data_kind(o.data), ": train on the data it was made for");
+      lnpt::fail(o.teacher_cache, " is about ", about.data_set, " and not ", data_kind(o.data),
+                 ": train on the data it was made for");
     by.text = fmt::format("cache of {} in {} views, seed {}", about.teacher, about.views, about.seed);
   }
   return by;
@@ -48,13 +50,16 @@ guidance open_guidance(train_command_options const& o, lnpt::io::data_set const&
 bool augments(train_command_options const& o, guidance const& by) {
   auto const stored = !by.cache || by.cache->views() != 0;
   auto const wanted = o.augment.empty() ? stored : o.augment == augment_on;
-  if (by.cache && wanted && !stored) refuse(o.teacher_cache, " holds no augmented views: leave --augment out, or write it with --views 1 or more");
-  if (by.cache && !wanted && stored) refuse(o.teacher_cache, " holds augmented views: leave --augment out, or write it with --views 0");
+  if (by.cache && wanted && !stored)
+    refuse(o.teacher_cache, " holds no augmented views: leave --augment out, or write it with --views 1 or more");
+  if (by.cache && !wanted && stored)
+    refuse(o.teacher_cache, " holds augmented views: leave --augment out, or write it with --views 0");
   return wanted;
 }
 
 /// Where the run starts: fresh, from given weights and masks, or where an earlier run stopped.
-lnpt::io::checkpoint start(train_command_options const& o, trained_network& student, std::map<std::string, std::string> settings) {
+lnpt::io::checkpoint start(train_command_options const& o, trained_network& student,
+                           std::map<std::string, std::string> settings) {
   lnpt::io::checkpoint at{.settings = std::move(settings)};
   if (!o.mask.empty()) at.masks = lnpt::io::load_masks(student, lnpt::io::safetensors::open(o.mask));
   if (!o.mask.empty() && at.masks.empty()) lnpt::fail(o.mask, " holds no mask: name a file that lnpt prune wrote");
@@ -65,11 +70,13 @@ lnpt::io::checkpoint start(train_command_options const& o, trained_network& stud
   auto const file = lnpt::io::safetensors::open(o.resume);
   lnpt::io::require_settings(file, at.settings);
   auto resumed = lnpt::io::load_checkpoint(student, file);
-  if (!o.mask.empty() && resumed.masks != at.masks) lnpt::fail(o.resume, " was trained under other masks than those of ", o.mask, ": leave --mask out, or name the same");
+  if (!o.mask.empty() && resumed.masks != at.masks)
+    lnpt::fail(o.resume, " was trained under other masks than those of ", o.mask, ": leave --mask out, or name the same");
   return resumed;
 }
 
-std::map<std::string, std::string> settings_of(train_command_options const& o, training_spec const& spec, lnpt::io::data_set const& data, guidance const& by) {
+std::map<std::string, std::string> settings_of(train_command_options const& o, training_spec const& spec,
+                                               lnpt::io::data_set const& data, guidance const& by) {
   auto all = spec.settings();
   all["arch"] = o.arch;
   all["data"] = data_kind(o.data);
@@ -82,7 +89,8 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
   return all;
 }
 
-lnpt::train_state train_under(guidance& by, trained_network& student, lnpt::io::data_set const& data, training_spec const& spec, training_run run) {
+lnpt::train_state train_under(guidance& by, trained_network& student, lnpt::io::data_set const& data, training_spec const& spec,
+                              training_run run) {
   if (by.teacher) return train_on_teacher(student, data, *by.teacher, spec, std::move(run));
   if (by.cache) return train_on_cache(student, data, *by.cache, spec, std::move(run));
   return train_on_labels(student, data, spec, std::move(run));
@@ -91,15 +99,19 @@ lnpt::train_state train_under(guidance& by, trained_network& student, lnpt::io::
 void describe(CLI::App& command, train_command_options& o) {
   command.add_option("--arch", o.arch, std::string("Network: ") + architecture_forms)->required();
   command.add_option("--data", o.data, std::string("Data set: ") + data_forms)->required();
-  command.add_option("--epochs", o.training.options.epochs, "Epochs, all in all")->capture_default_str()->check(CLI::PositiveNumber);
-  auto* const teacher = command.add_option("--teacher", o.teacher, "A teacher's state_dict: train on what it says; without one, train on labels");
+  command.add_option("--epochs", o.training.options.epochs, "Epochs, all in all")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  auto* const teacher =
+      command.add_option("--teacher", o.teacher, "A teacher's state_dict: train on what it says; without one, train on labels");
   command.add_option("--teacher-prefix", o.teacher_prefix, "What its names begin with");
   command.add_option("--teacher-arch", o.teacher_arch, "The teacher's network; default: as --arch");
   command.add_option("--teacher-cache", o.teacher_cache, "What a teacher said, written by lnpt teach")->excludes(teacher);
   command.add_option("--init", o.init, "Weights to start from; default: fresh ones drawn from --seed");
   command.add_option("--init-prefix", o.init_prefix, "What their names begin with");
   command.add_option("--mask", o.mask, "Masks to hold, from a file that lnpt prune wrote");
-  command.add_option("--augment", o.augment, "crop+flip or none; default: crop+flip, or as the teacher cache was made")->check(CLI::IsMember({augment_on, augment_off}));
+  command.add_option("--augment", o.augment, "crop+flip or none; default: crop+flip, or as the teacher cache was made")
+      ->check(CLI::IsMember({augment_on, augment_off}));
   command.add_option("--resume", o.resume, "Go on from this checkpoint, whose weights take the place of --init");
   command.add_option("--out", o.out, "Checkpoint, safetensors, written after every epoch; loads as a state_dict")->required();
   o.limits.describe(command);
@@ -123,15 +135,21 @@ void run(train_command_options const& o) {
   };
   auto const on_epoch = [&](lnpt::train_state const& state) {
     lnpt::io::save_checkpoint(o.out, student, {state, at.masks, at.settings});
-    along.milestone(fmt::format("epoch {} of {}: loss {:.4f}, accuracy {:.1f} %", state.epoch, epochs, state.last_loss, 100 * state.last_accuracy));
+    along.milestone(fmt::format("epoch {} of {}: loss {:.4f}, accuracy {:.1f} %", state.epoch, epochs, state.last_loss,
+                                100 * state.last_accuracy));
   };
   auto const from = std::exchange(at.state, {});
   auto const state = train_under(by, student, data, spec, {at.masks, from, {on_step, on_epoch}});
   if (from.epoch >= epochs) lnpt::io::save_checkpoint(o.out, student, {state, at.masks, at.settings});
   if (o.json)
-    fmt::print("{}\n", nlohmann::ordered_json{{"epochs", state.epoch}, {"last_accuracy", state.last_accuracy}, {"best_accuracy", state.best_accuracy}, {"last_loss", state.last_loss}}.dump(2));
+    fmt::print("{}\n", nlohmann::ordered_json{{"epochs", state.epoch},
+                                              {"last_accuracy", state.last_accuracy},
+                                              {"best_accuracy", state.best_accuracy},
+                                              {"last_loss", state.last_loss}}
+                           .dump(2));
   else
-    fmt::print("{}: accuracy {:.1f} % after {} epochs, best {:.1f} %\n", o.out, 100 * state.last_accuracy, state.epoch, 100 * state.best_accuracy);
+    fmt::print("{}: accuracy {:.1f} % after {} epochs, best {:.1f} %\n", o.out, 100 * state.last_accuracy, state.epoch,
+               100 * state.best_accuracy);
 }
 
 }  // namespace
@@ -140,7 +158,8 @@ void add_train(CLI::App& app) {
   add_command<train_command_options>(
       app,
       {"train", "Train a network under masks, from a teacher's word or from labels",
-       "With a teacher the loss is pseudo_label + alpha * feature_mse and no label is read but for the accuracy that is printed.\n\n"
+       "With a teacher the loss is pseudo_label + alpha * feature_mse and no label is read but for the accuracy that is "
+       "printed.\n\n"
        "  lnpt train --arch resnet:20:16,32,64 --data cifar10:cifar-10-batches-bin --epochs 8 --out teacher.safetensors\n"
        "  lnpt train --arch resnet:20:16,32,64 --data cifar10:cifar-10-batches-bin --epochs 4 --teacher teacher.safetensors \\\n"
        "    --init pruned.safetensors --mask pruned.safetensors --out student.safetensors\n"

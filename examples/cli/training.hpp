@@ -38,9 +38,10 @@ struct training_run {
   lnpt::train_observer observer = {};
 };
 
-lnpt::train_state train_on_labels(trained_network& student, lnpt::io::data_set const& data, training_spec const& spec, training_run run);
-lnpt::train_state train_on_teacher(trained_network& student, lnpt::io::data_set const& data, trained_network& teacher, training_spec const& spec,
-                                   training_run run);
+lnpt::train_state train_on_labels(trained_network& student, lnpt::io::data_set const& data, training_spec const& spec,
+                                  training_run run);
+lnpt::train_state train_on_teacher(trained_network& student, lnpt::io::data_set const& data, trained_network& teacher,
+                                   training_spec const& spec, training_run run);
 lnpt::train_state train_on_cache(trained_network& student, lnpt::io::data_set const& data, lnpt::io::teacher_cache const& cache,
                                  training_spec const& spec, training_run run);
 

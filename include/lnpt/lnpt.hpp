@@ -35,6 +35,8 @@
 #include <lnpt/schedule/linear.hpp>
 #include <lnpt/schedule/one_shot.hpp>
 #include <lnpt/score.hpp>
+#include <lnpt/train/sampling.hpp>
+#include <lnpt/train/train.hpp>
 #include <lnpt/version.hpp>
 #include <lnpt/zoo/mlp.hpp>
 #include <lnpt/zoo/mobilenet.hpp>

@@ -138,7 +138,8 @@ template <class Schedule, class Mask, class Model, class Rescore>
       if (options.progress) options.progress(t, rounds);
       auto const scores = rescore(model);
       without_score = scores.unreached;
-      auto const keep = Schedule{}(static_cast<std::size_t>(t), static_cast<std::size_t>(rounds), density_of(options.budget.value()));
+      auto const keep =
+          Schedule{}(static_cast<std::size_t>(t), static_cast<std::size_t>(rounds), density_of(options.budget.value()));
       masks = select(model, scores, options, keep, t > 1 ? &masks : nullptr);
       dense = left_dense(options.strategy, scores);
       if (t < rounds) apply(masks, model);

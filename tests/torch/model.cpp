@@ -36,8 +36,8 @@ bool says(std::string const& sentence, std::string const& words) {
 nn::Sequential small_network() {
   at::manual_seed(7);
   nn::Sequential net(nn::Conv2d(nn::Conv2dOptions(2, 4, 3).padding(1).bias(false)), nn::BatchNorm2d(4), nn::ReLU(),
-                     nn::Conv2d(nn::Conv2dOptions(4, 6, 3).stride(2).groups(2)), nn::BatchNorm2d(6), nn::ReLU(nn::ReLUOptions(true)), nn::Flatten(),
-                     nn::Dropout(0.5), nn::Linear(6 * 2 * 2, 3));
+                     nn::Conv2d(nn::Conv2dOptions(4, 6, 3).stride(2).groups(2)), nn::BatchNorm2d(6),
+                     nn::ReLU(nn::ReLUOptions(true)), nn::Flatten(), nn::Dropout(0.5), nn::Linear(6 * 2 * 2, 3));
   net->to(at::kDouble);
   return net;
 }
@@ -57,7 +57,9 @@ bool same(std::vector<at::Tensor> const& a, std::vector<at::Tensor> const& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](at::Tensor const& x, at::Tensor const& y) { return x.equal(y); });
 }
 
-double distance(torch_tensor<double> const& a, at::Tensor const& b) { return (a.get() - b).abs().max().item<double>() / b.abs().max().item<double>(); }
+double distance(torch_tensor<double> const& a, at::Tensor const& b) {
+  return (a.get() - b).abs().max().item<double>() / b.abs().max().item<double>();
+}
 
 }  // namespace
 
@@ -109,10 +111,11 @@ TEST_CASE("roles and names are found from the module tree") {
   torch_model<double> model(net);
   std::vector<std::pair<std::string, role>> found;
   for (auto const& p : model.parameters()) found.emplace_back(p.name, p.is);
-  std::vector<std::pair<std::string, role>> const expected{
-      {"0.weight", role::weight},     {"1.weight", role::norm_scale}, {"1.bias", role::norm_shift},
-      {"3.weight", role::weight},     {"3.bias", role::bias},         {"4.weight", role::norm_scale},
-      {"4.bias", role::norm_shift},   {"8.weight", role::classifier_weight}, {"8.bias", role::bias}};
+  std::vector<std::pair<std::string, role>> const expected{{"0.weight", role::weight},   {"1.weight", role::norm_scale},
+                                                           {"1.bias", role::norm_shift}, {"3.weight", role::weight},
+                                                           {"3.bias", role::bias},       {"4.weight", role::norm_scale},
+                                                           {"4.bias", role::norm_shift}, {"8.weight", role::classifier_weight},
+                                                           {"8.bias", role::bias}};
   CHECK((found == expected));
   CHECK(model.buffers().size() == 4);
 }
@@ -197,7 +200,9 @@ TEST_CASE("scoring leaves weights, buffers and modes as they were, also when it 
   (void)score<synflow>(model, shape{2, 6, 6}, {});
   (void)score<feature_map_synaptic<>>(model, batch, teacher{model}, {});
   CHECK(same(before, snapshot(*net)));
-  CHECK(words_of([&] { (void)score<snip>(model, torch_batch<double>(samples(), at::tensor({0, 1, 2, 0, 1, 9}, at::kLong)), {}); }) != "no error");
+  CHECK(words_of([&] {
+          (void)score<snip>(model, torch_batch<double>(samples(), at::tensor({0, 1, 2, 0, 1, 9}, at::kLong)), {});
+        }) != "no error");
   CHECK_THROWS(model.forward(at::zeros({2, 5, 6, 6}, at::kDouble), {norm_mode::frozen}));
   CHECK(same(before, snapshot(*net)));
 }
@@ -214,12 +219,14 @@ TEST_CASE("modules that cannot be scored are refused in one sentence") {
   auto const taking = [](auto module) { return words_of([&] { torch_model model(module); }); };
   CHECK(says(taking(nn::Sequential(nn::ReLU())), "no parameters"));
   CHECK(says(words_of([] {
-    nn::Linear layer(2, 2);
-    for (auto& p : layer->parameters()) p.set_requires_grad(false);
-    torch_model model(layer);
-  }), "all 2 parameters of the module are frozen"));
+               nn::Linear layer(2, 2);
+               for (auto& p : layer->parameters()) p.set_requires_grad(false);
+               torch_model model(layer);
+             }),
+             "all 2 parameters of the module are frozen"));
   nn::Linear const single(2, 2);
-  CHECK(says(words_of([&] { torch_model<double> model(single); }), "the parameter weight holds Float but the model is of Double"));
+  CHECK(
+      says(words_of([&] { torch_model<double> model(single); }), "the parameter weight holds Float but the model is of Double"));
   CHECK(says(taking(nn::Sequential(nn::BatchNorm1d(nn::BatchNormOptions(2).track_running_stats(false)), nn::Linear(2, 2))),
              "0 is batch norm without running statistics"));
   CHECK(says(taking(std::shared_ptr<torch_modules::mlp>()), "the module is null"));
@@ -227,18 +234,22 @@ TEST_CASE("modules that cannot be scored are refused in one sentence") {
   nn::Sequential net(nn::Linear(2, 4), nn::Linear(4, 3));
   auto const x = torch_tensor<float>(at::ones({5, 2}));
   auto const refusal = [&](auto callable) { return words_of([&] { (void)torch_model(net, callable).forward(x); }); };
-  CHECK(says(refusal([&](at::Tensor const& in) { return std::pair(net->forward(in), in.view({-1})); }), "the features of 5 samples have the shape [10]"));
+  CHECK(says(refusal([&](at::Tensor const& in) { return std::pair(net->forward(in), in.view({-1})); }),
+             "the features of 5 samples have the shape [10]"));
   CHECK(says(refusal([&](at::Tensor const& in) { return net->forward(in).sum(); }), "the logits of 5 samples have the shape []"));
-  CHECK(says(refusal([&](at::Tensor const& in) { return std::pair(net->forward(in), net[0]->as<nn::Linear>()->forward(in).detach()); }),
-             "the features are detached from the graph"));
+  CHECK(says(
+      refusal([&](at::Tensor const& in) { return std::pair(net->forward(in), net[0]->as<nn::Linear>()->forward(in).detach()); }),
+      "the features are detached from the graph"));
   CHECK(says(refusal([&](at::Tensor const& in) { return net->forward(in).detach(); }), "the logits are detached from the graph"));
-  CHECK(says(refusal([&](at::Tensor const& in) { return net[0]->as<nn::Linear>()->forward(in); }), "the features were not found"));
+  CHECK(
+      says(refusal([&](at::Tensor const& in) { return net[0]->as<nn::Linear>()->forward(in); }), "the features were not found"));
   CHECK(says(words_of([&] {
-    torch_model model(net);
-    at::NoGradGuard const plain;
-    auto const t = model.forward(x);
-    (void)model.backward(t, {t.output(), std::nullopt});
-  }), "ran without a graph"));
+               torch_model model(net);
+               at::NoGradGuard const plain;
+               auto const t = model.forward(x);
+               (void)model.backward(t, {t.output(), std::nullopt});
+             }),
+             "ran without a graph"));
   CHECK(says(words_of([] { torch_tensor<float> const t(at::ones({1}, at::kDouble)); }), "a tensor of Double"));
 }
 
@@ -273,7 +284,7 @@ TEST_CASE_TEMPLATE("selection on the device keeps the same bits as on the host",
   auto const type = torch_tensor<T>::scalar_type;
   for (std::int64_t const size : {1, 63, 64, 65, 1000, 5000}) {
     auto values = at::randn({size}, type);
-    if (size == 1000) values = values.mul(4).round().mul(0.25);      // many ties, −0 among them
+    if (size == 1000) values = values.mul(4).round().mul(0.25);           // many ties, −0 among them
     if (size == 5000) values = values.mul(1e-30).to(type).mul(T(1e-12));  // denormals in float
     scores.push_back({"p" + std::to_string(size), torch_tensor<T>(values), role::weight, 0});
   }
@@ -305,18 +316,19 @@ TEST_CASE("a script is scored as the module it stands for") {
   // Scripts are classes named after their modules; here the weights are registered by hand.
   auto const unit = std::make_shared<torch::jit::CompilationUnit>();
   torch::jit::Module linear("Linear", unit), root("Network", unit);
-  linear.register_parameter("weight", at::randn({4, 3}, at::requires_grad()), false);
+  linear.register_parameter("weight", at::randn({4, 3}).set_requires_grad(true), false);
   root.register_module("fc", linear);
   root.define("def forward(self, x):\n  return x.matmul(self.fc.weight.t().contiguous().t().t())\n");
   CHECK(says(words_of([&] { (void)torch_model(root).forward(at::ones({2, 3})); }), "the features were not found"));
 
   torch::jit::Module classifier("Linear_1", unit), hidden("Linear_2", unit), net("Pair", unit);
-  auto const w = at::randn({5, 3}, at::requires_grad()), c = at::randn({2, 5}, at::requires_grad());
+  auto const w = at::randn({5, 3}).set_requires_grad(true), c = at::randn({2, 5}).set_requires_grad(true);
   hidden.register_parameter("weight", w, false);
   classifier.register_parameter("weight", c, false);
   net.register_module("hidden", hidden);
   net.register_module("fc", classifier);
-  net.define("def forward(self, x):\n  return torch.matmul(torch.relu(torch.matmul(x, self.hidden.weight.t())), self.fc.weight.t())\n");
+  net.define(
+      "def forward(self, x):\n  return torch.matmul(torch.relu(torch.matmul(x, self.hidden.weight.t())), self.fc.weight.t())\n");
   torch_model script(net);
   CHECK(script.parameters()[0].name == "hidden.weight");
   CHECK(script.parameters()[1].is == role::classifier_weight);

@@ -42,7 +42,8 @@ struct residual_block : nn::Module {
         bn1(register_module("bn1", nn::BatchNorm2d(out))),
         conv2(register_module("conv2", convolution(out, out, 3, 1))),
         bn2(register_module("bn2", nn::BatchNorm2d(out))) {
-    if (stride != 1 || in != out) downsample = register_module("downsample", nn::Sequential(convolution(in, out, 1, stride), nn::BatchNorm2d(out)));
+    if (stride != 1 || in != out)
+      downsample = register_module("downsample", nn::Sequential(convolution(in, out, 1, stride), nn::BatchNorm2d(out)));
   }
 
   at::Tensor forward(at::Tensor x) {
@@ -60,7 +61,8 @@ struct residual_block : nn::Module {
 /// ResNet-(6n+2) for CIFAR with convolutions as shortcuts.
 struct resnet : nn::Module {
   resnet(int depth, std::array<std::int64_t, 3> widths, std::int64_t classes = 10)
-      : conv1(register_module("conv1", convolution(3, widths[0], 3, 1))), bn1(register_module("bn1", nn::BatchNorm2d(widths[0]))) {
+      : conv1(register_module("conv1", convolution(3, widths[0], 3, 1))),
+        bn1(register_module("bn1", nn::BatchNorm2d(widths[0]))) {
     auto in = widths[0];
     for (std::size_t stage = 0; stage < 3; ++stage) {
       nn::Sequential blocks;
@@ -90,7 +92,9 @@ struct resnet : nn::Module {
 /// VGG for CIFAR: five blocks, four pools, a global average and a linear classifier.
 struct vgg : nn::Module {
   vgg(int depth, std::int64_t width, bool batch_norm = true, std::int64_t classes = 10) {
-    std::array<int, 5> const per_block = depth == 19 ? std::array{2, 2, 4, 4, 4} : depth == 16 ? std::array{2, 2, 3, 3, 3} : std::array{1, 1, 2, 2, 2};
+    std::array<int, 5> const per_block = depth == 19   ? std::array{2, 2, 4, 4, 4}
+                                         : depth == 16 ? std::array{2, 2, 3, 3, 3}
+                                                       : std::array{1, 1, 2, 2, 2};
     std::array<std::int64_t, 5> const widths{1, 2, 4, 8, 8};
     std::int64_t in = 3;
     for (std::size_t block = 0; block < 5; ++block) {

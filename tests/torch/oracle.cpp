@@ -3,7 +3,6 @@
 
 #include "../oracle/oracle.hpp"
 
-
 #include <lnpt/criterion/feature_map_synaptic.hpp>
 #include <lnpt/criterion/grasp.hpp>
 #include <lnpt/criterion/magnitude.hpp>
@@ -20,8 +19,9 @@
 
 using namespace lnpt;
 
-static_assert(twice_differentiable<torch_model<float>> && has_features<torch_model<float>> && squares_per_sample<torch_model<float>> &&
-              freezes_normalization<torch_model<float>> && has_synaptic_flow<torch_model<float>>);
+static_assert(twice_differentiable<torch_model<float>> && has_features<torch_model<float>> &&
+              squares_per_sample<torch_model<float>> && freezes_normalization<torch_model<float>> &&
+              has_synaptic_flow<torch_model<float>>);
 
 namespace {
 
@@ -43,7 +43,9 @@ std::unique_ptr<torch_model<T>> module_named(std::string const& name) {
 template <class T>
 struct torch_case {
   explicit torch_case(oracle::reference<T> const& r, std::string const& name)
-      : student(module_named<T>(name)), teacher(module_named<T>(name)), input(convert<torch_tensor<T>>(r.input, torch_tensor<T>())) {
+      : student(module_named<T>(name)),
+        teacher(module_named<T>(name)),
+        input(convert<torch_tensor<T>>(r.input, torch_tensor<T>())) {
     io::load_state_dict(*student, r.file, "student.");
     io::load_state_dict(*teacher, r.file, "teacher.");
   }
@@ -53,7 +55,8 @@ struct torch_case {
 };
 
 template <class T>
-void compare(oracle::reference<T> const& r, std::string const& criterion, score_set<torch_tensor<T>> const& ours, double sign = 1) {
+void compare(oracle::reference<T> const& r, std::string const& criterion, score_set<torch_tensor<T>> const& ours,
+             double sign = 1) {
   CAPTURE(criterion);
   REQUIRE_FALSE(ours.parameters.empty());
   for (auto const& p : ours.parameters) {
@@ -63,7 +66,8 @@ void compare(oracle::reference<T> const& r, std::string const& criterion, score_
     REQUIRE(expected.size() == found.size());
     double largest = 0, worst = 0;
     for (auto const e : expected) largest = std::max(largest, std::abs(e));
-    for (std::size_t i = 0; i < expected.size(); ++i) worst = std::max(worst, std::abs(sign * static_cast<double>(found[i]) - expected[i]));
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      worst = std::max(worst, std::abs(sign * static_cast<double>(found[i]) - expected[i]));
     CHECK(worst <= tolerance<T> * largest);
   }
   for (auto const& name : ours.unreached)
@@ -94,7 +98,8 @@ void compare_label_criteria(oracle::reference<T> const& r, torch_case<T>& c) {
   score_options const options{.batch_norm = r.mode};
   compare(r, "magnitude", lnpt::detail::score_alone<magnitude>(*c.student, {}, options));
   compare(r, "snip", lnpt::detail::score_on<snip>(*c.student, batch, no_guide{}, cross_entropy{}, options));
-  compare(r, "snip_pseudo_label", lnpt::detail::score_on<snip>(*c.student, unlabelled_batch{c.input}, guide, pseudo_label{}, options));
+  compare(r, "snip_pseudo_label",
+          lnpt::detail::score_on<snip>(*c.student, unlabelled_batch{c.input}, guide, pseudo_label{}, options));
   compare(r, "grasp", lnpt::detail::score_on<grasp>(*c.student, batch, no_guide{}, grasp::default_loss, options), -1);
   compare(r, "grasp_t1", lnpt::detail::score_on<grasp>(*c.student, batch, no_guide{}, cross_entropy{}, options), -1);
 }

@@ -130,5 +130,6 @@ TEST_CASE("training under bfloat16 autocast keeps weights in float and pruned on
   CHECK(std::isfinite(state.last_loss));
   auto const tensors = model.torch_parameters();
   for (std::size_t i = 0; i < tensors.size(); ++i)
-    if (auto const* const kept = masks.find(model.parameters()[i].name)) CHECK(is_positive_zero(tensors[i], lnpt::detail::pruned_places(*kept, tensors[i])));
+    if (auto const* const kept = masks.find(model.parameters()[i].name))
+      CHECK(is_positive_zero(tensors[i], lnpt::detail::pruned_places(*kept, tensors[i])));
 }

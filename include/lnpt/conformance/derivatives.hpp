@@ -9,7 +9,7 @@ namespace lnpt::conformance {
 
 namespace detail {
 
-/// A central difference, and the error that rounding alone may give it.
+/// A central difference, and the error that rounding alone may give it: some ulps of the value for every layer it went through.
 struct quotient {
   numbers value;
   double noise;
@@ -28,7 +28,7 @@ template <class Model, class F>
   };
   auto const t = options.step * along.unit();
   along.to(0);
-  auto const noise = 32 * std::numeric_limits<double>::epsilon() * length(f()) / t;
+  auto const noise = 256 * std::numeric_limits<double>::epsilon() * length(f()) / t;
   auto whole = slope(t);
   if (length(difference(slope(t / 2), whole)) > 0.5 * options.derivative_tolerance * length(whole) + 2 * noise)
     return std::nullopt;

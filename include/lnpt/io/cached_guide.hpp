@@ -19,11 +19,13 @@ class cached_guide {
   /// Refuses a cache that was made for other images, or for training with augmentation where it holds none, and the other way round.
   cached_guide(teacher_cache const& cache, std::size_t images, bool augment) : cache_(&cache) {
     if (cache.images() != images)
-      fail("the teacher cache holds ", cache.images(), " images and the training set ", images, ": train on the images it was made for");
+      fail("the teacher cache holds ", cache.images(), " images and the training set ", images,
+           ": train on the images it was made for");
     if (augment && cache.views() == 0)
       fail("the teacher cache holds no augmented views: train without augmentation, or write it with at least one view");
     if (!augment && cache.views() != 0)
-      fail("the teacher cache holds ", cache.views(), " augmented views of each image: train with augmentation, or write it with 0 views");
+      fail("the teacher cache holds ", cache.views(),
+           " augmented views of each image: train with augmentation, or write it with 0 views");
   }
 
   [[nodiscard]] augmentation plan(std::size_t epoch, std::size_t image) const {

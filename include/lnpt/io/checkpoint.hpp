@@ -38,7 +38,8 @@ inline constexpr std::string_view setting_prefix = "setting.";
 template <class Number>
 [[nodiscard]] Number metadata_number(safetensors::file const& file, std::string const& key) {
   auto const found = file.metadata().find(key);
-  if (found == file.metadata().end()) fail(file.name(), " is no checkpoint: its metadata lack \"", key, "\"; resume from what training wrote");
+  if (found == file.metadata().end())
+    fail(file.name(), " is no checkpoint: its metadata lack \"", key, "\"; resume from what training wrote");
   auto const& text = found->second;
   Number value{};
   auto const [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -71,6 +72,11 @@ void save_checkpoint(std::filesystem::path const& path, Model& model, checkpoint
   writer.save(path);
 }
 
+/// How many epochs a checkpoint has behind it.
+[[nodiscard]] inline std::size_t checkpoint_epoch(safetensors::file const& file) {
+  return detail::metadata_number<std::size_t>(file, "epoch");
+}
+
 /// The settings a checkpoint was written with.
 [[nodiscard]] inline std::map<std::string, std::string> checkpoint_settings(safetensors::file const& file) {
   std::map<std::string, std::string> settings;
@@ -85,14 +91,15 @@ inline void require_settings(safetensors::file const& file, std::map<std::string
   auto const shown = [](std::string const& value) { return value.empty() ? std::string("none") : value; };
   for (auto const& [name, value] : expected)
     if (held[name] != value)
-      fail(file.name(), " was trained with ", name, ' ', shown(held[name]), " and not ", shown(value), ": resume with the settings it was begun with");
+      fail(file.name(), " was trained with ", name, ' ', shown(held[name]), " and not ", shown(value),
+           ": resume with the settings it was begun with");
 }
 
 /// Fills the model from a checkpoint, all or nothing, and gives back the rest. A run goes on from it to the same bits.
 template <has_state Model>
 [[nodiscard]] checkpoint load_checkpoint(Model& model, safetensors::file const& file) {
   checkpoint at;
-  at.state.epoch = detail::metadata_number<std::size_t>(file, "epoch");
+  at.state.epoch = checkpoint_epoch(file);
   at.state.last_accuracy = detail::metadata_number<double>(file, "last_accuracy");
   at.state.best_accuracy = detail::metadata_number<double>(file, "best_accuracy");
   at.state.last_loss = detail::metadata_number<double>(file, "last_loss");
@@ -100,7 +107,8 @@ template <has_state Model>
   at.settings = checkpoint_settings(file);
   for (auto p : model.parameters()) {
     auto const name = std::string(momentum_prefix) + p.name;
-    if (!file.contains(name)) fail(file.name(), " lacks ", safetensors::detail::quote(name), ": resume from what training wrote after an epoch");
+    if (!file.contains(name))
+      fail(file.name(), " lacks ", safetensors::detail::quote(name), ": resume from what training wrote after an epoch");
     p.name = name;
     at.state.velocity.push_back(detail::read_parameter(p, file, ""));
   }

@@ -121,8 +121,17 @@ void load_state_dict(Model& model, std::filesystem::path const& path, std::strin
   load_state_dict(model, safetensors::open(path), prefix);
 }
 
-/// Adds every parameter and buffer under its name, as F32 or F64, and each mask as U8 under `mask.` + parameter name. The writer looks
-/// at the model's values until it has written.
+/// Adds each mask as U8 under `mask.` + parameter name.
+inline void add_masks(safetensors::writer& writer, mask_set const& masks) {
+  for (auto const& each : masks) {
+    std::vector<std::uint8_t> kept(each.size());
+    for (std::size_t i = 0; i != kept.size(); ++i) kept[i] = each[i];
+    writer.add(std::string(mask_prefix) + each.name(), each.extents(), std::move(kept));
+  }
+}
+
+/// Adds every parameter and buffer under its name, as F32 or F64, and the masks. The writer looks at the model's values until it has
+/// written.
 template <has_state Model>
 void add_state_dict(safetensors::writer& writer, Model& model, mask_set const& masks = {}) {
   detail::for_each_state(model, [&](auto const& each) {
@@ -132,11 +141,7 @@ void add_state_dict(safetensors::writer& writer, Model& model, mask_set const& m
     else
       writer.add(each.name, shape_of(*each.value), values_of(*each.value));
   });
-  for (auto const& each : masks) {
-    std::vector<std::uint8_t> kept(each.size());
-    for (std::size_t i = 0; i != kept.size(); ++i) kept[i] = each[i];
-    writer.add(std::string(mask_prefix) + each.name(), each.extents(), std::move(kept));
-  }
+  add_masks(writer, masks);
 }
 
 /// Writes the model, and the masks if there are any, as one file.

@@ -1,5 +1,6 @@
 #pragma once
 /// Losses added up: `pseudo_label{} + 0.5 * feature_mse{}`.
+#include <type_traits>
 #include <utility>
 
 #include <lnpt/loss/concept.hpp>
@@ -48,11 +49,12 @@ concept loss_like = requires {
   { L::needs } -> std::convertible_to<loss_needs>;
 };
 
-template <loss_like L>
+// The default argument keeps clang from trying this on plain numbers before it looks at the concept.
+template <loss_like L, class = std::enable_if_t<std::is_class_v<L>>>
 [[nodiscard]] weighted<L> operator*(double weight, L loss) {
   return {weight, std::move(loss)};
 }
-template <loss_like A, loss_like B>
+template <loss_like A, loss_like B, class = std::enable_if_t<std::is_class_v<A>>>
 [[nodiscard]] weighted_sum<A, B> operator+(A a, B b) {
   return {{1.0, std::move(a)}, {1.0, std::move(b)}};
 }

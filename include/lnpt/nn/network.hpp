@@ -179,7 +179,7 @@ class network {
     auto const ones = std::make_shared<tensor_type const>(Backend::constant(Backend::extents(*all.back().output.mantissa), 1.0));
     // By conservation the flow through any cut is R: its exponent brings every gradient into range.
     auto const exponent = all.back().output.exponent;
-    algebra.deliver_at(std::abs(exponent) < std::numeric_limits<typename Backend::scalar>::max_exponent / 2 ? 0 : exponent);
+    algebra.deliver_at(std::abs(exponent) < std::numeric_limits<typename Backend::scalar>::max_exponent * 3 / 4 ? 0 : exponent);
     auto flows = graph_.reverse(pass, {{graph_.last(), {ones}}}, wanted_parameters(wanted::prunable));
     gradients<tensor_type> result(flows.size());
     for (std::size_t i = 0; i < flows.size(); ++i)

@@ -46,7 +46,8 @@ namespace detail {
 /// Writes model, optimizer, generators and `state` as one LibTorch archive; an older file of that name is replaced only by a complete
 /// new one.
 template <std::floating_point Scalar>
-void save_checkpoint(std::filesystem::path const& path, torch_model<Scalar>& model, torch::optim::Optimizer const& optimizer, train_state const& state) {
+void save_checkpoint(std::filesystem::path const& path, torch_model<Scalar>& model, torch::optim::Optimizer const& optimizer,
+                     train_state const& state) {
   torch::serialize::OutputArchive archive, model_part, optimizer_part;
   for (auto const& each : detail::state_of(model.modules())) model_part.write(each.name, each.value.detach());
   optimizer.save(optimizer_part);
@@ -66,7 +67,8 @@ void save_checkpoint(std::filesystem::path const& path, torch_model<Scalar>& mod
 
 /// Reads what `save_checkpoint` wrote into a model and an optimizer of the same make.
 template <std::floating_point Scalar>
-[[nodiscard]] train_state load_checkpoint(std::filesystem::path const& path, torch_model<Scalar>& model, torch::optim::Optimizer& optimizer) {
+[[nodiscard]] train_state load_checkpoint(std::filesystem::path const& path, torch_model<Scalar>& model,
+                                          torch::optim::Optimizer& optimizer) {
   try {
     auto const device = model.torch_parameters().front().device();
     torch::serialize::InputArchive archive, model_part, optimizer_part;
@@ -79,8 +81,8 @@ template <std::floating_point Scalar>
       at::Tensor value;
       model_part.read(each.name, value);
       if (value.sizes() != each.value.sizes())
-        fail(path.string(), ": ", each.name, " has the shape ", list(value.sizes()), " where the model has ", list(each.value.sizes()),
-             ": resume with the same network");
+        fail(path.string(), ": ", each.name, " has the shape ", list(value.sizes()), " where the model has ",
+             list(each.value.sizes()), ": resume with the same network");
       loaded.emplace_back(each.value, value);
     }
     at::Tensor progress;
@@ -96,9 +98,13 @@ template <std::floating_point Scalar>
     }
     auto const host = progress.cpu();
     auto const* const number = host.template data_ptr<double>();
-    return {.epoch = static_cast<std::size_t>(number[0]), .last_accuracy = number[1], .best_accuracy = number[2], .last_loss = number[3]};
+    return {.epoch = static_cast<std::size_t>(number[0]),
+            .last_accuracy = number[1],
+            .best_accuracy = number[2],
+            .last_loss = number[3]};
   } catch (c10::Error const& reason) {
-    fail(path.string(), " is no checkpoint of this model and optimizer (", reason.what_without_backtrace(), "): resume with what save_checkpoint wrote");
+    fail(path.string(), " is no checkpoint of this model and optimizer (", reason.what_without_backtrace(),
+         "): resume with what save_checkpoint wrote");
   }
 }
 

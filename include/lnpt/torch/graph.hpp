@@ -26,20 +26,22 @@ struct graph_roots {
 };
 
 /// ∂⟨slopes, roots⟩/∂inputs; undefined where the roots do not depend on an input. The graph stays for further passes.
-[[nodiscard]] inline std::vector<at::Tensor> differentiate(graph_roots const& roots, std::vector<at::Tensor> const& inputs, bool differentiable = false) {
+[[nodiscard]] inline std::vector<at::Tensor> differentiate(graph_roots const& roots, std::vector<at::Tensor> const& inputs,
+                                                           bool differentiable = false) {
   if (roots.tensors.empty() || inputs.empty()) return std::vector<at::Tensor>(inputs.size());
   return torch::autograd::grad(roots.tensors, inputs, roots.slopes, /*retain_graph=*/true, differentiable, /*allow_unused=*/true);
 }
 
-/// The gradients that arrive at the outputs of these layers, of which autograd::grad could not name one that was changed in place.
-[[nodiscard]] inline std::vector<at::Tensor> output_gradients(graph_roots const& roots, std::vector<weight_use const*> const& uses) {
-  if (roots.tensors.empty() || uses.empty()) return std::vector<at::Tensor>(uses.size());
-  torch::autograd::edge_list from, to;
+/// The gradients that arrive at these edges: at outputs that autograd::grad could not name, such as one that was changed in place.
+[[nodiscard]] inline std::vector<at::Tensor> gradients_at(graph_roots const& roots, torch::autograd::edge_list const& edges) {
+  if (roots.tensors.empty() || edges.empty()) return std::vector<at::Tensor>(edges.size());
+  torch::autograd::edge_list from;
   for (auto const& root : roots.tensors) from.push_back(torch::autograd::impl::gradient_edge(root));
-  for (auto const* use : uses) to.emplace_back(use->node, use->output_number);
   return torch::autograd::Engine::get_default_engine().execute(from, roots.slopes, /*keep_graph=*/true, /*create_graph=*/false,
-                                                               /*accumulate_grad=*/false, to);
+                                                               /*accumulate_grad=*/false, edges);
 }
+
+[[nodiscard]] inline torch::autograd::Edge edge_of(weight_use const& use) { return {use.node, use.output_number}; }
 
 /// How often each node of the graph is an operand: for the node of a parameter, in how many places it is used.
 [[nodiscard]] inline std::unordered_map<torch::autograd::Node const*, int> count_uses(graph_roots const& roots) {

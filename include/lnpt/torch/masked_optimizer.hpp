@@ -67,7 +67,8 @@ template <class Table>
 class masked_optimizer {
  public:
   template <std::floating_point Scalar>
-  masked_optimizer(torch::optim::Optimizer& optimizer, torch_model<Scalar>& model, mask_set const& masks) : optimizer_(optimizer) {
+  masked_optimizer(torch::optim::Optimizer& optimizer, torch_model<Scalar>& model, mask_set const& masks)
+      : optimizer_(optimizer) {
     apply(masks, model);
     auto const tensors = model.torch_parameters();
     std::size_t i = 0;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <lnpt/core/model.hpp>
+#include <lnpt/torch/curvature_product.hpp>
 #include <lnpt/torch/graph.hpp>
 #include <lnpt/torch/guard.hpp>
 #include <lnpt/torch/sample_squares.hpp>
@@ -46,7 +47,7 @@ class torch_model {
     tensor_type output_, features_;  ///< without a graph: what others keep of a trace does not keep it alive
     norm_mode mode_ = norm_mode::eval;
     detail::norm_constants constants_;
-    std::vector<detail::weight_use> uses_;
+    std::vector<detail::weight_use> uses_, reversals_;
     std::vector<std::size_t> retained_for_;  ///< the parameters of
     std::vector<at::Tensor> retained_;       ///< differentiable gradients
   };
@@ -61,7 +62,8 @@ class torch_model {
   template <class Module>
     requires(!std::same_as<Module, torch_model>)
   explicit torch_model(Module const& module)
-      : torch_model(detail::torch_source<Module>::tree(module), guarded<Module>(detail::torch_source<Module>::callable(module))) {}
+      : torch_model(detail::torch_source<Module>::tree(module), guarded<Module>(detail::torch_source<Module>::callable(module))) {
+  }
 
   torch_model(torch_model const&) = delete;
   torch_model& operator=(torch_model const&) = delete;
@@ -110,14 +112,16 @@ class torch_model {
   [[nodiscard]] prediction<tensor_type> operator()(at::Tensor const& x) const {
     detail::forward_tap tap(layout_.norms);
     auto said = with_features(callable_(x), tap);
-    return {said.logits.to(tensor_type::scalar_type), tensor_type(said.features.to(tensor_type::scalar_type))};  // autocast lowers it
+    return {said.logits.to(tensor_type::scalar_type),
+            tensor_type(said.features.to(tensor_type::scalar_type))};  // autocast lowers it
   }
 
   [[nodiscard]] trace forward(tensor_type const& x, normalization const& norm = {}) const {
     return run(x.get().detach(), norm.mode, norm.constants ? constants_from(*norm.constants) : detail::norm_constants{});
   }
 
-  [[nodiscard]] gradients<tensor_type> backward(trace const& t, cotangents<tensor_type> const& slope, wanted which = wanted::all) const {
+  [[nodiscard]] gradients<tensor_type> backward(trace const& t, cotangents<tensor_type> const& slope,
+                                                wanted which = wanted::all) const {
     detail::norm_guard const norms(layout_.norms, t.constants_);
     auto const chosen = indices(which);
     return spread(chosen, detail::differentiate(roots(t, slope), tensors(chosen)));
@@ -130,18 +134,23 @@ class torch_model {
     at::AutoGradMode const recording(true);
     t.retained_for_ = indices(which);
     auto const slope = rule(prediction<tensor_type>{t.said_.logits, tensor_type(t.said_.features)});
+    detail::forward_tap tap(layout_.norms);
     t.retained_ = detail::differentiate(roots(t, slope), tensors(t.retained_for_), /*differentiable=*/true);
+    t.reversals_ = std::move(tap.reversals());
     return spread(t.retained_for_, t.retained_);
   }
 
   /// H v = ∂⟨g, v⟩/∂θ, one pass back through the forward and the backward pass.
   template <class Rule>
-  [[nodiscard]] gradients<tensor_type> hessian_vector_product(trace const& t, Rule const&, gradients<tensor_type> const& v) const {
+  [[nodiscard]] gradients<tensor_type> hessian_vector_product(trace const& t, Rule const&,
+                                                              gradients<tensor_type> const& v) const {
     detail::norm_guard const norms(layout_.norms, t.constants_);
-    detail::graph_roots roots;
-    for (std::size_t k = 0; k < t.retained_.size(); ++k)
-      if (auto const i = t.retained_for_[k]; t.retained_[k].defined() && i < v.size() && v[i]) roots.add(t.retained_[k], v[i]->get());
-    return spread(t.retained_for_, detail::differentiate(roots, tensors(t.retained_for_)));
+    std::vector<detail::directed_gradient> directed;
+    for (std::size_t k = 0; k < t.retained_.size(); ++k) {
+      auto const i = t.retained_for_[k];
+      directed.push_back({layout_.parameters[i].value, t.retained_[k], i < v.size() && v[i] ? v[i]->get() : at::Tensor()});
+    }
+    return spread(t.retained_for_, detail::differentiate_gradients(directed, t.uses_, t.reversals_));
   }
 
   /// Σ_b (J_bᵀ z_b)² per prunable parameter, for independent samples (frozen or eval normalisation): the gradients of all layers'
@@ -151,13 +160,13 @@ class torch_model {
     auto const start = roots(t, z);
     auto const [native, others] = split_by_use(t, start);
     gradients<tensor_type> squares(layout_.parameters.size());
-    std::vector<detail::weight_use const*> uses;
-    for (auto const& [index, use] : native) uses.push_back(use);
+    torch::autograd::edge_list outputs;
+    for (auto const& [index, use] : native) outputs.push_back(detail::edge_of(*use));
     {
       detail::norm_guard const norms(layout_.norms, t.constants_);
-      auto const slopes = detail::output_gradients(start, uses);
-      for (std::size_t k = 0; k < uses.size(); ++k)
-        if (slopes[k].defined()) squares[native[k].first] = detail::sample_squares_of(*uses[k], slopes[k]);
+      auto const slopes = detail::gradients_at(start, outputs);
+      for (std::size_t k = 0; k < native.size(); ++k)
+        if (slopes[k].defined()) squares[native[k].first] = detail::sample_squares_of(*native[k].second, slopes[k]);
     }
     add_squares_one_by_one(t, z, others, squares);
     return squares;
@@ -181,17 +190,22 @@ class torch_model {
   /// ∂R/∂|θ| of SynFlow, safe from overflow: synaptic_flow.hpp.
   [[nodiscard]] gradients<tensor_type> synaptic_flow(shape const& extents) const {
     auto const chosen = indices(wanted::prunable);
-    detail::flow_network const network{layout_, tree_, [this](at::Tensor const& x) { return callable_(x).logits; }, tensors(chosen)};
+    detail::flow_network const network{layout_, tree_, [this](at::Tensor const& x) { return callable_(x).logits; },
+                                       tensors(chosen)};
     return spread(chosen, network.flow(detail::torch_sizes(extents), tensor_type::scalar_type));
   }
 
  private:
   torch_model(detail::module_tree tree, detail::torch_callable callable)
-      : tree_(std::move(tree)), layout_(detail::layout_of(tree_)), callable_(std::move(callable)), values_(layout_.parameters.size()),
+      : tree_(std::move(tree)),
+        layout_(detail::layout_of(tree_)),
+        callable_(std::move(callable)),
+        values_(layout_.parameters.size()),
         statistics_(2 * layout_.norms.size()) {
     for (auto const& held : layout_.parameters)
       if (held.value.scalar_type() != tensor_type::scalar_type)
-        fail("the parameter ", held.name, " holds ", c10::toString(held.value.scalar_type()), " but the model is of ", c10::toString(tensor_type::scalar_type),
+        fail("the parameter ", held.name, " holds ", c10::toString(held.value.scalar_type()), " but the model is of ",
+             c10::toString(tensor_type::scalar_type),
              ": write torch_model<float> or torch_model<double>, or convert the module with ->to()");
   }
 
@@ -218,7 +232,8 @@ class torch_model {
     tap.check();
     check_said(t.said_, x);
     if (own)
-      for (std::size_t i = 0; i < constants.size(); ++i) constants[i] = {layout_.norms[i].mean.detach(), layout_.norms[i].variance.detach()};
+      for (std::size_t i = 0; i < constants.size(); ++i)
+        constants[i] = {layout_.norms[i].mean.detach(), layout_.norms[i].variance.detach()};
     t.constants_ = std::move(constants);
     t.uses_ = std::move(tap.uses());
     t.output_ = t.said_.logits.detach();
@@ -232,21 +247,27 @@ class torch_model {
       for (auto const& use : tap.uses())
         if (use.is_of(layout_.classifier)) said.features = use.input;
     if (!said.features.defined())
-      fail("the features were not found, since no linear layer that the module owns ran last: pass a callable that returns {logits, features}");
+      fail(
+          "the features were not found, since no linear layer that the module owns ran last: pass a callable that returns "
+          "{logits, features}");
     return said;
   }
 
   void check_said(detail::torch_said const& said, at::Tensor const& x) const {
     auto const check = [&](char const* what, at::Tensor const& t) {
       if (t.dim() != 2 || t.size(0) != x.size(0))
-        fail("the ", what, " of ", x.size(0), " samples have the shape ", list(t.sizes()), ": return {logits [B, K], features [B, M]}");
+        fail("the ", what, " of ", x.size(0), " samples have the shape ", list(t.sizes()),
+             ": return {logits [B, K], features [B, M]}");
     };
     check("logits", said.logits);
     check("features", said.features);
     if (!at::GradMode::is_enabled()) return;
-    if (!said.logits.requires_grad()) fail("the logits are detached from the graph: compute them without detach(), .data() or a NoGradGuard");
+    if (!said.logits.requires_grad())
+      fail("the logits are detached from the graph: compute them without detach(), .data() or a NoGradGuard");
     if (!said.features.requires_grad() && has_weight_before_features())
-      fail("the features are detached from the graph, so that no weight would have a score: return them without detach(), .data() or a NoGradGuard");
+      fail(
+          "the features are detached from the graph, so that no weight would have a score: return them without detach(), .data() "
+          "or a NoGradGuard");
   }
 
   [[nodiscard]] bool has_weight_before_features() const {
@@ -257,7 +278,8 @@ class torch_model {
 
   [[nodiscard]] detail::norm_constants constants_from(std::vector<channel_moments> const& moments) const {
     if (moments.size() != layout_.norms.size())
-      fail("there are constants for ", moments.size(), " norm layers but the module has ", layout_.norms.size(), ": pass what freeze() of this model returned");
+      fail("there are constants for ", moments.size(), " norm layers but the module has ", layout_.norms.size(),
+           ": pass what freeze() of this model returned");
     detail::norm_constants constants;
     for (std::size_t i = 0; i < moments.size(); ++i) {
       auto const like = [&](std::vector<double> const& values, at::Tensor const& near) {
@@ -269,7 +291,8 @@ class torch_model {
   }
 
   [[nodiscard]] detail::graph_roots roots(trace const& t, cotangents<tensor_type> const& slope) const {
-    if (!t.said_.logits.requires_grad()) fail("the forward pass ran without a graph: call forward() outside of any NoGradGuard before backward()");
+    if (!t.said_.logits.requires_grad())
+      fail("the forward pass ran without a graph: call forward() outside of any NoGradGuard before backward()");
     detail::graph_roots roots;
     if (slope.output) roots.add(t.said_.logits, slope.output->get());
     if (slope.features) roots.add(t.said_.features, slope.features->get());
@@ -290,7 +313,8 @@ class torch_model {
   }
 
   /// Gradients of the chosen parameters as one entry per parameter.
-  [[nodiscard]] gradients<tensor_type> spread(std::vector<std::size_t> const& chosen, std::vector<at::Tensor> const& found) const {
+  [[nodiscard]] gradients<tensor_type> spread(std::vector<std::size_t> const& chosen,
+                                              std::vector<at::Tensor> const& found) const {
     gradients<tensor_type> result(layout_.parameters.size());
     for (std::size_t k = 0; k < chosen.size(); ++k)
       if (found[k].defined()) result[chosen[k]] = tensor_type(found[k].detach());
@@ -300,7 +324,8 @@ class torch_model {
   using parameter_use = std::pair<std::size_t, detail::weight_use const*>;
 
   /// The prunable parameters that are reached: those whose only use is a layer we know, and the others.
-  [[nodiscard]] std::pair<std::vector<parameter_use>, std::vector<std::size_t>> split_by_use(trace const& t, detail::graph_roots const& start) const {
+  [[nodiscard]] std::pair<std::vector<parameter_use>, std::vector<std::size_t>> split_by_use(
+      trace const& t, detail::graph_roots const& start) const {
     std::pair<std::vector<parameter_use>, std::vector<std::size_t>> result;
     auto const times_used = detail::count_uses(start);
     for (auto const i : indices(wanted::prunable)) {
@@ -318,7 +343,8 @@ class torch_model {
     return result;
   }
 
-  void add_squares_one_by_one(trace const& t, cotangents<tensor_type> const& z, std::vector<std::size_t> const& chosen, gradients<tensor_type>& squares) const {
+  void add_squares_one_by_one(trace const& t, cotangents<tensor_type> const& z, std::vector<std::size_t> const& chosen,
+                              gradients<tensor_type>& squares) const {
     if (chosen.empty()) return;
     for (std::int64_t b = 0; b < t.input_.size(0); ++b) {
       auto const one = run(t.input_.narrow(0, b, 1), t.mode_, t.constants_);

@@ -105,7 +105,8 @@ inline void add_norm(module_entry const& of, model_layout& layout) {
   if (mean.defined() && variance.defined())
     layout.norms.push_back({of.path, mean, variance});
   else if (mentions(of.type, "BatchNorm"))
-    fail(of.path.empty() ? "the module" : of.path, " is batch norm without running statistics, which couples the samples of every batch: "
+    fail(of.path.empty() ? "the module" : of.path,
+         " is batch norm without running statistics, which couples the samples of every batch: "
          "make it with track_running_stats(true)");
 }
 
@@ -120,7 +121,8 @@ inline void add_norm(module_entry const& of, model_layout& layout) {
       if (is_linear_weight(entry, p)) layout.classifier = p.value;
       if (!seen.insert(p.value.unsafeGetTensorImpl()).second) continue;
       auto& among = p.value.requires_grad() ? layout.parameters : layout.frozen;
-      among.push_back({joined(entry.path, p.name), p.value, role_of(entry, p), mentions(entry.type, "ConvTranspose") ? std::size_t{1} : 0});
+      among.push_back(
+          {joined(entry.path, p.name), p.value, role_of(entry, p), mentions(entry.type, "ConvTranspose") ? std::size_t{1} : 0});
     }
   }
   if (layout.parameters.empty() && layout.frozen.empty())

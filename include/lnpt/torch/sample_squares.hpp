@@ -21,7 +21,8 @@ inline constexpr std::int64_t sample_gradient_budget = std::int64_t{1} << 22;
 }
 
 /// One gradient for each of `count` samples from `first` on: to a convolution, samples are just groups.
-[[nodiscard]] inline at::Tensor convolution_sample_gradients(weight_use const& use, at::Tensor const& gy, std::int64_t first, std::int64_t count) {
+[[nodiscard]] inline at::Tensor convolution_sample_gradients(weight_use const& use, at::Tensor const& gy, std::int64_t first,
+                                                             std::int64_t count) {
   auto const& how = *use.convolution;
   auto const as_groups = [&](at::Tensor const& t) {
     auto sizes = t.sizes().vec();
@@ -32,8 +33,9 @@ inline constexpr std::int64_t sample_gradient_budget = std::int64_t{1} << 22;
   auto sizes = use.operand.sizes().vec();
   sizes[0] *= count;
   auto const weights = at::empty(sizes, use.operand.options().requires_grad(false));  // read for its shape only
-  auto gradient = std::get<1>(at::convolution_backward(as_groups(gy), as_groups(use.input.detach()), weights, at::OptionalIntArrayRef{}, how.stride, how.padding,
-                                                       how.dilation, /*transposed=*/false, how.output_padding, how.groups * count, {false, true, false}));
+  auto gradient = std::get<1>(at::convolution_backward(
+      as_groups(gy), as_groups(use.input.detach()), weights, at::OptionalIntArrayRef{}, how.stride, how.padding, how.dilation,
+      /*transposed=*/false, how.output_padding, how.groups * count, {false, true, false}));
   sizes[0] /= count;
   sizes.insert(sizes.begin(), count);
   return gradient.reshape(sizes);
@@ -41,7 +43,8 @@ inline constexpr std::int64_t sample_gradient_budget = std::int64_t{1} << 22;
 
 [[nodiscard]] inline at::Tensor convolution_sample_squares(weight_use const& use, at::Tensor const& gy) {
   auto const samples = gy.size(0);
-  auto const at_once = std::clamp<std::int64_t>(sample_gradient_budget / std::max<std::int64_t>(use.operand.numel(), 1), 1, samples);
+  auto const at_once =
+      std::clamp<std::int64_t>(sample_gradient_budget / std::max<std::int64_t>(use.operand.numel(), 1), 1, samples);
   at::Tensor sum;
   for (std::int64_t first = 0; first < samples; first += at_once) {
     auto const squares = convolution_sample_gradients(use, gy, first, std::min(at_once, samples - first)).square_().sum(0);

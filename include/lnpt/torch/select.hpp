@@ -66,12 +66,14 @@ template <class Order>
 template <std::floating_point Scalar>
 void require_finite_scores(std::span<scored<torch_tensor<Scalar>> const> scores) {
   std::vector<at::Tensor> counts;
-  for (auto const& each : scores) counts.push_back(device_order<Scalar>::magnitudes(each.values.get()).ge(score_order<Scalar>::infinity).sum());
+  for (auto const& each : scores)
+    counts.push_back(device_order<Scalar>::magnitudes(each.values.get()).ge(score_order<Scalar>::infinity).sum());
   auto const host = at::stack(counts).to(at::kCPU);
   std::string found;
   for (std::size_t p = 0; p < scores.size(); ++p)
     if (auto const count = host.template data_ptr<std::int64_t>()[p]; count != 0)
-      found += (found.empty() ? "" : ", ") + std::to_string(count) + " of " + std::to_string(size_of(scores[p].values)) + " in " + scores[p].name;
+      found += (found.empty() ? "" : ", ") + std::to_string(count) + " of " + std::to_string(size_of(scores[p].values)) + " in " +
+               scores[p].name;
   if (!found.empty())
     fail("scores are NaN or infinite (", found, "), so nothing was masked: score finite weights and inputs, or in double");
 }

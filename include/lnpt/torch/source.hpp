@@ -44,8 +44,9 @@ template <class M>
       return torch_said{module->head(features), features};
     };
   } else {
-    static_assert(requires(M& m, at::Tensor const& x) { m.forward(x); },
-                  "lnpt: this module has neither forward(x) nor features(x) and head(f). Pass a callable that returns {logits, features}.");
+    static_assert(
+        requires(M& m, at::Tensor const& x) { m.forward(x); },
+        "lnpt: this module has neither forward(x) nor features(x) and head(f). Pass a callable that returns {logits, features}.");
     return [module](at::Tensor const& x) { return said_from(module->forward(x)); };
   }
 }

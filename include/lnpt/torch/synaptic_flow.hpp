@@ -72,7 +72,9 @@ struct flow_network {
   /// Whether a factor of the input and the shifts is one of the output, to the bit.
   [[nodiscard]] bool homogeneous(std::vector<std::int64_t> const& sizes, at::ScalarType type) const {
     at::NoGradGuard const plain;
-    auto const output_at = [&](int exponent) { return with_absolute_values(sizes, type, exponent, [&](at::Tensor const& x) { return logits(x); }); };
+    auto const output_at = [&](int exponent) {
+      return with_absolute_values(sizes, type, exponent, [&](at::Tensor const& x) { return logits(x); });
+    };
     return output_at(-100).mul(4.0).equal(output_at(-98));
   }
 

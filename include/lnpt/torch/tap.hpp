@@ -45,7 +45,8 @@ struct weight_use {
   [[nodiscard]] bool is_of(at::Tensor const& parameter) const {
     if (operand.is_same(parameter)) return true;
     return !convolution && operand.dim() == 2 && parameter.dim() == 2 && operand.data_ptr() == parameter.data_ptr() &&
-           operand.sizes().equals({parameter.size(1), parameter.size(0)}) && operand.strides().equals({parameter.stride(1), parameter.stride(0)});
+           operand.sizes().equals({parameter.size(1), parameter.size(0)}) &&
+           operand.strides().equals({parameter.stride(1), parameter.stride(0)});
   }
 };
 
@@ -58,7 +59,11 @@ class forward_tap {
 
   /// `own_moments`: the running statistics of each norm layer become those of the batch it is about to normalise.
   forward_tap(std::vector<norm_layer> const& norms, std::optional<bool> expects_training, bool own_moments)
-      : norms_(norms), uses_of_norm_(norms.size()), expects_training_(expects_training), own_moments_(own_moments), outer_(current()) {
+      : norms_(norms),
+        uses_of_norm_(norms.size()),
+        expects_training_(expects_training),
+        own_moments_(own_moments),
+        outer_(current()) {
     current() = this;
     handle_ = at::addThreadLocalCallback(
         at::RecordFunctionCallback(&on_start, &on_end).needsInputs(true).needsOutputs(true).scopes({at::RecordScope::FUNCTION}));
@@ -72,6 +77,9 @@ class forward_tap {
 
   [[nodiscard]] std::vector<weight_use>& uses() { return uses_; }
 
+  /// Where a pass back took the gradient of a convolution's input: there `input` is the gradient of the output, `node` the gradient.
+  [[nodiscard]] std::vector<weight_use>& reversals() { return reversals_; }
+
   /// Throws where the module did not do as it was told; callbacks cannot.
   void check() const {
     if (!complaint_.empty()) fail(complaint_);
@@ -79,8 +87,9 @@ class forward_tap {
 
  private:
   struct pending_use : at::ObserverContext {
-    explicit pending_use(weight_use u) : use(std::move(u)) {}
+    explicit pending_use(weight_use u, bool r = false) : use(std::move(u)), reversal(r) {}
     weight_use use;
+    bool reversal;
   };
 
   static forward_tap*& current() {
@@ -89,28 +98,40 @@ class forward_tap {
   }
 
   static std::unique_ptr<at::ObserverContext> on_start(at::RecordFunction const& call) {
+    if (current() == nullptr) return nullptr;  // a thread of autograd's, for another device
     at::RecordFunctionGuard const quiet(/*is_enabled=*/false);
     std::string_view const name = call.name();
     auto const inputs = arguments_of(call);
     if (name == "aten::batch_norm" && inputs.size() >= 6)
       current()->see_batch_norm(inputs);
     else if ((name == "aten::dropout" || name == "aten::feature_dropout") && inputs[2].toBool() && inputs[1].toDouble() > 0)
-      current()->complain("dropout runs although the module was told to evaluate: script the module rather than trace it, or trace it in eval mode");
+      current()->complain(
+          "dropout runs although the module was told to evaluate: script the module rather than trace it, or trace it in eval "
+          "mode");
     else if (name == "aten::linear" || name == "aten::matmul" || name == "aten::mm")
       return std::make_unique<pending_use>(weight_use{inputs[1].toTensor(), inputs[0].toTensor(), nullptr});
     else if (name == "aten::addmm" && inputs[3].toScalar().toDouble() == 1 && inputs[4].toScalar().toDouble() == 1)
       return std::make_unique<pending_use>(weight_use{inputs[2].toTensor(), inputs[1].toTensor(), nullptr});
     else if ((name == "aten::convolution" || name == "aten::_convolution") && inputs.size() >= 9)
-      return std::make_unique<pending_use>(weight_use{
-          inputs[1].toTensor(), inputs[0].toTensor(),
-          std::make_unique<torch_convolution>(torch_convolution{inputs[3].toIntVector(), inputs[4].toIntVector(), inputs[5].toIntVector(),
-                                                                inputs[7].toIntVector(), inputs[6].toBool(), inputs[8].toInt()})});
+      return std::make_unique<pending_use>(
+          weight_use{inputs[1].toTensor(), inputs[0].toTensor(),
+                     std::make_unique<torch_convolution>(torch_convolution{inputs[3].toIntVector(), inputs[4].toIntVector(),
+                                                                           inputs[5].toIntVector(), inputs[7].toIntVector(),
+                                                                           inputs[6].toBool(), inputs[8].toInt()})});
+    else if (name == "aten::convolution_backward")
+      return std::make_unique<pending_use>(
+          weight_use{inputs[2].toTensor(), inputs[0].toTensor(),
+                     std::make_unique<torch_convolution>(torch_convolution{inputs[4].toIntVector(), inputs[5].toIntVector(),
+                                                                           inputs[6].toIntVector(), inputs[8].toIntVector(),
+                                                                           inputs[7].toBool(), inputs[9].toInt()})},
+          /*reversal=*/true);
     return nullptr;
   }
 
   static void on_end(at::RecordFunction const& call, at::ObserverContext* context) {
     if (context == nullptr || call.outputs().empty()) return;
     auto& use = static_cast<pending_use*>(context)->use;
+    if (static_cast<pending_use*>(context)->reversal) return current()->see_reversal(std::move(use), call.outputs());
     auto const output = call.outputs()[0].toTensor();
     use.node = output.grad_fn();
     use.output_number = static_cast<std::uint32_t>(output.output_nr());
@@ -121,17 +142,25 @@ class forward_tap {
     seen.push_back(std::move(use));
   }
 
+  void see_reversal(weight_use use, std::vector<at::IValue> const& outputs) {
+    for (auto const& each : outputs)
+      if (each.isTensor() && each.toTensor().defined() && each.toTensor().grad_fn()) use.node = each.toTensor().grad_fn();
+    if (use.node) reversals_.push_back(std::move(use));
+  }
+
   void see_batch_norm(c10::ArrayRef<at::IValue const> inputs) {
     if (!inputs[3].isTensor()) return;
     auto const mean = inputs[3].toTensor();
     for (std::size_t i = 0; i < norms_.size(); ++i) {
       if (!mean.is_same(norms_[i].mean)) continue;
       if (expects_training_ && inputs[5].toBool() != *expects_training_)
-        complain("batch norm " + norms_[i].path + (*expects_training_ ? " evaluates although it was told to train" : " trains although it was told to evaluate") +
+        complain("batch norm " + norms_[i].path +
+                 (*expects_training_ ? " evaluates although it was told to train" : " trains although it was told to evaluate") +
                  ": script the module rather than trace it");
       if (!own_moments_) return;
       if (++uses_of_norm_[i] > 1)
-        complain("batch norm " + norms_[i].path + " runs twice in one forward pass, so its statistics cannot be frozen: score with norm_mode::eval");
+        complain("batch norm " + norms_[i].path +
+                 " runs twice in one forward pass, so its statistics cannot be frozen: score with norm_mode::eval");
       at::NoGradGuard const plain;
       auto const [m, v] = at::batch_norm_update_stats(inputs[0].toTensor().detach(), {}, {}, 0.0);
       mean.set_data(m);
@@ -147,7 +176,7 @@ class forward_tap {
   std::vector<int> uses_of_norm_;
   std::optional<bool> expects_training_;
   bool own_moments_;
-  std::vector<weight_use> uses_;
+  std::vector<weight_use> uses_, reversals_;
   std::string complaint_;
   forward_tap* outer_;
   at::CallbackHandle handle_;

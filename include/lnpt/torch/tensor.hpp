@@ -51,7 +51,8 @@ namespace detail {
 
 /// A copy of host values on the device of `near`.
 template <class Value>
-[[nodiscard]] at::Tensor to_device(std::span<Value const> values, std::vector<std::int64_t> const& sizes, at::Tensor const& near) {
+[[nodiscard]] at::Tensor to_device(std::span<Value const> values, std::vector<std::int64_t> const& sizes,
+                                   at::Tensor const& near) {
   auto const options = at::TensorOptions().dtype(c10::CppTypeToScalarType<Value>::value);
   auto const host = at::from_blob(const_cast<Value*>(values.data()), sizes, options);  // only read from
   auto const device = near.defined() ? near.device() : at::Device(at::kCPU);
@@ -68,7 +69,8 @@ static_assert(std::endian::native == std::endian::little, "lnpt: masks cross to 
 /// Where a mask prunes: a bool tensor of its shape on the device of `near`. One bit per weight is what travels there.
 [[nodiscard]] inline at::Tensor pruned_places(mask const& kept, at::Tensor const& near) {
   auto const* const first = reinterpret_cast<std::uint8_t const*>(kept.words().data());
-  auto const bytes = to_device(std::span(first, kept.words().size_bytes()), {static_cast<std::int64_t>(kept.words().size_bytes()), 1}, near);
+  auto const bytes =
+      to_device(std::span(first, kept.words().size_bytes()), {static_cast<std::int64_t>(kept.words().size_bytes()), 1}, near);
   auto const all = bytes.bitwise_and(bits_of_byte(near)).eq(0).flatten();
   return all.narrow(0, 0, static_cast<std::int64_t>(kept.size())).reshape(torch_sizes(kept.extents()));
 }

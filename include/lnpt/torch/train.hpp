@@ -51,7 +51,8 @@ template <image_source Images>
                                static_cast<std::int64_t>(images.height), static_cast<std::int64_t>(images.width)});
   auto const size = images.channels * images.height * images.width;
   for (std::size_t b = 0; b < plan.images.size(); ++b)
-    apply(plan.how.empty() ? no_augmentation() : plan.how[b], images, plan.images[b], std::span(host.template data_ptr<float>() + b * size, size));
+    apply(plan.how.empty() ? no_augmentation() : plan.how[b], images, plan.images[b],
+          std::span(host.template data_ptr<float>() + b * size, size));
   return host.to(device, /*non_blocking=*/true);
 }
 
@@ -62,8 +63,8 @@ template <image_source Images>
 
 /// Forward, loss and backward of one batch: gradients in the parameters' grad(). Returns the loss if it was asked for.
 template <class Images, class Guide, class Loss>
-std::optional<double> torch_gradients(torch_model<float>& model, Images const& images, batch_plan const& plan, std::size_t epoch, Guide const& guide,
-                                      Loss const& loss, bool bfloat16, bool wants_value) {
+std::optional<double> torch_gradients(torch_model<float>& model, Images const& images, batch_plan const& plan, std::size_t epoch,
+                                      Guide const& guide, Loss const& loss, bool bfloat16, bool wants_value) {
   using T = torch_tensor<float>;
   auto const device = model.torch_parameters().front().device();
   auto const input = images_on(device, images, plan);
@@ -89,8 +90,8 @@ std::optional<double> torch_gradients(torch_model<float>& model, Images const& i
 
 /// One epoch; returns the mean of the losses that were looked at.
 template <class Images, class Guide, class Loss>
-double torch_epoch(torch_model<float>& model, masked_optimizer& optimizer, Images const& images, Guide const& guide, Loss const& loss,
-                   torch_train_options const& options, std::size_t epoch, train_observer const& observer) {
+double torch_epoch(torch_model<float>& model, masked_optimizer& optimizer, Images const& images, Guide const& guide,
+                   Loss const& loss, torch_train_options const& options, std::size_t epoch, train_observer const& observer) {
   training_guard const mode(model.modules());
   auto const steps = images.size() / options.batch;
   auto const order = shuffled(images.size(), options.seed, epoch);
@@ -137,17 +138,21 @@ template <labelled_images Images>
 /// function of (seed, epoch, image) or of a generator that the checkpoint holds, so that a run resumed from it equals the run not
 /// interrupted. Xiao et al. 2024, arXiv:2403.12690, Algorithm 1.
 template <class Images, class Guide, class Loss>
-train_state train(torch_model<float>& student, mask_set const& masks, Images const& images, Images const& test, Guide const& guide, Loss const& loss,
-                  torch_train_options const& options, train_observer const& observer = {}) {
+train_state train(torch_model<float>& student, mask_set const& masks, Images const& images, Images const& test,
+                  Guide const& guide, Loss const& loss, torch_train_options const& options, train_observer const& observer = {}) {
   static_assert(!Loss::needs.teacher || !std::same_as<Guide, no_guide>,
-                "lnpt: this loss compares against a teacher, and there is none. Pass teacher{model} or a teacher cache, or train on labels with "
+                "lnpt: this loss compares against a teacher, and there is none. Pass teacher{model} or a teacher cache, or train "
+                "on labels with "
                 "cross_entropy.");
   if (options.batch == 0 || images.size() < options.batch)
-    fail("a batch of ", options.batch, " cannot be drawn from ", images.size(), " images: choose a batch of 1 to ", images.size());
-  auto const settings = torch::optim::SGDOptions(options.learning_rate).momentum(options.momentum).weight_decay(options.weight_decay);
+    fail("a batch of ", options.batch, " cannot be drawn from ", images.size(), " images: choose a batch of 1 to ",
+         images.size());
+  auto const settings =
+      torch::optim::SGDOptions(options.learning_rate).momentum(options.momentum).weight_decay(options.weight_decay);
   torch::optim::SGD sgd(student.torch_parameters(), settings);
   train_state state;
-  if (!options.checkpoint.empty() && std::filesystem::exists(options.checkpoint)) state = load_checkpoint(options.checkpoint, student, sgd);
+  if (!options.checkpoint.empty() && std::filesystem::exists(options.checkpoint))
+    state = load_checkpoint(options.checkpoint, student, sgd);
   masked_optimizer optimizer(sgd, student, masks);
   while (state.epoch < options.epochs) {
     state.last_loss = detail::torch_epoch(student, optimizer, images, guide, loss, options, state.epoch, observer);

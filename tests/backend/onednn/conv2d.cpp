@@ -22,31 +22,20 @@ struct conv_case {
 
   friend std::ostream& operator<<(std::ostream& out, conv_case const& c) {
     auto const& g = c.geometry;
-    return out << list(c.x()) << " with " << list(c.weights()) << " stride " << g.stride << " padding " << g.padding << " groups " << g.groups;
+    return out << list(c.x()) << " with " << list(c.weights()) << " stride " << g.stride << " padding " << g.padding << " groups "
+               << g.groups;
   }
 };
 
 /// Seams: odd extents, channels around oneDNN's blocks of 16, one sample, batches that do not cut evenly, grouped and depthwise.
 std::vector<conv_case> cases() {
   return {
-      {1, 1, 1, 1, 1, {1, 1, 1, 0, 1}},
-      {3, 2, 5, 7, 4, {3, 3, 1, 1, 1}},
-      {3, 1, 32, 32, 32, {3, 3, 1, 1, 1}},
-      {17, 1, 9, 6, 9, {3, 3, 2, 1, 1}},
-      {40, 17, 2, 2, 70, {3, 3, 1, 1, 1}},
-      {32, 13, 32, 32, 48, {3, 3, 1, 1, 1}},
-      {16, 19, 24, 24, 32, {3, 3, 1, 1, 1}},
-      {130, 2, 4, 4, 66, {3, 3, 1, 1, 1}},
-      {24, 3, 7, 5, 50, {1, 1, 1, 0, 1}},
-      {24, 3, 8, 8, 50, {1, 1, 2, 0, 1}},
-      {6, 2, 11, 9, 10, {5, 5, 3, 2, 1}},
-      {4, 2, 6, 8, 4, {3, 1, 1, 1, 1}},
-      {4, 2, 7, 7, 4, {2, 2, 2, 0, 1}},
-      {3, 2, 16, 16, 20, {7, 7, 2, 3, 1}},
-      {12, 2, 9, 9, 24, {3, 3, 2, 1, 4}},
-      {32, 19, 16, 16, 32, {3, 3, 1, 1, 2}},
-      {19, 3, 8, 8, 19, {3, 3, 1, 1, 19}},
-      {64, 23, 16, 16, 64, {3, 3, 2, 1, 64}},
+      {1, 1, 1, 1, 1, {1, 1, 1, 0, 1}},      {3, 2, 5, 7, 4, {3, 3, 1, 1, 1}},    {3, 1, 32, 32, 32, {3, 3, 1, 1, 1}},
+      {17, 1, 9, 6, 9, {3, 3, 2, 1, 1}},     {40, 17, 2, 2, 70, {3, 3, 1, 1, 1}}, {32, 13, 32, 32, 48, {3, 3, 1, 1, 1}},
+      {16, 19, 24, 24, 32, {3, 3, 1, 1, 1}}, {130, 2, 4, 4, 66, {3, 3, 1, 1, 1}}, {24, 3, 7, 5, 50, {1, 1, 1, 0, 1}},
+      {24, 3, 8, 8, 50, {1, 1, 2, 0, 1}},    {6, 2, 11, 9, 10, {5, 5, 3, 2, 1}},  {4, 2, 6, 8, 4, {3, 1, 1, 1, 1}},
+      {4, 2, 7, 7, 4, {2, 2, 2, 0, 1}},      {3, 2, 16, 16, 20, {7, 7, 2, 3, 1}}, {12, 2, 9, 9, 24, {3, 3, 2, 1, 4}},
+      {32, 19, 16, 16, 32, {3, 3, 1, 1, 2}}, {19, 3, 8, 8, 19, {3, 3, 1, 1, 19}}, {64, 23, 16, 16, 64, {3, 3, 2, 1, 64}},
       {6, 2, 5, 5, 12, {3, 3, 1, 1, 6}},
   };
 }
@@ -106,11 +95,13 @@ TEST_CASE("oneDNN's convolutions have the same bits for any number of threads") 
     CAPTURE(c);
     auto const x = random_array<float>(c.x(), 8), w = random_array<float>(c.weights(), 9), gy = random_array<float>(c.y(), 10);
     using result = cpu::array<float>;
-    require_same_bits_for_any_thread_count([&, out = result()]() mutable { return onednn::conv2d(x, w, c.geometry, out, false), out; });
+    require_same_bits_for_any_thread_count(
+        [&, out = result()]() mutable { return onednn::conv2d(x, w, c.geometry, out, false), out; });
     require_same_bits_for_any_thread_count(
         [&, out = result()]() mutable { return onednn::conv2d_input_gradient(gy, w, c.geometry, c.x(), out, false), out; });
-    require_same_bits_for_any_thread_count(
-        [&, out = result()]() mutable { return onednn::conv2d_weight_gradient(x, gy, c.geometry, c.weights(), out, false), out; });
+    require_same_bits_for_any_thread_count([&, out = result()]() mutable {
+      return onednn::conv2d_weight_gradient(x, gy, c.geometry, c.weights(), out, false), out;
+    });
   }
 }
 

@@ -40,20 +40,29 @@ struct backend {
     return result;
   }
 
-  static void conv2d(array const& x, array const& w, conv_geometry const& g, array& y, bool accumulate) { cpu::conv2d(x, w, g, y, accumulate); }
-  static void conv2d_input_gradient(array const& gy, array const& w, conv_geometry const& g, shape const& x_shape, array& gx, bool accumulate) {
+  static void conv2d(array const& x, array const& w, conv_geometry const& g, array& y, bool accumulate) {
+    cpu::conv2d(x, w, g, y, accumulate);
+  }
+  static void conv2d_input_gradient(array const& gy, array const& w, conv_geometry const& g, shape const& x_shape, array& gx,
+                                    bool accumulate) {
     cpu::conv2d_input_gradient(gy, w, g, x_shape, gx, accumulate);
   }
-  static void conv2d_weight_gradient(array const& x, array const& gy, conv_geometry const& g, shape const& w_shape, array& gw, bool accumulate) {
+  static void conv2d_weight_gradient(array const& x, array const& gy, conv_geometry const& g, shape const& w_shape, array& gw,
+                                     bool accumulate) {
     cpu::conv2d_weight_gradient(x, gy, g, w_shape, gw, accumulate);
   }
-  static void conv2d_weight_gradient_squares(array const& x, array const& gy, conv_geometry const& g, shape const& w_shape, array& sum, bool accumulate) {
+  static void conv2d_weight_gradient_squares(array const& x, array const& gy, conv_geometry const& g, shape const& w_shape,
+                                             array& sum, bool accumulate) {
     cpu::conv2d_weight_gradient_squares(x, gy, g, w_shape, sum, accumulate);
   }
 
   static void linear(array const& x, array const& w, array& y, bool accumulate) { cpu::linear(x, w, y, accumulate); }
-  static void linear_input_gradient(array const& gy, array const& w, array& gx, bool accumulate) { cpu::linear_input_gradient(gy, w, gx, accumulate); }
-  static void linear_weight_gradient(array const& x, array const& gy, array& gw, bool accumulate) { cpu::linear_weight_gradient(x, gy, gw, accumulate); }
+  static void linear_input_gradient(array const& gy, array const& w, array& gx, bool accumulate) {
+    cpu::linear_input_gradient(gy, w, gx, accumulate);
+  }
+  static void linear_weight_gradient(array const& x, array const& gy, array& gw, bool accumulate) {
+    cpu::linear_weight_gradient(x, gy, gw, accumulate);
+  }
   static void linear_weight_gradient_squares(array const& x, array const& gy, array& sum, bool accumulate) {
     cpu::linear_weight_gradient_squares(x, gy, sum, accumulate);
   }
@@ -63,15 +72,23 @@ struct backend {
   }
   static array column_sums(array const& x) { return cpu::column_sums(x); }
 
-  static array max_pool(array const& x, pool_window const& w, indices& chosen) { return cpu::max_pool(x, w.kernel, w.stride, w.padding, chosen); }
-  static array gather_pool(array const& x, indices const& chosen, shape const& y_shape) { return cpu::gather_pool(x, chosen, y_shape); }
-  static array scatter_pool(array const& gy, indices const& chosen, shape const& x_shape) { return cpu::scatter_pool(gy, chosen, x_shape); }
+  static array max_pool(array const& x, pool_window const& w, indices& chosen) {
+    return cpu::max_pool(x, w.kernel, w.stride, w.padding, chosen);
+  }
+  static array gather_pool(array const& x, indices const& chosen, shape const& y_shape) {
+    return cpu::gather_pool(x, chosen, y_shape);
+  }
+  static array scatter_pool(array const& gy, indices const& chosen, shape const& x_shape) {
+    return cpu::scatter_pool(gy, chosen, x_shape);
+  }
   static array average_pool(array const& x, pool_window const& w) { return cpu::average_pool(x, w.kernel, w.stride, w.padding); }
   static array average_pool_adjoint(array const& gy, pool_window const& w, shape const& x_shape) {
     return cpu::average_pool_adjoint(gy, w.kernel, w.stride, w.padding, x_shape);
   }
   static array global_average_pool(array const& x) { return cpu::global_average_pool(x); }
-  static array global_average_pool_adjoint(array const& g, shape const& x_shape) { return cpu::global_average_pool_adjoint(g, x_shape); }
+  static array global_average_pool_adjoint(array const& g, shape const& x_shape) {
+    return cpu::global_average_pool_adjoint(g, x_shape);
+  }
 
   static array flatten(array const& x) { return cpu::flatten(x); }
   static array unflatten(array const& x, shape const& x_shape) { return cpu::unflatten(x, x_shape); }
@@ -81,7 +98,9 @@ struct backend {
     auto const in = extents(x);
     return cpu::subsample_pad(x, stride, {channels, in[1], (in[2] + stride - 1) / stride, (in[3] + stride - 1) / stride});
   }
-  static array subsample_pad_adjoint(array const& gy, std::size_t stride, shape const& x_shape) { return cpu::subsample_pad_adjoint(gy, stride, x_shape); }
+  static array subsample_pad_adjoint(array const& gy, std::size_t stride, shape const& x_shape) {
+    return cpu::subsample_pad_adjoint(gy, stride, x_shape);
+  }
 
   static array relu(array const& x) { return cpu::relu(x); }
   static array gate(array const& z, array const& g) { return cpu::gate(z, g); }
@@ -100,7 +119,8 @@ struct backend {
   }
   static auto channel_sums(array const& g, array const& x, array const* gate) { return cpu::channel_sums(g, x, gate); }
   static std::vector<double> channel_sum(array const& g) { return cpu::channel_sum(g); }
-  static array combine(std::vector<term> const& terms, std::vector<double> const* constant, array const* gate, bool rectify, bool gate_all) {
+  static array combine(std::vector<term> const& terms, std::vector<double> const* constant, array const* gate, bool rectify,
+                       bool gate_all) {
     return cpu::channel_combination<T>(terms, constant, gate, rectify, gate_all);
   }
 };

@@ -47,8 +47,8 @@ inline array<float> packed(operand const& image, float const* from) {
 }  // namespace detail
 
 /// y = x ∗ w, or y += x ∗ w.
-inline void conv2d(cpu::array<float> const& x, cpu::array<float> const& w, cpu::conv_geometry const& geometry, cpu::array<float>& y,
-                   bool accumulate) {
+inline void conv2d(cpu::array<float> const& x, cpu::array<float> const& w, cpu::conv_geometry const& geometry,
+                   cpu::array<float>& y, bool accumulate) {
   cpu::conv_extents const e(detail::extents_of(x), detail::extents_of(w), geometry);
   e.prepare("conv2d", y, e.y_shape(), accumulate);
   detail::plan const plan(detail::product::forward, e, accumulate, detail::cache_bytes);
@@ -100,7 +100,8 @@ inline void conv2d_weight_gradient(cpu::array<float> const& x, cpu::array<float>
   });
   cpu::for_each_task(plan.slices(), [&](std::size_t slice) {
     for (std::size_t n = 0; n < plan.samples(); ++n)
-      plan.kernel_at(n, slice, accumulate || n > 0)->w.unpack(sums[n * plan.slices() + slice].data(), gw.data() + plan.w_offset(slice));
+      plan.kernel_at(n, slice, accumulate || n > 0)
+          ->w.unpack(sums[n * plan.slices() + slice].data(), gw.data() + plan.w_offset(slice));
   });
 }
 

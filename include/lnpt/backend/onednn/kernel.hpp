@@ -3,15 +3,10 @@
 #include <cstddef>
 #include <memory>
 #include <tuple>
-#include <unordered_map>
-#include <utility>
 
-#include <dnnl.hpp>
-
-#include <lnpt/backend/cpu/array.hpp>
 #include <lnpt/backend/cpu/conv_geometry.hpp>
+#include <lnpt/backend/onednn/operand.hpp>
 #include <lnpt/backend/onednn/recent.hpp>
-#include <lnpt/backend/onednn/single_thread.hpp>
 
 namespace lnpt::onednn::detail {
 
@@ -32,77 +27,6 @@ struct piece {
   friend bool operator<(piece const& a, piece const& b) { return a.key() < b.key(); }
 };
 
-inline dnnl::engine const& engine() {
-  static dnnl::engine const cpu(dnnl::engine::kind::cpu, 0);
-  return cpu;
-}
-
-/// oneDNN took its arguments as a descriptor of the operation before version 3.
-template <class Primitive, class... Hint, class... Arguments>
-auto describe(dnnl::primitive_attr const& attributes, std::tuple<Arguments...> const& arguments, Hint const&... hint) {
-  return std::apply(
-      [&](auto const&... a) {
-        if constexpr (DNNL_VERSION_MAJOR >= 3)
-          return typename Primitive::primitive_desc(engine(), a..., hint..., attributes);
-        else
-          return typename Primitive::primitive_desc(typename Primitive::desc(a...), attributes, engine(), hint...);
-      },
-      arguments);
-}
-
-/// Of every primitive: memory for temporaries is the caller's, so that threads can share the primitive.
-inline dnnl::primitive_attr attributes() {
-  dnnl::primitive_attr result;
-  result.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return result;
-}
-
-/// Runs a primitive on this thread. Its temporary memory comes from the arrays' own cache of blocks.
-inline void execute(dnnl::primitive const& primitive, std::size_t scratch_bytes, std::unordered_map<int, dnnl::memory> arguments) {
-  thread_local dnnl::stream stream(engine());
-  auto scratch = cpu::uninitialized<float>({scratch_bytes / sizeof(float) + 1});
-  auto const bytes = static_cast<dnnl::memory::dim>(scratch_bytes);
-  if (bytes != 0) {
-    dnnl::memory::desc const layout({bytes}, dnnl::memory::data_type::u8, dnnl::memory::format_tag::a);
-    arguments.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(layout, engine(), scratch.data()));
-  }
-  single_thread const here;
-  primitive.execute(stream, arguments);
-}
-
-inline dnnl::memory view(dnnl::memory::desc const& layout, float const* data) { return {layout, engine(), const_cast<float*>(data)}; }
-
-/// An image or weights: how the arrays hold them, how oneDNN wants them, and the copy between.
-struct operand {
-  int argument;
-  dnnl::memory::desc plain, packed;
-  dnnl::reorder copy;
-  std::size_t scratch_bytes;
-
-  [[nodiscard]] std::size_t packed_size() const { return packed.get_size() / sizeof(float); }
-  void pack(float const* from, float* to) const { execute(copy, scratch_bytes, {{DNNL_ARG_FROM, view(plain, from)}, {DNNL_ARG_TO, view(packed, to)}}); }
-  void unpack(float const* from, float* to) const { execute(copy, scratch_bytes, {{DNNL_ARG_FROM, view(packed, from)}, {DNNL_ARG_TO, view(plain, to)}}); }
-};
-
-inline operand with_copy(int argument, dnnl::memory::desc plain, dnnl::memory::desc packed, dnnl::memory::desc const& from,
-                         dnnl::memory::desc const& to, bool accumulate) {
-  auto attributes = lnpt::onednn::detail::attributes();
-  if (accumulate) {
-    dnnl::post_ops sum;
-    sum.append_sum(1.0F);
-    attributes.set_post_ops(sum);
-  }
-  dnnl::reorder::primitive_desc const copy(engine(), from, engine(), to, attributes);
-  return {argument, plain, packed, dnnl::reorder(copy), copy.scratchpad_desc().get_size()};
-}
-inline operand into(int argument, dnnl::memory::desc const& plain, dnnl::memory::desc const& packed) {
-  return with_copy(argument, plain, packed, plain, packed, false);
-}
-/// A result, which is copied or added to what the array holds.
-inline operand out_of(int argument, dnnl::memory::desc const& plain, dnnl::memory::desc const& packed, bool accumulate) {
-  return with_copy(argument, plain, packed, packed, plain, accumulate);
-}
-
 /// The compiled piece. Immutable, so that any number of threads may run it at once.
 class kernel {
  public:
@@ -112,7 +36,8 @@ class kernel {
 
   /// The product of packed operands; one of them is the result.
   void compute(float const* px, float const* pw, float const* py) const {
-    execute(convolution_, scratch_bytes_, {{x.argument, view(x.packed, px)}, {w.argument, view(w.packed, pw)}, {y.argument, view(y.packed, py)}});
+    execute(convolution_, scratch_bytes_,
+            {{x.argument(), x.packed(px)}, {w.argument(), w.packed(pw)}, {y.argument(), y.packed(py)}});
   }
 
  private:
@@ -125,19 +50,6 @@ class kernel {
   dnnl::primitive convolution_;
   std::size_t scratch_bytes_ = 0;
 };
-
-/// Extents and strides of an operand inside the arrays.
-struct layout {
-  dnnl::memory::dims extents, strides;
-
-  [[nodiscard]] dnnl::memory::desc plain() const { return {extents, dnnl::memory::data_type::f32, strides}; }
-  [[nodiscard]] dnnl::memory::desc free() const { return {extents, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any}; }
-};
-
-template <class... Size>
-dnnl::memory::dims dims(Size... each) {
-  return {static_cast<dnnl::memory::dim>(each)...};
-}
 
 /// Images are [C, N, H, W] here, which oneDNN calls N, C, H, W with strides of their own.
 inline layout image_layout(piece const& p, std::size_t channels, std::size_t rows, std::size_t columns) {
@@ -168,21 +80,21 @@ inline kernel::kernel(piece const& p) {
   auto const forward = describe<dnnl::convolution_forward>(attributes, training);
   if (p.what == product::forward) {
     take(forward);
-    x = into(DNNL_ARG_SRC, lx.plain(), forward.src_desc());
-    w = into(DNNL_ARG_WEIGHTS, lw.plain(), forward.weights_desc());
-    y = out_of(DNNL_ARG_DST, ly.plain(), forward.dst_desc(), p.accumulate);
+    x = {DNNL_ARG_SRC, lx, forward.src_desc(), false, false};
+    w = {DNNL_ARG_WEIGHTS, lw, forward.weights_desc(), false, false};
+    y = {DNNL_ARG_DST, ly, forward.dst_desc(), true, p.accumulate};
   } else if (p.what == product::input_gradient) {
     auto const found = describe<dnnl::convolution_backward_data>(attributes, backward, forward);
     take(found);
-    x = out_of(DNNL_ARG_DIFF_SRC, lx.plain(), found.diff_src_desc(), p.accumulate);
-    w = into(DNNL_ARG_WEIGHTS, lw.plain(), found.weights_desc());
-    y = into(DNNL_ARG_DIFF_DST, ly.plain(), found.diff_dst_desc());
+    x = {DNNL_ARG_DIFF_SRC, lx, found.diff_src_desc(), true, p.accumulate};
+    w = {DNNL_ARG_WEIGHTS, lw, found.weights_desc(), false, false};
+    y = {DNNL_ARG_DIFF_DST, ly, found.diff_dst_desc(), false, false};
   } else {
     auto const found = describe<dnnl::convolution_backward_weights>(attributes, backward, forward);
     take(found);
-    x = into(DNNL_ARG_SRC, lx.plain(), found.src_desc());
-    w = out_of(DNNL_ARG_DIFF_WEIGHTS, lw.plain(), found.diff_weights_desc(), p.accumulate);
-    y = into(DNNL_ARG_DIFF_DST, ly.plain(), found.diff_dst_desc());
+    x = {DNNL_ARG_SRC, lx, found.src_desc(), false, false};
+    w = {DNNL_ARG_DIFF_WEIGHTS, lw, found.diff_weights_desc(), true, p.accumulate};
+    y = {DNNL_ARG_DIFF_DST, ly, found.diff_dst_desc(), false, false};
   }
 }
 

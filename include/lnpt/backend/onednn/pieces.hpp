@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <lnpt/backend/cpu/conv_geometry.hpp>
+#include <lnpt/backend/onednn/blocks.hpp>
 
 namespace lnpt::onednn::detail {
 
@@ -26,9 +27,10 @@ struct pieces {
 
 /// Cuts `e` so that a piece's images take about `bytes`, and never into fewer than a few pieces where the extents allow more.
 inline pieces cut(cpu::conv_extents const& e, std::size_t channels, std::size_t bytes) {
-  constexpr std::size_t fewest = 8, block = 16;  // oneDNN computes channels in blocks of up to 16
+  constexpr std::size_t fewest = 8, block = channel_block;
   auto const sample_bytes = sizeof(float) * (e.channels * e.h * e.w + e.outputs * e.out_h * e.out_w);
-  auto const wanted = std::clamp<std::size_t>(std::bit_ceil(e.samples * sample_bytes / bytes + 1), 1, std::max<std::size_t>(e.samples, 1));
+  auto const wanted =
+      std::clamp<std::size_t>(std::bit_ceil(e.samples * sample_bytes / bytes + 1), 1, std::max<std::size_t>(e.samples, 1));
   auto parts = wanted;  // a count that divides the batch needs one kernel instead of two
   while (parts < 2 * wanted && e.samples % parts != 0) ++parts;
   if (parts == 2 * wanted || parts > e.samples) parts = wanted;

@@ -12,7 +12,10 @@ namespace lnpt::onednn::detail {
 class plan {
  public:
   plan(product what, cpu::conv_extents const& e, bool accumulate, std::size_t bytes)
-      : what_(what), e_(e), accumulate_(accumulate), pieces_(cut(e, what == product::input_gradient ? e.channels : e.outputs, bytes)) {}
+      : what_(what),
+        e_(e),
+        accumulate_(accumulate),
+        pieces_(cut(e, what == product::input_gradient ? e.channels : e.outputs, bytes)) {}
 
   [[nodiscard]] std::size_t samples() const { return pieces_.samples.count; }
   [[nodiscard]] std::size_t slices() const { return pieces_.channels.count; }
@@ -33,7 +36,9 @@ class plan {
                       .geometry = e_.geometry,
                       .accumulate = accumulate});
   }
-  [[nodiscard]] std::shared_ptr<kernel const> kernel_at(std::size_t n, std::size_t slice) const { return kernel_at(n, slice, accumulate_); }
+  [[nodiscard]] std::shared_ptr<kernel const> kernel_at(std::size_t n, std::size_t slice) const {
+    return kernel_at(n, slice, accumulate_);
+  }
 
   /// Where a piece begins in the input, in the output and in the weights.
   [[nodiscard]] std::size_t x_offset(std::size_t n, std::size_t slice) const {

@@ -1,0 +1,56 @@
+// Parameters and multiply–adds against published counts.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "../skip.hpp"
+#include "support.hpp"
+
+using cli_test::run;
+
+namespace {
+
+nlohmann::json inspect(std::string const& what) {
+  auto const done = run("inspect " + what + " --json");
+  REQUIRE(done.status == 0);
+  return nlohmann::json::parse(done.output);
+}
+
+double millions(nlohmann::json const& count) { return count.get<double>() / 1e6; }
+
+}  // namespace
+
+TEST_CASE("an mlp counts as one does by hand") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  auto const seen = inspect("mlp:12,16,10,5");
+  CHECK(seen["weights"] == 12 * 16 + 16 + 16 * 10 + 10 + 10 * 5 + 5);
+  CHECK(seen["multiply_adds"] == 12 * 16 + 16 * 10 + 10 * 5);
+}
+
+TEST_CASE("known networks have their published parameters and multiply-adds") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  auto const vgg16 = inspect("vgg:16:64");
+  CHECK(millions(vgg16["weights"]) == doctest::Approx(14.72).epsilon(0.0005));
+  CHECK(millions(vgg16["multiply_adds"]) == doctest::Approx(313.20).epsilon(0.00002));
+  CHECK(millions(inspect("vgg:19:64")["weights"]) == doctest::Approx(20.04).epsilon(0.0005));
+  auto const resnet56 = inspect("resnet:56:16,32,64:a");
+  CHECK(millions(resnet56["weights"]) == doctest::Approx(0.85).epsilon(0.006));
+  CHECK(millions(resnet56["multiply_adds"]) == doctest::Approx(125.49).epsilon(0.00005));
+  CHECK(millions(inspect("resnet:32:32,64,128")["weights"]) == doctest::Approx(1.86).epsilon(0.002));
+  auto const mobilenet = inspect("mobilenet:32 --classes 1000 --input 3,224,224");
+  CHECK(millions(mobilenet["weights"]) == doctest::Approx(4.23).epsilon(0.001));
+  CHECK(millions(mobilenet["multiply_adds"]) == doctest::Approx(569).epsilon(0.001));
+}
+
+TEST_CASE("a pruned file shows what its masks keep") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const pruned = (folder / "pruned.safetensors").string();
+  REQUIRE(run("prune --arch resnet:8:4,8,8 --criterion magnitude --sparsity .75 --out " + pruned).status == 0);
+  auto const seen = inspect(pruned);
+  std::size_t kept = 0, total = 0;
+  for (auto const& p : seen["parameters"])
+    if (p["shape"].size() > 1) kept += p["kept"].get<std::size_t>(), total += p["weights"].get<std::size_t>();
+  CHECK(kept == (total + 2) / 4);
+  CHECK(seen["multiply_adds"].get<std::size_t>() > 3 * seen["multiply_adds_kept"].get<std::size_t>());
+}

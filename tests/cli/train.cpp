@@ -1,0 +1,114 @@
+// Round trips of prune, teach and train on a few drawn images.
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <fcntl.h>
+#include <sstream>
+#include <thread>
+
+#include <lnpt/io/safetensors.hpp>
+#include <lnpt/io/teacher_cache.hpp>
+
+#include "../skip.hpp"
+#include "support.hpp"
+
+using namespace lnpt;
+using cli_test::run;
+
+namespace {
+
+std::string const net = "--arch resnet:8:4,8,8 --data synthetic --train-limit 256 ";
+std::string const settings = net + "--test-limit 40 --batch 64 ";
+
+/// Starts `lnpt` and kills it as soon as `file` is there.
+void run_until(std::string const& arguments, std::string const& file) {
+  std::istringstream words(arguments);
+  std::vector<std::string> list{std::getenv("LNPT_CLI")};
+  for (std::string word; words >> word;) list.push_back(word);
+  std::vector<char*> argv;
+  for (auto& word : list) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  auto const child = ::fork();
+  if (child == 0) {
+    auto const nowhere = ::open("/dev/null", O_WRONLY);
+    ::dup2(nowhere, STDOUT_FILENO);
+    ::dup2(nowhere, STDERR_FILENO);
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  using namespace std::chrono_literals;
+  while (!std::filesystem::exists(file) && ::waitpid(child, nullptr, WNOHANG) == 0) std::this_thread::sleep_for(1ms);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+}
+
+}  // namespace
+
+TEST_CASE("training holds the masks, and a run killed and resumed ends with the same bytes as one that was not") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const teacher = (folder / "teacher").string(), pruned = (folder / "pruned").string(), whole = (folder / "whole").string(),
+             parts = (folder / "parts").string();
+  REQUIRE(run("train " + settings + "--epochs 1 --out " + teacher).status == 0);
+  REQUIRE(run("prune --arch resnet:8:4,8,8 --seed 5 --criterion magnitude --sparsity .8 --out " + pruned).status == 0);
+  auto const command =
+      "train " + settings + "--epochs 6 --teacher " + teacher + " --init " + pruned + " --mask " + pruned + " --out ";
+  REQUIRE(run(command + whole).status == 0);
+
+  auto const file = io::safetensors::open(whole);
+  std::size_t pruned_weights = 0;
+  for (auto const& tensor : file.entries()) {
+    if (!tensor.name.starts_with("mask.")) continue;
+    auto const name = tensor.name.substr(5);
+    auto const mask = file.read<std::uint8_t>(tensor.name);
+    CHECK(mask == io::safetensors::open(pruned).read<std::uint8_t>(tensor.name));
+    auto const weights = file.read<float>(name), momentum = file.read<float>("momentum." + name);
+    for (std::size_t i = 0; i < mask.size(); ++i)
+      if (mask[i] == 0) {
+        REQUIRE(weights[i] == 0.0f);
+        REQUIRE_FALSE(std::signbit(weights[i]));
+        REQUIRE(momentum[i] == 0.0f);
+        ++pruned_weights;
+      }
+  }
+  CHECK(pruned_weights > 0);
+
+  run_until(command + parts, parts);
+  REQUIRE(std::stoi(io::safetensors::open(parts).metadata().at("epoch")) < 6);
+  REQUIRE(run(command + parts + " --resume " + parts).status == 0);
+  CHECK(support::text_of(parts) == support::text_of(whole));
+
+  auto const other =
+      run("train " + settings + "--epochs 6 --lr 0.05 --teacher " + teacher + " --resume " + whole + " --out " + parts);
+  CHECK(other.status == 1);
+  CHECK(other.complaint.find("lr 0.1 and not 0.05") != std::string::npos);
+}
+
+TEST_CASE("a teacher cache guides as the teacher does, and only in the views it holds") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const teacher = (folder / "teacher").string(), plain = (folder / "plain").string(), views = (folder / "views").string();
+  REQUIRE(run("train " + settings + "--epochs 1 --out " + teacher).status == 0);
+  REQUIRE(run("teach " + net + "--teacher " + teacher + " --views 0 --out " + plain).status == 0);
+  REQUIRE(run("teach " + net + "--teacher " + teacher + " --views 2 --seed 7 --out " + views).status == 0);
+  auto const cache = io::open_teacher_cache(views);
+  CHECK(cache.images() == 256);
+  CHECK(cache.views() == 2);
+  CHECK(cache.entry(9, 1).how == draw_augmentation(7, 9, 1));
+
+  auto const train = "train " + settings + "--epochs 2 --seed 3 ";
+  auto const live = (folder / "live").string(), far = (folder / "far").string();
+  REQUIRE(run(train + "--augment none --teacher " + teacher + " --out " + live).status == 0);
+  REQUIRE(run(train + "--teacher-cache " + plain + " --out " + far).status == 0);
+  auto const a = io::safetensors::open(live).read<float>("fc.weight"), b = io::safetensors::open(far).read<float>("fc.weight");
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == doctest::Approx(b[i]).epsilon(1e-3));
+
+  CHECK(run(train + "--teacher-cache " + views + " --out " + far).status == 0);
+  CHECK(run(train + "--augment crop+flip --teacher-cache " + plain + " --out " + far).status == 2);
+  CHECK(run(train + "--augment none --teacher-cache " + views + " --out " + far).status == 2);
+  CHECK(run("train --arch resnet:8:4,8,8 --data synthetic --train-limit 128 --batch 64 --epochs 1 --teacher-cache " + views +
+            " --out " + far)
+            .status == 1);
+}
