@@ -103,14 +103,33 @@ template <prunable Model>
   return layers;
 }
 
+/// Tensor types that rank scores where they are, by a `keep_largest` of their own over `scored<T>`.
+template <class T>
+concept ranks_in_place = requires(std::span<scored<T> const> scores, mask_set const* survivors) {
+  { keep_largest(scores, std::size_t{}, rank::highest, survivors) } -> std::same_as<mask_set>;
+};
+
+/// The masks a strategy chooses. A global ranking of scores on a device stays there; all else looks at them from the host.
+template <class Mask, class T>
+[[nodiscard]] mask_set choose(Mask const& strategy, std::vector<scored<T>> const& scores, selection const& wanted) {
+  if constexpr (std::same_as<Mask, global_unstructured> && ranks_in_place<T>) {
+    if (wanted.at_least == 0) {
+      std::size_t total = 0;
+      for (auto const& each : scores) total += size_of(each.values);
+      auto const n = kept_count(wanted.keep, total, wanted.already_kept);
+      return keep_largest(std::span<scored<T> const>(scores), n, wanted.end, wanted.survivors);
+    }
+  }
+  return strategy(ranked_view<T>(scores).parameters(), wanted);
+}
+
 /// One round: rank the scores among the survivors.
 template <class Mask, class Model, class T>
 [[nodiscard]] mask_set select(Model& model, score_set<T> const& scores, prune_options<Mask> const& options, density keep,
                               mask_set const* survivors) {
-  ranked_view<T> const view(scores.parameters);
   selection wanted{.keep = keep, .survivors = survivors, .end = options.keep_end, .at_least = options.at_least};
   if (options.unreached == unreached::keep_in_budget) wanted.already_kept = unscored_weights(model, scores.unreached);
-  auto masks = options.strategy(view.parameters(), wanted);
+  auto masks = choose(options.strategy, scores.parameters, wanted);
   if (options.unreached == unreached::magnitude)
     for (auto const& m : magnitude_masks(model, scores.unreached, keep)) masks.add(m);
   return masks;

@@ -1,0 +1,32 @@
+/// The programs that README.md shows are the ones that the build runs.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace {
+
+std::string text_of(std::filesystem::path const& file) {
+  std::ifstream in(file);
+  REQUIRE_MESSAGE(in.good(), file.string());
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+/// An example from its first #include on, as README.md shows it.
+std::string shown(std::filesystem::path const& example) {
+  auto const text = text_of(example);
+  return "```cpp\n" + text.substr(text.find("#include")) + "```\n";
+}
+
+}  // namespace
+
+TEST_CASE("README.md shows the examples as they are compiled") {
+  auto const root = std::filesystem::path(__FILE__).parent_path() / "../..";
+  auto const readme = text_of(root / "README.md");
+  CHECK(readme.find(shown(root / "examples/quickstart.cpp")) != std::string::npos);
+  CHECK(readme.find(shown(root / "examples/torch_prune_your_model.cpp")) != std::string::npos);
+}
