@@ -15,10 +15,9 @@ class results {
   void read(std::string const& path) {
     std::ifstream in(path);
     if (!in) return;
-    for (auto const& each : nlohmann::json::parse(in).at("benchmarks")) {
-      auto name = each.at("name").get<std::string>();
-      for (std::string const suffix : {"/real_time", "/manual_time"})
-        if (name.ends_with(suffix)) name.resize(name.size() - suffix.size());
+    auto const all = nlohmann::json::parse(in);
+    for (auto const& each : all.at("benchmarks")) {
+      auto const name = without_settings(each.at("name").get<std::string>());
       if (each.contains("real_time"))
         seconds_[name] = each.at("real_time").get<double>() * unit(each.at("time_unit").get<std::string>());
     }

@@ -4,24 +4,11 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "../conformance/support.hpp"
+#include "../text_of.hpp"
 
 using namespace lnpt;
-
-namespace {
-
-std::string text_of(std::filesystem::path const& file) {
-  std::ifstream in(file);
-  REQUIRE_MESSAGE(in.good(), file.string());
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-}  // namespace
 
 TEST_CASE("CONTRIBUTING.md shows the compiled text, in at most fifteen lines") {
   auto const here = std::filesystem::path(__FILE__).parent_path();

@@ -2,19 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
 
-namespace {
+#include "../text_of.hpp"
 
-std::string text_of(std::filesystem::path const& file) {
-  std::ifstream in(file);
-  REQUIRE_MESSAGE(in.good(), file.string());
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
+namespace {
 
 /// An example from its first #include on, as README.md shows it.
 std::string shown(std::filesystem::path const& example) {
