@@ -144,15 +144,20 @@ template <class Mask, class T>
     return {};
 }
 
-/// Scores, ranks, and scores what is left again, as often as asked; `rescore(model)` gives a score set.
-template <class Schedule, class Mask, class Model, class Rescore>
-[[nodiscard]] prune_result prune_in_rounds(Model& model, prune_options<Mask> const& options, int rounds, Rescore const& rescore) {
+/// Scores, ranks, and scores what is left again, as often as asked; `rescore(model)` gives a score set. Where several rounds change
+/// the model for a while, `prepare(model)` may do so before the first.
+template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
+[[nodiscard]] prune_result prune_in_rounds(Model& model, prune_options<Mask> const& options, int rounds, Rescore const& rescore,
+                                           Prepare const& prepare) {
   stopwatch const watch;
   mask_set masks;
   std::vector<std::string> without_score, dense;
   {
     std::optional<restoring_guard<Model>> guard;
-    if (rounds > 1) guard.emplace(model);
+    if (rounds > 1) {
+      guard.emplace(model);
+      prepare(model);
+    }
     for (int t = 1; t <= rounds; ++t) {
       if (options.progress) options.progress(t, rounds);
       auto const scores = rescore(model);
@@ -194,8 +199,11 @@ template <class C, class Mask, class Schedule, class Model, class Batches, class
   } else if constexpr (data_free || asked::well_formed) {
     if (options.rounds < 0) fail("rounds is ", options.rounds, ": pass at least 1, or 0 for the criterion's own number");
     auto const rounds = options.rounds > 0 ? options.rounds : default_rounds<C>();
-    return prune_in_rounds<Schedule>(model, options, rounds,
-                                     [&](Model& m) { return score_as_asked<C>(m, batches, guide, loss, options.scoring()); });
+    return prune_in_rounds<Schedule>(
+        model, options, rounds, [&](Model& m) { return score_as_asked<C>(m, batches, guide, loss, options.scoring()); },
+        [](Model& m) {
+          if constexpr (uses<C, flow> && is_data_free<C>) forget_signs(m);
+        });
   } else {
     asked::explain();
     return {};
@@ -250,7 +258,7 @@ template <class C, class Mask = global_unstructured, class Schedule = exponentia
 template <class Mask = global_unstructured, class Schedule = exponential, prunable Model, class Rescore>
 [[nodiscard]] prune_result prune_by(Model& model, Rescore const& rescore, prune_options<Mask> const& options) {
   if (options.rounds < 0) fail("rounds is ", options.rounds, ": pass at least 1, or 0 for one round");
-  return detail::prune_in_rounds<Schedule>(model, options, std::max(options.rounds, 1), rescore);
+  return detail::prune_in_rounds<Schedule>(model, options, std::max(options.rounds, 1), rescore, [](Model&) {});
 }
 
 }  // namespace lnpt

@@ -1,8 +1,11 @@
 #pragma once
 /// score(): a criterion's scores of a model's weights.
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
+#include <optional>
+#include <span>
 #include <string>
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
@@ -73,49 +76,68 @@ template <prunable Model>
 
 /// The piece of evidence a tag stands for, or null where the parameter is not reached.
 template <class T>
-[[nodiscard]] T const* pick(weight, T const& theta, gathered<T> const&, std::size_t) {
+[[nodiscard]] T const* pick(weight, T const& theta, gathered<T>&, std::size_t) {
   return &theta;
 }
 template <class T>
-[[nodiscard]] T const* entry(gradients<T> const& g, std::size_t i) {
+[[nodiscard]] T* entry(gradients<T>& g, std::size_t i) {
   return i < g.size() && g[i] ? &*g[i] : nullptr;
 }
 template <class T>
-[[nodiscard]] T const* pick(gradient, T const&, gathered<T> const& found, std::size_t i) {
+[[nodiscard]] T* pick(gradient, T const&, gathered<T>& found, std::size_t i) {
   return entry(found.gradient, i);
 }
 template <class T>
-[[nodiscard]] T const* pick(hessian_gradient, T const&, gathered<T> const& found, std::size_t i) {
+[[nodiscard]] T* pick(hessian_gradient, T const&, gathered<T>& found, std::size_t i) {
   return entry(found.hessian_gradient, i);
 }
 template <class T>
-[[nodiscard]] T const* pick(flow, T const&, gathered<T> const& found, std::size_t i) {
+[[nodiscard]] T* pick(flow, T const&, gathered<T>& found, std::size_t i) {
   return entry(found.flow, i);
 }
 template <class T>
-[[nodiscard]] T const* pick(noise, T const&, gathered<T> const& found, std::size_t i) {
+[[nodiscard]] T* pick(noise, T const&, gathered<T>& found, std::size_t i) {
   return entry(found.noise, i);
 }
 template <class Policy, class T>
-[[nodiscard]] T const* pick(curvature<Policy>, T const&, gathered<T> const& found, std::size_t i) {
+[[nodiscard]] T* pick(curvature<Policy>, T const&, gathered<T>& found, std::size_t i) {
   return entry(found.curvature, i);
 }
 
-/// The criterion on whole tensors; where they lie in host memory and the criterion takes numbers too, on one number after the other,
-/// in parallel and in one pass without temporaries.
+/// The piece that scores may replace: evidence is not needed again, the weights are.
+template <class T>
+[[nodiscard]] T* spare(T* evidence) {
+  return evidence;
+}
+template <class T>
+[[nodiscard]] T* spare(T const*) {
+  return nullptr;
+}
+
+/// The criterion on one number after the other, in parallel and in one pass; `to` may be one of the pieces.
+template <class C, class T, class... Pieces>
+void evaluate_numbers(C const& criterion, std::span<T> to, Pieces const*... piece) {
+  constexpr std::size_t grain = std::size_t{1} << 14, block = 256;
+  tbb::parallel_for(tbb::blocked_range<std::size_t>(0, to.size(), grain), [&](auto const& range) {
+    std::array<T, block> scores;  // apart from the pieces, so that the loop over them vectorises
+    for (auto at = range.begin(); at < range.end(); at += block) {
+      auto const n = std::min(block, range.end() - at);
+      for (std::size_t i = 0; i < n; ++i) scores[i] = static_cast<T>(criterion(piece[at + i]...));
+      std::copy_n(scores.data(), n, to.data() + at);
+    }
+  });
+}
+
+/// The criterion on whole tensors; where they lie in host memory and the criterion takes numbers too, on numbers, in the place of
+/// `reused` if there is one.
 template <class T, class C, class... Pieces>
-[[nodiscard]] T evaluate(C const& criterion, Pieces const&... piece) {
+[[nodiscard]] T evaluate(C const& criterion, T* reused, Pieces const&... piece) {
   using number = value_type<T>;
   if constexpr (writable_in_place<T> && std::is_invocable_r_v<number, C const&, std::conditional_t<true, number, Pieces>...>) {
-    auto scores = empty_like(std::get<0>(std::tie(piece...)));
-    auto const out = tensor_traits<T>::view(scores);
-    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, out.size(), std::size_t{1} << 14), [&](auto const& range) {
-      auto const run = [n = range.end() - range.begin()](C const& c, number* __restrict to, auto const*... from) {
-        for (std::size_t i = 0; i < n; ++i) to[i] = static_cast<number>(c(from[i]...));
-      };
-      run(criterion, out.data() + range.begin(), tensor_traits<T>::view(piece).data() + range.begin()...);
-    });
-    return scores;
+    auto fresh = reused ? std::optional<T>() : empty_like(std::get<0>(std::tie(piece...)));
+    auto& scores = reused ? *reused : *fresh;
+    evaluate_numbers(criterion, tensor_traits<T>::view(scores), tensor_traits<T>::view(piece).data()...);
+    return std::move(scores);
   } else {
     return T(criterion(piece...));
   }
@@ -123,20 +145,22 @@ template <class T, class C, class... Pieces>
 
 /// Calls the criterion on the evidence of parameter `i`; empty where a piece of it is missing.
 template <class T, class C, class... Tags>
-[[nodiscard]] std::optional<T> call(C const& criterion, evidence_list<Tags...>, T const& theta, gathered<T> const& found,
+[[nodiscard]] std::optional<T> call(C const& criterion, evidence_list<Tags...>, T const& theta, gathered<T>& found,
                                     std::size_t i) {
   auto const pieces = std::make_tuple(pick(Tags{}, theta, found, i)...);
   return std::apply(
-      [&](auto const*... piece) -> std::optional<T> {
+      [&](auto*... piece) -> std::optional<T> {
         if (!(piece && ...)) return std::nullopt;
-        return evaluate<T>(criterion, *piece...);
+        T* reused = nullptr;
+        ((reused = reused ? reused : spare(piece)), ...);
+        return evaluate<T>(criterion, reused, *piece...);
       },
       pieces);
 }
 
-/// Turns evidence into scores, parameter by parameter.
+/// Turns evidence into scores, parameter by parameter, and uses it up.
 template <class C, prunable Model>
-[[nodiscard]] auto scores_from(C const& criterion, Model& model, gathered<tensor_of<Model>> const& found) {
+[[nodiscard]] auto scores_from(C const& criterion, Model& model, gathered<tensor_of<Model>> found) {
   score_set<tensor_of<Model>> result;
   std::size_t i = 0;
   for (auto const& p : model.parameters()) {
@@ -193,7 +217,7 @@ template <class C, class Model>
   gathered<tensor_of<Model>> found;
   if constexpr (uses<C, flow>) found.flow = gather_flow(model, input);
   if constexpr (uses<C, noise>) found.noise = gather_noise(model, options.seed);
-  return scores_from(C{}, model, found);
+  return scores_from(C{}, model, std::move(found));
 }
 
 /// The shape of one sample: given as it is, or read off the batches.

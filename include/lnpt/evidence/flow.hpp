@@ -14,6 +14,13 @@ void make_absolute(parameter<T> const& p) {
   assign(*p.value, T(abs(*p.value)));
 }
 
+/// The flow depends on absolute values alone, so rounds that restore the model in the end may take them once.
+template <differentiable Model>
+void forget_signs(Model& model) {
+  for (auto const& p : model.parameters())
+    if (is_prunable(p.is)) make_absolute(p);
+}
+
 template <class T>
 [[nodiscard]] T ones(shape const& extents, T const& near) {
   return make_tensor<T>(extents, std::vector<value_type<T>>(element_count(extents), value_type<T>{1}), near);

@@ -170,8 +170,8 @@ class network {
     using algebra_type = scaled<Backend>;
     algebra_type algebra;
     std::vector<typename algebra_type::tensor> parameters, buffers;
-    for (auto const& p : parameters_) parameters.push_back({std::make_shared<tensor_type const>(Backend::absolute(p.value))});
-    for (auto const& b : buffers_) buffers.push_back({std::make_shared<tensor_type const>(Backend::absolute(b.value))});
+    for (auto const& p : parameters_) parameters.push_back({absolute_handle(p.value)});
+    for (auto const& b : buffers_) buffers.push_back({absolute_handle(b.value)});
     states<algebra_type> all;
     normalization const norm{norm_mode::eval};
     nn::forward_pass<algebra_type> const pass{algebra, all, parameters, buffers, norm};
@@ -223,6 +223,12 @@ class network {
     return result;
   }
   [[nodiscard]] tensors<values<Backend>> handles() const { return handles_of(parameters_); }
+
+  /// |x|, which is x itself where nothing is negative.
+  [[nodiscard]] static std::shared_ptr<tensor_type const> absolute_handle(tensor_type const& x) {
+    if (Backend::nonnegative(x)) return {std::shared_ptr<void>{}, &x};
+    return std::make_shared<tensor_type const>(Backend::absolute(x));
+  }
 
   /// The array behind a handle: moved out where nobody else holds it.
   [[nodiscard]] static tensor_type release(std::shared_ptr<tensor_type const> held) {

@@ -109,6 +109,7 @@ struct backend {
   static array absolute(array const& x) {
     return detail::transformed([](T v) { return std::abs(v); }, x);
   }
+  static bool nonnegative(array const& x) { return detail::nonnegative(x); }
   static array constant(shape const& extents, double value) { return filled(extents, static_cast<T>(value)); }
   /// The largest absolute value, NaN if there is one: both are the largest pattern of bits without the sign.
   static double largest(array const& x) {

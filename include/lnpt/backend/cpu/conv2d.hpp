@@ -10,6 +10,7 @@
 #include <lnpt/backend/cpu/conv_geometry.hpp>
 #include <lnpt/backend/cpu/correlate.hpp>
 #include <lnpt/backend/cpu/depthwise.hpp>
+#include <lnpt/backend/cpu/few_pixels.hpp>
 #include <lnpt/backend/cpu/layout.hpp>
 #include <lnpt/backend/cpu/parallel.hpp>
 #include <lnpt/backend/cpu/sweep.hpp>
@@ -22,6 +23,11 @@ template <class T>
 void conv2d(array<T> const& x, array<T> const& w, conv_geometry const& geometry, array<T>& y, bool accumulate) {
   conv_extents const e(detail::extents_of(x), detail::extents_of(w), geometry);
   e.prepare("conv2d", y, e.y_shape(), accumulate);
+  if (detail::by_few_pixels<T>(e, [&](auto const& one, std::size_t g) {
+        one.forward(x.data() + g * e.group_inputs(), w.data() + g * e.group_weights(), y.data() + g * e.group_results(),
+                    accumulate);
+      }))
+    return;
   detail::image_view<T const> const source{x.data(), e.group_channels(), e.samples, e.h, e.w};
   detail::image_view<T> const destination{y.data(), e.group_outputs(), e.samples, e.out_h, e.out_w};
   if (e.depthwise())
@@ -37,6 +43,11 @@ void conv2d_input_gradient(array<T> const& gy, array<T> const& w, conv_geometry 
   conv_extents const e(x_shape, detail::extents_of(w), geometry);
   e.require("conv2d_input_gradient", gy, e.y_shape());
   e.prepare("conv2d_input_gradient", gx, x_shape, accumulate);
+  if (detail::by_few_pixels<T>(e, [&](auto const& one, std::size_t g) {
+        one.input_gradient(gy.data() + g * e.group_results(), w.data() + g * e.group_weights(), gx.data() + g * e.group_inputs(),
+                           accumulate);
+      }))
+    return;
   auto const sweeps = detail::input_gradient_sweeps(e);
   bool const gaps = std::ranges::any_of(sweeps, [](auto const& s) { return s.taps.empty(); });  // pixels that no output reads
   if (gaps && !accumulate) std::fill(gx.data(), gx.data() + gx.size(), T{0});
@@ -58,6 +69,12 @@ void sum_weight_gradients(char const* what, array<T> const& x, array<T> const& g
   conv_extents const e(extents_of(x), w_shape, geometry);
   e.require(what, gy, e.y_shape());
   e.prepare(what, gw, w_shape, accumulate);
+  if constexpr (Sum == weight_sum::gradient)
+    if (by_few_pixels<T>(e, [&](auto const& one, std::size_t g) {
+          one.weight_gradient(x.data() + g * e.group_inputs(), gy.data() + g * e.group_results(),
+                              gw.data() + g * e.group_weights(), accumulate);
+        }))
+      return;
   auto const s = forward_sweep(e);
   image_view<T const> inputs{x.data(), e.group_channels(), e.samples, e.h, e.w};
   image_view<T const> gradients{gy.data(), e.group_outputs(), e.samples, e.out_h, e.out_w};

@@ -45,6 +45,8 @@ struct conv_extents {
   [[nodiscard]] std::size_t group_channels() const { return channels / geometry.groups; }
   [[nodiscard]] std::size_t group_outputs() const { return outputs / geometry.groups; }
   [[nodiscard]] std::size_t group_weights() const { return group_outputs() * group_channels() * taps(); }
+  [[nodiscard]] std::size_t group_inputs() const { return group_channels() * samples * h * w; }
+  [[nodiscard]] std::size_t group_results() const { return group_outputs() * samples * out_h * out_w; }
   [[nodiscard]] bool depthwise() const { return group_channels() == 1 && group_outputs() == 1; }
   [[nodiscard]] shape x_shape() const { return {channels, samples, h, w}; }
   [[nodiscard]] shape y_shape() const { return {outputs, samples, out_h, out_w}; }

@@ -20,16 +20,20 @@ struct weight_strides {
 template <class T>
 [[nodiscard]] array<T> pack_weights(T const* w, weight_strides strides, std::size_t destinations, std::size_t sources,
                                     sweep const& s) {
-  auto const tiles = chunk_count(destinations, tile_rows), depth = sources * s.taps.size();
+  auto const taps = s.taps.size(), tiles = chunk_count(destinations, tile_rows), depth = sources * taps;
+  // Weights that are neighbours in the tile's order are transposed in registers: all of them, all taps of a source, or single ones.
+  bool const neighbours = s.taps_in_order() && taps == std::min(strides.destination, strides.source);
+  auto const run = !neighbours ? 1 : strides.source == taps ? depth : taps;
   auto packed = uninitialized<T>({tiles * depth * tile_rows});
   for_each_task(tiles, [&](std::size_t t) {
-    auto* to = packed.data() + t * depth * tile_rows;
-    for (std::size_t c = 0; c < sources; ++c)
-      for (auto const& tap : s.taps)
-        for (std::size_t r = 0; r < tile_rows; ++r) {
-          auto const d = t * tile_rows + r;
-          *to++ = d < destinations ? w[d * strides.destination + c * strides.source + tap.weight] : T{0};
-        }
+    auto* const to = packed.data() + t * depth * tile_rows;
+    auto const rows = std::min(tile_rows, destinations - t * tile_rows);
+    for (std::size_t k = 0; k < depth; k += run) {
+      auto const* const from = w + t * tile_rows * strides.destination + k / taps * strides.source + s.taps[k % taps].weight;
+      for_each_column<tile_rows>(from, strides.destination, rows, run, [&](std::size_t i, vec<T, tile_rows> const& column) {
+        store<T, tile_rows>(to + (k + i) * tile_rows, column);
+      });
+    }
   });
   return packed;
 }

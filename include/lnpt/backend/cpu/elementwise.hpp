@@ -1,6 +1,10 @@
 #pragma once
 /// Elementwise passes over arrays, each one trip through memory.
+#include <atomic>
+#include <bit>
 #include <concepts>
+#include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include <lnpt/backend/cpu/array.hpp>
@@ -30,6 +34,20 @@ template <class T, class F, class... Inputs>
   auto result = array<T>::from_shape(x.shape());
   transform(result.data(), x.size(), f, x.data(), more.data()...);
   return result;
+}
+
+/// Whether no sign bit is set.
+template <class T>
+[[nodiscard]] bool nonnegative(array<T> const& x) {
+  using bits = std::conditional_t<sizeof(T) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;
+  std::atomic<bool> negative = false;
+  for_chunks(x.size(), streaming_grain, [&](std::size_t begin, std::size_t end) {
+    if (negative.load(std::memory_order_relaxed)) return;
+    bits seen = 0;
+    for (auto i = begin; i < end; ++i) seen |= std::bit_cast<bits>(x.data()[i]);
+    if (seen >> (std::numeric_limits<bits>::digits - 1)) negative.store(true, std::memory_order_relaxed);
+  });
+  return !negative;
 }
 
 /// max(0, x), except that a NaN stays one: a network that has diverged must not look healthy.

@@ -42,6 +42,10 @@ struct sweep {
   /// What a patch has more than its grid.
   [[nodiscard]] std::size_t halo_rows() const { return static_cast<std::size_t>(last_row - first_row); }
   [[nodiscard]] std::size_t halo_columns() const { return static_cast<std::size_t>(last_column - first_column); }
+  /// Whether the taps are the first elements of the kernel, one after the other.
+  [[nodiscard]] bool taps_in_order() const {
+    return std::ranges::all_of(taps, [&](auto const& t) { return t.weight == static_cast<std::size_t>(&t - taps.data()); });
+  }
   [[nodiscard]] bool pointwise() const {
     return taps.size() == 1 && stride == 1 && source_stride == 1 && taps[0].row == 0 && taps[0].column == 0;
   }
