@@ -1,5 +1,6 @@
 #pragma once
 /// Gradients, Hessian– and Jacobian–vector products against central differences, in double.
+#include <algorithm>
 #include <limits>
 #include <optional>
 
@@ -9,11 +10,24 @@ namespace lnpt::conformance {
 
 namespace detail {
 
-/// A central difference, and the error that rounding alone may give it: some ulps of the value for every layer it went through.
+/// A central difference, and the error that rounding alone may give it.
 struct quotient {
   numbers value;
   double noise;
 };
+
+/// How far rounding scatters f: measured on steps so small that f itself hardly changes, and at least an ulp.
+template <class Model, class F>
+[[nodiscard]] double rounding_along(walk<Model>& along, double t, F const& f) {
+  along.to(0);
+  auto const here = f();
+  auto scatter = std::numeric_limits<double>::epsilon() * length(here);
+  for (double const step : {-2e-8, -1e-8, 1e-8, 2e-8}) {
+    along.to(step * t);
+    scatter = std::max(scatter, length(difference(f(), here)));
+  }
+  return scatter;
+}
 
 /// (f(θ + tv) − f(θ − tv)) / 2t, or nothing where half the step tells another story: a kink lies between.
 template <class Model, class F>
@@ -27,8 +41,7 @@ template <class Model, class F>
     return difference;
   };
   auto const t = options.step * along.unit();
-  along.to(0);
-  auto const noise = 256 * std::numeric_limits<double>::epsilon() * length(f()) / t;
+  auto const noise = 4 * rounding_along(along, t, f) / t;
   auto whole = slope(t);
   if (length(difference(slope(t / 2), whole)) > 0.5 * options.derivative_tolerance * length(whole) + 2 * noise)
     return std::nullopt;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <ranges>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <lnpt/core/normalization.hpp>
@@ -55,6 +56,16 @@ concept differentiable =
       { trace.output() } -> std::convertible_to<tensor_of<M> const&>;
       { m.backward(trace, cotangent, wanted::prunable) } -> std::convertible_to<gradients<tensor_of<M>>>;
     };
+
+/// The backward pass after which nobody reads the trace: an engine whose `backward` takes it as an rvalue may free it as it goes.
+template <differentiable M>
+[[nodiscard]] gradients<tensor_of<M>> last_backward(M& model, trace_of<M> trace, cotangents<tensor_of<M>> const& cotangent,
+                                                    wanted which) {
+  if constexpr (requires { model.backward(std::move(trace), cotangent, which); })
+    return model.backward(std::move(trace), cotangent, which);
+  else
+    return model.backward(trace, cotangent, which);
+}
 
 /// The trace also has `features()`, the input of the last linear layer, and `backward` takes a cotangent there.
 template <class M>

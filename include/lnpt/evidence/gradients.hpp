@@ -4,15 +4,16 @@
 
 namespace lnpt::detail {
 
-/// g = Σ_parts ∂L/∂θ: one forward and one backward. `also(part, trace)` sees each trace before it is dropped.
+/// g = Σ_parts ∂L/∂θ: one forward and one backward. `also(part, trace)` sees each trace before the backward pass uses it up.
 template <class Problem, class Also>
 [[nodiscard]] auto gather_gradient(Problem const& problem, Also also) {
   auto& model = problem.model();
   gradients<typename Problem::tensor_type> g;
   for (auto const& p : problem.parts()) {
     auto trace = model.forward(*p.input, problem.norm());
-    accumulate(g, model.backward(trace, problem.rule(p)(prediction_of(model, trace)), wanted::prunable));
     also(p, trace);
+    auto const slope = problem.rule(p)(prediction_of(model, trace));
+    accumulate(g, last_backward(model, std::move(trace), slope, wanted::prunable));
   }
   return g;
 }

@@ -52,7 +52,7 @@ class scoring_problem {
   using tensor_type = tensor_of<Model>;
 
   struct part {
-    tensor_type const* input;
+    tensor_type const* input = nullptr;
     std::vector<std::int64_t> const* labels = nullptr;
     std::optional<prediction<tensor_type>> taught = std::nullopt;
     std::size_t first_sample = 0;
@@ -65,13 +65,15 @@ class scoring_problem {
   scoring_problem(Model& model, std::span<Batch const> batches, Guide const& guide, Loss const& loss, normalization norm,
                   score_options options)
       : model_(&model), loss_(&loss), norm_(std::move(norm)), options_(options) {
+    parts_.reserve(batches.size());
     for (auto const& batch : batches) {
-      part next{.input = &batch.input, .first_sample = samples_, .samples = sample_count(batch)};
-      if (next.samples == 0) fail("scoring batch ", parts_.size(), " is empty: pass at least one sample");
+      auto const samples = sample_count(batch);
+      if (samples == 0) fail("scoring batch ", parts_.size(), " is empty: pass at least one sample");
+      auto& next = parts_.emplace_back();
+      next.input = &batch.input, next.first_sample = samples_, next.samples = samples;
       if constexpr (Loss::needs.labels) next.labels = &batch.labels;
-      if constexpr (Loss::needs.teacher) next.taught = guide.predict(batch.input, parts_.size());
-      samples_ += next.samples;
-      parts_.push_back(std::move(next));
+      if constexpr (Loss::needs.teacher) next.taught = guide.predict(batch.input, parts_.size() - 1);
+      samples_ += samples;
     }
     if (parts_.empty()) fail("there is nothing to score on: pass at least one batch");
     if (norm_.mode == norm_mode::frozen && !norm_.constants && (parts_.size() > 1 || !squares_per_sample<Model>)) freeze();

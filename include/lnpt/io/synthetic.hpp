@@ -100,8 +100,8 @@ class synthetic_painter {
   void fill(colour const& ground) {
     auto const slope_x = draw(81) - 40, slope_y = draw(81) - 40;
     for (std::size_t c = 0; c != ground.size(); ++c)
-      for (int y = 0; y != side_; ++y)
-        for (int x = 0; x != side_; ++x)
+      for (int y = 0; y < side_; ++y)
+        for (int x = 0; x < side_; ++x)
           pixel(c, x, y) = clamped(ground[c] + (slope_x * (2 * x - side_) + slope_y * (2 * y - side_)) / (2 * side_));
   }
 
@@ -118,8 +118,8 @@ class synthetic_painter {
     };
     auto const first = [&](int at) { return std::clamp((at - 2 * radius) / 4, 0, side_); };
     auto const last = [&](int at) { return std::clamp((at + 2 * radius) / 4 + 1, 0, side_); };
-    for (int y = first(centre.y); y != last(centre.y); ++y)
-      for (int x = first(centre.x); x != last(centre.x); ++x) {
+    for (int y = first(centre.y); y < last(centre.y); ++y)
+      for (int x = first(centre.x); x < last(centre.x); ++x) {
         auto const hits = inside(4 * x + 1, 4 * y + 1) + inside(4 * x + 3, 4 * y + 1) + inside(4 * x + 1, 4 * y + 3) +
                           inside(4 * x + 3, 4 * y + 3);
         if (hits == 0) continue;
@@ -132,8 +132,8 @@ class synthetic_painter {
 
   /// Triangular noise of up to ±31 in every pixel, one draw for its three channels.
   void add_noise() {
-    for (int y = 0; y != side_; ++y)
-      for (int x = 0; x != side_; ++x) {
+    for (int y = 0; y < side_; ++y)
+      for (int x = 0; x < side_; ++x) {
         auto bits = random_bits(seed_, stream_, index_, next_++);
         for (std::size_t c = 0; c != 3; ++c, bits >>= 10)
           pixel(c, x, y) = clamped(pixel(c, x, y) + static_cast<int>(bits & 31) - static_cast<int>((bits >> 5) & 31));

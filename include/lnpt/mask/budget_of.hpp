@@ -49,6 +49,15 @@ class budget_of<Mask> {
   constexpr budget_of()
     requires std::same_as<type, fixed_ratio>
       : value_(type{}) {}
+  /// Left out where the strategy needs one: refused, not a puzzle about initialiser lists.
+  template <class Nothing = void>
+    requires(!std::same_as<type, fixed_ratio>)
+  constexpr budget_of() {
+    static_assert(
+        !std::same_as<Nothing, void>,
+        "lnpt: how much to prune is missing. Write {.budget = sparsity{0.95}} (or density{0.05}), for channel_structured "
+        "{.budget = channels{0.5}}.");
+  }
   template <std::convertible_to<type> Given>
   constexpr budget_of(Given given) : value_(converted(given)) {}  // NOLINT(google-explicit-constructor)
   template <class Given>

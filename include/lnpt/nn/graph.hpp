@@ -63,16 +63,17 @@ class graph {
     forward(pass, all, std::move(batch), [](std::size_t) {});
   }
 
-  /// Reverse from cotangents at given nodes: the gradient of every wanted parameter that they reach.
-  template <class A>
+  /// Reverse from cotangents at given nodes: the gradient of every wanted parameter that they reach. `after(i)` is called when node i
+  /// is done; nothing reads its state from then on.
+  template <class A, class After>
   [[nodiscard]] tensors<A> reverse(forward_pass<A> const& pass,
                                    std::vector<std::pair<std::size_t, typename A::tensor>> const& starts,
-                                   std::vector<char> const& wants_parameter) const {
+                                   std::vector<char> const& wants_parameter, After after) const {
     tensors<A> slopes(nodes_.size()), found(wants_parameter.size());
     auto const wants_node = wanted_nodes(wants_parameter);
     reverse_pass<A> back{pass, slopes, found, wants_node, wants_parameter};
     for (auto const& [at, slope] : starts) back.give(at, slope);
-    for (auto i = nodes_.size(); i-- > 1;) {
+    for (auto i = nodes_.size(); i-- > 1; after(i)) {
       if (!slopes[i] || !wants_node[i]) continue;
       auto const slope = std::exchange(slopes[i], {});
       std::visit(
@@ -82,6 +83,12 @@ class graph {
           nodes_[i].rules);
     }
     return found;
+  }
+  template <class A>
+  [[nodiscard]] tensors<A> reverse(forward_pass<A> const& pass,
+                                   std::vector<std::pair<std::size_t, typename A::tensor>> const& starts,
+                                   std::vector<char> const& wants_parameter) const {
+    return reverse(pass, starts, wants_parameter, [](std::size_t) {});
   }
 
   /// The last node that reads each node, so that a pass which keeps no trace can drop it then.

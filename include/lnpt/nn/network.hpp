@@ -95,6 +95,14 @@ class network {
     values<Backend> algebra;
     return run_reverse(algebra, t, slope, which);
   }
+  /// The same, using the trace up: each activation is dropped when the pass is behind it.
+  [[nodiscard]] gradients<tensor_type> backward(trace&& t, cotangents<tensor_type> const& slope,
+                                                wanted which = wanted::all) const {
+    values<Backend> algebra;
+    t.forward_ = t.reverse_ = {};
+    auto all = std::move(t.states_);
+    return run_reverse(algebra, all, t.norm_, slope, which, [&](std::size_t i) { all[i] = {}; });
+  }
 
   /// Σ_b (J_bᵀ z_b)² per prunable parameter, for independent samples (frozen or eval normalisation).
   [[nodiscard]] gradients<tensor_type> sample_squared_gradients(trace const& t, cotangents<tensor_type> const& z) const {
@@ -248,14 +256,19 @@ class network {
   template <class A>
   [[nodiscard]] gradients<tensor_type> run_reverse(A& algebra, trace const& t, cotangents<tensor_type> const& slope,
                                                    wanted which) const {
+    states<A> all;
+    for (auto const& s : t.states_) all.push_back({s.output, s.statistics, s.chosen});  // handles, not values
+    return run_reverse(algebra, all, t.norm_, slope, which, [](std::size_t) {});
+  }
+  template <class A, class After>
+  [[nodiscard]] gradients<tensor_type> run_reverse(A& algebra, states<A>& all, normalization const& norm,
+                                                   cotangents<tensor_type> const& slope, wanted which, After after) const {
     std::vector<std::pair<std::size_t, typename A::tensor>> starts;
     if (slope.output) starts.emplace_back(graph_.last(), std::make_shared<tensor_type const>(*slope.output));
     if (slope.features) starts.emplace_back(features_, std::make_shared<tensor_type const>(*slope.features));
-    states<A> all;
-    for (auto const& s : t.states_) all.push_back({s.output, s.statistics, s.chosen});  // handles, not values
     auto const parameters = handles(), buffers = handles_of(buffers_);
     auto found =
-        graph_.reverse(nn::forward_pass<A>{algebra, all, parameters, buffers, t.norm_}, starts, wanted_parameters(which));
+        graph_.reverse(nn::forward_pass<A>{algebra, all, parameters, buffers, norm}, starts, wanted_parameters(which), after);
     gradients<tensor_type> result(found.size());
     for (std::size_t i = 0; i < found.size(); ++i)
       if (found[i]) result[i] = release(std::move(found[i]));

@@ -89,8 +89,8 @@ double train_step(Model& model, masked_sgd<float>& sgd, Images const& images, ba
   auto const said = prediction_of(model, trace);
   auto const value = loss_value(loss, said, held);
   if (!std::isfinite(value)) fail("the training loss became ", value, " in epoch ", epoch + 1, ": lower the learning rate");
-  sgd.step(model, model.backward(trace, loss_cotangent(loss, said, held), wanted::all), constants);
   model.update_running_statistics(trace);
+  sgd.step(model, last_backward(model, std::move(trace), loss_cotangent(loss, said, held), wanted::all), constants);
   return value;
 }
 

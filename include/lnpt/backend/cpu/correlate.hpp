@@ -75,8 +75,8 @@ class correlation {
   [[nodiscard]] std::size_t tiles() const { return chunk_count(destination_.channels, tile_rows); }
 
   /// Where the rows of the product lie in the patch.
-  [[nodiscard]] std::vector<std::ptrdiff_t> depth_offsets(patch_layout const& layout) const {
-    std::vector<std::ptrdiff_t> offsets;
+  [[nodiscard]] scratch<std::ptrdiff_t> depth_offsets(patch_layout const& layout) const {
+    scratch<std::ptrdiff_t> offsets;
     offsets.reserve(source_.channels * sweep_.taps.size());
     for (std::size_t c = 0; c < source_.channels; ++c)
       for (auto const& t : sweep_.taps) offsets.push_back(static_cast<std::ptrdiff_t>(c * layout.pixels() + layout.offset(t)));
@@ -84,7 +84,7 @@ class correlation {
   }
 
   template <std::size_t Count>
-  void multiply_strips(T const* patch, std::vector<std::ptrdiff_t> const& offsets, strip<T> const* strips, std::size_t t) const {
+  void multiply_strips(T const* patch, scratch<std::ptrdiff_t> const& offsets, strip<T> const* strips, std::size_t t) const {
     std::array<T const*, Count> b;
     for (std::size_t v = 0; v < Count; ++v) b[v] = patch + strips[v].read;
     auto const rows = std::min(tile_rows, destination_.channels - t * tile_rows);

@@ -45,7 +45,7 @@ void correlate_depthwise(sweep const& s, image_view<T const> source, image_view<
 template <weight_sum Sum, class T>
 void sum_depthwise(sweep const& s, image_view<T const> x, image_view<T const> gy, T* w, std::size_t channels, bool accumulate) {
   for_each_task(channels, [&](std::size_t c) {
-    std::vector<T> totals(s.taps.size(), T{0});
+    scratch<T> totals(s.taps.size(), T{0});
     patch_layout const layout(s, {0, 1, 0, s.rows}, pixel_order::rows);
     auto const length = s.rows * layout.columns;
     auto patch = uninitialized<T>({layout.pixels() + lanes<T>}), gradients = filled<T>({length + lanes<T>}, T{0});

@@ -55,7 +55,7 @@ class few_pixels {
     auto const offsets = multiples(depth_, pixels_);
     for_each_task(chunk_count(outputs_, tile_rows), [&](std::size_t t) {
       auto const rows = std::min(tile_rows, outputs_ - t * tile_rows);
-      std::vector<T> packed(pixels_ * tile_rows);
+      scratch<T> packed(pixels_ * tile_rows);
       for (std::size_t r = 0; r < rows; ++r)
         for (std::size_t p = 0; p < pixels_; ++p) packed[p * tile_rows + r] = gy[(t * tile_rows + r) * pixels_ + p];
       for (std::size_t k = 0; k < depth_; k += tile_vectors * lanes<T>)
@@ -141,7 +141,7 @@ class few_pixels {
 
   /// slopes[p, k…] += Σ gy[o, p]·w[o, k…] over some outputs from `o` on, for all pixels; the first outputs set it.
   template <std::size_t Count>
-  void add_slopes(T const* w, T const* packed, std::size_t o, std::vector<std::ptrdiff_t> const& offsets, T* slopes) const {
+  void add_slopes(T const* w, T const* packed, std::size_t o, scratch<std::ptrdiff_t> const& offsets, T* slopes) const {
     auto const many = std::min(outputs_at_once, outputs_ - o);
     for (std::size_t p = 0; p < pixels_; p += tile_rows) {
       auto const* const a = packed + (p / tile_rows * outputs_ + o) * tile_rows;
@@ -166,8 +166,8 @@ class few_pixels {
     return all;
   }
 
-  [[nodiscard]] static std::vector<std::ptrdiff_t> multiples(std::size_t step, std::size_t count) {
-    std::vector<std::ptrdiff_t> all(count);
+  [[nodiscard]] static scratch<std::ptrdiff_t> multiples(std::size_t step, std::size_t count) {
+    scratch<std::ptrdiff_t> all(count);
     for (std::size_t i = 0; i < count; ++i) all[i] = static_cast<std::ptrdiff_t>(i * step);
     return all;
   }

@@ -183,8 +183,8 @@ class patch_map {
   };
 
   std::size_t first_ = 0;
-  std::vector<std::size_t> targets_;  ///< of the pixels from `first_` on
-  std::vector<margin> margins_;
+  scratch<std::size_t> targets_;  ///< of the pixels from `first_` on
+  scratch<margin> margins_;
 };
 
 /// Copies the patch of one channel.

@@ -93,4 +93,8 @@ struct recycling_allocator {
   friend constexpr bool operator==(recycling_allocator const&, recycling_allocator const&) { return true; }
 };
 
+/// What a task needs for as long as it runs.
+template <class T>
+using scratch = std::vector<T, recycling_allocator<T>>;
+
 }  // namespace lnpt::cpu

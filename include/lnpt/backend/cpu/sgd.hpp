@@ -31,13 +31,17 @@ struct sgd_update {
 
   /// 64 weights or fewer under one word of the mask. Pruned weights become +0.0 whatever their gradient, even NaN.
   void masked(T* w, T const* g, T* v, std::size_t n, std::uint64_t bits) const {
-    bool keep[64];
-    for (std::size_t i = 0; i < 64; ++i) keep[i] = (bits >> i) & 1;
-    for (std::size_t i = 0; i < n; ++i) {
-      T const next = momentum * v[i] + (g[i] + decay * w[i]);
-      T const moved = w[i] - rate * next;
-      v[i] = keep[i] ? next : T{0};
-      w[i] = keep[i] ? moved : T{0};
+    constexpr std::size_t half = 32;  // a word that is as wide as a float makes a mask without conversions
+    for (std::size_t begin = 0; begin < n; begin += half) {
+      auto const kept = static_cast<std::uint32_t>(bits >> begin);
+      for (std::size_t i = 0; i < std::min(half, n - begin); ++i) {
+        bool const keep = kept & (std::uint32_t{1} << i);
+        auto const at = begin + i;
+        T const next = momentum * v[at] + (g[at] + decay * w[at]);
+        T const moved = w[at] - rate * next;
+        v[at] = keep ? next : T{0};
+        w[at] = keep ? moved : T{0};
+      }
     }
   }
 };

@@ -34,9 +34,9 @@ template <class T>
 
 /// The strips of a block.
 template <class T>
-[[nodiscard]] std::vector<strip<T>> strips_of(patch_layout const& layout, image_view<T> const& destination) {
+[[nodiscard]] scratch<strip<T>> strips_of(patch_layout const& layout, image_view<T> const& destination) {
   auto const& s = layout.grid;
-  std::vector<strip<T>> strips;
+  scratch<strip<T>> strips;
   for (std::size_t run = 0; run < layout.runs(); ++run)
     for (std::size_t i = 0; i < layout.run_length(); i += lanes<T>) {
       strip<T> one{layout.run_offset(run) + i, std::min(lanes<T>, layout.run_length() - i), false, {}};

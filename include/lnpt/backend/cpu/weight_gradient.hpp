@@ -58,7 +58,7 @@ class weight_gradient_sums {
   void write(T* w, bool accumulate) const {
     auto const taps = sweep_.taps.size();
     for_each_task(gy_.channels, [&](std::size_t o) {
-      std::vector<T> totals(taps * lanes<T>);
+      scratch<T> totals(taps * lanes<T>);
       for (std::size_t c = 0; c < x_.channels; c += lanes<T>) {
         for (std::size_t t = 0; t < taps; ++t) {
           auto const* const from = sums_.data() + vector_at(o / tile_rows, c / lanes<T> * taps + t) + o % tile_rows * lanes<T>;
@@ -92,7 +92,7 @@ class weight_gradient_sums {
     patch_layout layout;
     array<T> inputs;     ///< [channel group][pixel of the patch][lane]
     array<T> gradients;  ///< [tile][pixel of the grid][row]
-    std::vector<std::ptrdiff_t> offsets;
+    scratch<std::ptrdiff_t> offsets;
 
     block_data(weight_gradient_sums const& all, block const& b, channel_groups channels)
         : layout(all.sweep_, b, pixel_order::rows),

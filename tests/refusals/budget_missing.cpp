@@ -1,0 +1,6 @@
+// expect: how much to prune is missing
+#include <lnpt/lnpt.hpp>
+
+#include "support.hpp"
+
+auto f(gradients_only& model, lnpt::labelled_batch<array> const& batch) { return lnpt::prune<lnpt::snip>(model, batch, {}); }
