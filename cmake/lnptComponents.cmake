@@ -43,18 +43,33 @@ macro(lnpt_find_io)
 endmacro()
 
 macro(lnpt_find_torch)
-  # Older LibTorch for CUDA names a target that toolkits from 12.9 on no longer have.
   find_package(CUDAToolkit QUIET)
-  if(CUDAToolkit_FOUND AND NOT TARGET CUDA::nvToolsExt)
+  if(NOT CUDAToolkit_FOUND AND NOT TARGET torch::cudart)
+    # LibTorch for CUDA demands nvcc of every project, though plain C++ needs none: its libraries know what they depend on. Where
+    # this target exists, its configuration looks no further.
+    add_library(torch::cudart INTERFACE IMPORTED GLOBAL)
+  elseif(CUDAToolkit_FOUND AND NOT TARGET CUDA::nvToolsExt)
+    # Older LibTorch for CUDA names a target that toolkits from 12.9 on no longer have.
     add_library(CUDA::nvToolsExt INTERFACE IMPORTED GLOBAL)
   endif()
+  # A LibTorch chosen by Torch_DIR looks for its other half among the system's libraries first, and mixes with one installed there.
+  set(lnpt_prefix_path ${CMAKE_PREFIX_PATH})
+  if(Torch_DIR)
+    list(PREPEND CMAKE_PREFIX_PATH ${Torch_DIR}/../../..)
+  endif()
   find_package(Torch ${ARGN})
+  set(CMAKE_PREFIX_PATH ${lnpt_prefix_path})
   if(TARGET torch)
     get_target_property(lnpt_torch_options torch INTERFACE_COMPILE_OPTIONS)
     if("${lnpt_torch_options};${TORCH_CXX_FLAGS}" MATCHES "_GLIBCXX_USE_CXX11_ABI=0")
       message(FATAL_ERROR "This LibTorch (${Torch_DIR}) was built with the old C++ ABI, which links with no C++20 library: "
         "take the 'cxx11 ABI' download, a wheel of 2.7 or newer, or Debian's libtorch-dev.")
     endif()
+    if(TARGET torch_cuda AND NOT CUDAToolkit_FOUND)
+      message(STATUS "LibTorch for CUDA without a CUDA toolkit: lnpt needs none; code of yours that includes CUDA headers would.")
+    endif()
+    # Without what its configuration looked for in vain, such as the static archive of a profiler.
+    list(FILTER TORCH_LIBRARIES EXCLUDE REGEX "-NOTFOUND$")
     lnpt_add_component(torch ${TORCH_LIBRARIES})
   endif()
 endmacro()

@@ -5,22 +5,9 @@
 #include <lnpt/zoo/mlp.hpp>
 #include <lnpt/zoo/resnet.hpp>
 
+#include "../overlap.hpp"
+
 using namespace lnpt;
-
-namespace {
-
-/// The fraction of `exact`'s weights that `probed` keeps too.
-double overlap(mask_set const& exact, mask_set const& probed) {
-  double both = 0, all = 0;
-  for (auto const& m : exact)
-    for (std::size_t i = 0; i < m.size(); ++i) {
-      all += m[i];
-      both += m[i] && (*probed.find(m.name()))[i];
-    }
-  return both / all;
-}
-
-}  // namespace
 
 TEST_CASE("the mean over many probes is the exact diagonal") {
   std::vector<std::size_t> const sizes{4, 6, 5, 3};

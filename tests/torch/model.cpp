@@ -61,6 +61,16 @@ double distance(torch_tensor<double> const& a, at::Tensor const& b) {
   return (a.get() - b).abs().max().item<double>() / b.abs().max().item<double>();
 }
 
+/// All flows as one tensor that sums to one.
+template <class T>
+at::Tensor proportions(gradients<torch_tensor<T>> const& flows) {
+  std::vector<at::Tensor> all;
+  for (auto const& each : flows)
+    if (each) all.push_back(each->get().to(at::kDouble).flatten());
+  auto const joined = at::cat(all);
+  return joined / joined.sum();
+}
+
 }  // namespace
 
 TEST_CASE("the linear student of the method's example has the scores one can work out by hand") {
@@ -143,6 +153,61 @@ TEST_CASE("frozen parameters are kept and named, shared ones are counted once") 
   for (std::int64_t b = 0; b < 3; ++b)
     expected += torch::autograd::grad({twice->forward(x.narrow(0, b, 1)).sum()}, {layer->weight})[0].square();
   CHECK(at::allclose(squares[0]->get(), expected));
+}
+
+TEST_CASE("Hessian–vector products of every parameter are those of LibTorch's own second pass back") {
+  at::manual_seed(9);
+  nn::Sequential net(nn::Conv2d(nn::Conv2dOptions(2, 4, 3).padding(1).bias(false)), nn::BatchNorm2d(4), nn::ReLU(),
+                     nn::ConvTranspose2d(nn::ConvTranspose2dOptions(4, 6, 3).stride(2).output_padding(1).bias(false)),
+                     nn::BatchNorm2d(nn::BatchNormOptions(6).affine(false)), nn::Conv2d(nn::Conv2dOptions(6, 6, 3).groups(3)),
+                     nn::ReLU(nn::ReLUOptions(true)), nn::AdaptiveAvgPool2d(2), nn::Flatten(), nn::Linear(24, 3));
+  net->to(at::kDouble);
+  torch_model<double> model(net);
+  auto const x = samples();
+  auto const parameters = model.torch_parameters();
+  gradients<torch_tensor<double>> v;
+  for (auto const& p : parameters) v.emplace_back(torch_tensor<double>(at::randn_like(p.detach())));
+  auto const half_a_square = [](auto const& said) { return cotangents<torch_tensor<double>>{said.output, std::nullopt}; };
+  for (auto const mode : {norm_mode::train, norm_mode::eval}) {
+    net->train(mode == norm_mode::train);
+    auto const g = torch::autograd::grad({net->forward(x).square().sum() * 0.5}, parameters, {}, true, true);
+    auto along = at::zeros({}, at::kDouble);
+    for (std::size_t i = 0; i < g.size(); ++i) along = along + (g[i] * v[i]->get()).sum();
+    auto const expected = torch::autograd::grad({along}, parameters);
+
+    auto t = model.forward(x, {mode});
+    auto const gradient = model.retained_backward(t, half_a_square, wanted::all);
+    for (int again = 0; again < 2; ++again) {  // the graph serves any number of directions
+      auto const found = model.hessian_vector_product(t, half_a_square, v);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        CAPTURE(i);
+        CHECK(distance(*gradient[i], g[i].detach()) < 1e-12);
+        CHECK(distance(*found[i], expected[i]) < 1e-10);
+      }
+    }
+  }
+}
+
+TEST_CASE("a teacher is asked without a graph") {
+  auto net = small_network();
+  auto recorded = true;
+  torch_model<double> watched(net, [&](at::Tensor const& in) {
+    recorded = at::GradMode::is_enabled();
+    return net->forward(in);
+  });
+  auto const x = torch_tensor<double>(samples());
+  auto const said = teacher(watched).predict(x);
+  CHECK_FALSE(recorded);
+  CHECK(said.output.get().equal(watched.forward(x).output().get()));
+  CHECK(recorded);
+}
+
+TEST_CASE("copies have storage of their own, and a tie is decided for the first class") {
+  torch_tensor<float> const t(at::ones({3}));
+  deep_copy(t).get().zero_();
+  CHECK(t.get().equal(at::ones({3})));
+  auto const decided = one_hot_of_largest(torch_tensor<float>(at::tensor({1.0f, 3.0f, 3.0f, 2.0f, 0.0f, 2.0f}).view({2, 3})));
+  CHECK(decided.get().equal(at::tensor({0.0f, 1.0f, 0.0f, 1.0f, 0.0f, 0.0f}).view({2, 3})));
 }
 
 TEST_CASE("squares per sample equal one backward per sample, for every kind of layer") {
@@ -262,13 +327,6 @@ TEST_CASE("synaptic flow that overflows float comes back into range, in the same
     at::NoGradGuard const plain;
     for (auto& p : net->parameters()) p.copy_(at::randn_like(p).mul(1.2));
   }
-  auto const proportions = [](auto const& flows) {
-    std::vector<at::Tensor> all;
-    for (auto const& each : flows)
-      if (each) all.push_back(each->get().to(at::kDouble).flatten());
-    auto const joined = at::cat(all);
-    return joined / joined.sum();
-  };
   torch_model single(net);
   auto const narrow = proportions(single.synaptic_flow({1, 64}));
   net->to(at::kDouble);
@@ -278,8 +336,28 @@ TEST_CASE("synaptic flow that overflows float comes back into range, in the same
   CHECK(at::allclose(narrow, proportions(flows), 1e-4, 0));
 }
 
+TEST_CASE("in float, synflow prunes a ResNet-56 whose flow overflows float, to the exact count") {
+  at::manual_seed(4);
+  auto const net = std::make_shared<torch_modules::resnet>(56, std::array<std::int64_t, 3>{16, 32, 64});
+  torch_model single(net);
+  auto const [masks, report] = prune<synflow>(single, shape{3, 32, 32}, {.budget = sparsity{0.99}, .rounds = 5});
+  std::size_t kept = 0, total = 0;
+  for (auto const& m : masks) kept += m.count(), total += m.size();
+  CHECK(kept == static_cast<std::size_t>(0.01 * static_cast<double>(total) + 0.5));
+
+  auto const narrow = proportions(single.synaptic_flow({1, 3, 32, 32}));
+  net->to(at::kDouble);
+  torch_model<double> wide(net);
+  auto const flows = wide.synaptic_flow({1, 3, 32, 32});
+  CHECK(flows[0]->get().max().item<double>() > 3.5e38);
+  CHECK(narrow.isfinite().all().item<bool>());
+  CHECK((narrow - proportions(flows)).abs().sum().item<double>() < 1e-3);
+}
+
 TEST_CASE_TEMPLATE("selection on the device keeps the same bits as on the host", T, float, double) {
   at::manual_seed(11);
+  auto const on_device = &lnpt::detail::keep_largest_on_device<T>;
+  auto const on_host = &lnpt::detail::keep_largest_on_host<T>;
   std::vector<scored<torch_tensor<T>>> scores;
   auto const type = torch_tensor<T>::scalar_type;
   for (std::int64_t const size : {1, 63, 64, 65, 1000, 5000}) {
@@ -301,15 +379,18 @@ TEST_CASE_TEMPLATE("selection on the device keeps the same bits as on the host",
         parts.push_back({p.scores, (m++)->words(), among ? among->words() : std::span<mask::word const>{}});
       }
       REQUIRE(keep_largest<T>(parts, n, end).empty());
+      CHECK(on_device(all, n, end, nullptr) == expected);
       CHECK(keep_largest(all, n, end) == expected);
       if (n == 3000) survivors = {};
     }
   auto const first = keep_largest(all, 3000);
-  auto const second = keep_largest(all, 1200, rank::highest, &first);
-  CHECK(second == keep_largest(all, 1200));
-  CHECK(says(words_of([&] { (void)keep_largest(all, 3001, rank::highest, &first); }), "cannot keep 3001 of 3000"));
+  for (auto const& select : {on_device, on_host}) {
+    CHECK(select(all, 1200, rank::highest, &first) == keep_largest(all, 1200));
+    CHECK(says(words_of([&] { (void)select(all, 3001, rank::highest, &first); }), "cannot keep 3001 weights: 3000 survived"));
+  }
   scores[2].values = torch_tensor<T>(at::full({64}, std::numeric_limits<T>::infinity(), type));
-  CHECK(says(words_of([&] { (void)keep_largest(all, 5); }), "64 of 64 in p64"));
+  for (auto const& select : {on_device, on_host})
+    CHECK(says(words_of([&] { (void)select(all, 5, rank::highest, nullptr); }), "64 of 64 in p64"));
 }
 
 TEST_CASE("a script is scored as the module it stands for") {

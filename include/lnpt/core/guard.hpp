@@ -28,10 +28,7 @@ class restoring_guard {
     tensor_type saved;
   };
 
-  void keep(parameter<tensor_type> const& p) {
-    auto const values = values_of(*p.value);  // through values: a handle type would share its storage with the copy
-    kept_.push_back({p.value, make_tensor<tensor_type>(shape_of(*p.value), values, *p.value)});
-  }
+  void keep(parameter<tensor_type> const& p) { kept_.push_back({p.value, deep_copy(*p.value)}); }
 
   std::vector<entry> kept_;
 };

@@ -24,6 +24,7 @@ namespace lnpt {
 ///     static std::span<value_type const> view(T const&);        host memory, row-major: spares the copies
 ///     static std::span<value_type>       view(T&);
 ///     static void assign(T& into, T const& from);               in place, for handles that share storage
+///     static T    deep_copy(T const&);                          storage of its own, for handles that share it
 ///     static T    empty(shape const&);                          values unspecified: spares a copy
 ///     static T    rows(T const&, std::size_t begin, std::size_t end);   a range of the first axis
 ///     exp, log_softmax, row_sum, one_hot, sum                   see loss/functions.hpp: what differentiable losses use
@@ -85,6 +86,15 @@ template <tensor T>
 template <tensor T>
 [[nodiscard]] T make_tensor(shape const& extents, std::span<value_type<T> const> values, T const& near) {
   return tensor_traits<T>::make(extents, values, near);
+}
+
+/// A copy with storage of its own, where the tensor is; through host memory unless the tensor type can do better.
+template <tensor T>
+[[nodiscard]] T deep_copy(T const& t) {
+  if constexpr (requires { tensor_traits<T>::deep_copy(t); })
+    return tensor_traits<T>::deep_copy(t);
+  else
+    return make_tensor<T>(shape_of(t), values_of(t), t);
 }
 
 /// Writes `from` into `into`, keeping the storage that others may share.

@@ -2,7 +2,8 @@
 /// The functions that losses are written in, over tensors and over duals of tensors.
 ///
 /// A tensor type takes part by static members of `tensor_traits`: `exp(t)`, `log_softmax(t)` over the last axis of [B, K],
-/// `row_sum(t)` (each row's sum, repeated over the row), `one_hot(labels, like)`, `sum(t)` as a double, `argmax(t)` per row.
+/// `row_sum(t)` (each row's sum, repeated over the row), `one_hot(labels, like)`, `sum(t)` as a double, `argmax(t)` per row; and, where
+/// labels are better not brought to the host, `one_hot_of_largest(t)`.
 /// (Traits and not argument-dependent lookup: tensor libraries have functions of these names with other signatures.)
 #include <cstdint>
 #include <optional>
@@ -40,6 +41,14 @@ template <loss_tensor T>
 template <loss_tensor T>
 [[nodiscard]] T one_hot(std::vector<std::int64_t> const& labels, T const& like) {
   return tensor_traits<T>::one_hot(labels, like);
+}
+/// 1 at the largest value of each row (a tie: the first), 0 elsewhere.
+template <loss_tensor T>
+[[nodiscard]] T one_hot_of_largest(T const& t) {
+  if constexpr (requires { tensor_traits<T>::one_hot_of_largest(t); })
+    return tensor_traits<T>::one_hot_of_largest(t);
+  else
+    return one_hot(tensor_traits<T>::argmax(t), t);
 }
 template <loss_tensor T>
 [[nodiscard]] double total(T const& t) {

@@ -15,14 +15,13 @@ struct pseudo_label {
 
   template <class T>
   [[nodiscard]] double value(prediction<T> const& student, target<T> const& held) const {
-    auto const labels = decisions(student.output, *held.teacher);
-    return cross_entropy{temperature}.value(student, target<T>{.labels = &labels});
+    return detail::soft_cross_entropy(student.output, decisions(student.output, *held.teacher), temperature);
   }
 
   template <class V>
   [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& held) const {
-    auto const labels = decisions(detail::value_of(student.output), *held.teacher);
-    return cross_entropy{temperature}.cotangent(student, target<primal_t<V>>{.labels = &labels});
+    V const decided(decisions(detail::value_of(student.output), *held.teacher));
+    return {detail::soft_cross_entropy_cotangent(student.output, decided, temperature), std::nullopt};
   }
 
   template <class T>
@@ -31,10 +30,11 @@ struct pseudo_label {
   }
 
  private:
+  /// Where the tensors are: a training step on a device does not wait for the host.
   template <class T>
-  [[nodiscard]] static std::vector<std::int64_t> decisions(T const& student, prediction<T> const& teacher) {
+  [[nodiscard]] static T decisions(T const& student, prediction<T> const& teacher) {
     detail::check_same_shape("logits", student, teacher.output);
-    return tensor_traits<T>::argmax(teacher.output);
+    return one_hot_of_largest(teacher.output);
   }
 };
 

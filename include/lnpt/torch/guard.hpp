@@ -3,8 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include <lnpt/core/normalization.hpp>
-#include <lnpt/torch/module_tree.hpp>
+#include <lnpt/torch/norm_constants.hpp>
 
 namespace lnpt::detail {
 
@@ -27,9 +26,6 @@ class storage_guard {
  private:
   std::vector<std::pair<at::Tensor, at::Tensor>> replaced_;
 };
-
-/// The mean and variance that each norm layer used; empty where they are the layers' own.
-using norm_constants = std::vector<std::pair<at::Tensor, at::Tensor>>;
 
 /// Gives each norm layer these constants while it lives: in the forward pass, and in every pass back through it.
 class norm_guard {

@@ -37,21 +37,23 @@ void for_each_state_tensor(torch::optim::OptimizerParamState& state, Visit visit
   }
 }
 
-/// The state of one parameter: LibTorch's table is keyed by its address, as a pointer or in words, by version.
+/// What LibTorch's table of states is keyed by: the address of a parameter, as a pointer or in words, by version.
 template <class Table>
-[[nodiscard]] torch::optim::OptimizerParamState* state_of(Table& table, at::Tensor const& parameter) {
-  using key = typename Table::key_type;
-  auto const find = [&](key const& k) {
-    auto const found = table.find(k);
-    return found == table.end() ? nullptr : found->second.get();
-  };
-  if constexpr (std::is_pointer_v<key>) {
-    return find(parameter.unsafeGetTensorImpl());
+[[nodiscard]] typename Table::key_type state_key(Table const&, at::Tensor const& parameter) {
+  if constexpr (std::is_pointer_v<typename Table::key_type>) {
+    return parameter.unsafeGetTensorImpl();
   } else {
     std::ostringstream address;
     address << parameter.unsafeGetTensorImpl();
-    return find(address.str());
+    return address.str();
   }
+}
+
+/// The state of one parameter; null before its first step.
+template <class Table>
+[[nodiscard]] torch::optim::OptimizerParamState* state_of(Table& table, at::Tensor const& parameter) {
+  auto const found = table.find(state_key(table, parameter));
+  return found == table.end() ? nullptr : found->second.get();
 }
 
 }  // namespace detail

@@ -1,7 +1,8 @@
 #pragma once
-/// The n best scores of tensors, selected on their device: only histograms and the bits of the masks travel to the host.
+/// The n best scores of tensors, selected where they are: from a device only histograms and the bits of the masks travel to the host.
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -12,7 +13,7 @@
 #include <vector>
 
 #include <lnpt/core/error.hpp>
-#include <lnpt/mask/ranking.hpp>
+#include <lnpt/mask/strategy.hpp>
 #include <lnpt/score.hpp>
 #include <lnpt/torch/tensor.hpp>
 
@@ -86,47 +87,75 @@ inline void write_bits(at::Tensor const& kept, std::span<mask::word> words) {
   std::memcpy(words.data(), bytes.data_ptr(), words.size_bytes());
 }
 
-}  // namespace detail
-
-/// Masks that keep the n best of all scores, where the scores are: the larger first (the smaller for `rank::lowest`), among equal
-/// scores (−0 equals +0) the one that comes first by parameter and index. The same bits as the selection on the host.
-///
-/// `survivors`: only these are ranked and may stay. Throws on NaN and infinite scores. Memory: about three times the scores.
+/// On any device, by histograms of the digits of all scores. Memory: about three times the scores.
 template <std::floating_point Scalar>
-[[nodiscard]] mask_set keep_largest(std::span<scored<torch_tensor<Scalar>> const> scores, std::size_t n, rank end = rank::highest,
-                                    mask_set const* survivors = nullptr) {
-  using order = detail::device_order<Scalar>;
+[[nodiscard]] mask_set keep_largest_on_device(std::span<scored<torch_tensor<Scalar>> const> scores, std::size_t n,
+                                              rank end = rank::highest, mask_set const* survivors = nullptr) {
+  using order = device_order<Scalar>;
   constexpr auto lowest = std::numeric_limits<typename order::key>::min();  // below every score: takes no part
   mask_set masks;
   if (scores.empty()) return masks;
-  detail::require_finite_scores(scores);
+  require_finite_scores(scores);
 
   std::vector<at::Tensor> parts;
   std::size_t ranked = 0;
   for (auto const& each : scores) {
     auto keys = order::keys(each.values.get(), end);
     auto const* const among = survivors ? survivors->find(each.name) : nullptr;
-    if (among) keys.masked_fill_(detail::pruned_places(*among, keys).flatten(), lowest);
+    if (among) keys.masked_fill_(pruned_places(*among, keys).flatten(), lowest);
     ranked += among ? among->count() : size_of(each.values);
     parts.push_back(std::move(keys));
   }
-  if (n > ranked) fail("cannot keep ", n, " of ", ranked, " ranked scores: ask for at most ", ranked);
+  if (n > ranked)
+    fail("cannot keep ", n, " weights: ", ranked, " survived the earlier rounds; ask for a density that does not rise");
 
   auto const all = at::cat(parts);
   auto kept = at::zeros_like(all, all.options().dtype(at::kBool));
   if (n > 0) {
-    auto const [threshold, available] = detail::nth_largest<order>(all, static_cast<std::int64_t>(n));
+    auto const [threshold, available] = nth_largest<order>(all, static_cast<std::int64_t>(n));
     auto const ties = all.eq(threshold);
     kept = all.gt(threshold).logical_or_(ties.logical_and(ties.cumsum(0).le(available)));
   }
   std::int64_t first = 0;
   for (auto const& each : scores) {
     mask written(each.name, shape_of(each.values), false);
-    detail::write_bits(kept.narrow(0, first, each.values.get().numel()), written.words());
+    write_bits(kept.narrow(0, first, each.values.get().numel()), written.words());
     masks.add(std::move(written));
     first += each.values.get().numel();
   }
   return masks;
+}
+
+/// In host memory, by the core's own selection, which reads the scores little more than once.
+template <std::floating_point Scalar>
+[[nodiscard]] mask_set keep_largest_on_host(std::span<scored<torch_tensor<Scalar>> const> scores, std::size_t n, rank end,
+                                            mask_set const* survivors) {
+  std::vector<at::Tensor> held;
+  std::vector<scored_parameter<Scalar>> parameters;
+  for (auto const& each : scores) {
+    auto const& values = held.emplace_back(each.values.get().detach().contiguous());
+    parameters.push_back({each.name, shape_of(each.values), std::span(values.template data_ptr<Scalar>(), size_of(each.values)),
+                          each.is, each.output_axis});
+  }
+  mask_set masks;
+  auto const ranking =
+      weight_ranking<Scalar>(parameters, selection{.keep = density{1.0}, .survivors = survivors, .end = end}, masks);
+  keep_ranked(ranking, n, std::vector<std::size_t>(parameters.size()), end);
+  return masks;
+}
+
+}  // namespace detail
+
+/// Masks that keep the n best of all scores, where the scores are: the larger first (the smaller for `rank::lowest`), among equal
+/// scores (−0 equals +0) the one that comes first by parameter and index. The same bits on every device.
+///
+/// `survivors`: only these are ranked and may stay. Throws on NaN and infinite scores.
+template <std::floating_point Scalar>
+[[nodiscard]] mask_set keep_largest(std::span<scored<torch_tensor<Scalar>> const> scores, std::size_t n, rank end = rank::highest,
+                                    mask_set const* survivors = nullptr) {
+  auto const on_host = std::all_of(scores.begin(), scores.end(), [](auto const& each) { return each.values.get().is_cpu(); });
+  return on_host ? detail::keep_largest_on_host(scores, n, end, survivors)
+                 : detail::keep_largest_on_device(scores, n, end, survivors);
 }
 
 }  // namespace lnpt

@@ -3,12 +3,10 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <vector>
 
-#include <lnpt/torch/graph.hpp>
-#include <lnpt/torch/guard.hpp>
+#include <lnpt/torch/forward.hpp>
 
 namespace lnpt::detail {
 
@@ -19,9 +17,7 @@ namespace lnpt::detail {
 /// overflows, a small k brings every intermediate value back into range; where the network turns out not to be homogeneous, or k is
 /// not enough, the flow is computed in double.
 struct flow_network {
-  model_layout const& layout;
-  module_tree const& tree;
-  std::function<at::Tensor(at::Tensor const&)> logits;
+  torch_network const& network;
   std::vector<at::Tensor> weights;
 
   /// ∂R/∂|θ| up to one common positive factor; undefined where R does not depend on a weight.
@@ -41,18 +37,19 @@ struct flow_network {
   [[nodiscard]] static bool is_shift(role is) { return is == role::bias || is == role::norm_shift; }
 
   void replace(storage_guard& storage, at::Tensor const& tensor, at::ScalarType type, double factor) const {
-    storage.replace(tensor, tensor.detach().to(type).abs().mul(factor));
+    auto const absolute = tensor.detach().to(type).abs();
+    storage.replace(tensor, factor == 1.0 ? absolute : absolute.mul(factor));
   }
 
   /// Calls `use(R's input)` with everything by its absolute value and all shifts times 2ᵏ.
   template <class Use>
   auto with_absolute_values(std::vector<std::int64_t> const& sizes, at::ScalarType type, int exponent, Use use) const {
     auto const factor = std::ldexp(1.0, exponent);
-    mode_guard const modes(tree, /*train_norms=*/false);
+    mode_guard const modes(network.tree, /*train_norms=*/false);
     storage_guard storage;
-    for (auto const* group : {&layout.parameters, &layout.frozen})
+    for (auto const* group : {&network.layout.parameters, &network.layout.frozen})
       for (auto const& p : *group) replace(storage, p.value, type, is_shift(p.is) ? factor : 1.0);
-    for (auto const& norm : layout.norms) {
+    for (auto const& norm : network.layout.norms) {
       replace(storage, norm.mean, type, factor);
       replace(storage, norm.variance, type, 1.0);
     }
@@ -62,9 +59,9 @@ struct flow_network {
   [[nodiscard]] std::vector<at::Tensor> flow_at(std::vector<std::int64_t> const& sizes, at::ScalarType type, int exponent) const {
     return with_absolute_values(sizes, type, exponent, [&](at::Tensor const& x) {
       at::AutoGradMode const recording(true);
-      auto const output = logits(x);
+      auto const output = network.logits(x);
       graph_roots roots;
-      roots.add(output, at::full_like(output, std::ldexp(1.0, exponent)).detach());
+      roots.add(output, at::full_like(output, std::ldexp(0.5, exponent)).detach());  // the mean of the two
       return differentiate(roots, weights);
     });
   }
@@ -73,7 +70,7 @@ struct flow_network {
   [[nodiscard]] bool homogeneous(std::vector<std::int64_t> const& sizes, at::ScalarType type) const {
     at::NoGradGuard const plain;
     auto const output_at = [&](int exponent) {
-      return with_absolute_values(sizes, type, exponent, [&](at::Tensor const& x) { return logits(x); });
+      return with_absolute_values(sizes, type, exponent, [&](at::Tensor const& x) { return network.logits(x); });
     };
     return output_at(-100).mul(4.0).equal(output_at(-98));
   }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -33,12 +34,15 @@ struct torch_convolution {
   std::int64_t groups = 1;
 };
 
+/// A node of the graph as this LibTorch holds it: by a std::shared_ptr, or since 2.15 by a c10::intrusive_ptr.
+using node_pointer = std::remove_cvref_t<decltype(std::declval<at::Tensor const&>().grad_fn())>;
+
 /// One place where a weight met its input. `node` is where the gradient of the output arrives, also when the output is later changed
 /// in place.
 struct weight_use {
   at::Tensor operand, input;                       ///< the weight, or a transposed view of it
   std::unique_ptr<torch_convolution> convolution;  ///< null: a linear layer
-  std::shared_ptr<torch::autograd::Node> node = nullptr;
+  node_pointer node = {};
   std::uint32_t output_number = 0;
 
   /// Whether it is this parameter that met the input. LibTorch's linear layers multiply by a transposed view.
@@ -77,9 +81,6 @@ class forward_tap {
 
   [[nodiscard]] std::vector<weight_use>& uses() { return uses_; }
 
-  /// Where a pass back took the gradient of a convolution's input: there `input` is the gradient of the output, `node` the gradient.
-  [[nodiscard]] std::vector<weight_use>& reversals() { return reversals_; }
-
   /// Throws where the module did not do as it was told; callbacks cannot.
   void check() const {
     if (!complaint_.empty()) fail(complaint_);
@@ -87,9 +88,8 @@ class forward_tap {
 
  private:
   struct pending_use : at::ObserverContext {
-    explicit pending_use(weight_use u, bool r = false) : use(std::move(u)), reversal(r) {}
+    explicit pending_use(weight_use u) : use(std::move(u)) {}
     weight_use use;
-    bool reversal;
   };
 
   static forward_tap*& current() {
@@ -118,20 +118,12 @@ class forward_tap {
                      std::make_unique<torch_convolution>(torch_convolution{inputs[3].toIntVector(), inputs[4].toIntVector(),
                                                                            inputs[5].toIntVector(), inputs[7].toIntVector(),
                                                                            inputs[6].toBool(), inputs[8].toInt()})});
-    else if (name == "aten::convolution_backward")
-      return std::make_unique<pending_use>(
-          weight_use{inputs[2].toTensor(), inputs[0].toTensor(),
-                     std::make_unique<torch_convolution>(torch_convolution{inputs[4].toIntVector(), inputs[5].toIntVector(),
-                                                                           inputs[6].toIntVector(), inputs[8].toIntVector(),
-                                                                           inputs[7].toBool(), inputs[9].toInt()})},
-          /*reversal=*/true);
     return nullptr;
   }
 
   static void on_end(at::RecordFunction const& call, at::ObserverContext* context) {
     if (context == nullptr || call.outputs().empty()) return;
     auto& use = static_cast<pending_use*>(context)->use;
-    if (static_cast<pending_use*>(context)->reversal) return current()->see_reversal(std::move(use), call.outputs());
     auto const output = call.outputs()[0].toTensor();
     use.node = output.grad_fn();
     use.output_number = static_cast<std::uint32_t>(output.output_nr());
@@ -140,12 +132,6 @@ class forward_tap {
     for (auto const& each : seen)
       if (use.node && each.node == use.node) return;
     seen.push_back(std::move(use));
-  }
-
-  void see_reversal(weight_use use, std::vector<at::IValue> const& outputs) {
-    for (auto const& each : outputs)
-      if (each.isTensor() && each.toTensor().defined() && each.toTensor().grad_fn()) use.node = each.toTensor().grad_fn();
-    if (use.node) reversals_.push_back(std::move(use));
   }
 
   void see_batch_norm(c10::ArrayRef<at::IValue const> inputs) {
@@ -176,7 +162,7 @@ class forward_tap {
   std::vector<int> uses_of_norm_;
   std::optional<bool> expects_training_;
   bool own_moments_;
-  std::vector<weight_use> uses_, reversals_;
+  std::vector<weight_use> uses_;
   std::string complaint_;
   forward_tap* outer_;
   at::CallbackHandle handle_;

@@ -13,7 +13,7 @@
 #include <lnpt/core/batch.hpp>
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/tensor.hpp>
-#include <lnpt/mask/mask_set.hpp>
+#include <lnpt/mask/apply.hpp>
 
 namespace lnpt {
 
@@ -91,6 +91,7 @@ struct tensor_traits<torch_tensor<Scalar>> {
   static tensor make(lnpt::shape const& extents, std::span<Scalar const> values, tensor const& near = {}) {
     return detail::to_device(values, detail::torch_sizes(extents), near.get());
   }
+  static tensor deep_copy(tensor const& t) { return t.get().detach().clone(); }
   static void assign(tensor& into, tensor const& from) {
     at::NoGradGuard const plain;
     auto target = into.get();
@@ -99,6 +100,11 @@ struct tensor_traits<torch_tensor<Scalar>> {
   static void apply_mask(tensor& into, mask const& kept) {
     at::NoGradGuard const plain;
     auto target = into.get();
+    if (target.is_cpu() && target.is_contiguous()) {
+      lnpt::apply(kept, std::span(target.template data_ptr<Scalar>(), size(into)));
+      target.unsafeGetTensorImpl()->bump_version();  // graphs that hold the old values learn of it
+      return;
+    }
     target.masked_fill_(detail::pruned_places(kept, target), 0.0);
   }
   static tensor rows(tensor const& t, std::size_t begin, std::size_t end) {
@@ -114,6 +120,10 @@ struct tensor_traits<torch_tensor<Scalar>> {
     auto const count = static_cast<std::int64_t>(labels.size());
     auto const index = detail::to_device(std::span(labels), {count, 1}, like.get());
     return at::zeros(like.get().sizes(), like.get().options()).scatter_(1, index, 1.0);
+  }
+  static tensor one_hot_of_largest(tensor const& t) {
+    auto const values = t.get().detach();
+    return at::zeros_like(values).scatter_(-1, values.argmax(-1, /*keepdim=*/true), 1.0);
   }
   static std::vector<std::int64_t> argmax(tensor const& t) {
     auto const largest = t.get().detach().argmax(-1).to(at::kCPU).contiguous();

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include <lnpt/backend/cpu/array.hpp>
 #include <lnpt/mask/mask_set.hpp>
 #include <lnpt/torch/autocast.hpp>
 #include <lnpt/torch/checkpoint.hpp>
@@ -47,8 +49,10 @@ class training_guard {
 
 template <image_source Images>
 [[nodiscard]] torch_tensor<float> images_on(at::Device device, Images const& images, batch_plan const& plan) {
+  auto const pinned = at::TensorOptions().pinned_memory(device.is_cuda());  // from there a copy does not make the host wait
   auto const host = at::empty({static_cast<std::int64_t>(plan.images.size()), static_cast<std::int64_t>(images.channels),
-                               static_cast<std::int64_t>(images.height), static_cast<std::int64_t>(images.width)});
+                               static_cast<std::int64_t>(images.height), static_cast<std::int64_t>(images.width)},
+                              pinned);
   auto const size = images.channels * images.height * images.width;
   for (std::size_t b = 0; b < plan.images.size(); ++b)
     apply(plan.how.empty() ? no_augmentation() : plan.how[b], images, plan.images[b],
@@ -71,7 +75,7 @@ std::optional<double> torch_gradients(torch_model<float>& model, Images const& i
   std::optional<prediction<T>> taught;
   std::vector<std::int64_t> labels;
   if constexpr (Loss::needs.teacher) {
-    at::NoGradGuard const plain;
+    at::NoGradGuard const plain;  // a guide may be anyone's
     taught = ask(guide, input, plan, epoch);
   }
   if constexpr (Loss::needs.labels) labels = gather_labels(images, plan.images);
@@ -114,20 +118,44 @@ double torch_epoch(torch_model<float>& model, masked_optimizer& optimizer, Image
   return total / static_cast<double>(looks);
 }
 
-/// The fraction of images whose label the model decides for, in eval mode and without a graph.
+/// The fraction of images whose label the model decides for, in eval mode.
 template <labelled_images Images>
 [[nodiscard]] double torch_accuracy(torch_model<float>& model, Images const& images) {
-  at::NoGradGuard const plain;
   auto const device = model.torch_parameters().front().device();
   std::size_t right = 0;
   for (std::size_t begin = 0; begin < images.size(); begin += evaluation_batch) {
     batch_plan plan;
     for (auto i = begin; i < std::min(begin + evaluation_batch, images.size()); ++i) plan.images.push_back(i);
-    auto const trace = model.forward(images_on(device, images, plan), normalization{norm_mode::eval});
-    auto const said = tensor_traits<torch_tensor<float>>::argmax(trace.output());
+    auto const said =
+        tensor_traits<torch_tensor<float>>::argmax(model.predict(images_on(device, images, plan), {norm_mode::eval}).output);
     for (std::size_t b = 0; b < said.size(); ++b) right += said[b] == images.labels[plan.images[b]];
   }
   return images.size() == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(images.size());
+}
+
+/// The momentum of every parameter, on the host; zeros where there was no step.
+[[nodiscard]] inline std::vector<cpu::array<float>> velocity_of(torch::optim::SGD& sgd, torch_model<float> const& model) {
+  std::vector<cpu::array<float>> velocity;
+  for (auto const& tensor : model.torch_parameters()) {
+    auto* const state = static_cast<torch::optim::SGDParamState*>(state_of(sgd.state(), tensor));
+    auto const moving = state && state->momentum_buffer().defined();
+    torch_tensor<float> const values(moving ? state->momentum_buffer() : at::zeros_like(tensor));
+    velocity.push_back(convert<cpu::array<float>>(values, {}));
+  }
+  return velocity;
+}
+
+inline void set_velocity(torch::optim::SGD& sgd, torch_model<float> const& model,
+                         std::vector<cpu::array<float>> const& velocity) {
+  auto const tensors = model.torch_parameters();
+  if (velocity.size() != tensors.size())
+    fail("there is momentum for ", velocity.size(), " parameters but the model has ", tensors.size(),
+         ": go on with the state that training this model gave");
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    auto state = std::make_unique<torch::optim::SGDParamState>();
+    state->momentum_buffer(convert<torch_tensor<float>>(velocity[i], torch_tensor<float>(tensors[i])).get());
+    sgd.state()[state_key(sgd.state(), tensors[i])] = std::move(state);
+  }
 }
 
 }  // namespace detail
@@ -136,10 +164,11 @@ template <labelled_images Images>
 ///
 /// Label-free where the loss is: labels are then never read, but for the accuracy on `test`, taken after every epoch. Every draw is a
 /// function of (seed, epoch, image) or of a generator that the checkpoint holds, so that a run resumed from it equals the run not
-/// interrupted. Xiao et al. 2024, arXiv:2403.12690, Algorithm 1.
+/// interrupted; so does one that goes on from `state`, where the module has no dropout. Xiao et al. 2024, arXiv:2403.12690, Algorithm 1.
 template <class Images, class Guide, class Loss>
 train_state train(torch_model<float>& student, mask_set const& masks, Images const& images, Images const& test,
-                  Guide const& guide, Loss const& loss, torch_train_options const& options, train_observer const& observer = {}) {
+                  Guide const& guide, Loss const& loss, torch_train_options const& options, train_state state,
+                  train_observer const& observer = {}) {
   static_assert(!Loss::needs.teacher || !std::same_as<Guide, no_guide>,
                 "lnpt: this loss compares against a teacher, and there is none. Pass teacher{model} or a teacher cache, or train "
                 "on labels with "
@@ -150,7 +179,7 @@ train_state train(torch_model<float>& student, mask_set const& masks, Images con
   auto const settings =
       torch::optim::SGDOptions(options.learning_rate).momentum(options.momentum).weight_decay(options.weight_decay);
   torch::optim::SGD sgd(student.torch_parameters(), settings);
-  train_state state;
+  if (!state.velocity.empty()) detail::set_velocity(sgd, student, state.velocity);
   if (!options.checkpoint.empty() && std::filesystem::exists(options.checkpoint))
     state = load_checkpoint(options.checkpoint, student, sgd);
   masked_optimizer optimizer(sgd, student, masks);
@@ -159,10 +188,18 @@ train_state train(torch_model<float>& student, mask_set const& masks, Images con
     ++state.epoch;
     state.last_accuracy = detail::torch_accuracy(student, test);
     state.best_accuracy = std::max(state.best_accuracy, state.last_accuracy);
+    state.velocity = detail::velocity_of(sgd, student);
     if (!options.checkpoint.empty()) save_checkpoint(options.checkpoint, student, sgd, state);
     if (observer.on_epoch) observer.on_epoch(state);
   }
   return state;
+}
+
+/// The same from the beginning, or from the checkpoint of the options.
+template <class Images, class Guide, class Loss>
+train_state train(torch_model<float>& student, mask_set const& masks, Images const& images, Images const& test,
+                  Guide const& guide, Loss const& loss, torch_train_options const& options, train_observer const& observer = {}) {
+  return train(student, masks, images, test, guide, loss, options, train_state{}, observer);
 }
 
 }  // namespace lnpt
