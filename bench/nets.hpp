@@ -1,8 +1,11 @@
 #pragma once
 /// The networks and batches that the benchmarks run on.
 #include <string>
+#include <vector>
 
 #include <lnpt/lnpt.hpp>
+
+#include "sizes.hpp"
 
 namespace bench_nets {
 
@@ -17,13 +20,24 @@ lnpt::network<Backend> make(std::string const& name, std::uint64_t seed) {
   lnpt::fail("no bench network is called ", name);
 }
 
+/// Normal numbers.
+inline array noise(lnpt::shape const& extents, std::uint64_t seed) {
+  auto values = lnpt::cpu::uninitialized<float>(extents);
+  for (std::size_t i = 0; i < values.size(); ++i) values.data()[i] = static_cast<float>(lnpt::normal(seed, i).first);
+  return values;
+}
+
 /// Normal pixels and cycling labels.
-inline lnpt::labelled_batch<array> labelled(std::size_t samples) {
-  auto input = lnpt::cpu::uninitialized<float>({samples, 3, 32, 32});
-  for (std::size_t i = 0; i < input.size(); ++i) input.data()[i] = static_cast<float>(lnpt::normal(7, i).first);
+inline lnpt::labelled_batch<array> labelled_noise(std::size_t samples) {
   std::vector<std::int64_t> labels(samples);
   for (std::size_t i = 0; i < samples; ++i) labels[i] = static_cast<std::int64_t>(i % 10);
-  return {std::move(input), std::move(labels)};
+  return {noise({samples, 3, 32, 32}, 7), std::move(labels)};
+}
+
+/// What some teacher said of as many samples: no network runs for it.
+inline lnpt::known_predictions<array> taught(lnpt::network<lnpt::cpu::backend<float>>& net, std::size_t samples) {
+  auto const classifier = lnpt::shape_of(*(net.parameters().end() - 2)->value);
+  return lnpt::known_predictions<array>({noise({samples, classifier[0]}, 8), noise({samples, classifier[1]}, 9)});
 }
 
 }  // namespace bench_nets

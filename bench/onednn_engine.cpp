@@ -1,4 +1,4 @@
-/// The same rows as the CPU engine's, with oneDNN's convolutions.
+/// The same passes as the CPU engine's, with oneDNN's convolutions.
 #include <lnpt/onednn.hpp>
 
 #include "rows.hpp"
@@ -6,7 +6,7 @@
 namespace {
 
 bool const registered = [] {
-  bench_nets::register_rows<lnpt::onednn::backend<float>>("onednn/");
+  bench_nets::register_passes<lnpt::onednn::backend<float>>("onednn/");
   return true;
 }();
 

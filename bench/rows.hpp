@@ -16,65 +16,60 @@ namespace bench_nets {
 
 using namespace lnpt;
 
-inline constexpr std::size_t batch_size = 100;
-
-/// One forward and one backward pass under cross-entropy: the unit of every other row.
-template <class Backend>
-void forward_backward(benchmark::State& state, std::string const& name, std::size_t samples, int threads) {
-  oneapi::tbb::global_control const limit(oneapi::tbb::global_control::max_allowed_parallelism,
-                                          static_cast<std::size_t>(threads));
-  auto net = make<Backend>(name, 1);
-  auto const batch = labelled(samples);
-  for (auto _ : state) {
-    auto const trace = net.forward(batch.input, {norm_mode::train});
-    auto const slope = cross_entropy{}.cotangent(prediction_of(net, trace), target<array>{&batch.labels});
-    benchmark::DoNotOptimize(net.backward(trace, slope, wanted::all));
-  }
-}
-
-/// A criterion's scores, teacher outputs at hand.
-template <class Criterion, class Backend>
-void score_row(benchmark::State& state, std::string const& name) {
-  auto net = make<Backend>(name, 1);
-  auto teacher_net = make<Backend>(name, 2);
-  auto const batch = labelled(batch_size);
-  teacher const live(teacher_net);
-  known_predictions const guide(live.predict(batch.input));
-  for (auto _ : state) benchmark::DoNotOptimize(score<Criterion>(net, batch, guide, score_options{}));
-}
-
-/// SynFlow as published: 100 rounds on the exponential schedule, masks included.
-template <class Backend>
-void synflow_row(benchmark::State& state, std::string const& name) {
-  auto net = make<Backend>(name, 1);
-  for (auto _ : state) benchmark::DoNotOptimize(prune<synflow>(net, {3, 32, 32}, {.budget = sparsity{0.99}}));
-}
-
-inline void row(std::string const& name, std::function<void(benchmark::State&)> body) {
+/// A row of `passes` timed passes: a fixed number, so that a run takes the same time everywhere.
+inline void row(std::string const& name, int passes, std::function<void(benchmark::State&)> body) {
   benchmark::RegisterBenchmark(name.c_str(), std::move(body))
+      ->Iterations(passes)
       ->UseRealTime()
       ->MeasureProcessCPUTime()
       ->Unit(benchmark::kMillisecond);
 }
 
+/// Times `pass` after one untimed call, which allocates.
+template <class Pass>
+void time_passes(benchmark::State& state, Pass const& pass) {
+  pass();
+  for (auto _ : state) pass();
+}
+
+/// One forward and one backward pass under cross-entropy: the unit of every other row.
+template <class Backend>
+auto forward_backward(network<Backend>& net, labelled_batch<array> const& batch) {
+  auto const trace = net.forward(batch.input, {norm_mode::train});
+  auto const slope = cross_entropy{}.cotangent(prediction_of(net, trace), target<array>{&batch.labels});
+  return net.backward(trace, slope, wanted::all);
+}
+
+template <class Backend>
+void forward_backward_row(benchmark::State& state, std::string const& name, std::size_t samples, std::size_t threads) {
+  oneapi::tbb::global_control const limit(oneapi::tbb::global_control::max_allowed_parallelism, threads);
+  auto net = make<Backend>(name, 1);
+  auto const batch = labelled_noise(samples);
+  time_passes(state, [&] { benchmark::DoNotOptimize(forward_backward(net, batch)); });
+}
+
+/// A criterion's scores, teacher outputs at hand.
+template <class Criterion>
+void score_row(benchmark::State& state, std::string const& name) {
+  auto net = make<>(name, 1);
+  auto const batch = labelled_noise(batch_size);
+  auto const guide = taught(net, batch_size);
+  time_passes(state, [&] { benchmark::DoNotOptimize(score<Criterion>(net, batch, guide, score_options{})); });
+}
+
+/// SynFlow as published: 100 rounds on the exponential schedule, masks included.
+inline void synflow_row(benchmark::State& state, std::string const& name) {
+  auto net = make<>(name, 1);
+  for (auto _ : state) benchmark::DoNotOptimize(prune<synflow>(net, {3, 32, 32}, {.budget = sparsity{0.99}}));
+}
+
 /// The rows that every provider of the primitives has, their names behind `prefix`.
 template <class Backend>
-void register_rows(std::string const& prefix) {
-  for (std::string const net : {"resnet32", "vgg19", "mobilenet"}) {
-    for (std::size_t const samples : {100, 8, 1}) {
-      auto const suffix = samples == batch_size ? "" : "/batch:" + std::to_string(samples);
-      row(prefix + "forward_backward/" + net + suffix, [=](auto& s) { forward_backward<Backend>(s, net, samples, 2); });
-    }
-  }
-  for (std::string const net : {"resnet32", "vgg19"}) {
-    row(prefix + "forward_backward/" + net + "/threads:1", [=](auto& s) { forward_backward<Backend>(s, net, batch_size, 1); });
-    row(prefix + "score/snip/" + net, [=](auto& s) { score_row<snip, Backend>(s, net); });
-    row(prefix + "score/feature_map_synaptic/" + net, [=](auto& s) { score_row<feature_map_synaptic<>, Backend>(s, net); });
-    row(prefix + "score/grasp/" + net, [=](auto& s) { score_row<grasp, Backend>(s, net); });
-    row(prefix + "score/hessian_gradient/" + net,
-        [=](auto& s) { score_row<feature_map_synaptic<hessian_gradient>, Backend>(s, net); });
-    row(prefix + "score/synflow_100_rounds/" + net, [=](auto& s) { synflow_row<Backend>(s, net); });
-  }
+void register_passes(std::string const& prefix) {
+  for (std::string const net : networks)
+    for (auto const& [samples, passes] : batches)
+      row(prefix + "forward_backward/" + net + batch_suffix(samples), passes,
+          [=, samples = samples](auto& state) { forward_backward_row<Backend>(state, net, samples, 2); });
 }
 
 }  // namespace bench_nets

@@ -1,16 +1,14 @@
 /// Exact selection of the kept weights, beside the time it takes to copy the scores and to select by the usual means.
-/// Every row ends with `copies`, its time in parallel copies of the same scores; `select/global` is held to 2.5 at 20 million.
 #include <algorithm>
 #include <array>
 #include <benchmark/benchmark.h>
 #include <bit>
-#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <functional>
-#include <map>
+#include <memory>
 #include <random>
 #include <span>
 #include <string>
@@ -20,6 +18,8 @@
 #include <vector>
 
 #include <lnpt/mask/select.hpp>
+
+#include "peak_memory.hpp"
 
 namespace {
 
@@ -56,20 +56,12 @@ void copy_in_parallel(scores const& from, scores& to) {
   });
 }
 
-/// The median seconds of a parallel copy, measured once per size.
-double seconds_of_copy(scores const& values) {
-  static std::map<std::size_t, double> known;
-  if (auto const found = known.find(values.size()); found != known.end()) return found->second;
-  scores copy(values.size());
-  std::vector<double> times;
-  for (int repeat = 0; repeat < 12; ++repeat) {
-    auto const start = std::chrono::steady_clock::now();
-    copy_in_parallel(values, copy);
-    benchmark::DoNotOptimize(copy.data());
-    times.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  std::nth_element(times.begin(), times.begin() + 6, times.end());
-  return known[values.size()] = times[6];
+/// The last scores made: rows of one size follow each other.
+scores const& scores_at_hand(std::size_t n, shape_of_scores kind) {
+  static scores values;
+  static shape_of_scores made = kind;
+  if (values.size() != n || made != kind) values = make_scores(n, made = kind);
+  return values;
 }
 
 /// Each takes scores, the count and the words to write.
@@ -124,52 +116,65 @@ void select_by_radix(scores const& values, std::size_t n, words& kept) {
 
 using selection = void (*)(scores const&, std::size_t, words&);
 
+std::size_t kept_of(std::size_t n) { return static_cast<std::size_t>(kept_fraction * static_cast<double>(n)); }
+
 void measure(benchmark::State& state, selection select, shape_of_scores kind) {
-  auto const values = make_scores(static_cast<std::size_t>(state.range(0)), kind);
+  auto const& values = scores_at_hand(static_cast<std::size_t>(state.range(0)), kind);
   words kept((values.size() + 63) / 64);
-  auto const n = static_cast<std::size_t>(kept_fraction * static_cast<double>(values.size()));
-  auto const copy = seconds_of_copy(values);
-  double seconds = 0;
   for ([[maybe_unused]] auto _ : state) {
-    auto const start = std::chrono::steady_clock::now();
-    select(values, n, kept);
+    select(values, kept_of(values.size()), kept);
     benchmark::DoNotOptimize(kept.data());
-    auto const took = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    state.SetIterationTime(took);
-    seconds += took;
   }
-  state.counters["copies"] = seconds / static_cast<double>(state.iterations()) / copy;
-  state.SetBytesProcessed(state.iterations() * state.range(0) * static_cast<std::int64_t>(sizeof(float)));
 }
 
 void measure_copy(benchmark::State& state) {
-  auto const values = make_scores(static_cast<std::size_t>(state.range(0)), shape_of_scores::products);
+  auto const& values = scores_at_hand(static_cast<std::size_t>(state.range(0)), shape_of_scores::products);
   scores copy(values.size());
   for ([[maybe_unused]] auto _ : state) {
     copy_in_parallel(values, copy);
     benchmark::DoNotOptimize(copy.data());
   }
-  state.SetBytesProcessed(state.iterations() * state.range(0) * static_cast<std::int64_t>(sizeof(float)));
 }
 
-auto* add(std::string const& name, selection select, shape_of_scores kind = shape_of_scores::products) {
-  return benchmark::RegisterBenchmark(name.c_str(), measure, select, kind)->UseManualTime()->Unit(benchmark::kMillisecond);
+/// Passes over about 2·10⁸ scores: as many as take a fraction of a second, whatever their number.
+void row(std::string const& name, std::int64_t n, std::function<void(benchmark::State&)> body) {
+  benchmark::RegisterBenchmark(name.c_str(), std::move(body))
+      ->UseRealTime()
+      ->Unit(benchmark::kMillisecond)
+      ->Arg(n)
+      ->Iterations(std::clamp<std::int64_t>(200'000'000 / n, 3, 1000));
+}
+
+void selection_row(std::string const& name, std::int64_t n, selection select, shape_of_scores kind = shape_of_scores::products) {
+  row(name, n, [=](auto& state) { measure(state, select, kind); });
+}
+
+/// The memory that a selection adds to the scores and the masks, and what the scores take.
+void memory_rows(std::size_t n) {
+  auto const size = std::to_string(n);
+  peak_memory::row("memory/select/global/" + size, [=] {
+    auto values = std::make_shared<scores>(make_scores(n, shape_of_scores::products));
+    auto kept = std::make_shared<words>((n + 63) / 64);
+    return [=] { select_exactly(*values, kept_of(n), *kept); };
+  });
+  row("memory/scores", static_cast<std::int64_t>(n), [=](auto& state) {
+    for ([[maybe_unused]] auto _ : state) state.counters["bytes"] = static_cast<double>(n * sizeof(float));
+  });
 }
 
 auto const registered = [] {
   for (std::int64_t const n : {100'000, 1'000'000, 10'000'000, 20'000'000, 140'000'000}) {
-    add("select/global", select_exactly)->Arg(n);
-    benchmark::RegisterBenchmark("select/copy", measure_copy)->UseRealTime()->Unit(benchmark::kMillisecond)->Arg(n);
-    if (n > 20'000'000) continue;
-    add("select/radix", select_by_radix)->Arg(n);
-    add("select/nth_element", select_by_nth_element)->Arg(n);
+    selection_row("select/global", n, select_exactly);
+    row("select/copy", n, measure_copy);
+    if (n != 20'000'000) continue;
+    selection_row("select/radix", n, select_by_radix);
+    selection_row("select/nth_element", n, select_by_nth_element);
+    selection_row("select/global_equal", n, select_exactly, shape_of_scores::equal);
+    selection_row("select/global_sorted", n, select_exactly, shape_of_scores::sorted);
+    selection_row("select/global_mostly_zero", n, select_exactly, shape_of_scores::mostly_zero);
   }
-  add("select/global_equal", select_exactly, shape_of_scores::equal)->Arg(20'000'000);
-  add("select/global_sorted", select_exactly, shape_of_scores::sorted)->Arg(20'000'000);
-  add("select/global_mostly_zero", select_exactly, shape_of_scores::mostly_zero)->Arg(20'000'000);
+  memory_rows(140'000'000);
   return true;
 }();
 
 }  // namespace
-
-BENCHMARK_MAIN();

@@ -1,54 +1,19 @@
-// What scoring a module of LibTorch costs, beside LibTorch's own forward and backward pass of the same batch of 100.
+/// LibTorch's own passes, what scoring one of its modules costs beside them, and its way to select the largest scores.
 #include <benchmark/benchmark.h>
-#include <torch/nn/functional/loss.h>
+#include <torch/optim/sgd.h>
 
 #include <functional>
-#include <lnpt/torch.hpp>
+#include <memory>
 #include <string>
 
-#include "../tests/torch/modules.hpp"
+#include "peak_memory.hpp"
+#include "torch_nets.hpp"
 
 namespace {
 
-struct workload {
-  std::shared_ptr<torch::nn::Module> module;
-  std::function<at::Tensor(at::Tensor)> logits;
-  std::unique_ptr<lnpt::torch_model<>> model;
-  lnpt::labelled_batch<lnpt::torch_tensor<float>> batch;
-  at::Tensor labels;
-  lnpt::prediction<lnpt::torch_tensor<float>> taught;
-};
+using bench_nets::forward_backward, bench_nets::make_workload, bench_nets::workload;
 
-template <class Module>
-workload make_workload(std::shared_ptr<Module> module, std::function<at::Tensor(at::Tensor)> logits, std::int64_t width) {
-  at::set_num_threads(2);
-  at::manual_seed(0);
-  constexpr std::int64_t samples = 100;
-  auto const labels = at::randint(10, {samples}, at::kLong);
-  return {module,
-          std::move(logits),
-          std::make_unique<lnpt::torch_model<>>(module),
-          lnpt::torch_batch(at::randn({samples, 3, 32, 32}), labels),
-          labels,
-          {at::randn({samples, 10}), lnpt::torch_tensor<float>(at::rand({samples, width}))}};
-}
-
-workload resnet32() {
-  auto const net = std::make_shared<torch_modules::resnet>(32, std::array<std::int64_t, 3>{32, 64, 128});
-  return make_workload(net, [net](at::Tensor x) { return net->head(net->features(x)); }, 128);
-}
-
-workload vgg19() {
-  auto const net = std::make_shared<torch_modules::vgg>(19, 64);
-  return make_workload(net, [net](at::Tensor x) { return net->forward(x); }, 512);
-}
-
-/// The unit of the table: LibTorch's own.
-void forward_backward(workload& w) {
-  w.module->train();
-  w.module->zero_grad();
-  torch::nn::functional::cross_entropy(w.logits(w.batch.input.get()), w.labels).backward();
-}
+using work = void (*)(workload&);
 
 template <class Criterion>
 void score_with_labels(workload& w) {
@@ -61,35 +26,85 @@ void score_features(workload& w) {
 }
 
 void synflow_in_100_rounds(workload& w) {
-  benchmark::DoNotOptimize(lnpt::prune<lnpt::synflow>(*w.model, lnpt::shape{3, 32, 32}, {.budget = lnpt::sparsity{0.95}}));
+  benchmark::DoNotOptimize(lnpt::prune<lnpt::synflow>(*w.model, lnpt::shape{3, 32, 32}, {.budget = lnpt::sparsity{0.99}}));
 }
 
-void add(std::string const& name, workload (*make)(), void (*run)(workload&), int iterations) {
-  benchmark::RegisterBenchmark(name.c_str(),
-                               [=](benchmark::State& state) {
-                                 auto w = make();
-                                 forward_backward(w);  // the first pass sets LibTorch up
-                                 for (auto _ : state) run(w);
-                               })
-      ->Unit(benchmark::kMillisecond)
+/// Two steps of plain training from rest: the first brings the momentum into being.
+void train_plainly(workload& w) {
+  torch::optim::SGD sgd(w.module->parameters(), torch::optim::SGDOptions(0.1).momentum(0.9));
+  for (int step = 0; step < 2; ++step) {
+    forward_backward(w);
+    sgd.step();
+  }
+}
+
+/// The same under masks.
+void train_masked(workload& w) {
+  torch::optim::SGD sgd(w.module->parameters(), torch::optim::SGDOptions(0.1).momentum(0.9));
+  lnpt::masked_optimizer optimizer(sgd, *w.model, w.masks);
+  for (int step = 0; step < 2; ++step) {
+    forward_backward(w);
+    optimizer.step();
+  }
+}
+
+auto* row(std::string const& name, int passes, std::function<void(benchmark::State&)> body) {
+  return benchmark::RegisterBenchmark(("libtorch/" + name).c_str(), std::move(body))
+      ->Iterations(passes)
       ->UseRealTime()
       ->MeasureProcessCPUTime()
-      ->Iterations(iterations);
+      ->Unit(benchmark::kMillisecond);
 }
 
-bool const added = [] {
-  struct net {
-    char const* name;
-    workload (*make)();
-  };
-  for (auto const& [name, make] : {net{"resnet32", resnet32}, net{"vgg19", vgg19}}) {
-    auto const after = "/" + std::string(name);
-    add("libtorch/forward_backward" + after, make, forward_backward, 3);
-    add("libtorch/score/snip" + after, make, score_with_labels<lnpt::snip>, 3);
-    add("libtorch/score/feature_map_synaptic" + after, make, score_features, 3);
-    add("libtorch/score/grasp" + after, make, score_with_labels<lnpt::grasp>, 3);
-    add("libtorch/score/synflow" + after, make, synflow_in_100_rounds, 1);
+/// `work` after one untimed pass of LibTorch's own, which sets it up.
+void time_row(std::string const& name, std::string const& net, std::size_t samples, int passes, work run) {
+  row(name + '/' + net + bench_nets::batch_suffix(samples), passes, [=](benchmark::State& state) {
+    auto w = make_workload(net, samples);
+    forward_backward(w);
+    for (auto _ : state) run(w);
+  });
+}
+
+/// A workload with 95 % of its weights pruned.
+workload with_masks(std::string const& net, std::size_t samples) {
+  auto w = make_workload(net, samples);
+  w.masks = lnpt::prune<lnpt::random>(*w.model, {.budget = lnpt::sparsity{0.95}}).masks;
+  return w;
+}
+
+/// What `work` adds at its peak. A pass of two samples before it loads the code and starts the threads.
+void memory_row(std::string const& name, std::string const& net, workload (*make)(std::string const&, std::size_t), work run) {
+  peak_memory::row("libtorch/memory/" + name + '/' + net, [=] {
+    auto small = make(net, 2);
+    run(small);
+    auto const w = std::make_shared<workload>(make(net, bench_nets::batch_size));
+    return [=] { run(*w); };
+  });
+}
+
+void kthvalue(benchmark::State& state, std::int64_t scores) {
+  at::set_num_threads(2);
+  auto const values = at::rand({scores});
+  for (auto _ : state) benchmark::DoNotOptimize(at::kthvalue(values, scores - scores / 20));
+}
+
+bool const registered = [] {
+  for (std::string const net : bench_nets::networks)
+    for (auto const& [samples, passes] : bench_nets::batches)
+      time_row("forward_backward", net, samples, passes, forward_backward);
+  for (std::string const net : bench_nets::scored_networks) {
+    auto const time = [&](char const* what, int passes, work run) {
+      time_row(std::string("score/") + what, net, bench_nets::batch_size, passes, run);
+    };
+    time("snip", 2, score_with_labels<lnpt::snip>);
+    time("feature_map_synaptic", 2, score_features);
+    time("grasp", 1, score_with_labels<lnpt::grasp>);
+    time("synflow_100_rounds", 1, synflow_in_100_rounds);
   }
+  row("select/kthvalue/20000000", 1, [](auto& state) { kthvalue(state, 20'000'000); });
+  memory_row("forward_backward", "vgg19", make_workload, forward_backward);
+  memory_row("train", "vgg19", with_masks, train_plainly);
+  memory_row("train_masked", "vgg19", with_masks, train_masked);
   return true;
 }();
 
