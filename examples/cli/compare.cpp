@@ -9,9 +9,9 @@
 
 #include "command.hpp"
 #include "comparison.hpp"
+#include "engine.hpp"
+#include "engine_setting.hpp"
 #include "progress.hpp"
-#include "scoring.hpp"
-#include "training.hpp"
 
 namespace cli {
 
@@ -35,6 +35,7 @@ struct compare_options : common_options {
   std::string out;
   image_limits limits;
   training_spec training{.options = {.epochs = 4}};
+  engine_choice engine;
 };
 
 /// What the numbers of a seed are drawn for; each purpose has a stream of its own.
@@ -64,6 +65,7 @@ class comparison {
         sparsities_(parse_sparsities(o.sparsities)),
         sample_by_(parse_choice("way of sampling", sample_names, o.sample_by)),
         arch_(parse_architecture(o.arch)),
+        engine_(open_training_engine(o.engine, o.threads)),
         data_(open_data(o.data, o.limits)),
         results_(o.out, settings()),
         progress_(work()) {}
@@ -91,6 +93,7 @@ class comparison {
     all["teacher-epochs"] = std::to_string(o_.teacher_epochs);
     all["samples"] = std::to_string(o_.samples);
     all["sample-by"] = o_.sample_by;
+    all[engine_setting] = o_.engine.name;
     return all;
   }
 
@@ -141,7 +144,7 @@ class comparison {
     lnpt::io::checkpoint at{.settings = settings()};
     if (std::filesystem::exists(path)) {
       auto const file = lnpt::io::safetensors::open(path);
-      lnpt::io::require_settings(file, at.settings);
+      require_settings(file, at.settings);
       at = lnpt::io::load_checkpoint(teacher, file);
     }
     auto spec = o_.training;
@@ -152,13 +155,13 @@ class comparison {
       progress_.milestone(fmt::format("seed {}: teacher, epoch {} of {}: {:.1f} %", seed, state.epoch, o_.teacher_epochs,
                                       100 * state.last_accuracy));
     };
-    auto const state = train_on_labels(
-        teacher, data_, spec, {at.masks, at.state, watcher(fmt::format("seed {}: teacher", seed), o_.teacher_epochs, save)});
+    auto const state = engine_->train(
+        teacher, data_, {}, spec, {at.masks, at.state, watcher(fmt::format("seed {}: teacher", seed), o_.teacher_epochs, save)});
     results_.set_teacher_accuracy(seed, state.last_accuracy);
     return teacher;
   }
 
-  [[nodiscard]] std::vector<std::size_t> draw_sample(std::uint64_t seed, trained_network& teacher) {
+  [[nodiscard]] std::vector<std::size_t> draw_sample(std::uint64_t seed, predictor<float> const& teacher) {
     auto const draw = seed_for(seed, purpose::sample);
     auto const classes = data_.train.classes;
     if (sample_by_ == sample_kind::random) return lnpt::sample_at_random(data_.train.size(), o_.samples * classes, draw).indices;
@@ -175,11 +178,12 @@ class comparison {
   /// The scoring images, what the teacher says of them and, where a criterion reads them, their labels.
   [[nodiscard]] scoring_data<lnpt::cpu::array<float>> make_scoring_data(std::uint64_t seed, trained_network& teacher) {
     constexpr std::size_t batch = 100;
-    auto const indices = draw_sample(seed, teacher);
+    auto const predict = engine_->open(teacher);
+    auto const indices = draw_sample(seed, predict);
     scoring_data<lnpt::cpu::array<float>> scoring{.sample = around(data_.train).input,
                                                   .batches = lnpt::plain_batches(data_.train, std::span(indices), batch)};
     scoring.taught.emplace();
-    for (auto const& each : scoring.batches) scoring.taught->push_back(predict(teacher, each.input));
+    for (auto const& each : scoring.batches) scoring.taught->push_back(predict(each.input));
     if (std::ranges::any_of(criteria_, [](auto const& c) { return c.reads().labels; })) {
       scoring.labels.emplace();
       for (std::size_t begin = 0; begin < indices.size(); begin += batch)
@@ -203,14 +207,15 @@ class comparison {
     auto const who = fmt::format("seed {}: {} at {:g} %", seed, criterion.text, 100 * sparsity);
     progress_.doing(who + ", scoring");
     auto student = fresh_network(seed_for(seed, purpose::student_weights));
-    auto const [masks, report] = prune_network(student, scoring,
-                                               {.criterion = criterion,
-                                                .sparsity = sparsity,
-                                                .unreached = lnpt::unreached::keep_in_budget,
-                                                .seed = seed_for(seed, purpose::scoring)});
+    auto const [masks, report] = engine_->prune(student, scoring,
+                                                {.criterion = criterion,
+                                                 .sparsity = sparsity,
+                                                 .unreached = lnpt::unreached::keep_in_budget,
+                                                 .seed = seed_for(seed, purpose::scoring)});
     auto spec = o_.training;
     spec.options.seed = seed_for(seed, purpose::student_training);
-    auto const state = train_on_teacher(student, data_, teacher, spec, {masks, {}, watcher(who, spec.options.epochs)});
+    auto const state =
+        engine_->train(student, data_, {.teacher = &teacher}, spec, {masks, {}, watcher(who, spec.options.epochs)});
     results_.add({criterion.text, sparsity, seed, state.last_accuracy, state.best_accuracy, report.emptied.size(), report.seconds,
                   report.emptied});
     progress_.milestone(
@@ -222,6 +227,7 @@ class comparison {
   std::vector<double> sparsities_;
   sample_kind sample_by_;
   architecture arch_;
+  std::unique_ptr<training_engine> engine_;
   lnpt::io::data_set data_;
   comparison_results results_;
   progress progress_;
@@ -252,6 +258,7 @@ void describe(CLI::App& command, compare_options& o) {
   command.add_option("--out", o.out, "Folder of teachers and results; a run interrupted there continues")->required();
   o.limits.describe(command);
   o.training.describe(command);
+  o.engine.describe(command);
 }
 
 void run(compare_options const& typed_options) {

@@ -7,6 +7,8 @@
 
 #include <lnpt/io/atomic_file.hpp>
 
+#include "engine_setting.hpp"
+
 namespace cli {
 
 namespace {
@@ -59,7 +61,8 @@ comparison_results::comparison_results(std::filesystem::path folder, std::map<st
 void comparison_results::require_same_settings() const {
   auto const held = read_json_file(folder_ / "manifest.json");
   for (auto const& [name, value] : settings_) {
-    auto const before = held.is_object() ? held.value(name, std::string("none")) : std::string("none");
+    auto const unsaid = name == engine_setting ? std::string(first_engine) : std::string("none");
+    auto const before = held.is_object() ? held.value(name, unsaid) : unsaid;
     if (before != value)
       refuse(folder_, " holds a comparison with ", name, ' ', before, " and not ", value,
              ": give the same settings to continue it, or another --out");

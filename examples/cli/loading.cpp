@@ -1,7 +1,5 @@
 #include "loading.hpp"
 
-#include <lnpt/core/guide.hpp>
-
 namespace cli {
 
 void scoring_options::describe(CLI::App& command) {
@@ -32,6 +30,7 @@ void scoring_options::describe(CLI::App& command) {
                      "How density falls over the rounds: one_shot, linear, exponential (default) or cubic");
   command.add_option("--sparsity", sparsity, "Fraction of the weights to remove")->check(CLI::Range(0.0, 1.0));
   command.add_option("--precision", precision, "float or double")->capture_default_str();
+  engine.describe(command);
 }
 
 criterion_spec scoring_options::asked_criterion() const {
@@ -86,19 +85,20 @@ void read_batch(lnpt::io::safetensors::file const& file, scoring_data<lnpt::cpu:
 }
 
 template <class T>
-void ask_teacher(scoring_options const& o, surroundings const& around, scoring_data<lnpt::cpu::array<T>>& data) {
+void ask_teacher(scoring_options const& o, surroundings const& around, scoring_engine<T> const& engine,
+                 scoring_data<lnpt::cpu::array<T>>& data) {
   auto const arch = parse_architecture(o.teacher_arch.empty() ? o.arch : o.teacher_arch);
   auto network = make_network<cpu_network<T>>(arch, around, 0);
   lnpt::io::load_state_dict(network, o.teacher, o.teacher_prefix);
-  lnpt::teacher const guide(network);
+  auto const predict = engine.open(network);
   data.taught.emplace();
-  for (auto const& batch : data.batches) data.taught->push_back(guide.predict(batch.input));
+  for (auto const& batch : data.batches) data.taught->push_back(predict(batch.input));
 }
 
 }  // namespace
 
 template <class T>
-scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criterion) {
+scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criterion, scoring_engine<T> const& engine) {
   auto const arch = parse_architecture(o.arch);
   std::optional<lnpt::io::safetensors::file> weights;
   if (!o.weights.empty()) weights = lnpt::io::safetensors::open(o.weights);
@@ -116,7 +116,7 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
     data.sample = parse_numbers<std::size_t>("input extent", o.input);
 
   surroundings const around{data.sample, classes_of(o, arch, weights)};
-  if (reads.teacher) ask_teacher<T>(o, around, data);
+  if (reads.teacher) ask_teacher<T>(o, around, engine, data);
   scoring_case<T> result{make_network<cpu_network<T>>(arch, around, o.seed), std::move(data)};
   if (weights)
     lnpt::io::load_state_dict(result.student, *weights, o.weights_prefix);
@@ -125,7 +125,7 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
   return result;
 }
 
-template scoring_case<float> load_case(scoring_options const&, criterion_spec const&);
-template scoring_case<double> load_case(scoring_options const&, criterion_spec const&);
+template scoring_case<float> load_case(scoring_options const&, criterion_spec const&, scoring_engine<float> const&);
+template scoring_case<double> load_case(scoring_options const&, criterion_spec const&, scoring_engine<double> const&);
 
 }  // namespace cli

@@ -6,7 +6,7 @@
 #include <lnpt/io/state_dict.hpp>
 
 #include "command.hpp"
-#include "scoring.hpp"
+#include "engine.hpp"
 
 namespace cli {
 
@@ -25,6 +25,7 @@ struct scoring_options : common_options {
   std::string curvature, probes, loss, temperature, batch_norm, rounds, schedule;
   double sparsity = -1;  ///< below 0: not given
   std::string precision = "double";
+  engine_choice engine;
   std::string out;
 
   [[nodiscard]] bool has_sparsity() const { return sparsity >= 0; }
@@ -43,9 +44,10 @@ struct scoring_case {
 /// The number of classes in a file of weights: the height of its classifier; 0 where it has none that we know.
 [[nodiscard]] std::size_t classes_in(lnpt::io::safetensors::file const& file, std::string const& prefix);
 
-/// Loads what the criterion needs, and no teacher and no labels where it needs none.
+/// Loads what the criterion needs, and no teacher and no labels where it needs none. The engine asks the teacher.
 template <class T>
-[[nodiscard]] scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criterion);
+[[nodiscard]] scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criterion,
+                                        scoring_engine<T> const& engine);
 
 /// Calls `f(T{})` in the precision asked for.
 template <class F>

@@ -79,8 +79,9 @@ void print_report(lnpt::prune_report const& report) {
 
 template <class T>
 void prune_as(prune_options const& o, pruning_spec const& spec) {
-  auto [student, data] = load_case<T>(o, spec.criterion);
-  auto const [masks, report] = prune_network(student, data, spec);
+  auto const engine = open_scoring_engine<T>(o.engine, o.threads);
+  auto [student, data] = load_case<T>(o, spec.criterion, *engine);
+  auto const [masks, report] = engine->prune(student, data, spec);
   lnpt::apply(masks, student);
   save_pruned(student, masks, holds_double(o), o);
   if (o.json)

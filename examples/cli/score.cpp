@@ -46,9 +46,10 @@ void print_scores(lnpt::score_set<T> const& scores, bool json) {
 
 template <class T>
 void score_as(scoring_options const& o, criterion_spec const& criterion) {
-  auto [student, data] = load_case<T>(o, criterion);
+  auto const engine = open_scoring_engine<T>(o.engine, o.threads);
+  auto [student, data] = load_case<T>(o, criterion, *engine);
   auto const scores =
-      score_in_rounds(student, data, {.criterion = criterion, .sparsity = o.has_sparsity() ? o.sparsity : 0, .seed = o.seed});
+      engine->score(student, data, {.criterion = criterion, .sparsity = o.has_sparsity() ? o.sparsity : 0, .seed = o.seed});
   lnpt::require_finite(scores);
   if (!o.out.empty()) save_scores(scores, o.out);
   print_scores(scores, o.json);

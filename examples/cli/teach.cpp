@@ -5,9 +5,8 @@
 #include <lnpt/io/state_dict.hpp>
 
 #include "command.hpp"
-#include "loading.hpp"
+#include "engine.hpp"
 #include "progress.hpp"
-#include "training.hpp"
 
 namespace cli {
 
@@ -17,10 +16,11 @@ struct teach_options : common_options {
   std::string arch, teacher, teacher_prefix, data, out;
   std::size_t views = 4;
   image_limits limits;
+  engine_choice engine;
 };
 
 /// Fills the cache in batches of images, view by view.
-void fill(lnpt::io::teacher_cache& cache, trained_network& teacher, lnpt::io::image_set const& images) {
+void fill(lnpt::io::teacher_cache& cache, predictor<float> const& predict, lnpt::io::image_set const& images) {
   auto const views = std::max<std::size_t>(cache.views(), 1);
   progress along(cache.rows());
   along.doing("asking the teacher");
@@ -31,7 +31,7 @@ void fill(lnpt::io::teacher_cache& cache, trained_network& teacher, lnpt::io::im
         plan.images.push_back(i);
         if (cache.views() != 0) plan.how.push_back(cache.entry(i, view).how);
       }
-      auto const said = predict(teacher, lnpt::gather_images<float>(images, plan));
+      auto const said = predict(lnpt::gather_images<float>(images, plan));
       auto const outputs = std::span<float const>(said.output.data(), said.output.size());
       auto const features = std::span<float const>(said.features->data(), said.features->size());
       for (std::size_t b = 0; b < plan.images.size(); ++b)
@@ -50,20 +50,23 @@ void describe(CLI::App& command, teach_options& o) {
       ->capture_default_str();
   command.add_option("--out", o.out, "File for the cache, safetensors")->required();
   o.limits.describe(command);
+  o.engine.describe(command);
 }
 
 void run(teach_options const& o) {
+  auto const engine = open_training_engine(o.engine, o.threads);
   auto const data = open_data(o.data, o.limits);
   auto teacher = make_network<trained_network>(parse_architecture(o.arch), around(data.train), 0);
   lnpt::io::load_state_dict(teacher, o.teacher, o.teacher_prefix);
-  auto const first = predict(teacher, lnpt::gather_images<float>(data.train, {{0}, {}}));
+  auto const predict = engine->open(teacher);
+  auto const first = predict(lnpt::gather_images<float>(data.train, {{0}, {}}));
   lnpt::io::teacher_cache cache({.data_set = data_kind(o.data),
                                  .teacher = o.arch + ' ' + fingerprint(teacher),
                                  .seed = o.seed,
                                  .images = data.train.size(),
                                  .views = o.views},
                                 first.output.size(), first.features->size());
-  fill(cache, teacher, data.train);
+  fill(cache, predict, data.train);
   cache.save(o.out);
   if (o.json)
     fmt::print("{}\n", nlohmann::ordered_json{{"images", cache.images()},

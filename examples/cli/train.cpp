@@ -4,9 +4,9 @@
 #include <lnpt/io/checkpoint.hpp>
 
 #include "command.hpp"
-#include "loading.hpp"
+#include "engine.hpp"
+#include "engine_setting.hpp"
 #include "progress.hpp"
-#include "training.hpp"
 
 namespace cli {
 
@@ -19,6 +19,7 @@ struct train_command_options : common_options {
   std::string augment;  ///< empty: as the teacher cache says, else crop and flip
   image_limits limits;
   training_spec training;
+  engine_choice engine;
 };
 
 /// Who guides: nobody, a network, or what one said.
@@ -26,6 +27,8 @@ struct guidance {
   std::optional<trained_network> teacher;
   std::optional<lnpt::io::teacher_cache> cache;
   std::string text = "labels";
+
+  [[nodiscard]] lesson from() { return {teacher ? &*teacher : nullptr, cache ? &*cache : nullptr}; }
 };
 
 guidance open_guidance(train_command_options const& o, lnpt::io::data_set const& data) {
@@ -68,7 +71,7 @@ lnpt::io::checkpoint start(train_command_options const& o, trained_network& stud
     return at;
   }
   auto const file = lnpt::io::safetensors::open(o.resume);
-  lnpt::io::require_settings(file, at.settings);
+  require_settings(file, at.settings);
   auto resumed = lnpt::io::load_checkpoint(student, file);
   if (!o.mask.empty() && resumed.masks != at.masks)
     lnpt::fail(o.resume, " was trained under other masks than those of ", o.mask, ": leave --mask out, or name the same");
@@ -86,14 +89,8 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
   all["input"] = fmt::format("{},{},{}", data.train.channels, data.train.height, data.train.width);
   all["guide"] = by.text;
   all["seed"] = std::to_string(o.seed);
+  all[engine_setting] = o.engine.name;
   return all;
-}
-
-lnpt::train_state train_under(guidance& by, trained_network& student, lnpt::io::data_set const& data, training_spec const& spec,
-                              training_run run) {
-  if (by.teacher) return train_on_teacher(student, data, *by.teacher, spec, std::move(run));
-  if (by.cache) return train_on_cache(student, data, *by.cache, spec, std::move(run));
-  return train_on_labels(student, data, spec, std::move(run));
 }
 
 void describe(CLI::App& command, train_command_options& o) {
@@ -116,9 +113,11 @@ void describe(CLI::App& command, train_command_options& o) {
   command.add_option("--out", o.out, "Checkpoint, safetensors, written after every epoch; loads as a state_dict")->required();
   o.limits.describe(command);
   o.training.describe(command);
+  o.engine.describe(command);
 }
 
 void run(train_command_options const& o) {
+  auto const engine = open_training_engine(o.engine, o.threads);
   auto const data = open_data(o.data, o.limits);
   auto student = make_network<trained_network>(parse_architecture(o.arch), around(data.train), o.seed);
   auto by = open_guidance(o, data);
@@ -139,7 +138,7 @@ void run(train_command_options const& o) {
                                 100 * state.last_accuracy));
   };
   auto const from = std::exchange(at.state, {});
-  auto const state = train_under(by, student, data, spec, {at.masks, from, {on_step, on_epoch}});
+  auto const state = engine->train(student, data, by.from(), spec, {at.masks, from, {on_step, on_epoch}});
   if (from.epoch >= epochs) lnpt::io::save_checkpoint(o.out, student, {state, at.masks, at.settings});
   if (o.json)
     fmt::print("{}\n", nlohmann::ordered_json{{"epochs", state.epoch},

@@ -6,18 +6,12 @@
 #include <lnpt/core/guide.hpp>
 #include <lnpt/core/random.hpp>
 #include <lnpt/io/cached_guide.hpp>
-#include <lnpt/loss/feature_mse.hpp>
-#include <lnpt/loss/pseudo_label.hpp>
+#include <lnpt/io/checkpoint.hpp>
 
+#include "engine_setting.hpp"
 #include "text.hpp"
 
 namespace cli {
-
-namespace {
-
-auto loss_of(training_spec const& spec) { return lnpt::pseudo_label{} + spec.alpha * lnpt::feature_mse{spec.temperature}; }
-
-}  // namespace
 
 void training_spec::describe(CLI::App& command) {
   command.add_option("--batch", options.batch, "Images per step; a last partial batch is dropped")
@@ -45,31 +39,20 @@ std::map<std::string, std::string> training_spec::settings() const {
           {"temperature", shortest(temperature)},           {"augment", options.augment ? augment_on : augment_off}};
 }
 
-lnpt::train_state train_on_labels(trained_network& student, lnpt::io::data_set const& data, training_spec const& spec,
-                                  training_run run) {
-  return lnpt::train(student, run.masks, data.train, data.test, lnpt::no_guide{}, lnpt::cross_entropy{}, spec.options,
-                     std::move(run.from), run.observer);
+lnpt::train_state train_on_cpu(trained_network& student, lnpt::io::data_set const& data, lesson const& from,
+                               training_spec const& spec, training_run run) {
+  auto const train = [&](auto const& guide, auto const& loss) {
+    return lnpt::train(student, run.masks, data.train, data.test, guide, loss, spec.options, std::move(run.from), run.observer);
+  };
+  if (from.teacher) return train(lnpt::teacher(*from.teacher), spec.loss());
+  if (from.cache) return train(lnpt::io::cached_guide(*from.cache, data.train.size(), spec.options.augment), spec.loss());
+  return train(lnpt::no_guide{}, lnpt::cross_entropy{});
 }
 
-lnpt::train_state train_on_teacher(trained_network& student, lnpt::io::data_set const& data, trained_network& teacher,
-                                   training_spec const& spec, training_run run) {
-  return lnpt::train(student, run.masks, data.train, data.test, lnpt::teacher(teacher), loss_of(spec), spec.options,
-                     std::move(run.from), run.observer);
-}
-
-lnpt::train_state train_on_cache(trained_network& student, lnpt::io::data_set const& data, lnpt::io::teacher_cache const& cache,
-                                 training_spec const& spec, training_run run) {
-  lnpt::io::cached_guide const guide(cache, data.train.size(), spec.options.augment);
-  return lnpt::train(student, run.masks, data.train, data.test, guide, loss_of(spec), spec.options, std::move(run.from),
-                     run.observer);
-}
-
-std::vector<std::int64_t> decide(trained_network& network, lnpt::io::image_set const& images) {
-  return lnpt::decisions(network, images);
-}
-
-lnpt::prediction<lnpt::cpu::array<float>> predict(trained_network& network, lnpt::cpu::array<float> const& input) {
-  return lnpt::teacher(network).predict(input);
+void require_settings(lnpt::io::safetensors::file const& file, std::map<std::string, std::string> settings) {
+  if (!lnpt::io::checkpoint_settings(file).contains(engine_setting) && settings[engine_setting] == first_engine)
+    settings.erase(engine_setting);
+  lnpt::io::require_settings(file, settings);
 }
 
 std::string fingerprint(trained_network& network) {

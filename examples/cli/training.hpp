@@ -1,12 +1,16 @@
 #pragma once
-/// Training and evaluating networks of the CPU engine, in float.
+/// Training and evaluating networks, in float.
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
 #include <lnpt/io/image_set.hpp>
+#include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/teacher_cache.hpp>
+#include <lnpt/loss/feature_mse.hpp>
+#include <lnpt/loss/pseudo_label.hpp>
+#include <lnpt/loss/weighted_sum.hpp>
 #include <lnpt/train/train.hpp>
 
 #include "command.hpp"
@@ -26,6 +30,8 @@ struct training_spec {
   void describe(CLI::App& command);
   /// Everything that decides the course of training, by name.
   [[nodiscard]] std::map<std::string, std::string> settings() const;
+  /// The loss under a teacher.
+  [[nodiscard]] auto loss() const { return lnpt::pseudo_label{} + alpha * lnpt::feature_mse{temperature}; }
 };
 
 inline constexpr char const* augment_on = "crop+flip";
@@ -38,18 +44,17 @@ struct training_run {
   lnpt::train_observer observer = {};
 };
 
-lnpt::train_state train_on_labels(trained_network& student, lnpt::io::data_set const& data, training_spec const& spec,
-                                  training_run run);
-lnpt::train_state train_on_teacher(trained_network& student, lnpt::io::data_set const& data, trained_network& teacher,
-                                   training_spec const& spec, training_run run);
-lnpt::train_state train_on_cache(trained_network& student, lnpt::io::data_set const& data, lnpt::io::teacher_cache const& cache,
-                                 training_spec const& spec, training_run run);
+/// What a student learns from: a teacher, what one said or, with neither, labels.
+struct lesson {
+  trained_network* teacher = nullptr;
+  lnpt::io::teacher_cache const* cache = nullptr;
+};
 
-/// The class the network decides for on every image.
-[[nodiscard]] std::vector<std::int64_t> decide(trained_network& network, lnpt::io::image_set const& images);
+lnpt::train_state train_on_cpu(trained_network& student, lnpt::io::data_set const& data, lesson const& from,
+                               training_spec const& spec, training_run run);
 
-/// What the network says of a batch in eval mode.
-[[nodiscard]] lnpt::prediction<lnpt::cpu::array<float>> predict(trained_network& network, lnpt::cpu::array<float> const& input);
+/// Refuses a checkpoint whose run had other settings than these.
+void require_settings(lnpt::io::safetensors::file const& file, std::map<std::string, std::string> settings);
 
 /// A number that changes with any weight of the network.
 [[nodiscard]] std::string fingerprint(trained_network& network);

@@ -5,25 +5,16 @@
 #include <vector>
 
 #include "../skip.hpp"
+#include "interruption.hpp"
 #include "support.hpp"
 
-using cli_test::run;
+using namespace cli_test;
 
 namespace {
 
 std::string const settings =
     "compare --data synthetic --train-limit 128 --test-limit 40 --arch resnet:8:4,4,4 --batch 64 --teacher-epochs 1 --epochs 1 "
     "--seeds 2 --samples 2 ";
-
-std::vector<std::string> lines_of(std::string const& text) {
-  std::vector<std::string> lines;
-  std::istringstream all(text);
-  for (std::string line; std::getline(all, line);) lines.push_back(line);
-  return lines;
-}
-
-/// The cells of a row that a repetition reproduces: all but the seconds.
-std::string without_seconds(std::string const& row) { return row.substr(0, row.rfind(',')); }
 
 }  // namespace
 

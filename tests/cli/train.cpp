@@ -1,48 +1,22 @@
 // Round trips of prune, teach and train on a few drawn images.
 #include <doctest/doctest.h>
 
-#include <chrono>
-#include <csignal>
 #include <cstdint>
-#include <fcntl.h>
-#include <sstream>
-#include <thread>
 
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/teacher_cache.hpp>
 
 #include "../skip.hpp"
+#include "interruption.hpp"
 #include "support.hpp"
 
 using namespace lnpt;
-using cli_test::run;
+using namespace cli_test;
 
 namespace {
 
 std::string const net = "--arch resnet:8:4,8,8 --data synthetic --train-limit 256 ";
 std::string const settings = net + "--test-limit 40 --batch 64 ";
-
-/// Starts `lnpt` and kills it as soon as `file` is there.
-void run_until(std::string const& arguments, std::string const& file) {
-  std::istringstream words(arguments);
-  std::vector<std::string> list{std::getenv("LNPT_CLI")};
-  for (std::string word; words >> word;) list.push_back(word);
-  std::vector<char*> argv;
-  for (auto& word : list) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  auto const child = ::fork();
-  if (child == 0) {
-    auto const nowhere = ::open("/dev/null", O_WRONLY);
-    ::dup2(nowhere, STDOUT_FILENO);
-    ::dup2(nowhere, STDERR_FILENO);
-    ::execv(argv[0], argv.data());
-    ::_exit(127);
-  }
-  using namespace std::chrono_literals;
-  while (!std::filesystem::exists(file) && ::waitpid(child, nullptr, WNOHANG) == 0) std::this_thread::sleep_for(1ms);
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
-}
 
 }  // namespace
 
@@ -57,23 +31,10 @@ TEST_CASE("training holds the masks, and a run killed and resumed ends with the 
       "train " + settings + "--epochs 6 --teacher " + teacher + " --init " + pruned + " --mask " + pruned + " --out ";
   REQUIRE(run(command + whole).status == 0);
 
-  auto const file = io::safetensors::open(whole);
-  std::size_t pruned_weights = 0;
-  for (auto const& tensor : file.entries()) {
-    if (!tensor.name.starts_with("mask.")) continue;
-    auto const name = tensor.name.substr(5);
-    auto const mask = file.read<std::uint8_t>(tensor.name);
-    CHECK(mask == io::safetensors::open(pruned).read<std::uint8_t>(tensor.name));
-    auto const weights = file.read<float>(name), momentum = file.read<float>("momentum." + name);
-    for (std::size_t i = 0; i < mask.size(); ++i)
-      if (mask[i] == 0) {
-        REQUIRE(weights[i] == 0.0f);
-        REQUIRE_FALSE(std::signbit(weights[i]));
-        REQUIRE(momentum[i] == 0.0f);
-        ++pruned_weights;
-      }
-  }
-  CHECK(pruned_weights > 0);
+  CHECK(pruned_weights_at_zero(whole) > 0);
+  auto const given = io::safetensors::open(pruned), held = io::safetensors::open(whole);
+  for (auto const& tensor : given.entries())
+    if (tensor.name.starts_with("mask.")) CHECK(held.read<std::uint8_t>(tensor.name) == given.read<std::uint8_t>(tensor.name));
 
   run_until(command + parts, parts);
   REQUIRE(std::stoi(io::safetensors::open(parts).metadata().at("epoch")) < 6);

@@ -1,0 +1,58 @@
+#pragma once
+/// What computes, chosen at run time: the library's CPU engine, or LibTorch on any of its devices.
+#include <CLI/CLI.hpp>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "scoring.hpp"
+#include "training.hpp"
+
+namespace cli {
+
+/// The flags that choose an engine.
+struct engine_choice {
+  std::string name = "cpu";
+  std::string device;  ///< of LibTorch; empty: its CPU
+
+  void describe(CLI::App& command);
+};
+
+/// What a network says of a batch in eval mode. The network must stay where it is.
+template <class T>
+using predictor = std::function<lnpt::prediction<lnpt::cpu::array<T>>(lnpt::cpu::array<T> const&)>;
+
+/// The class decided for on every image.
+[[nodiscard]] std::vector<std::int64_t> decide(predictor<float> const& predict, lnpt::io::image_set const& images);
+
+/// Scores and prunes in one precision. Networks, data and results lie in host memory, wherever the engine computes.
+template <class T>
+class scoring_engine {
+ public:
+  using array = lnpt::cpu::array<T>;
+
+  virtual ~scoring_engine() = default;
+  /// As `score_in_rounds` does.
+  [[nodiscard]] virtual lnpt::score_set<array> score(cpu_network<T>& network, scoring_data<array> const& data,
+                                                     pruning_spec const& spec) const = 0;
+  /// As `prune_network` does.
+  [[nodiscard]] virtual lnpt::prune_result prune(cpu_network<T>& network, scoring_data<array> const& data,
+                                                 pruning_spec const& spec) const = 0;
+  [[nodiscard]] virtual predictor<T> open(cpu_network<T>& network) const = 0;
+};
+
+/// Trains too. The student holds its weights whenever the observer is told of an epoch.
+class training_engine : public scoring_engine<float> {
+ public:
+  virtual lnpt::train_state train(trained_network& student, lnpt::io::data_set const& data, lesson const& from,
+                                  training_spec const& spec, training_run run) const = 0;
+};
+
+/// The engine that was chosen, with at most so many threads where they are not 0. Refuses an engine that this program was built
+/// without, and a device that is not there.
+template <class T>
+[[nodiscard]] std::unique_ptr<scoring_engine<T>> open_scoring_engine(engine_choice const& choice, std::size_t threads);
+[[nodiscard]] std::unique_ptr<training_engine> open_training_engine(engine_choice const& choice, std::size_t threads);
+
+}  // namespace cli
