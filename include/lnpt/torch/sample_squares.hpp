@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <lnpt/backend/cpu/conv2d.hpp>
 #include <lnpt/torch/tap.hpp>
 
 namespace lnpt::detail {
@@ -41,7 +42,46 @@ inline constexpr std::int64_t sample_gradient_budget = std::int64_t{1} << 22;
   return gradient.reshape(sizes);
 }
 
+/// Whether the CPU engine's convolution is this one: images in host memory, the same stride and padding both ways.
+[[nodiscard]] inline bool is_of_cpu_engine(weight_use const& use, at::Tensor const& gy) {
+  auto const& how = *use.convolution;
+  auto const type = gy.scalar_type();
+  auto const all = [](std::vector<std::int64_t> const& values, std::int64_t value) {
+    return std::all_of(values.begin(), values.end(), [&](auto v) { return v == value; });
+  };
+  return gy.device().is_cpu() && (type == at::kFloat || type == at::kDouble) && use.input.scalar_type() == type &&
+         use.operand.dim() == 4 && !how.transposed && all(how.stride, how.stride.front()) &&
+         all(how.padding, how.padding.front()) && all(how.dilation, 1);
+}
+
+/// By the CPU engine's kernel, which squares the gradients of single samples while they are in registers: 1.0 to 1.4 times the cost
+/// of the gradient itself, where LibTorch would write every sample's to memory.
+template <class T>
+[[nodiscard]] at::Tensor convolution_sample_squares_on_cpu(weight_use const& use, at::Tensor const& gy) {
+  auto const extents = [](at::Tensor const& t) { return shape(t.sizes().begin(), t.sizes().end()); };
+  auto const as_tensor = [&](cpu::array<T>& values, at::Tensor const& like) {
+    return at::from_blob(values.data(), like.sizes(), like.options().requires_grad(false));
+  };
+  auto const channel_major = [&](at::Tensor const& images) {
+    auto const turned = images.detach().transpose(0, 1);
+    auto values = cpu::uninitialized<T>(extents(turned));
+    as_tensor(values, turned).copy_(turned);
+    return values;
+  };
+  auto const& how = *use.convolution;
+  auto const w = extents(use.operand);
+  auto const unsigned_of = [](std::int64_t n) { return static_cast<std::size_t>(n); };
+  cpu::conv_geometry const geometry{w[2], w[3], unsigned_of(how.stride.front()), unsigned_of(how.padding.front()),
+                                    unsigned_of(how.groups)};
+  cpu::array<T> sum;
+  cpu::conv2d_weight_gradient_squares(channel_major(use.input), channel_major(gy), geometry, w, sum, false);
+  return as_tensor(sum, use.operand).clone();
+}
+
 [[nodiscard]] inline at::Tensor convolution_sample_squares(weight_use const& use, at::Tensor const& gy) {
+  if (is_of_cpu_engine(use, gy))
+    return gy.scalar_type() == at::kFloat ? convolution_sample_squares_on_cpu<float>(use, gy)
+                                          : convolution_sample_squares_on_cpu<double>(use, gy);
   auto const samples = gy.size(0);
   auto const at_once =
       std::clamp<std::int64_t>(sample_gradient_budget / std::max<std::int64_t>(use.operand.numel(), 1), 1, samples);
