@@ -14,29 +14,36 @@ struct remark {
 [[nodiscard]] inline std::vector<remark> remarks() {
   return {
       {"forward_backward/mobilenet*",
-       "Tried: a vector of sums for all taps of a depthwise kernel (6.2 ms forward, 11.1 before, 64 channels at 32x32). Left: "
-       "its "
-       "weight gradient works on patches of one plane."},
-      {"forward_backward/*/batch:1",
-       "Tried: weights read where they are on maps of few pixels. Left: maps narrower than a vector leave lanes idle, and "
-       "weights "
-       "are packed for a single use."},
+       "Tried: a vector of sums for all taps of a depthwise kernel (6.2 ms forward, 11.1 before, 64 channels at 32x32). "
+       "Left: its weight gradient works on patches of one plane, which a batch of 8 does not fill."},
+      {"forward_backward/*/batch:8",
+       "Tried: weights packed by transposition in registers (124 to 116 ms on VGG-19). "
+       "Left, by profile: packing weights that 32 to 512 pixels use, 10 %, copies of patches, 8 %; oneDNN's own layouts have "
+       "neither."},
       {"forward_backward/vgg19*",
-       "Tried: tiles of 8 outputs by 3 vectors, samples of a pixel side by side (512 channels at 2x2: 42 to 185 GFLOP/s). Left: "
-       "those "
-       "layers' forward pass runs at 0.7-0.75 of the bare product, for weights are packed anew on every call."},
-      {"forward_backward/resnet32*",
-       "Tried: convolution without columns (265-295 GFLOP/s on 3x3 with 32 to 128 channels), fused batch norm. Left: strided "
-       "layers (150-200 GFLOP/s, scattered stores) and passes over memory that run at the speed of memcpy."},
+       "Tried: tiles of 8 outputs by 3 vectors, samples of a pixel side by side (512 channels at 2x2: 42 to 185 GFLOP/s). "
+       "Left: those layers' forward pass runs at 0.7-0.75 of the bare product."},
+      {"forward_backward/resnet32",
+       "Tried: convolution without columns (265-295 GFLOP/s on 3x3 with 32 to 128 channels). "
+       "Left: a third of the time is passes of batch norm, ReLU and sums, which run at the speed of memory."},
+      {"onednn/forward_backward/resnet32*",
+       "Left: oneDNN's convolutions are level with LibTorch's, which are the same; the rest is as for the embedded engine."},
       {"score/feature_map_synaptic/*",
        "Tried: squares per sample accumulated in registers (1.0-1.1 of the plain weight gradient). Left: 1.4 on 2x2 maps."},
       {"score/synflow_100_rounds/*",
-       "Tried: gradients at one exponent, scores in place, weights read where they are. Left: memory: every round reads and "
-       "writes "
-       "all weights several times."},
-      {"libtorch/score/grasp/*", "Tried: double backward through the pass that exists. Left: LibTorch's own second derivatives."},
+       "Tried: weights read once, where they are (17 to 4.4 s on VGG-19), no copy of |w|, scores in place of the gradient. "
+       "Left: memory; every round reads the weights five times, and writes weights, gradients and scores."},
+      {"memory/*",
+       "Tried: activations freed as the last backward pass goes (457 to 446 MiB for snip). Left: freed blocks are kept by size "
+       "and never split or joined, so the small maps' blocks do not serve the large maps' gradients."},
+      {"select/global/*", "Left: 56 MB of scores and more no longer come from the last cache."},
+      {"libtorch/score/snip/*", "Left: one forward and backward pass and a copy of the weights; what is above 1 is noise."},
+      {"libtorch/score/grasp/*",
+       "Tried: exact derivatives in the place of LibTorch's second derivatives of convolution and batch norm. "
+       "Left, by profile: elementwise operators of LibTorch, of which batch norm takes most."},
       {"libtorch/score/feature_map_synaptic/*",
-       "Tried: groups of 5 samples in one forward pass. Left: LibTorch's weight gradients per sample on small maps."},
+       "Tried: one gradient per sample by grouped convolution (9 on VGG-19), then the CPU engine's kernel. "
+       "Left: images turned to that engine's layout."},
   };
 }
 
