@@ -30,7 +30,6 @@ struct subject {
   Model& student;
   Model& teacher;
   lnpt::tensor_of<Model> input;
-  double flow_unit = 1;   ///< the engine's synaptic flow in units of the reference's
   bool diagonal = false;  ///< whether to afford a Hessian–vector product per weight
 };
 
@@ -115,7 +114,7 @@ void compare_all(subject<T, Model> s) {
     compare_feature_criteria(s, "lnpt_batch_norm_train.", norm_mode::train);
   auto extents = lnpt::shape_of(s.input);
   extents.erase(extents.begin());
-  compare_scores(s.file, "synflow", lnpt::detail::score_alone<lnpt::synflow>(s.student, extents, {}), s.flow_unit);
+  compare_scores(s.file, "synflow", lnpt::detail::score_alone<lnpt::synflow>(s.student, extents, {}));
 }
 
 }  // namespace oracle

@@ -7,11 +7,7 @@ TEST_CASE_TEMPLATE("scores and losses equal the oracle's", T, double, float) {
   for (auto const& name : oracle::names) {
     CAPTURE(name);
     oracle::reference<T> r(name);
-    oracle::compare_all<T, decltype(r.student)>({.file = r,
-                                                 .student = r.student,
-                                                 .teacher = r.teacher,
-                                                 .input = r.input,
-                                                 .flow_unit = 1,
-                                                 .diagonal = std::is_same_v<T, double>});
+    oracle::compare_all<T, decltype(r.student)>(
+        {.file = r, .student = r.student, .teacher = r.teacher, .input = r.input, .diagonal = std::is_same_v<T, double>});
   }
 }
