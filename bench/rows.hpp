@@ -35,9 +35,9 @@ void time_passes(benchmark::State& state, Pass const& pass) {
 /// One forward and one backward pass under cross-entropy: the unit of every other row.
 template <class Backend>
 auto forward_backward(network<Backend>& net, labelled_batch<array> const& batch) {
-  auto const trace = net.forward(batch.input, {norm_mode::train});
+  auto trace = net.forward(batch.input, {norm_mode::train});
   auto const slope = cross_entropy{}.cotangent(prediction_of(net, trace), target<array>{&batch.labels});
-  return net.backward(trace, slope, wanted::all);
+  return net.backward(std::move(trace), slope, wanted::all);
 }
 
 template <class Backend>

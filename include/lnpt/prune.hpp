@@ -199,10 +199,14 @@ template <class C, class Mask, class Schedule, class Model, class Batches, class
   } else if constexpr (data_free || asked::well_formed) {
     if (options.rounds < 0) fail("rounds is ", options.rounds, ": pass at least 1, or 0 for the criterion's own number");
     auto const rounds = options.rounds > 0 ? options.rounds : default_rounds<C>();
+    auto signs = weight_signs::any;
     return prune_in_rounds<Schedule>(
-        model, options, rounds, [&](Model& m) { return score_as_asked<C>(m, batches, guide, loss, options.scoring()); },
-        [](Model& m) {
-          if constexpr (uses<C, flow> && is_data_free<C>) forget_signs(m);
+        model, options, rounds, [&](Model& m) { return score_as_asked<C>(m, batches, guide, loss, options.scoring(), signs); },
+        [&](Model& m) {
+          if constexpr (uses<C, flow> && is_data_free<C>) {
+            forget_signs(m);
+            signs = weight_signs::nonnegative;
+          }
         });
   } else {
     asked::explain();

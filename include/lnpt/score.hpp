@@ -213,9 +213,10 @@ template <class C, class Model, class Batches, class Guide, class Loss>
 
 /// Scores from the model alone; `input` is the shape of one sample, read by synflow only.
 template <class C, class Model>
-[[nodiscard]] auto score_alone(Model& model, shape const& input, score_options const& options) {
+[[nodiscard]] auto score_alone(Model& model, shape const& input, score_options const& options,
+                               weight_signs signs = weight_signs::any) {
   gathered<tensor_of<Model>> found;
-  if constexpr (uses<C, flow>) found.flow = gather_flow(model, input);
+  if constexpr (uses<C, flow>) found.flow = gather_flow(model, input, signs);
   if constexpr (uses<C, noise>) found.noise = gather_noise(model, options.seed);
   return scores_from(C{}, model, std::move(found));
 }
@@ -234,12 +235,12 @@ template <class Batches>
 /// Scores as a call asked for them, or the sentence that says why it cannot be.
 template <class C, class Model, class Batches, class Guide, class Loss>
 [[nodiscard]] auto score_as_asked(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
-                                  score_options const& options) {
+                                  score_options const& options, weight_signs signs = weight_signs::any) {
   if constexpr (prunable<Model> && criterion<C>) {
     stopwatch const watch;
     score_set<tensor_of<Model>> result;
     if constexpr (is_data_free<C>) {
-      result = score_alone<C>(model, sample_shape(batches), options);
+      result = score_alone<C>(model, sample_shape(batches), options, signs);
     } else if constexpr (diagnosis<C, Model, Batches, Guide, Loss>::well_formed) {
       result = score_on<C>(model, batches, guide, loss, options);
     } else {

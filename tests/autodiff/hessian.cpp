@@ -38,11 +38,14 @@ void compare(Model model, shape const& extents) {
     auto const rule = problem.rule(problem.parts().front());
     auto trace = model.forward(batch.input, norm);
     auto const g = model.retained_backward(trace, rule, wanted::prunable);
-    CHECK(conformance::detail::same_bits(g, model.backward(trace, rule(prediction_of(model, trace)), wanted::prunable)));
+    auto const slope = rule(prediction_of(model, trace));
+    CHECK(conformance::detail::same_bits(g, model.backward(trace, slope, wanted::prunable)));
+    CHECK(conformance::detail::same_bits(g, model.backward(model.forward(batch.input, norm), slope, wanted::prunable)));
     auto const replayed = model.hessian_vector_product(trace, rule, v);
     CHECK(conformance::detail::length(conformance::detail::concatenated(model, replayed)) > 0);
     CHECK(conformance::detail::same_bits(replayed, model.hessian_vector_product_on_duals(trace, rule, v)));
     CHECK(conformance::detail::same_bits(replayed, model.hessian_vector_product(trace, rule, v)));
+    CHECK(conformance::detail::same_bits(replayed, model.hessian_vector_product(std::move(trace), rule, v)));  // uses it up
   };
   for (auto const& norm : conformance::detail::modes_of(model, batch.input)) {
     check(cross_entropy{}, norm, direction(model));

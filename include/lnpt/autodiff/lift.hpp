@@ -16,12 +16,16 @@ class computed {
   auto primal(F f) {
     return f(algebra_);
   }
+  template <class F>
+  auto primal_again(F f) {
+    return f(algebra_);
+  }
 
  private:
   values<Backend> algebra_;
 };
 
-/// Takes each primal value from the tape of an earlier pass over the same rules, and so computes tangents only.
+/// Takes each primal value from the tape of an earlier pass over the same rules, and so computes tangents, and what tapes leave out.
 template <class Backend>
 class replayed {
  public:
@@ -42,8 +46,14 @@ class replayed {
     }
   }
 
+  template <class F>
+  auto primal_again(F f) {
+    return f(algebra_);
+  }
+
  private:
   tape<Backend> const* record_;
+  values<Backend> algebra_;
   std::size_t next_tensor_ = 0, next_indices_ = 0, next_channels_ = 0;
 };
 
@@ -75,17 +85,12 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
 
   template <class Into>
   tensor bilinear(tensor const& a, tensor const& b, Into into) {
-    array tangent;
-    bool begun = false;
-    auto const more = [&](handle const& left, handle const& right) {
-      if (!left || !right) return;
-      into(*left, *right, tangent, begun);
-      begun = true;
-    };
-    more(a.tangent, b.value);
-    more(a.value, b.tangent);
-    return {primal([&](auto& algebra) { return algebra.bilinear(a.value, b.value, into); }),
-            begun ? share(std::move(tangent)) : nullptr};
+    return {primal([&](auto& algebra) { return algebra.bilinear(a.value, b.value, into); }), bilinear_tangent(a, b, into)};
+  }
+  /// A result of which nobody reads the value here.
+  template <class Into>
+  tensor bilinear_end(tensor const& a, tensor const& b, Into into) {
+    return {nullptr, bilinear_tangent(a, b, into)};
   }
 
   tensor relu(tensor const& x) {
@@ -127,7 +132,7 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
 
   /// d Σ c_j x_j = Σ (c_j ẋ_j + ċ_j x_j): the same pass over twice the terms.
   tensor combine(std::vector<term> const& terms, channels const* constant, tensor const& gate, bool rectify = false) {
-    auto const result = primal([&](auto& a) {
+    auto const result = primal_again([&](auto& a) {
       std::vector<typename values<Backend>::term> plain;
       for (auto const& t : terms) plain.push_back({t.values.value, t.coefficient.value, t.gated});
       return a.combine(plain, constant ? &constant->value : nullptr, gate.value, rectify);
@@ -174,7 +179,21 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
 
  private:
   using Primal<Backend>::primal;
+  using Primal<Backend>::primal_again;
 
+  template <class Into>
+  [[nodiscard]] static handle bilinear_tangent(tensor const& a, tensor const& b, Into into) {
+    array tangent;
+    bool begun = false;
+    auto const more = [&](handle const& left, handle const& right) {
+      if (!left || !right) return;
+      into(*left, *right, tangent, begun);
+      begun = true;
+    };
+    more(a.tangent, b.value);
+    more(a.value, b.tangent);
+    return begun ? share(std::move(tangent)) : nullptr;
+  }
   [[nodiscard]] static handle share(array&& a) { return std::make_shared<array const>(std::move(a)); }
   [[nodiscard]] static handle gated(handle const& z, handle const& tangent) {
     return tangent ? share(Backend::gate(*z, *tangent)) : nullptr;

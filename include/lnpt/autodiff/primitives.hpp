@@ -22,6 +22,7 @@ struct combination_term {
 ///
 ///     linear(x, f)            f: array → array                            tangent f(ẋ)
 ///     bilinear(a, b, into)    into(a, b, out, accumulate)                 tangent into(ȧ, b) + into(a, ḃ)
+///     bilinear_end(…)         the same, of a result that no rule reads
 ///     relu, gate, add, concat, max_pool, combine, channel_sums                   fused or selecting: a rule of their own
 ///
 /// so that a value, a value with a tangent, and a value with an exponent all run the same layer rules.
@@ -38,7 +39,7 @@ class primitives {
     });
   }
   auto conv2d_weight_gradient(auto const& x, auto const& gy, auto const& geometry, shape const& w_shape) {
-    return self().bilinear(x, gy, [&](auto const& xv, auto const& gv, auto& gw, bool more) {
+    return self().bilinear_end(x, gy, [&](auto const& xv, auto const& gv, auto& gw, bool more) {
       Backend::conv2d_weight_gradient(xv, gv, geometry, w_shape, gw, more);
     });
   }
@@ -50,7 +51,7 @@ class primitives {
         gy, w, [](auto const& gv, auto const& wv, auto& gx, bool more) { Backend::linear_input_gradient(gv, wv, gx, more); });
   }
   auto linear_weight_gradient(auto const& x, auto const& gy) {
-    return self().bilinear(
+    return self().bilinear_end(
         x, gy, [](auto const& xv, auto const& gv, auto& gw, bool more) { Backend::linear_weight_gradient(xv, gv, gw, more); });
   }
 

@@ -10,7 +10,8 @@
 
 namespace lnpt {
 
-/// Everything a pass computed, in the order in which it did: what a later pass over the same rules can replay.
+/// What a pass computed, in the order in which it did: what a later pass over the same rules can replay. Left out is what that pass
+/// computes again as quickly as it would read it (combinations), and what no rule reads (gradients of weights).
 template <class Backend>
 struct tape {
   std::vector<std::shared_ptr<typename Backend::array const>> tensors;
@@ -43,6 +44,12 @@ class values : public primitives<values<Backend>, Backend> {
     into(*a, *b, result, false);
     return keep(std::move(result));
   }
+  template <class Into>
+  tensor bilinear_end(tensor const& a, tensor const& b, Into into) {
+    array result;
+    into(*a, *b, result, false);
+    return share(std::move(result));
+  }
   tensor relu(tensor const& x) { return keep(Backend::relu(*x)); }
   tensor gate(tensor const& z, tensor const& g) { return keep(Backend::gate(*z, *g)); }
   tensor add(tensor const& x, tensor const& y, bool rectify = false) { return keep(Backend::add(*x, *y, rectify)); }
@@ -62,7 +69,7 @@ class values : public primitives<values<Backend>, Backend> {
   tensor combine(std::vector<term> const& terms, channels const* constant, tensor const& gate, bool rectify = false) {
     std::vector<typename Backend::term> parts;
     for (auto const& t : terms) parts.push_back({t.values.get(), &t.coefficient.values, t.gated});
-    return keep(Backend::combine(parts, constant ? &constant->values : nullptr, gate.get(), rectify, false));
+    return share(Backend::combine(parts, constant ? &constant->values : nullptr, gate.get(), rectify, false));
   }
   std::pair<channels, channels> channel_sums(tensor const& g, tensor const& x, tensor const& gate) {
     auto sums = Backend::channel_sums(*g, *x, gate.get());
@@ -77,8 +84,9 @@ class values : public primitives<values<Backend>, Backend> {
   [[nodiscard]] tensor as_tensor(channels const& c) const { return std::make_shared<array const>(Backend::vector(c.values)); }
 
  private:
+  [[nodiscard]] static tensor share(array&& result) { return std::make_shared<array const>(std::move(result)); }
   tensor keep(array&& result) {
-    auto shared = std::make_shared<array const>(std::move(result));
+    auto shared = share(std::move(result));
     if (record_) record_->tensors.push_back(shared);
     return shared;
   }

@@ -91,6 +91,17 @@ concept twice_differentiable = differentiable<M> && requires(M& m, trace_of<M>& 
   { m.hessian_vector_product(trace, rule, v) } -> std::convertible_to<gradients<tensor_of<M>>>;
 };
 
+/// The product after which nobody reads the trace: an engine whose `hessian_vector_product` takes it as an rvalue may free it as it
+/// goes.
+template <twice_differentiable M, class Rule>
+[[nodiscard]] gradients<tensor_of<M>> last_hessian_vector_product(M& model, trace_of<M> trace, Rule const& rule,
+                                                                  gradients<tensor_of<M>> const& v) {
+  if constexpr (requires { model.hessian_vector_product(std::move(trace), rule, v); })
+    return model.hessian_vector_product(std::move(trace), rule, v);
+  else
+    return model.hessian_vector_product(trace, rule, v);
+}
+
 /// Whether Hessian–vector products of `M` differentiate the loss itself, so that its tensors must support it. A model whose products
 /// call the rule on plain values only says `static constexpr bool differentiates_loss = false`.
 template <class M>
@@ -113,7 +124,11 @@ concept freezes_normalization = differentiable<M> && requires(M& m, std::span<te
   { m.freeze(parts) } -> std::same_as<normalization>;
 };
 
-/// `synaptic_flow(extents)`: ∂R/∂|θ| of SynFlow for an input of ones, up to one common positive factor, safe from overflow.
+/// What a caller knows of the signs of the prunable weights, so that nobody has to look.
+enum class weight_signs { any, nonnegative };
+
+/// `synaptic_flow(extents)`: ∂R/∂|θ| of SynFlow for an input of ones, up to one common positive factor, safe from overflow. May take
+/// `weight_signs` as well.
 template <class M>
 concept has_synaptic_flow = prunable<M> && requires(M& m, shape const& input) {
   { m.synaptic_flow(input) } -> std::convertible_to<gradients<tensor_of<M>>>;

@@ -38,12 +38,15 @@ template <differentiable Model>
   return gradients<tensor_of<Model>>(model.backward(trace, {ones(output, near), std::nullopt}, wanted::prunable));
 }
 
-/// The flow of every prunable parameter for one input of shape `extents` (without a batch axis): natively where the engine keeps deep networks finite, by absolute values otherwise.
+/// The flow of every prunable parameter for one input of shape `extents` (without a batch axis): natively where the engine keeps deep
+/// networks finite, by absolute values otherwise.
 template <differentiable Model>
-[[nodiscard]] auto gather_flow(Model& model, shape extents) {
+[[nodiscard]] auto gather_flow(Model& model, shape extents, weight_signs signs) {
   if (extents.empty()) fail("synflow needs the shape of one input: pass {channels, height, width}, or {features}");
   extents.insert(extents.begin(), 1);
-  if constexpr (has_synaptic_flow<Model>)
+  if constexpr (requires { model.synaptic_flow(extents, signs); })
+    return gradients<tensor_of<Model>>(model.synaptic_flow(extents, signs));
+  else if constexpr (has_synaptic_flow<Model>)
     return gradients<tensor_of<Model>>(model.synaptic_flow(extents));
   else
     return flow_by_absolute_values(model, extents);

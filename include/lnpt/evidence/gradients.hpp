@@ -33,7 +33,7 @@ template <class Problem>
     auto trace = model.forward(*p.input, problem.norm());
     auto here = model.retained_backward(trace, rule, wanted::prunable);
     if (problem.parts().size() == 1) g = std::move(here);
-    accumulate(hg, model.hessian_vector_product(trace, rule, g));
+    accumulate(hg, last_hessian_vector_product(model, std::move(trace), rule, g));
   }
   // A weight the loss reaches, but only linearly, has Hg = 0, not "unreached".
   for (std::size_t i = 0; i < g.size(); ++i)

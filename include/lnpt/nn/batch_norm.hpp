@@ -11,7 +11,8 @@ namespace lnpt::nn {
 ///
 ///     ∂x = γ r (∂y − mean(∂y) − x̂ mean(∂y ⊙ x̂)),      x̂ = (x − μ) r
 ///
-/// both are one pass over x and ∂y with coefficients per channel.
+/// both are one pass over x and ∂y with coefficients per channel. So is y over x: a trace keeps x alone, and y is computed again where
+/// the reverse pass reads it, which halves what a network's activations take.
 struct batch_norm {
   std::size_t input;
   std::size_t scale, shift;    ///< parameters γ, β
@@ -20,22 +21,32 @@ struct batch_norm {
   bool rectify = false;
   double epsilon = 1e-5;
 
+  static constexpr bool restorable = true;
+  /// What `node_state::statistics` holds: μ, r, γ r, β − μ γ r and σ², in this order.
+  enum statistic : std::size_t { mean_of_batch, inverse_deviation, slope_of_output, offset_of_output, variance_of_batch };
+
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
-    auto const& x = pass.output(input);
-    auto const [mu, sigma2] = moments(pass, x);
+    auto const [mu, sigma2] = moments(pass, pass.output(input));
     auto const inverse = inverse_root(sigma2, epsilon);
     auto const slope = pass.algebra.as_channels(pass.parameters[scale]) * inverse;
     auto const offset = pass.algebra.as_channels(pass.parameters[shift]) - mu * slope;
-    state.output = pass.algebra.combine({{x, slope}}, &offset, {}, rectify);
-    state.statistics = {mu, inverse, slope, sigma2};
+    state.statistics = {mu, inverse, slope, offset, sigma2};
+    restore(pass, state);
+  }
+
+  /// y from x and the statistics.
+  template <class A>
+  void restore(forward_pass<A> const& pass, node_state<A>& state) const {
+    state.output = normalized(pass, state);
   }
 
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const& state, typename A::tensor const& gy) const {
     auto const& x = pass.output(input);
-    auto const& [mu, inverse, slope] = std::tie(state.statistics[0], state.statistics[1], state.statistics[2]);
-    auto const gate = rectify ? state.output : typename A::tensor{};
+    auto const &mu = state.statistics[mean_of_batch], &inverse = state.statistics[inverse_deviation],
+               &slope = state.statistics[slope_of_output];
+    auto const gate = !rectify ? typename A::tensor{} : state.output ? state.output : normalized(pass, state);
     auto const through = pass.norm.mode == norm_mode::train;
     std::vector<typename A::term> terms{{gy, slope, rectify}};
     std::optional<typename A::channels> constant;
@@ -72,6 +83,12 @@ struct batch_norm {
   }
 
  private:
+  template <class A>
+  [[nodiscard]] typename A::tensor normalized(forward_pass<A> const& pass, node_state<A> const& state) const {
+    return pass.algebra.combine({{pass.output(input), state.statistics[slope_of_output]}}, &state.statistics[offset_of_output],
+                                {}, rectify);
+  }
+
   template <class A>
   [[nodiscard]] static double count(forward_pass<A> const& pass, typename A::tensor const& x) {
     auto const extents = pass.extents(x);

@@ -2,6 +2,7 @@
 /// Layers in the order of computation, and the walks through them that every pass is.
 #include <concepts>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -63,17 +64,18 @@ class graph {
     forward(pass, all, std::move(batch), [](std::size_t) {});
   }
 
-  /// Reverse from cotangents at given nodes: the gradient of every wanted parameter that they reach. `after(i)` is called when node i
-  /// is done; nothing reads its state from then on.
-  template <class A, class After>
+  /// Reverse from cotangents at given nodes: the gradient of every wanted parameter that they reach. Uses the states up: each is
+  /// dropped when the pass is behind its node, since nothing reads it from then on.
+  template <class A>
   [[nodiscard]] tensors<A> reverse(forward_pass<A> const& pass,
                                    std::vector<std::pair<std::size_t, typename A::tensor>> const& starts,
-                                   std::vector<char> const& wants_parameter, After after) const {
+                                   std::vector<char> const& wants_parameter) const {
     tensors<A> slopes(nodes_.size()), found(wants_parameter.size());
     auto const wants_node = wanted_nodes(wants_parameter);
-    reverse_pass<A> back{pass, slopes, found, wants_node, wants_parameter};
+    std::function<void(std::size_t)> const restore = [&](std::size_t i) { restore_at(i, pass, pass.states[i]); };
+    reverse_pass<A> back{pass, slopes, found, wants_node, wants_parameter, restore};
     for (auto const& [at, slope] : starts) back.give(at, slope);
-    for (auto i = nodes_.size(); i-- > 1; after(i)) {
+    for (auto i = nodes_.size(); i-- > 1; pass.states[i] = {}) {
       if (!slopes[i] || !wants_node[i]) continue;
       auto const slope = std::exchange(slopes[i], {});
       std::visit(
@@ -84,11 +86,10 @@ class graph {
     }
     return found;
   }
-  template <class A>
-  [[nodiscard]] tensors<A> reverse(forward_pass<A> const& pass,
-                                   std::vector<std::pair<std::size_t, typename A::tensor>> const& starts,
-                                   std::vector<char> const& wants_parameter) const {
-    return reverse(pass, starts, wants_parameter, [](std::size_t) {});
+
+  /// Whether the output of a node is one cheap pass over its input, so that a trace need not keep it.
+  [[nodiscard]] bool restorable(std::size_t i) const {
+    return std::visit([](auto const& rules) { return restores<decltype(rules)>; }, nodes_[i].rules);
   }
 
   /// The last node that reads each node, so that a pass which keeps no trace can drop it then.
@@ -100,6 +101,18 @@ class graph {
   }
 
  private:
+  template <class Rules>
+  static constexpr bool restores = requires { std::remove_cvref_t<Rules>::restorable; };
+
+  template <class A>
+  void restore_at(std::size_t i, forward_pass<A> const& pass, node_state<A>& state) const {
+    std::visit(
+        [&](auto const& rules) {
+          if constexpr (restores<decltype(rules)>) rules.restore(pass, state);
+        },
+        nodes_[i].rules);
+  }
+
   /// Nodes with a wanted parameter at or before them.
   [[nodiscard]] std::vector<char> wanted_nodes(std::vector<char> const& wants_parameter) const {
     std::vector<char> result(nodes_.size());

@@ -74,7 +74,8 @@ class network {
     result.features_ = features_;
     values<Backend> algebra(&result.forward_);
     auto const parameters = handles(), buffers = handles_of(buffers_);
-    graph_.forward({algebra, result.states_, parameters, buffers, norm}, result.states_, entering(x));
+    graph_.forward({algebra, result.states_, parameters, buffers, norm}, result.states_, entering(x),
+                   drop_restorable(result.states_));
     return result;
   }
 
@@ -83,10 +84,7 @@ class network {
     values<Backend> algebra;
     states<values<Backend>> all;
     auto const parameters = handles(), buffers = handles_of(buffers_);
-    auto last_use = graph_.last_uses();
-    last_use[features_] = graph_.size();
-    graph_.forward({algebra, all, parameters, buffers, norm}, all, entering(x),
-                   [&](std::size_t i) { drop_dead(all, last_use, i); });
+    graph_.forward({algebra, all, parameters, buffers, norm}, all, entering(x), drop_dead(all));
     return {*all.back().output, *all[features_].output};
   }
 
@@ -100,8 +98,7 @@ class network {
                                                 wanted which = wanted::all) const {
     values<Backend> algebra;
     t.forward_ = t.reverse_ = {};
-    auto all = std::move(t.states_);
-    return run_reverse(algebra, all, t.norm_, slope, which, [&](std::size_t i) { all[i] = {}; });
+    return run_reverse(algebra, std::exchange(t.states_, {}), t.norm_, slope, which);
   }
 
   /// Σ_b (J_bᵀ z_b)² per prunable parameter, for independent samples (frozen or eval normalisation).
@@ -124,7 +121,17 @@ class network {
   [[nodiscard]] gradients<tensor_type> hessian_vector_product(trace const& t, Rule const& rule,
                                                               gradients<tensor_type> const& v) const {
     using algebra = lifted<Backend, replayed>;
-    return run_lifted(algebra(t.forward_), algebra(t.reverse_), t, rule, v);
+    return run_lifted(algebra(t.forward_), algebra(t.reverse_), t, rule, v, [] {});
+  }
+  /// The same, using the trace up: activations are dropped when the tangents' reverse pass is behind them.
+  template <class Rule>
+  [[nodiscard]] gradients<tensor_type> hessian_vector_product(trace&& t, Rule const& rule,
+                                                              gradients<tensor_type> const& v) const {
+    using algebra = lifted<Backend, replayed>;
+    return run_lifted(algebra(t.forward_), algebra(t.reverse_), t, rule, v, [&t] {
+      t.states_.clear();
+      t.forward_ = {};
+    });
   }
 
   /// The same product on duals that compute every primal value again: the reference that the replay is tested against.
@@ -132,7 +139,7 @@ class network {
   [[nodiscard]] gradients<tensor_type> hessian_vector_product_on_duals(trace const& t, Rule const& rule,
                                                                        gradients<tensor_type> const& v) const {
     using algebra = lifted<Backend, computed>;
-    return run_lifted(algebra(), algebra(), t, rule, v);
+    return run_lifted(algebra(), algebra(), t, rule, v, [] {});
   }
 
   /// J v: how the prediction moves with the parameters.
@@ -141,7 +148,7 @@ class network {
     states<lifted<Backend, replayed>> all;
     auto const parameters = lifted_parameters<lifted<Backend, replayed>>(v),
                buffers = lifted_buffers<lifted<Backend, replayed>>();
-    graph_.forward({algebra, all, parameters, buffers, t.norm_}, all, {t.states_[0].output});
+    graph_.forward({algebra, all, parameters, buffers, t.norm_}, all, {t.states_[0].output}, drop_dead(all));
     auto const moved = [](auto const& x) { return x.tangent ? *x.tangent : Backend::scale(*x.value, 0.0); };
     return {moved(all.back().output), moved(all[features_].output)};
   }
@@ -152,11 +159,12 @@ class network {
     normalization const norm{norm_mode::frozen, constants};
     values<Backend> algebra;
     auto const parameters = handles(), buffers = handles_of(buffers_);
-    auto const last_use = graph_.last_uses();
     std::vector<states<values<Backend>>> all(parts.size());
+    std::vector<std::function<void(std::size_t)>> drop;
     for (std::size_t p = 0; p < parts.size(); ++p) {
       all[p].resize(graph_.size());
       all[p][0].output = entering(parts[p]);
+      drop.push_back(drop_dead(all[p]));
     }
     for (std::size_t i = 1; i < graph_.size(); ++i) {
       if (auto const* const bn = std::get_if<nn::batch_norm>(&graph_[i])) {
@@ -164,9 +172,9 @@ class network {
         for (auto const& each : all) inputs.push_back(each[bn->input].output);
         constants->push_back(bn->batch_moments(inputs, algebra));
       }
-      for (auto& each : all) {
-        graph_.forward_at(i, nn::forward_pass<values<Backend>>{algebra, each, parameters, buffers, norm}, each[i]);
-        drop_dead(each, last_use, i);
+      for (std::size_t p = 0; p < parts.size(); ++p) {
+        graph_.forward_at(i, nn::forward_pass<values<Backend>>{algebra, all[p], parameters, buffers, norm}, all[p][i]);
+        drop[p](i);
       }
     }
     return norm;
@@ -174,11 +182,14 @@ class network {
 
   /// ∂R/∂|θ| of SynFlow in exponent-carrying arithmetic. Where a gradient would leave the type's range, all are divided by one common
   /// power of two.
-  [[nodiscard]] gradients<tensor_type> synaptic_flow(shape const& extents) const {
+  [[nodiscard]] gradients<tensor_type> synaptic_flow(shape const& extents, weight_signs signs = weight_signs::any) const {
     using algebra_type = scaled<Backend>;
     algebra_type algebra;
     std::vector<typename algebra_type::tensor> parameters, buffers;
-    for (auto const& p : parameters_) parameters.push_back({absolute_handle(p.value)});
+    for (auto const& p : parameters_) {
+      auto const known = signs == weight_signs::nonnegative && is_prunable(p.is);
+      parameters.push_back({known ? handle_of(p.value) : absolute_handle(p.value)});
+    }
     for (auto const& b : buffers_) buffers.push_back({absolute_handle(b.value)});
     states<algebra_type> all;
     normalization const norm{norm_mode::eval};
@@ -203,8 +214,8 @@ class network {
       auto const& statistics = t.states_[i].statistics;
       auto const& extents = t.states_[bn->input].output->shape();
       auto const n = static_cast<double>(extents[1] * extents[2] * extents[3]);
-      move_towards(buffers_[bn->mean].value, statistics[0], 1.0, momentum);
-      move_towards(buffers_[bn->variance].value, statistics[3], n > 1 ? n / (n - 1) : 1.0, momentum);
+      move_towards(buffers_[bn->mean].value, statistics[bn->mean_of_batch], 1.0, momentum);
+      move_towards(buffers_[bn->variance].value, statistics[bn->variance_of_batch], n > 1 ? n / (n - 1) : 1.0, momentum);
     }
   }
 
@@ -225,16 +236,19 @@ class network {
     return result;
   }
   /// Handles that do not own: the network outlives every pass over it.
+  [[nodiscard]] static std::shared_ptr<tensor_type const> handle_of(tensor_type const& x) {
+    return {std::shared_ptr<void>{}, &x};
+  }
   [[nodiscard]] static tensors<values<Backend>> handles_of(std::vector<entry> const& entries) {
     tensors<values<Backend>> result;
-    for (auto const& e : entries) result.emplace_back(std::shared_ptr<void>{}, &e.value);
+    for (auto const& e : entries) result.push_back(handle_of(e.value));
     return result;
   }
   [[nodiscard]] tensors<values<Backend>> handles() const { return handles_of(parameters_); }
 
   /// |x|, which is x itself where nothing is negative.
   [[nodiscard]] static std::shared_ptr<tensor_type const> absolute_handle(tensor_type const& x) {
-    if (Backend::nonnegative(x)) return {std::shared_ptr<void>{}, &x};
+    if (Backend::nonnegative(x)) return handle_of(x);
     return std::make_shared<tensor_type const>(Backend::absolute(x));
   }
 
@@ -248,9 +262,27 @@ class network {
     return std::make_shared<tensor_type const>(Backend::from_batch(batch));
   }
 
-  static void drop_dead(states<values<Backend>>& all, std::vector<std::size_t> const& last_use, std::size_t done) {
-    for (std::size_t j = 0; j < done; ++j)
-      if (last_use[j] == done) all[j] = {};
+  /// For a forward pass: calls `drop(j)` when the last node that reads node j is done, but for what the prediction is made of.
+  template <class Drop>
+  [[nodiscard]] auto after_last_use(Drop drop) const {
+    auto last_use = graph_.last_uses();
+    last_use[features_] = graph_.size();
+    return [last_use = std::move(last_use), drop](std::size_t done) {
+      for (std::size_t j = 0; j < done; ++j)
+        if (last_use[j] == done) drop(j);
+    };
+  }
+  /// After a forward pass that nobody reverses.
+  template <class A>
+  [[nodiscard]] auto drop_dead(std::vector<nn::node_state<A>>& all) const {
+    return after_last_use([&all](std::size_t j) { all[j] = {}; });
+  }
+  /// After one whose reverse computes again what is cheap.
+  template <class A>
+  [[nodiscard]] auto drop_restorable(std::vector<nn::node_state<A>>& all) const {
+    return after_last_use([&all, this](std::size_t j) {
+      if (graph_.restorable(j)) all[j].output = {};
+    });
   }
 
   template <class A>
@@ -258,17 +290,16 @@ class network {
                                                    wanted which) const {
     states<A> all;
     for (auto const& s : t.states_) all.push_back({s.output, s.statistics, s.chosen});  // handles, not values
-    return run_reverse(algebra, all, t.norm_, slope, which, [](std::size_t) {});
+    return run_reverse(algebra, std::move(all), t.norm_, slope, which);
   }
-  template <class A, class After>
-  [[nodiscard]] gradients<tensor_type> run_reverse(A& algebra, states<A>& all, normalization const& norm,
-                                                   cotangents<tensor_type> const& slope, wanted which, After after) const {
+  template <class A>
+  [[nodiscard]] gradients<tensor_type> run_reverse(A& algebra, states<A> all, normalization const& norm,
+                                                   cotangents<tensor_type> const& slope, wanted which) const {
     std::vector<std::pair<std::size_t, typename A::tensor>> starts;
     if (slope.output) starts.emplace_back(graph_.last(), std::make_shared<tensor_type const>(*slope.output));
     if (slope.features) starts.emplace_back(features_, std::make_shared<tensor_type const>(*slope.features));
     auto const parameters = handles(), buffers = handles_of(buffers_);
-    auto found =
-        graph_.reverse(nn::forward_pass<A>{algebra, all, parameters, buffers, norm}, starts, wanted_parameters(which), after);
+    auto found = graph_.reverse(nn::forward_pass<A>{algebra, all, parameters, buffers, norm}, starts, wanted_parameters(which));
     gradients<tensor_type> result(found.size());
     for (std::size_t i = 0; i < found.size(); ++i)
       if (found[i]) result[i] = release(std::move(found[i]));
@@ -291,12 +322,15 @@ class network {
     return result;
   }
 
-  template <class A, class Rule>
+  /// `forwarded()` is called when the states of the trace have all been read.
+  template <class A, class Rule, class Forwarded>
   [[nodiscard]] gradients<tensor_type> run_lifted(A forward, A reverse, trace const& t, Rule const& rule,
-                                                  gradients<tensor_type> const& v) const {
+                                                  gradients<tensor_type> const& v, Forwarded forwarded) const {
     states<A> all;
     auto const parameters = lifted_parameters<A>(v), buffers = lifted_buffers<A>();
-    graph_.forward(nn::forward_pass<A>{forward, all, parameters, buffers, t.norm_}, all, {t.states_[0].output});
+    graph_.forward(nn::forward_pass<A>{forward, all, parameters, buffers, t.norm_}, all, {t.states_[0].output},
+                   drop_restorable(all));
+    forwarded();
     auto const as_dual = [](auto const& x) {
       return dual<tensor_type>(*x.value, x.tangent ? std::optional<tensor_type>(*x.tangent) : std::nullopt);
     };

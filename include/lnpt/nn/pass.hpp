@@ -16,7 +16,7 @@ namespace lnpt::nn {
 template <class Algebra>
 struct node_state {
   typename Algebra::tensor output;
-  std::vector<typename Algebra::channels> statistics;      ///< of batch norm: mean, 1/√(variance + ε), slope
+  std::vector<typename Algebra::channels> statistics;      ///< of batch norm, which names them
   decltype(typename Algebra::indices{}) chosen = nullptr;  ///< of max pooling
 };
 
@@ -44,7 +44,13 @@ struct reverse_pass : forward_pass<Algebra> {
   std::vector<tensor>& gradients;       ///< one per parameter
   std::vector<char> const& wants_node;  ///< nodes with a wanted parameter at or before them
   std::vector<char> const& wants_parameter;
+  std::function<void(std::size_t)> const& restore;  ///< computes a node's output again from its input
 
+  /// The output of a node, computed again where the forward pass dropped it.
+  [[nodiscard]] tensor const& output(std::size_t node) const {
+    if (!this->states[node].output) restore(node);
+    return this->states[node].output;
+  }
   [[nodiscard]] bool wants(std::size_t node) const { return wants_node[node] != 0; }
   [[nodiscard]] bool wants_gradient(std::size_t parameter) const { return wants_parameter[parameter] != 0; }
 

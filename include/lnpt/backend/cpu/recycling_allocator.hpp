@@ -7,11 +7,14 @@
 #include <new>
 #include <vector>
 
+#include <lnpt/backend/cpu/block_heap.hpp>
+
 namespace lnpt::cpu {
 
 namespace detail {
 
-/// Free blocks by size class: four classes between powers of two, so that at most a quarter of a block is unused.
+/// Small free blocks by size class, four between powers of two, so that at most a quarter of a block is unused; large ones on a heap
+/// that joins them.
 class block_cache {
  public:
   static constexpr std::size_t alignment = 64;
@@ -23,6 +26,10 @@ class block_cache {
   }
 
   void* take(std::size_t bytes) {
+    if (bytes >= large) {
+      std::scoped_lock const lock(mutex_);
+      return heap_.take(bytes);
+    }
     auto const klass = class_of(bytes);
     {
       std::scoped_lock const lock(mutex_);
@@ -36,6 +43,10 @@ class block_cache {
   }
 
   void give(void* block, std::size_t bytes) noexcept {
+    if (bytes >= large) {
+      std::scoped_lock const lock(mutex_);
+      return heap_.give(block, bytes);
+    }
     auto const klass = class_of(bytes);
     try {
       std::scoped_lock const lock(mutex_);
@@ -51,10 +62,12 @@ class block_cache {
       for (void* const block : free) ::operator delete(block, std::align_val_t{alignment});
       free.clear();
     }
+    heap_.release();
   }
 
  private:
   static constexpr std::size_t smallest = 6;  // log2 of the smallest class, one cache line
+  static constexpr std::size_t large_log2 = 18, large = std::size_t{1} << large_log2;
 
   static std::size_t class_of(std::size_t bytes) {
     if (bytes <= (std::size_t{1} << smallest)) return 0;
@@ -70,15 +83,16 @@ class block_cache {
   }
 
   std::mutex mutex_;
-  std::array<std::vector<void*>, 4 * 58> free_;
+  std::array<std::vector<void*>, 4 * (large_log2 - smallest) + 1> free_;
+  block_heap heap_;
 };
 
 }  // namespace detail
 
-/// Gives the memory that freed arrays left behind back to the system.
+/// Gives the memory that freed arrays left behind back to the system; of large ones, the regions that hold no array any more.
 inline void release_cached_memory() { detail::block_cache::instance().release(); }
 
-/// A stateless allocator of 64-byte aligned blocks over a process-wide cache of freed ones. Thread-safe.
+/// A stateless allocator of blocks, aligned to 64 bytes or more, over a process-wide cache of freed ones. Thread-safe.
 template <class T>
 struct recycling_allocator {
   using value_type = T;
