@@ -25,11 +25,15 @@ struct graph_roots {
   }
 };
 
-/// ∂⟨slopes, roots⟩/∂inputs; undefined where the roots do not depend on an input. The graph stays for further passes.
+/// What a pass back leaves: the graph for further passes, its own graph as well, or nothing, each value dropped when it is behind it.
+enum class graph_after { kept, differentiable, freed };
+
+/// ∂⟨slopes, roots⟩/∂inputs; undefined where the roots do not depend on an input.
 [[nodiscard]] inline std::vector<at::Tensor> differentiate(graph_roots const& roots, std::vector<at::Tensor> const& inputs,
-                                                           bool differentiable = false) {
+                                                           graph_after after = graph_after::kept) {
   if (roots.tensors.empty() || inputs.empty()) return std::vector<at::Tensor>(inputs.size());
-  return torch::autograd::grad(roots.tensors, inputs, roots.slopes, /*retain_graph=*/true, differentiable, /*allow_unused=*/true);
+  return torch::autograd::grad(roots.tensors, inputs, roots.slopes, /*retain_graph=*/after != graph_after::freed,
+                               /*create_graph=*/after == graph_after::differentiable, /*allow_unused=*/true);
 }
 
 /// The gradients that arrive at these edges: at outputs that autograd::grad could not name, such as one that was changed in place.

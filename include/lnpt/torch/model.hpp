@@ -123,9 +123,13 @@ class torch_model {
 
   [[nodiscard]] gradients<tensor_type> backward(trace const& t, cotangents<tensor_type> const& slope,
                                                 wanted which = wanted::all) const {
-    auto const norms = constants_of(t);
-    auto const chosen = indices(which);
-    return spread(chosen, detail::differentiate(detail::roots_of(t.pass_.said, slopes_of(slope)), tensors(chosen)));
+    return backward(t, slope, which, detail::graph_after::kept);
+  }
+  /// The same, using the trace up: its graph is freed as the pass goes.
+  [[nodiscard]] gradients<tensor_type> backward(trace&& t, cotangents<tensor_type> const& slope,
+                                                wanted which = wanted::all) const {
+    t.pass_.uses.clear();  // they hold inputs
+    return backward(t, slope, which, detail::graph_after::freed);
   }
 
   /// The gradient of the loss behind `rule`, as a graph that `hessian_vector_product` differentiates once more.
@@ -138,7 +142,7 @@ class torch_model {
     auto const slope = rule(prediction<tensor_type>{said.logits, tensor_type(said.features)});
     detail::reversal_tap const tap;
     t.retained_ =
-        detail::differentiate(detail::roots_of(said, slopes_of(slope)), tensors(t.retained_for_), /*differentiable=*/true);
+        detail::differentiate(detail::roots_of(said, slopes_of(slope)), tensors(t.retained_for_), detail::graph_after::differentiable);
     return spread(t.retained_for_, t.retained_);
   }
 
@@ -146,13 +150,13 @@ class torch_model {
   template <class Rule>
   [[nodiscard]] gradients<tensor_type> hessian_vector_product(trace const& t, Rule const&,
                                                               gradients<tensor_type> const& v) const {
-    auto const norms = constants_of(t);
-    detail::graph_roots roots;
-    for (std::size_t k = 0; k < t.retained_.size(); ++k) {
-      auto const i = t.retained_for_[k];
-      if (t.retained_[k].defined() && i < v.size() && v[i]) roots.add(t.retained_[k], v[i]->get());
-    }
-    return spread(t.retained_for_, detail::differentiate(roots, tensors(t.retained_for_)));
+    return directional_gradient(t, v, detail::graph_after::kept);
+  }
+  /// The same, using the trace up.
+  template <class Rule>
+  [[nodiscard]] gradients<tensor_type> hessian_vector_product(trace&& t, Rule const&, gradients<tensor_type> const& v) const {
+    t.pass_.uses.clear();
+    return directional_gradient(t, v, detail::graph_after::freed);
   }
 
   /// Σ_b (J_bᵀ z_b)² per prunable parameter, for independent samples (frozen or eval normalisation): network_squares.hpp.
@@ -194,6 +198,25 @@ class torch_model {
       [[maybe_unused]] typename detail::torch_source<Module>::call_guard const guard{};
       return callable(x);
     };
+  }
+
+  [[nodiscard]] gradients<tensor_type> backward(trace const& t, cotangents<tensor_type> const& slope, wanted which,
+                                                detail::graph_after after) const {
+    auto const norms = constants_of(t);
+    auto const chosen = indices(which);
+    return spread(chosen, detail::differentiate(detail::roots_of(t.pass_.said, slopes_of(slope)), tensors(chosen), after));
+  }
+
+  /// ∂⟨g, v⟩/∂θ of the retained g.
+  [[nodiscard]] gradients<tensor_type> directional_gradient(trace const& t, gradients<tensor_type> const& v,
+                                                            detail::graph_after after) const {
+    auto const norms = constants_of(t);
+    detail::graph_roots roots;
+    for (std::size_t k = 0; k < t.retained_.size(); ++k) {
+      auto const i = t.retained_for_[k];
+      if (t.retained_[k].defined() && i < v.size() && v[i]) roots.add(t.retained_[k], v[i]->get());
+    }
+    return spread(t.retained_for_, detail::differentiate(roots, tensors(t.retained_for_), after));
   }
 
   /// Passes back meet the constants of the pass forward.

@@ -21,9 +21,11 @@ namespace lnpt::detail {
 
 using torch::autograd::variable_list;
 
-/// A sum whose terms may be undefined, which stands for zero.
-[[nodiscard]] inline at::Tensor sum_of(at::Tensor const& a, at::Tensor const& b) {
-  return a.defined() && b.defined() ? a + b : a.defined() ? a : b;
+/// The sum of two results of which nobody else holds the first. Each may be undefined, which stands for zero.
+[[nodiscard]] inline at::Tensor sum_of(at::Tensor a, at::Tensor const& b) {
+  if (!a.defined()) return b;
+  if (!b.defined()) return a;
+  return at::GradMode::is_enabled() ? a + b : a.add_(b);
 }
 
 /// gx = ∂⟨x ∗ w, gy⟩/∂x and gw = ∂⟨x ∗ w, gy⟩/∂w. With u arriving at gx and v at gw, ⟨u, gx⟩ + ⟨v, gw⟩ = ⟨u ∗ w + x ∗ v, gy⟩.
@@ -88,8 +90,8 @@ struct batch_norm_reversal {
 
     std::vector<std::int64_t> per_channel(static_cast<std::size_t>(x.dim()), 1);
     per_channel[1] = x.size(1);
-    auto at_x = u * (factor * q).view(per_channel);
-    at_x.addcmul_(gy, (factor * p).view(per_channel)).addcmul_(x, by_x.view(per_channel)).sub_(constant.view(per_channel));
+    auto at_x = at::addcmul(constant.neg().view(per_channel), u, (factor * q).view(per_channel));
+    at_x.addcmul_(gy, (factor * p).view(per_channel)).addcmul_(x, by_x.view(per_channel));
     return {at_gy, at_x, a * by_deviation * count};
   }
 
