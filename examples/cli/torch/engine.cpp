@@ -3,6 +3,9 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
+#include <thread>
+
 #include <lnpt/core/guide.hpp>
 #include <lnpt/io/cached_guide.hpp>
 #include <lnpt/torch/model.hpp>
@@ -80,7 +83,8 @@ class torch_engine : public Interface {
   using array = lnpt::cpu::array<T>;
 
   torch_engine(std::string const& device, std::size_t threads) : device_(parse_device(device)) {
-    if (threads > 0) at::set_num_threads(static_cast<int>(threads));
+    // LibTorch's own default is the number of cores that it recognises, which in some virtual machines is one.
+    at::set_num_threads(static_cast<int>(threads > 0 ? threads : std::max(std::thread::hardware_concurrency(), 1U)));
   }
 
   lnpt::score_set<array> score(cpu_network<T>& network, scoring_data<array> const& data,

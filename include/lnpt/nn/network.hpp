@@ -15,6 +15,7 @@
 #include <lnpt/nn/conv2d.hpp>
 #include <lnpt/nn/flatten.hpp>
 #include <lnpt/nn/graph.hpp>
+#include <lnpt/nn/held_array.hpp>
 #include <lnpt/nn/join.hpp>
 #include <lnpt/nn/linear.hpp>
 #include <lnpt/nn/pool.hpp>
@@ -65,15 +66,15 @@ class network {
   [[nodiscard]] std::vector<node> const& nodes() const { return graph_.nodes(); }
 
   // --- the model concepts -------------------------------------------------------------------------------------------------------
-  [[nodiscard]] std::vector<parameter<tensor_type>> parameters() { return views(parameters_); }
-  [[nodiscard]] std::vector<parameter<tensor_type>> buffers() { return views(buffers_); }
+  [[nodiscard]] std::vector<parameter<tensor_type>> parameters() { return nn::views_of(parameters_); }
+  [[nodiscard]] std::vector<parameter<tensor_type>> buffers() { return nn::views_of(buffers_); }
 
   [[nodiscard]] trace forward(tensor_type const& x, normalization const& norm = {}) const {
     trace result;
     result.norm_ = norm;
     result.features_ = features_;
     values<Backend> algebra(&result.forward_);
-    auto const parameters = handles(), buffers = handles_of(buffers_);
+    auto const parameters = nn::handles_of(parameters_), buffers = nn::handles_of(buffers_);
     graph_.forward({algebra, result.states_, parameters, buffers, norm}, result.states_, entering(x),
                    drop_restorable(result.states_));
     return result;
@@ -83,7 +84,7 @@ class network {
   [[nodiscard]] prediction<tensor_type> predict(tensor_type const& x, normalization const& norm = {}) const {
     values<Backend> algebra;
     states<values<Backend>> all;
-    auto const parameters = handles(), buffers = handles_of(buffers_);
+    auto const parameters = nn::handles_of(parameters_), buffers = nn::handles_of(buffers_);
     graph_.forward({algebra, all, parameters, buffers, norm}, all, entering(x), drop_dead(all));
     return {*all.back().output, *all[features_].output};
   }
@@ -158,7 +159,7 @@ class network {
     auto constants = std::make_shared<std::vector<channel_moments>>();
     normalization const norm{norm_mode::frozen, constants};
     values<Backend> algebra;
-    auto const parameters = handles(), buffers = handles_of(buffers_);
+    auto const parameters = nn::handles_of(parameters_), buffers = nn::handles_of(buffers_);
     std::vector<states<values<Backend>>> all(parts.size());
     std::vector<std::function<void(std::size_t)>> drop;
     for (std::size_t p = 0; p < parts.size(); ++p) {
@@ -188,7 +189,7 @@ class network {
     std::vector<typename algebra_type::tensor> parameters, buffers;
     for (auto const& p : parameters_) {
       auto const known = signs == weight_signs::nonnegative && is_prunable(p.is);
-      parameters.push_back({known ? handle_of(p.value) : absolute_handle(p.value)});
+      parameters.push_back({known ? nn::handle_of(p.value) : absolute_handle(p.value)});
     }
     for (auto const& b : buffers_) buffers.push_back({absolute_handle(b.value)});
     states<algebra_type> all;
@@ -202,7 +203,7 @@ class network {
     auto flows = graph_.reverse(pass, {{graph_.last(), {ones}}}, wanted_parameters(wanted::prunable));
     gradients<tensor_type> result(flows.size());
     for (std::size_t i = 0; i < flows.size(); ++i)
-      if (flows[i]) result[i] = release(std::move(flows[i].mantissa));
+      if (flows[i]) result[i] = nn::release(std::move(flows[i].mantissa));
     return result;
   }
 
@@ -220,42 +221,15 @@ class network {
   }
 
  private:
-  struct entry {
-    std::string name;
-    role is;
-    tensor_type value;
-  };
   template <class A>
   using tensors = std::vector<typename A::tensor>;
   template <class A>
   using states = std::vector<nn::node_state<A>>;
 
-  [[nodiscard]] static std::vector<parameter<tensor_type>> views(std::vector<entry>& entries) {
-    std::vector<parameter<tensor_type>> result;
-    for (auto& e : entries) result.push_back({e.name, &e.value, e.is, 0});
-    return result;
-  }
-  /// Handles that do not own: the network outlives every pass over it.
-  [[nodiscard]] static std::shared_ptr<tensor_type const> handle_of(tensor_type const& x) {
-    return {std::shared_ptr<void>{}, &x};
-  }
-  [[nodiscard]] static tensors<values<Backend>> handles_of(std::vector<entry> const& entries) {
-    tensors<values<Backend>> result;
-    for (auto const& e : entries) result.push_back(handle_of(e.value));
-    return result;
-  }
-  [[nodiscard]] tensors<values<Backend>> handles() const { return handles_of(parameters_); }
-
   /// |x|, which is x itself where nothing is negative.
   [[nodiscard]] static std::shared_ptr<tensor_type const> absolute_handle(tensor_type const& x) {
-    if (Backend::nonnegative(x)) return handle_of(x);
+    if (Backend::nonnegative(x)) return nn::handle_of(x);
     return std::make_shared<tensor_type const>(Backend::absolute(x));
-  }
-
-  /// The array behind a handle: moved out where nobody else holds it.
-  [[nodiscard]] static tensor_type release(std::shared_ptr<tensor_type const> held) {
-    if (held.use_count() == 1) return std::move(const_cast<tensor_type&>(*held));  // created non-const by the algebra
-    return *held;
   }
 
   [[nodiscard]] static std::shared_ptr<tensor_type const> entering(tensor_type const& batch) {
@@ -298,27 +272,26 @@ class network {
     std::vector<std::pair<std::size_t, typename A::tensor>> starts;
     if (slope.output) starts.emplace_back(graph_.last(), std::make_shared<tensor_type const>(*slope.output));
     if (slope.features) starts.emplace_back(features_, std::make_shared<tensor_type const>(*slope.features));
-    auto const parameters = handles(), buffers = handles_of(buffers_);
+    auto const parameters = nn::handles_of(parameters_), buffers = nn::handles_of(buffers_);
     auto found = graph_.reverse(nn::forward_pass<A>{algebra, all, parameters, buffers, norm}, starts, wanted_parameters(which));
     gradients<tensor_type> result(found.size());
     for (std::size_t i = 0; i < found.size(); ++i)
-      if (found[i]) result[i] = release(std::move(found[i]));
+      if (found[i]) result[i] = nn::release(std::move(found[i]));
     return result;
   }
 
   template <class A>
   [[nodiscard]] tensors<A> lifted_parameters(gradients<tensor_type> const& v) const {
     tensors<A> result;
-    auto const plain = handles();
+    auto const plain = nn::handles_of(parameters_);
     for (std::size_t i = 0; i < plain.size(); ++i)
-      result.push_back(
-          {plain[i], i < v.size() && v[i] ? std::shared_ptr<tensor_type const>(std::shared_ptr<void>{}, &*v[i]) : nullptr});
+      result.push_back({plain[i], i < v.size() && v[i] ? nn::handle_of(*v[i]) : nullptr});
     return result;
   }
   template <class A>
   [[nodiscard]] tensors<A> lifted_buffers() const {
     tensors<A> result;
-    for (auto const& each : handles_of(buffers_)) result.push_back({each});
+    for (auto const& each : nn::handles_of(buffers_)) result.push_back({each});
     return result;
   }
 
@@ -347,7 +320,7 @@ class network {
         graph_.reverse(nn::forward_pass<A>{reverse, all, parameters, buffers, t.norm_}, starts, wanted_parameters(t.retained_));
     gradients<tensor_type> result(found.size());
     for (std::size_t i = 0; i < found.size(); ++i)
-      if (found[i].tangent) result[i] = release(std::move(found[i].tangent));
+      if (found[i].tangent) result[i] = nn::release(std::move(found[i].tangent));
     return result;
   }
 
@@ -363,7 +336,7 @@ class network {
     return result;
   }
   nn::graph<layer> graph_;
-  std::vector<entry> parameters_, buffers_;
+  std::vector<nn::held_array<tensor_type>> parameters_, buffers_;
   std::size_t features_ = 0;
 };
 
