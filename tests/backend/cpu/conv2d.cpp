@@ -1,7 +1,6 @@
 /// Convolution and its derivatives against loops that anybody can check.
+#include "../conv_case.hpp"
 #include "support.hpp"
-
-#include <ostream>
 
 #include <lnpt/backend/cpu/conv2d.hpp>
 
@@ -10,21 +9,6 @@ using namespace lnpt::test;
 using cpu::conv_geometry;
 
 namespace {
-
-struct conv_case {
-  std::size_t channels, samples, h, w, outputs;
-  conv_geometry geometry;
-
-  shape x() const { return {channels, samples, h, w}; }
-  shape weights() const { return {outputs, channels / geometry.groups, geometry.kernel_h, geometry.kernel_w}; }
-  shape y() const { return {outputs, samples, geometry.out_h(h), geometry.out_w(w)}; }
-
-  friend std::ostream& operator<<(std::ostream& out, conv_case const& c) {
-    auto const& g = c.geometry;
-    return out << list(c.x()) << " with " << list(c.weights()) << " stride " << g.stride << " padding " << g.padding << " groups "
-               << g.groups;
-  }
-};
 
 /// Seams: odd extents, channels and outputs around the widths of tiles and vectors, maps of one pixel, batches around a vector.
 std::vector<conv_case> cases() {

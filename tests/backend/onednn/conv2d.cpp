@@ -1,9 +1,8 @@
 /// oneDNN's convolutions against the CPU backend's in double, and what is particular to them: pieces, threads, kernels kept.
-#include <ostream>
-
 #include <lnpt/backend/cpu/conv2d.hpp>
 #include <lnpt/backend/onednn/conv2d.hpp>
 
+#include "../conv_case.hpp"
 #include "../cpu/support.hpp"
 
 using namespace lnpt;
@@ -11,21 +10,6 @@ using namespace lnpt::test;
 using cpu::conv_geometry;
 
 namespace {
-
-struct conv_case {
-  std::size_t channels, samples, h, w, outputs;
-  conv_geometry geometry;
-
-  shape x() const { return {channels, samples, h, w}; }
-  shape weights() const { return {outputs, channels / geometry.groups, geometry.kernel_h, geometry.kernel_w}; }
-  shape y() const { return {outputs, samples, geometry.out_h(h), geometry.out_w(w)}; }
-
-  friend std::ostream& operator<<(std::ostream& out, conv_case const& c) {
-    auto const& g = c.geometry;
-    return out << list(c.x()) << " with " << list(c.weights()) << " stride " << g.stride << " padding " << g.padding << " groups "
-               << g.groups;
-  }
-};
 
 /// Seams: odd extents, channels around oneDNN's blocks of 16, one sample, batches that do not cut evenly, grouped and depthwise.
 std::vector<conv_case> cases() {
