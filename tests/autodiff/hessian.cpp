@@ -61,7 +61,9 @@ network<cpu::backend<T>> every_layer() {
   network_builder<cpu::backend<T>> net(2, 8);
   auto const x = net.relu(net.conv2d("conv", net.input(), 4, {.bias = true}));
   auto const y = net.batch_norm("bn", net.conv2d("grouped", x, 4, {.groups = 2}), true);
-  auto const z = net.concat({net.join(x, y, true), net.join(net.conv2d("deep", y, 4, {.groups = 4}), x)});
+  auto const twice = net.batch_norm("second", net.batch_norm("first", y));  // whose output is restored from a restored one
+  auto const z =
+      net.concat({net.join(x, y, true), net.join(net.conv2d("deep", y, 4, {.groups = 4}), x), net.conv2d("behind", twice, 2)});
   auto const pooled = net.concat({net.max_pool(z, 2, 2), net.average_pool(z, 2, 2), net.subsample_pad(x, 2, 5)});
   auto const flat = net.relu(net.linear("hidden", net.flatten(pooled), 7, net.width(pooled) * 9));
   net.classifier("fc", flat, 3);

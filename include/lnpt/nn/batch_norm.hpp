@@ -36,8 +36,8 @@ struct batch_norm {
   }
 
   /// y from x and the statistics.
-  template <class A>
-  void restore(forward_pass<A> const& pass, node_state<A>& state) const {
+  template <class Pass, class A>
+  void restore(Pass const& pass, node_state<A>& state) const {
     state.output = normalized(pass, state);
   }
 
@@ -83,8 +83,8 @@ struct batch_norm {
   }
 
  private:
-  template <class A>
-  [[nodiscard]] typename A::tensor normalized(forward_pass<A> const& pass, node_state<A> const& state) const {
+  template <class Pass, class A>
+  [[nodiscard]] typename A::tensor normalized(Pass const& pass, node_state<A> const& state) const {
     return pass.algebra.combine({{pass.output(input), state.statistics[slope_of_output]}}, &state.statistics[offset_of_output],
                                 {}, rectify);
   }

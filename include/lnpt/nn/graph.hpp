@@ -72,8 +72,9 @@ class graph {
                                    std::vector<char> const& wants_parameter) const {
     tensors<A> slopes(nodes_.size()), found(wants_parameter.size());
     auto const wants_node = wanted_nodes(wants_parameter);
-    std::function<void(std::size_t)> const restore = [&](std::size_t i) { restore_at(i, pass, pass.states[i]); };
+    std::function<void(std::size_t)> restore;
     reverse_pass<A> back{pass, slopes, found, wants_node, wants_parameter, restore};
+    restore = [&](std::size_t i) { restore_at(i, back); };
     for (auto const& [at, slope] : starts) back.give(at, slope);
     for (auto i = nodes_.size(); i-- > 1; pass.states[i] = {}) {
       if (!slopes[i] || !wants_node[i]) continue;
@@ -105,10 +106,10 @@ class graph {
   static constexpr bool restores = requires { std::remove_cvref_t<Rules>::restorable; };
 
   template <class A>
-  void restore_at(std::size_t i, forward_pass<A> const& pass, node_state<A>& state) const {
+  void restore_at(std::size_t i, reverse_pass<A> const& pass) const {
     std::visit(
         [&](auto const& rules) {
-          if constexpr (restores<decltype(rules)>) rules.restore(pass, state);
+          if constexpr (restores<decltype(rules)>) rules.restore(pass, pass.states[i]);
         },
         nodes_[i].rules);
   }
