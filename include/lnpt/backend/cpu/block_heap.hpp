@@ -30,11 +30,11 @@ class block_heap {
       best = best_fit(size);
     }
     auto* const block = *best;
-    unpoison(block, size);
     if (block->size == size)
       *best = block->next;
     else
       *best = make_free(reinterpret_cast<std::byte*>(block) + size, block->size - size, block->next);
+    unpoison(block, bytes);  // and not what the size was rounded up by
     return block;
   }
 
