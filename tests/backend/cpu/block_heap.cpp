@@ -1,5 +1,6 @@
 /// The heap of large arrays: neighbours join, best fit, and nothing handed out twice.
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <doctest/doctest.h>
 #include <vector>
@@ -67,9 +68,9 @@ TEST_CASE("blocks of all sizes, taken and given back in any order, keep what is 
   releasing_heap heap;
   std::vector<held> all;
   auto const give_back = [&](std::size_t i) {
-    auto const [block, bytes, mark] = all[i];
-    CHECK(std::all_of(block, block + bytes, [mark = mark](unsigned char c) { return c == mark; }));
-    heap.give(block, bytes);
+    auto const each = all[i];
+    CHECK(std::all_of(each.block, each.block + each.bytes, [&](unsigned char c) { return c == each.mark; }));
+    heap.give(each.block, each.bytes);
     all[i] = all.back();
     all.pop_back();
   };
