@@ -141,8 +141,8 @@ class torch_model {
     t.retained_for_ = indices(which);
     auto const slope = rule(prediction<tensor_type>{said.logits, tensor_type(said.features)});
     detail::reversal_tap const tap;
-    t.retained_ =
-        detail::differentiate(detail::roots_of(said, slopes_of(slope)), tensors(t.retained_for_), detail::graph_after::differentiable);
+    t.retained_ = detail::differentiate(detail::roots_of(said, slopes_of(slope)), tensors(t.retained_for_),
+                                        detail::graph_after::differentiable);
     return spread(t.retained_for_, t.retained_);
   }
 
