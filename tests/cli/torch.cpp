@@ -19,7 +19,8 @@ using cli_test::run;
 
 namespace {
 
-std::string const on_torch = " --engine torch ";
+/// One thread: the networks here are too small for more, which would wait for one another beside other tests.
+std::string const on_torch = " --engine torch --threads 1 ";
 
 /// Whether the command line was built with LibTorch; otherwise the test case is skipped.
 bool can_run() {
