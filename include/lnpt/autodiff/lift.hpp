@@ -16,16 +16,12 @@ class computed {
   auto primal(F f) {
     return f(algebra_);
   }
-  template <class F>
-  auto primal_again(F f) {
-    return f(algebra_);
-  }
 
  private:
   values<Backend> algebra_;
 };
 
-/// Takes each primal value from the tape of an earlier pass over the same rules, and so computes tangents, and what tapes leave out.
+/// Takes each primal value from the tape of an earlier pass over the same rules, and so computes tangents only.
 template <class Backend>
 class replayed {
  public:
@@ -46,14 +42,8 @@ class replayed {
     }
   }
 
-  template <class F>
-  auto primal_again(F f) {
-    return f(algebra_);
-  }
-
  private:
   tape<Backend> const* record_;
-  values<Backend> algebra_;
   std::size_t next_tensor_ = 0, next_indices_ = 0, next_channels_ = 0;
 };
 
@@ -132,11 +122,10 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
 
   /// d Σ c_j x_j = Σ (c_j ẋ_j + ċ_j x_j): the same pass over twice the terms.
   tensor combine(std::vector<term> const& terms, channels const* constant, tensor const& gate, bool rectify = false) {
-    auto const result = primal_again([&](auto& a) {
-      std::vector<typename values<Backend>::term> plain;
-      for (auto const& t : terms) plain.push_back({t.values.value, t.coefficient.value, t.gated});
-      return a.combine(plain, constant ? &constant->value : nullptr, gate.value, rectify);
-    });
+    std::vector<typename values<Backend>::term> plain;
+    for (auto const& t : terms) plain.push_back({t.values.value, t.coefficient.value, t.gated});
+    // Computed whatever `Primal` is: no tape holds it.
+    auto const result = values<Backend>().combine(plain, constant ? &constant->value : nullptr, gate.value, rectify);
     std::vector<typename Backend::term> moving;
     for (auto const& t : terms) {
       if (t.values.tangent) moving.push_back({t.values.tangent.get(), &t.coefficient.value.values, t.gated});
@@ -179,7 +168,6 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
 
  private:
   using Primal<Backend>::primal;
-  using Primal<Backend>::primal_again;
 
   template <class Into>
   [[nodiscard]] static handle bilinear_tangent(tensor const& a, tensor const& b, Into into) {

@@ -6,12 +6,12 @@
 #include <vector>
 
 // Where the address sanitizer is linked in, it is told which parts of a region are free; elsewhere these are null.
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are the sanitizer's
 extern "C" {
-[[gnu::weak]] void __asan_poison_memory_region(void const volatile* begin,
-                                               std::size_t bytes);  // NOLINT(bugprone-reserved-identifier)
-[[gnu::weak]] void __asan_unpoison_memory_region(void const volatile* begin,
-                                                 std::size_t bytes);  // NOLINT(bugprone-reserved-identifier)
+[[gnu::weak]] void __asan_poison_memory_region(void const volatile* begin, std::size_t bytes);
+[[gnu::weak]] void __asan_unpoison_memory_region(void const volatile* begin, std::size_t bytes);
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace lnpt::cpu::detail {
 
@@ -38,20 +38,7 @@ class block_heap {
     return block;
   }
 
-  void give(void* start, std::size_t bytes) noexcept {
-    auto* const begin = static_cast<std::byte*>(start);
-    free_block* before = nullptr;
-    auto* after = first_;
-    for (; after != nullptr && reinterpret_cast<std::byte*>(after) < begin; after = after->next) before = after;
-    auto* block = make_free(begin, size_of_block(bytes), after);
-    join(block);
-    if (before == nullptr) {
-      first_ = block;
-    } else {
-      before->next = block;
-      join(before);
-    }
-  }
+  void give(void* block, std::size_t bytes) noexcept { insert(static_cast<std::byte*>(block), size_of_block(bytes)); }
 
   /// Gives regions back to the system of which nothing is in use.
   void release() noexcept {
@@ -95,6 +82,17 @@ class block_heap {
     if (__asan_unpoison_memory_region != nullptr) __asan_unpoison_memory_region(begin, size);
   }
 
+  /// Puts a free block in its place in the list, as one with those before and behind it where they are neighbours.
+  void insert(std::byte* begin, std::size_t size) noexcept {
+    free_block* before = nullptr;
+    auto* after = first_;
+    for (; after != nullptr && reinterpret_cast<std::byte*>(after) < begin; after = after->next) before = after;
+    auto* const block = make_free(begin, size, after);
+    join(block);
+    (before == nullptr ? first_ : before->next) = block;
+    if (before != nullptr) join(before);
+  }
+
   /// Makes one of `block` and the next where they are neighbours.
   static void join(free_block* block) {
     auto* const next = block->next;
@@ -118,19 +116,14 @@ class block_heap {
     auto wanted = usual_region;
     for (auto const& each : regions_) wanted += each.size;
     wanted = std::max(wanted, size);
-    regions_.reserve(regions_.size() + 1);
+    regions_.reserve(regions_.size() + 1);  // so that nothing throws once the memory is taken
     void* memory = nullptr;
     while ((memory = ::operator new(wanted + page, std::align_val_t{page}, std::nothrow)) == nullptr) {
       if (wanted == size) throw std::bad_alloc();
       wanted = std::max(size, wanted / 2 / page * page);
     }
     regions_.push_back({static_cast<std::byte*>(memory), wanted});
-    give_region(regions_.back());
-  }
-  void give_region(region const& added) {
-    auto** link = &first_;
-    while (*link != nullptr && reinterpret_cast<std::byte*>(*link) < added.begin) link = &(*link)->next;
-    *link = make_free(added.begin, added.size, *link);
+    insert(regions_.back().begin, wanted);
   }
 
   free_block* first_ = nullptr;
