@@ -107,6 +107,9 @@ inline group selection() {
        scores("libtorch/", {{"snip", 1.05, "0.9-1.4"}, {"feature_map_synaptic", 2.3}, {"grasp", 3.8, "5.6-21.5"}})},
       {"The LibTorch adapter's SynFlow, 100 rounds with masks, in LibTorch's forward and backward passes",
        flows("libtorch/", 10)},
+      {"Training with masks on LibTorch, augmentation included, in a plain loop over batches at hand",
+       {{"libtorch/train_masked/resnet32", "libtorch/train/resnet32", 1.05},
+        {"libtorch/train_masked/vgg19", "libtorch/train/vgg19", 1.05}}},
       {"Peak memory of training with masks, in plain LibTorch's",
        {{"libtorch/memory/train_masked/vgg19", "libtorch/memory/train/vgg19", 1.1}}},
   };

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include <lnpt/io/synthetic.hpp>
 #include <lnpt/torch.hpp>
 
 #include "../tests/torch/modules.hpp"
@@ -57,7 +58,8 @@ struct workload {
   lnpt::labelled_batch<lnpt::torch_tensor<float>> batch;
   at::Tensor labels;
   lnpt::prediction<lnpt::torch_tensor<float>> taught;
-  lnpt::mask_set masks = {};  ///< where training is measured
+  lnpt::mask_set masks = {};        ///< where training is measured
+  lnpt::io::image_set images = {};  ///< likewise: an epoch of them
 };
 
 template <class Module>

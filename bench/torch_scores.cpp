@@ -1,4 +1,5 @@
-/// LibTorch's own passes, what scoring one of its modules costs beside them, and its way to select the largest scores.
+/// LibTorch's own passes and training, what scoring and training one of its modules with lnpt costs beside them, and its way to select
+/// the largest scores.
 #include <benchmark/benchmark.h>
 #include <torch/optim/sgd.h>
 
@@ -29,23 +30,21 @@ void synflow_in_100_rounds(workload& w) {
   benchmark::DoNotOptimize(lnpt::prune<lnpt::synflow>(*w.model, lnpt::shape{3, 32, 32}, {.budget = lnpt::sparsity{0.99}}));
 }
 
-/// Two steps of plain training from rest: the first brings the momentum into being.
+constexpr std::size_t training_steps = 4;
+
+/// An epoch as a LibTorch user writes it, from rest, its batches at hand.
 void train_plainly(workload& w) {
-  torch::optim::SGD sgd(w.module->parameters(), torch::optim::SGDOptions(0.1).momentum(0.9));
-  for (int step = 0; step < 2; ++step) {
+  torch::optim::SGD sgd(w.module->parameters(), torch::optim::SGDOptions(0.1).momentum(0.9).weight_decay(5e-4));
+  for (std::size_t step = 0; step < training_steps; ++step) {
     forward_backward(w);
     sgd.step();
   }
 }
 
-/// The same under masks.
+/// The library's own under masks, which draws and augments images as it goes.
 void train_masked(workload& w) {
-  torch::optim::SGD sgd(w.module->parameters(), torch::optim::SGDOptions(0.1).momentum(0.9));
-  lnpt::masked_optimizer optimizer(sgd, *w.model, w.masks);
-  for (int step = 0; step < 2; ++step) {
-    forward_backward(w);
-    optimizer.step();
-  }
+  lnpt::train(*w.model, w.masks, w.images, lnpt::io::image_set{}, lnpt::no_guide{}, lnpt::cross_entropy{},
+              {.epochs = 1, .batch = w.images.size() / training_steps});
 }
 
 auto* row(std::string const& name, int passes, std::function<void(benchmark::State&)> body) {
@@ -56,24 +55,28 @@ auto* row(std::string const& name, int passes, std::function<void(benchmark::Sta
       ->Unit(benchmark::kMillisecond);
 }
 
+using preparation = workload (*)(std::string const& net, std::size_t samples);
+
+/// A workload with 95 % of its weights pruned and images for an epoch.
+workload with_masks(std::string const& net, std::size_t samples) {
+  auto w = make_workload(net, samples);
+  w.masks = lnpt::prune<lnpt::random>(*w.model, {.budget = lnpt::sparsity{0.95}}).masks;
+  w.images = lnpt::io::synthetic({.train = training_steps * samples, .test = 0}).train;
+  return w;
+}
+
 /// `work` after one untimed pass of LibTorch's own, which sets it up.
-void time_row(std::string const& name, std::string const& net, std::size_t samples, int passes, work run) {
+void time_row(std::string const& name, std::string const& net, std::size_t samples, int passes, work run,
+              preparation make = make_workload) {
   row(name + '/' + net + bench_nets::batch_suffix(samples), passes, [=](benchmark::State& state) {
-    auto w = make_workload(net, samples);
+    auto w = make(net, samples);
     forward_backward(w);
     for (auto _ : state) run(w);
   });
 }
 
-/// A workload with 95 % of its weights pruned.
-workload with_masks(std::string const& net, std::size_t samples) {
-  auto w = make_workload(net, samples);
-  w.masks = lnpt::prune<lnpt::random>(*w.model, {.budget = lnpt::sparsity{0.95}}).masks;
-  return w;
-}
-
 /// What `work` adds at its peak. A pass of two samples before it loads the code and starts the threads.
-void memory_row(std::string const& name, std::string const& net, workload (*make)(std::string const&, std::size_t), work run) {
+void memory_row(std::string const& name, std::string const& net, preparation make, work run) {
   peak_memory::row("libtorch/memory/" + name + '/' + net, [=] {
     auto small = make(net, 2);
     run(small);
@@ -93,13 +96,15 @@ bool const registered = [] {
     for (auto const& [samples, passes] : bench_nets::batches)
       time_row("forward_backward", net, samples, passes, forward_backward);
   for (std::string const net : bench_nets::scored_networks) {
-    auto const time = [&](char const* what, int passes, work run) {
-      time_row(std::string("score/") + what, net, bench_nets::batch_size, passes, run);
+    auto const time = [&](char const* what, int passes, work run, preparation make = make_workload) {
+      time_row(what, net, bench_nets::batch_size, passes, run, make);
     };
-    time("snip", 2, score_with_labels<lnpt::snip>);
-    time("feature_map_synaptic", 2, score_features);
-    time("grasp", 1, score_with_labels<lnpt::grasp>);
-    time("synflow_100_rounds", 1, synflow_in_100_rounds);
+    time("score/snip", 2, score_with_labels<lnpt::snip>);
+    time("score/feature_map_synaptic", 2, score_features);
+    time("score/grasp", 1, score_with_labels<lnpt::grasp>);
+    time("score/synflow_100_rounds", 1, synflow_in_100_rounds);
+    time("train", 1, train_plainly);
+    time("train_masked", 1, train_masked, with_masks);
   }
   row("select/kthvalue/20000000", 1, [](auto& state) { kthvalue(state, 20'000'000); });
   memory_row("forward_backward", "vgg19", make_workload, forward_backward);

@@ -19,6 +19,8 @@ std::string shown(std::filesystem::path const& example) {
 TEST_CASE("README.md shows the examples as they are compiled") {
   auto const root = std::filesystem::path(__FILE__).parent_path() / "../..";
   auto const readme = text_of(root / "README.md");
-  CHECK(readme.find(shown(root / "examples/quickstart.cpp")) != std::string::npos);
-  CHECK(readme.find(shown(root / "examples/torch_prune_your_model.cpp")) != std::string::npos);
+  for (auto const* const name : {"quickstart", "torch_prune_your_model", "torchscript"}) {
+    CAPTURE(name);
+    CHECK(readme.find(shown(root / "examples" / (std::string(name) + ".cpp"))) != std::string::npos);
+  }
 }

@@ -127,8 +127,12 @@ template <tensor To, tensor From>
     return from;
   } else {
     auto const values = values_of(from);
-    std::vector<value_type<To>> const converted(values.begin(), values.end());
-    return make_tensor<To>(shape_of(from), converted, near);
+    if constexpr (std::same_as<value_type<To>, value_type<From>>) {
+      return make_tensor<To>(shape_of(from), values, near);
+    } else {
+      std::vector<value_type<To>> const converted(values.begin(), values.end());
+      return make_tensor<To>(shape_of(from), converted, near);
+    }
   }
 }
 

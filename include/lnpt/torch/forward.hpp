@@ -48,8 +48,9 @@ class torch_network {
 
   [[nodiscard]] at::Tensor logits(at::Tensor const& x) const { return callable_(x).logits; }
 
-  /// The module as it is, in its own mode.
-  [[nodiscard]] torch_said operator()(at::Tensor const& x) const {
+  /// The module as it is, in its own mode; looks for features only if they are wanted.
+  [[nodiscard]] torch_said operator()(at::Tensor const& x, bool wants_features) const {
+    if (!wants_features) return callable_(x);
     forward_tap tap(layout.norms);
     return with_features(callable_(x), tap);
   }

@@ -41,28 +41,38 @@ class norm_guard {
   storage_guard storage_;
 };
 
+/// Puts every module into training or evaluation, and at the end back into its own mode.
+class training_guard {
+ public:
+  training_guard(module_tree const& tree, bool training) : tree_(tree) {
+    for (auto const& entry : tree) own_.push_back(entry.training());
+    for (auto const& entry : tree) entry.train(training);
+  }
+  training_guard(training_guard const&) = delete;
+  training_guard& operator=(training_guard const&) = delete;
+  ~training_guard() {
+    for (std::size_t i = 0; i < tree_.size(); ++i) tree_[i].train(own_[i]);
+  }
+
+ private:
+  module_tree const& tree_;
+  std::vector<char> own_;
+};
+
 /// Everything evaluates but the norm layers, which train if asked; what training would write to buffers is lost.
 class mode_guard {
  public:
-  mode_guard(module_tree const& tree, bool train_norms) : tree_(tree) {
-    for (auto const& entry : tree) training_.push_back(entry.training());
-    for (auto const& entry : tree) entry.train(false);
+  mode_guard(module_tree const& tree, bool train_norms) : modes_(tree, false) {
     if (!train_norms) return;
     for (auto const& entry : tree) {
       if (find_tensor(entry.buffers, "running_mean").defined()) entry.train(true);
       for (auto const& buffer : entry.buffers) storage_.replace(buffer.value, buffer.value.detach().clone());
     }
   }
-  mode_guard(mode_guard const&) = delete;
-  mode_guard& operator=(mode_guard const&) = delete;
-  ~mode_guard() {
-    for (std::size_t i = 0; i < tree_.size(); ++i) tree_[i].train(training_[i]);
-  }
 
  private:
-  module_tree const& tree_;
-  std::vector<char> training_;
   storage_guard storage_;
+  training_guard modes_;
 };
 
 }  // namespace lnpt::detail

@@ -65,7 +65,7 @@ template <class Table>
 ///     … loss.backward(); optimizer.step();
 ///
 /// Wraps the optimizer, which must outlive it and keeps its own interface (learning rate, state). The masks are applied to the model
-/// at once. They take one byte per weight on the model's device.
+/// at once. They take one bit per weight in host memory and, where the weights are on a device, one byte there.
 class masked_optimizer {
  public:
   template <std::floating_point Scalar>
@@ -76,7 +76,7 @@ class masked_optimizer {
     std::size_t i = 0;
     for (auto const& p : model.parameters()) {
       auto const& tensor = tensors[i++];
-      if (auto const* const kept = masks.find(p.name)) pruned_.push_back({tensor, detail::pruned_places(*kept, tensor)});
+      if (auto const* const kept = masks.find(p.name)) masked_.push_back({tensor, detail::torch_mask(*kept)});
     }
   }
 
@@ -93,28 +93,31 @@ class masked_optimizer {
     return loss;
   }
 
-  void zero_grad() { optimizer_.get().zero_grad(); }
+  /// Drops the gradients, so that they take no memory in the forward pass; older versions of LibTorch would fill them with zeros.
+  void zero_grad() {
+    for (auto& group : optimizer_.get().param_groups())
+      for (auto& parameter : group.params()) parameter.mutable_grad().reset();
+  }
 
   /// The wrapped optimizer.
   [[nodiscard]] torch::optim::Optimizer& get() const { return optimizer_; }
 
  private:
   struct masked {
-    at::Tensor tensor, pruned;
+    at::Tensor tensor;
+    detail::torch_mask kept;
 
-    void clear(at::Tensor values) const {
-      if (values.defined() && values.sizes() == pruned.sizes()) values.masked_fill_(pruned, 0.0);
+    void clear(at::Tensor const& values) {
+      if (values.defined() && values.sizes() == tensor.sizes()) kept.clear(values);
     }
   };
 
   void clear_gradients() {
-    at::NoGradGuard const plain;
-    for (auto const& each : pruned_) each.clear(each.tensor.grad());
+    for (auto& each : masked_) each.clear(each.tensor.grad());
   }
 
   void clear_weights_and_state() {
-    at::NoGradGuard const plain;
-    for (auto const& each : pruned_) {
+    for (auto& each : masked_) {
       each.clear(each.tensor);
       if (auto* const state = detail::state_of(optimizer_.get().state(), each.tensor))
         detail::for_each_state_tensor(*state, [&](at::Tensor const& values) { each.clear(values); });
@@ -122,7 +125,7 @@ class masked_optimizer {
   }
 
   std::reference_wrapper<torch::optim::Optimizer> optimizer_;
-  std::vector<masked> pruned_;
+  std::vector<masked> masked_;
 };
 
 }  // namespace lnpt

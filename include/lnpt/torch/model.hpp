@@ -97,11 +97,12 @@ class torch_model {
 
   [[nodiscard]] detail::module_tree const& modules() const { return network_.tree; }
 
-  /// The module as it is, in its own mode, running statistics and all: logits and features with their graph.
-  [[nodiscard]] prediction<tensor_type> operator()(at::Tensor const& x) const {
-    auto const said = network_(x);
+  /// The module as it is, in its own mode, running statistics and all: logits and, unless they are not wanted, features with their
+  /// graph.
+  [[nodiscard]] prediction<tensor_type> operator()(at::Tensor const& x, bool wants_features = true) const {
+    auto const said = network_(x, wants_features);
     auto const widened = [](at::Tensor const& t) { return tensor_type(t.to(tensor_type::scalar_type)); };  // autocast lowers it
-    return {widened(said.logits), widened(said.features)};
+    return {widened(said.logits), said.features.defined() ? std::optional(widened(said.features)) : std::nullopt};
   }
 
   [[nodiscard]] trace forward(tensor_type const& x, normalization const& norm = {}) const {

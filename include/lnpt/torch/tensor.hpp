@@ -49,14 +49,27 @@ namespace detail {
 [[nodiscard]] inline std::vector<std::int64_t> torch_sizes(shape const& extents) { return {extents.begin(), extents.end()}; }
 [[nodiscard]] inline shape extents_of(at::Tensor const& t) { return {t.sizes().begin(), t.sizes().end()}; }
 
+/// Memory of the host that a device copies from without making the host wait.
+[[nodiscard]] inline at::Tensor staging_for(at::Device device, at::IntArrayRef sizes, at::ScalarType type) {
+  return at::empty(sizes, at::TensorOptions().dtype(type).pinned_memory(device.is_cuda()));
+}
+
 /// A copy of host values on the device of `near`.
 template <class Value>
-[[nodiscard]] at::Tensor to_device(std::span<Value const> values, std::vector<std::int64_t> const& sizes,
-                                   at::Tensor const& near) {
-  auto const options = at::TensorOptions().dtype(c10::CppTypeToScalarType<Value>::value);
-  auto const host = at::from_blob(const_cast<Value*>(values.data()), sizes, options);  // only read from
+[[nodiscard]] at::Tensor to_device(std::span<Value const> values, at::IntArrayRef sizes, at::Tensor const& near) {
   auto const device = near.defined() ? near.device() : at::Device(at::kCPU);
-  return host.to(device, host.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+  auto const host = staging_for(device, sizes, c10::CppTypeToScalarType<Value>::value);
+  std::copy(values.begin(), values.end(), host.template data_ptr<Value>());
+  return host.to(device, /*non_blocking=*/true);
+}
+
+/// Class ids, an int64 tensor [B], on the host.
+[[nodiscard]] inline std::vector<std::int64_t> class_ids(at::Tensor const& labels) {
+  if (labels.dim() != 1 || labels.scalar_type() != at::kLong)
+    fail("labels are ", c10::toString(labels.scalar_type()), ' ', list(labels.sizes()), ": pass class ids as int64 [B]");
+  auto const host = labels.to(at::kCPU).contiguous();
+  auto const* const first = host.data_ptr<std::int64_t>();
+  return {first, first + host.numel()};
 }
 
 /// The bits 1, 2, 4 … 128 of a byte, on the device of `near`.
@@ -74,6 +87,31 @@ static_assert(std::endian::native == std::endian::little, "lnpt: masks cross to 
   auto const all = bytes.bitwise_and(bits_of_byte(near)).eq(0).flatten();
   return all.narrow(0, 0, static_cast<std::int64_t>(kept.size())).reshape(torch_sizes(kept.extents()));
 }
+
+/// A mask as tensors meet it: its bits in host memory, and a bool per weight where they are on a device or not contiguous.
+class torch_mask {
+ public:
+  explicit torch_mask(mask const& kept) : kept_(kept) {}
+
+  /// Sets the pruned values to exactly +0.
+  void clear(at::Tensor const& values) {
+    at::NoGradGuard const plain;
+    if (values.is_cpu() && values.is_contiguous() && values.scalar_type() == at::kFloat) return clear_in_place<float>(values);
+    if (values.is_cpu() && values.is_contiguous() && values.scalar_type() == at::kDouble) return clear_in_place<double>(values);
+    if (!pruned_.defined() || pruned_.device() != values.device()) pruned_ = pruned_places(kept_, values);
+    values.masked_fill_(pruned_, 0.0);
+  }
+
+ private:
+  template <class Scalar>
+  void clear_in_place(at::Tensor const& values) const {
+    lnpt::apply(kept_, std::span(values.data_ptr<Scalar>(), static_cast<std::size_t>(values.numel())));
+    values.unsafeGetTensorImpl()->bump_version();  // graphs that hold the old values learn of it
+  }
+
+  mask kept_;
+  at::Tensor pruned_;
+};
 
 }  // namespace detail
 
@@ -97,16 +135,7 @@ struct tensor_traits<torch_tensor<Scalar>> {
     auto target = into.get();
     target.copy_(from.get());
   }
-  static void apply_mask(tensor& into, mask const& kept) {
-    at::NoGradGuard const plain;
-    auto target = into.get();
-    if (target.is_cpu() && target.is_contiguous()) {
-      lnpt::apply(kept, std::span(target.template data_ptr<Scalar>(), size(into)));
-      target.unsafeGetTensorImpl()->bump_version();  // graphs that hold the old values learn of it
-      return;
-    }
-    target.masked_fill_(detail::pruned_places(kept, target), 0.0);
-  }
+  static void apply_mask(tensor& into, mask const& kept) { detail::torch_mask(kept).clear(into.get()); }
   static tensor rows(tensor const& t, std::size_t begin, std::size_t end) {
     return t.get().narrow(0, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end - begin));
   }
@@ -125,11 +154,7 @@ struct tensor_traits<torch_tensor<Scalar>> {
     auto const values = t.get().detach();
     return at::zeros_like(values).scatter_(-1, values.argmax(-1, /*keepdim=*/true), 1.0);
   }
-  static std::vector<std::int64_t> argmax(tensor const& t) {
-    auto const largest = t.get().detach().argmax(-1).to(at::kCPU).contiguous();
-    auto const* const first = largest.template data_ptr<std::int64_t>();
-    return {first, first + largest.numel()};
-  }
+  static std::vector<std::int64_t> argmax(tensor const& t) { return detail::class_ids(t.get().detach().argmax(-1)); }
 };
 
 /// A tensor of samples as a batch to score or train on.
@@ -141,11 +166,7 @@ template <std::floating_point Scalar = float>
 /// The same with class ids, an int64 tensor [B].
 template <std::floating_point Scalar = float>
 [[nodiscard]] labelled_batch<torch_tensor<Scalar>> torch_batch(at::Tensor input, at::Tensor const& labels) {
-  if (labels.dim() != 1 || labels.scalar_type() != at::kLong)
-    fail("labels are ", c10::toString(labels.scalar_type()), ' ', list(labels.sizes()), ": pass class ids as int64 [B]");
-  auto const host = labels.to(at::kCPU).contiguous();
-  auto const* const first = host.data_ptr<std::int64_t>();
-  return {std::move(input), {first, first + host.numel()}};
+  return {std::move(input), detail::class_ids(labels)};
 }
 
 }  // namespace lnpt

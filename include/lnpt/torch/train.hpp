@@ -15,8 +15,7 @@
 #include <lnpt/torch/autocast.hpp>
 #include <lnpt/torch/checkpoint.hpp>
 #include <lnpt/torch/masked_optimizer.hpp>
-#include <lnpt/torch/model.hpp>
-#include <lnpt/train/train.hpp>
+#include <lnpt/torch/training_data.hpp>
 
 namespace lnpt {
 
@@ -29,61 +28,21 @@ struct torch_train_options : train_options {
 
 namespace detail {
 
-/// Puts every module into training mode while it lives.
-class training_guard {
- public:
-  explicit training_guard(module_tree const& tree) : tree_(tree) {
-    for (auto const& entry : tree) training_.push_back(entry.training());
-    for (auto const& entry : tree) entry.train(true);
-  }
-  training_guard(training_guard const&) = delete;
-  training_guard& operator=(training_guard const&) = delete;
-  ~training_guard() {
-    for (std::size_t i = 0; i < tree_.size(); ++i) tree_[i].train(training_[i]);
-  }
-
- private:
-  module_tree const& tree_;
-  std::vector<char> training_;
-};
-
-template <image_source Images>
-[[nodiscard]] torch_tensor<float> images_on(at::Device device, Images const& images, batch_plan const& plan) {
-  auto const pinned = at::TensorOptions().pinned_memory(device.is_cuda());  // from there a copy does not make the host wait
-  auto const host = at::empty({static_cast<std::int64_t>(plan.images.size()), static_cast<std::int64_t>(images.channels),
-                               static_cast<std::int64_t>(images.height), static_cast<std::int64_t>(images.width)},
-                              pinned);
-  auto const size = images.channels * images.height * images.width;
-  for (std::size_t b = 0; b < plan.images.size(); ++b)
-    apply(plan.how.empty() ? no_augmentation() : plan.how[b], images, plan.images[b],
-          std::span(host.template data_ptr<float>() + b * size, size));
-  return host.to(device, /*non_blocking=*/true);
-}
-
 /// Detached handles, for loss functions that only need values.
-[[nodiscard]] inline prediction<torch_tensor<float>> without_graph(prediction<torch_tensor<float>> const& said) {
-  return {said.output.get().detach(), torch_tensor<float>(said.features->get().detach())};
+[[nodiscard]] inline prediction<torch_tensor<float>> without_graph(prediction<torch_tensor<float>> said) {
+  said.output = said.output.get().detach();
+  if (said.features) said.features = torch_tensor<float>(said.features->get().detach());
+  return said;
 }
 
 /// Forward, loss and backward of one batch: gradients in the parameters' grad(). Returns the loss if it was asked for.
-template <class Images, class Guide, class Loss>
-std::optional<double> torch_gradients(torch_model<float>& model, Images const& images, batch_plan const& plan, std::size_t epoch,
-                                      Guide const& guide, Loss const& loss, bool bfloat16, bool wants_value) {
-  using T = torch_tensor<float>;
-  auto const device = model.torch_parameters().front().device();
-  auto const input = images_on(device, images, plan);
-  std::optional<prediction<T>> taught;
-  std::vector<std::int64_t> labels;
-  if constexpr (Loss::needs.teacher) {
-    at::NoGradGuard const plain;  // a guide may be anyone's
-    taught = ask(guide, input, plan, epoch);
-  }
-  if constexpr (Loss::needs.labels) labels = gather_labels(images, plan.images);
-  target<T> const held{Loss::needs.labels ? &labels : nullptr, taught ? &*taught : nullptr};
-
-  autocast_guard const precision(device.type(), bfloat16);
-  auto const said = model(input.get());
+template <class Loss>
+std::optional<double> torch_gradients(torch_model<float>& model, lesson_batch const& batch, Loss const& loss, bool bfloat16,
+                                      bool wants_value) {
+  autocast_guard const precision(batch.input.get().device().type(), bfloat16);
+  auto const said = model(batch.input.get(), Loss::needs.features);
   auto const values = without_graph(said);
+  target<torch_tensor<float>> const held{Loss::needs.labels ? &batch.labels : nullptr, batch.taught ? &*batch.taught : nullptr};
   auto const slopes = loss_cotangent(loss, values, held);
   graph_roots roots;
   if (slopes.output) roots.add(said.output.get(), slopes.output->get());
@@ -93,44 +52,28 @@ std::optional<double> torch_gradients(torch_model<float>& model, Images const& i
 }
 
 /// One epoch; returns the mean of the losses that were looked at.
-template <class Images, class Guide, class Loss>
-double torch_epoch(torch_model<float>& model, masked_optimizer& optimizer, Images const& images, Guide const& guide,
-                   Loss const& loss, torch_train_options const& options, std::size_t epoch, train_observer const& observer) {
-  training_guard const mode(model.modules());
-  auto const steps = images.size() / options.batch;
-  auto const order = shuffled(images.size(), options.seed, epoch);
+template <class Data, class Guide, class Loss>
+double torch_epoch(torch_model<float>& model, masked_optimizer& optimizer, Data const& data, Guide const& guide, Loss const& loss,
+                   torch_train_options const& options, std::size_t epoch, train_observer const& observer) {
+  training_guard const mode(model.modules(), true);
+  auto const steps = steps_of(data, options);
   double total = 0;
   std::size_t looks = 0;
-  for (std::size_t step = 0; step < steps; ++step) {
+  auto const learn = [&](std::size_t step, lesson_batch const& batch) {
     if (observer.on_step) observer.on_step(epoch, step, steps);
     auto const rate = cosine{}(epoch * steps + step, options.epochs * steps, options.learning_rate);
     for (auto& group : optimizer.get().param_groups()) static_cast<torch::optim::SGDOptions&>(group.options()).lr(rate);
-    auto const plan = plan_batch(std::span(order).subspan(step * options.batch, options.batch), epoch, guide, options);
     auto const looking = step + 1 == steps || (options.loss_every > 0 && step % options.loss_every == 0);
     optimizer.zero_grad();
-    if (auto const value = torch_gradients(model, images, plan, epoch, guide, loss, options.bfloat16, looking)) {
+    if (auto const value = torch_gradients(model, batch, loss, options.bfloat16, looking)) {
       if (!std::isfinite(*value)) fail("the training loss became ", *value, " in epoch ", epoch + 1, ": lower the learning rate");
       total += *value;
       ++looks;
     }
     optimizer.step();
-  }
+  };
+  for_each_batch<Loss::needs>(data, epoch, guide, options, model.torch_parameters().front().device(), learn);
   return total / static_cast<double>(looks);
-}
-
-/// The fraction of images whose label the model decides for, in eval mode.
-template <labelled_images Images>
-[[nodiscard]] double torch_accuracy(torch_model<float>& model, Images const& images) {
-  auto const device = model.torch_parameters().front().device();
-  std::size_t right = 0;
-  for (std::size_t begin = 0; begin < images.size(); begin += evaluation_batch) {
-    batch_plan plan;
-    for (auto i = begin; i < std::min(begin + evaluation_batch, images.size()); ++i) plan.images.push_back(i);
-    auto const said =
-        tensor_traits<torch_tensor<float>>::argmax(model.predict(images_on(device, images, plan), {norm_mode::eval}).output);
-    for (std::size_t b = 0; b < said.size(); ++b) right += said[b] == images.labels[plan.images[b]];
-  }
-  return images.size() == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(images.size());
 }
 
 /// The momentum of every parameter, on the host; zeros where there was no step.
@@ -162,20 +105,18 @@ inline void set_velocity(torch::optim::SGD& sgd, torch_model<float> const& model
 
 /// Trains a module under `masks` by SGD with momentum and a cosine learning rate, on the module's device; pruned weights stay +0.
 ///
-/// Label-free where the loss is: labels are then never read, but for the accuracy on `test`, taken after every epoch. Every draw is a
-/// function of (seed, epoch, image) or of a generator that the checkpoint holds, so that a run resumed from it equals the run not
-/// interrupted; so does one that goes on from `state`, where the module has no dropout. Xiao et al. 2024, arXiv:2403.12690, Algorithm 1.
-template <class Images, class Guide, class Loss>
-train_state train(torch_model<float>& student, mask_set const& masks, Images const& images, Images const& test,
-                  Guide const& guide, Loss const& loss, torch_train_options const& options, train_state state,
-                  train_observer const& observer = {}) {
+/// `data`, `test`: images of bytes such as `io::image_set`, or `loader_batches`, which decide on batch, augmentation and order
+/// themselves. Label-free where the loss is: labels are then never read, but for the accuracy on `test`, taken after every epoch. Every
+/// draw is a function of (seed, epoch, image) or of a generator that the checkpoint holds, so that a run resumed from it equals the run
+/// not interrupted; so does one that goes on from `state`, where neither module nor loader draw. Xiao et al. 2024, arXiv:2403.12690,
+/// Algorithm 1.
+template <class Data, class Test, class Guide, class Loss>
+train_state train(torch_model<float>& student, mask_set const& masks, Data const& data, Test const& test, Guide const& guide,
+                  Loss const& loss, torch_train_options const& options, train_state state, train_observer const& observer = {}) {
   static_assert(!Loss::needs.teacher || !std::same_as<Guide, no_guide>,
                 "lnpt: this loss compares against a teacher, and there is none. Pass teacher{model} or a teacher cache, or train "
-                "on labels with "
-                "cross_entropy.");
-  if (options.batch == 0 || images.size() < options.batch)
-    fail("a batch of ", options.batch, " cannot be drawn from ", images.size(), " images: choose a batch of 1 to ",
-         images.size());
+                "on labels with cross_entropy.");
+  (void)detail::steps_of(data, options);  // refuses what cannot be trained on before anything changes
   auto const settings =
       torch::optim::SGDOptions(options.learning_rate).momentum(options.momentum).weight_decay(options.weight_decay);
   torch::optim::SGD sgd(student.torch_parameters(), settings);
@@ -184,9 +125,9 @@ train_state train(torch_model<float>& student, mask_set const& masks, Images con
     state = load_checkpoint(options.checkpoint, student, sgd);
   masked_optimizer optimizer(sgd, student, masks);
   while (state.epoch < options.epochs) {
-    state.last_loss = detail::torch_epoch(student, optimizer, images, guide, loss, options, state.epoch, observer);
+    state.last_loss = detail::torch_epoch(student, optimizer, data, guide, loss, options, state.epoch, observer);
     ++state.epoch;
-    state.last_accuracy = detail::torch_accuracy(student, test);
+    state.last_accuracy = accuracy(student, test);
     state.best_accuracy = std::max(state.best_accuracy, state.last_accuracy);
     state.velocity = detail::velocity_of(sgd, student);
     if (!options.checkpoint.empty()) save_checkpoint(options.checkpoint, student, sgd, state);
@@ -196,10 +137,17 @@ train_state train(torch_model<float>& student, mask_set const& masks, Images con
 }
 
 /// The same from the beginning, or from the checkpoint of the options.
-template <class Images, class Guide, class Loss>
-train_state train(torch_model<float>& student, mask_set const& masks, Images const& images, Images const& test,
-                  Guide const& guide, Loss const& loss, torch_train_options const& options, train_observer const& observer = {}) {
-  return train(student, masks, images, test, guide, loss, options, train_state{}, observer);
+template <class Data, class Test, class Guide, class Loss>
+train_state train(torch_model<float>& student, mask_set const& masks, Data const& data, Test const& test, Guide const& guide,
+                  Loss const& loss, torch_train_options const& options, train_observer const& observer = {}) {
+  return train(student, masks, data, test, guide, loss, options, train_state{}, observer);
+}
+
+/// The same with the settings of every engine: `{.epochs = 160}`.
+template <class Data, class Test, class Guide, class Loss>
+train_state train(torch_model<float>& student, mask_set const& masks, Data const& data, Test const& test, Guide const& guide,
+                  Loss const& loss, train_options const& options, train_observer const& observer = {}) {
+  return train(student, masks, data, test, guide, loss, torch_train_options{options}, observer);
 }
 
 }  // namespace lnpt

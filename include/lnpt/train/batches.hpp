@@ -27,22 +27,24 @@ struct batch_plan {
   std::vector<augmentation> how;  ///< empty: as they are
 };
 
-/// The planned images, augmented and normalised: [B, C, H, W].
+/// Writes the planned images, augmented and normalised, to `out`: [B, C, H, W].
+template <image_source Images>
+void write_images(Images const& images, batch_plan const& plan, std::span<float> out) {
+  auto const size = images.channels * images.height * images.width;
+  tbb::parallel_for(std::size_t{0}, plan.images.size(), [&](std::size_t b) {
+    apply(plan.how.empty() ? no_augmentation() : plan.how[b], images, plan.images[b], out.subspan(b * size, size));
+  });
+}
+
+/// The same as an array.
 template <class T = float, image_source Images>
 [[nodiscard]] cpu::array<T> gather_images(Images const& images, batch_plan const& plan) {
-  auto const size = images.channels * images.height * images.width;
-  auto result = cpu::uninitialized<T>({plan.images.size(), images.channels, images.height, images.width});
-  tbb::parallel_for(std::size_t{0}, plan.images.size(), [&](std::size_t b) {
-    auto const how = plan.how.empty() ? no_augmentation() : plan.how[b];
-    if constexpr (std::same_as<T, float>) {
-      apply(how, images, plan.images[b], std::span(result.data() + b * size, size));
-    } else {
-      std::vector<float> image(size);
-      apply(how, images, plan.images[b], std::span(image));
-      std::copy(image.begin(), image.end(), result.data() + b * size);
-    }
-  });
-  return result;
+  auto written = cpu::uninitialized<float>({plan.images.size(), images.channels, images.height, images.width});
+  write_images(images, plan, std::span(written.data(), written.size()));
+  if constexpr (std::same_as<T, float>)
+    return written;
+  else
+    return cpu::array<T>(xt::cast<T>(written));
 }
 
 /// The class ids of these images.

@@ -15,14 +15,15 @@ inline constexpr std::size_t evaluation_batch = 250;
 /// The class a model decides for on every image, in eval mode.
 template <differentiable Model, image_source Images>
 [[nodiscard]] std::vector<std::int64_t> decisions(Model& model, Images const& images) {
+  using T = tensor_of<Model>;
   std::vector<std::int64_t> result;
   std::vector<std::size_t> all(images.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   for (std::size_t begin = 0; begin < all.size(); begin += evaluation_batch) {
     auto const part = std::span(all).subspan(begin, std::min(evaluation_batch, all.size() - begin));
-    auto const input = gather_images<value_type<tensor_of<Model>>>(images, {{part.begin(), part.end()}, {}});
-    auto const here =
-        tensor_traits<tensor_of<Model>>::argmax(prediction_without_trace(model, input, normalization{norm_mode::eval}).output);
+    auto const gathered = gather_images<value_type<T>>(images, {{part.begin(), part.end()}, {}});
+    auto const input = convert<T>(gathered, *model.parameters().begin()->value);
+    auto const here = tensor_traits<T>::argmax(prediction_without_trace(model, input, normalization{norm_mode::eval}).output);
     result.insert(result.end(), here.begin(), here.end());
   }
   return result;

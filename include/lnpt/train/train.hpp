@@ -104,6 +104,7 @@ double train_step(Model& model, masked_sgd<float>& sgd, Images const& images, ba
 /// function of (seed, epoch, image), so that a run resumed from a saved state equals the run not interrupted, to the bit. Xiao et al.
 /// 2024, arXiv:2403.12690, Algorithm 1.
 template <class Model, image_source Images, labelled_images Test, class Guide, class Loss>
+  requires std::convertible_to<cpu::array<float>, tensor_of<Model>>
 train_state train(Model& student, mask_set const& masks, Images const& images, Test const& test, Guide const& guide,
                   Loss const& loss, train_options const& options, train_state state = {}, train_observer const& observer = {}) {
   static_assert(!Loss::needs.teacher || !std::same_as<Guide, no_guide>,
