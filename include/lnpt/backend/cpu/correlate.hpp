@@ -58,7 +58,9 @@ class correlation {
   void operator()(std::size_t task) const {
     patch_layout const layout(sweep_, blocks_[task / splits_], order_);
     auto patch = uninitialized<T>({source_.channels * layout.pixels() + lanes<T>});  // the last vector may reach beyond
-    for (std::size_t c = 0; c < source_.channels; ++c) copy_patch(layout, source_, c, patch.data() + c * layout.pixels());
+    patch_copy const copy(layout, source_, layout.pixels());
+    for (std::size_t c = 0; c < source_.channels; ++c)
+      copy(source_.data + c * source_.channel_stride(), patch.data() + c * layout.pixels());
     auto const offsets = depth_offsets(layout);
     auto const strips = strips_of<T>(layout, destination_);
     auto const split = task % splits_;

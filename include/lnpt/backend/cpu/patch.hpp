@@ -2,6 +2,7 @@
 /// Patches: padded copies of the pixels that a block of destination pixels reads, small enough for the cache.
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <numeric>
 #include <vector>
 
@@ -187,22 +188,60 @@ class patch_map {
   scratch<margin> margins_;
 };
 
-/// Copies the patch of one channel.
-template <class T>
-void copy_patch(patch_layout const& p, image_view<T const> const& image, std::size_t channel, T* to) {
-  auto const* const from = image.data + channel * image.channel_stride();
-  auto const stride = p.grid.source_stride, step = p.pixel_stride();
-  for_each_patch_row(
-      p, image,
-      [&](std::size_t at, std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i) to[at + i * step] = T{0};
-      },
-      [&](std::size_t at, std::size_t first, std::size_t count) {
-        if (stride == 1 && step == 1)
-          std::copy_n(from + first, count, to + at);
-        else
-          for (std::size_t i = 0; i < count; ++i) to[at + i * step] = from[first + i * stride];
-      });
-}
+/// How the pixels of one block go into the patch of a channel: worked out once, carried out for channel after channel.
+class patch_copy {
+ public:
+  /// `size`: of a patch in memory; what lies behind its pixels is zero.
+  template <class Image>
+  patch_copy(patch_layout const& p, Image const& image, std::size_t size) {
+    auto const step = p.pixel_stride(), stride = p.grid.source_stride;
+    for_each_patch_row(
+        p, image,
+        [&](std::size_t at, std::size_t count) {
+          if (at % step == 0) add_margin(at, count * step);  // of the first sample: the others lie beside it
+        },
+        [&](std::size_t at, std::size_t from, std::size_t count) {
+          if (step == 1 && stride == 1) return add_row(at, from, count);
+          for (std::size_t i = 0; i < count; ++i)
+            pixels_.push_back({static_cast<std::uint32_t>(at + i * step), static_cast<std::uint32_t>(from + i * stride)});
+        });
+    add_margin(p.pixels(), size - p.pixels());
+  }
+
+  template <class T>
+  void operator()(T const* channel, T* patch) const {
+    for (auto const& m : margins_) std::fill_n(patch + m.at, m.count, T{0});
+    for (auto const& r : rows_) std::copy_n(channel + r.from, r.count, patch + r.at);
+    for (auto const& p : pixels_) patch[p.at] = channel[p.from];
+  }
+
+ private:
+  struct margin {
+    std::size_t at, count;
+  };
+  struct row {
+    std::size_t at, from, count;
+  };
+  struct pixel {
+    std::uint32_t at, from;
+  };
+
+  void add_margin(std::size_t at, std::size_t count) {
+    if (!margins_.empty() && margins_.back().at + margins_.back().count == at)
+      margins_.back().count += count;
+    else if (count != 0)
+      margins_.push_back({at, count});
+  }
+  void add_row(std::size_t at, std::size_t from, std::size_t count) {
+    if (!rows_.empty() && rows_.back().at + rows_.back().count == at && rows_.back().from + rows_.back().count == from)
+      rows_.back().count += count;
+    else
+      rows_.push_back({at, from, count});
+  }
+
+  scratch<margin> margins_;
+  scratch<row> rows_;
+  scratch<pixel> pixels_;
+};
 
 }  // namespace lnpt::cpu::detail
