@@ -84,10 +84,11 @@ class depthwise_sums {
     patch_.resize(layout.pixels() + lanes<T>), gradients_.resize(grid.pixels() + lanes<T>);
     patch_copy const copy_inputs(layout, x, patch_.size()), copy_gradients(grid, gy, gradients_.size());
     for (std::size_t t = 0; t < offsets_.size(); ++t) offsets_[t] = layout.offset(sweep_.taps[t]);
+    auto const last = grid.at(0, samples.samples - 1, sweep_.rows - 1, sweep_.columns - 1);  // what follows is margin
     for (std::size_t c = 0; c < x.channels; ++c) {
       copy_inputs(x.data + c * x.channel_stride(), patch_.data());
       copy_gradients(gy.data + c * gy.channel_stride(), gradients_.data());
-      add_channel(grid.pixels(), totals_.data() + c * offsets_.size() * lanes<T>);
+      add_channel(last + 1, totals_.data() + c * offsets_.size() * lanes<T>);
     }
   }
 
