@@ -10,7 +10,8 @@ using cpu::conv_geometry;
 
 namespace {
 
-/// Seams: odd extents, channels and outputs around the widths of tiles and vectors, maps of one pixel, batches around a vector.
+/// Seams: odd extents, channels and outputs around the widths of tiles and vectors, maps of one pixel, batches around a vector, and
+/// depthwise batches that come in several blocks.
 std::vector<conv_case> cases() {
   return {
       {1, 1, 1, 1, 1, {1, 1, 1, 0, 1}},     {3, 2, 5, 7, 4, {3, 3, 1, 1, 1}},    {3, 5, 8, 8, 16, {3, 3, 1, 1, 1}},
@@ -24,7 +25,8 @@ std::vector<conv_case> cases() {
       {6, 2, 5, 5, 12, {3, 3, 1, 1, 6}},    {33, 2, 2, 2, 33, {3, 3, 1, 1, 33}}, {2, 1, 70, 70, 3, {3, 3, 1, 1, 1}},
       {2, 100, 1, 1, 3, {1, 1, 1, 0, 1}},   {32, 4, 2, 2, 70, {3, 3, 1, 1, 1}},  {16, 1, 9, 7, 9, {3, 3, 2, 1, 1}},
       {64, 1, 2, 2, 34, {3, 3, 1, 1, 2}},   {48, 5, 1, 1, 10, {1, 1, 1, 0, 1}},  {64, 1, 8, 8, 40, {3, 3, 1, 1, 1}},
-      {80, 1, 4, 4, 21, {3, 3, 1, 1, 1}},   {80, 3, 2, 2, 45, {3, 3, 1, 1, 1}},
+      {80, 1, 4, 4, 21, {3, 3, 1, 1, 1}},   {80, 3, 2, 2, 45, {3, 3, 1, 1, 1}},  {5, 70, 12, 12, 5, {3, 3, 1, 1, 5}},
+      {3, 9, 32, 32, 3, {3, 3, 1, 1, 3}},   {3, 40, 17, 16, 3, {5, 5, 2, 2, 3}},
   };
 }
 
