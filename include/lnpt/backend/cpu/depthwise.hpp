@@ -69,69 +69,64 @@ template <class T>
   return std::accumulate(values, values + lanes<T>, T{0});
 }
 
-/// The weight gradients of some depthwise channels, or the sums of their squares per sample.
-///
-/// The gradients of the outputs are laid out like the patch of the inputs, zero in the margins, so that every tap is one inner product.
+/// Whole samples of a weight gradient, worked out once for all channels: the gradients of the outputs are laid out like the patch of the
+/// inputs, zero in the margins, so that every tap is one inner product.
+struct depthwise_part {
+  patch_layout layout, grid;
+  patch_copy inputs, gradients;
+  scratch<std::size_t> offsets;  ///< of the taps
+  std::size_t length;            ///< up to the last pixel of the grid
+
+  template <class T>
+  depthwise_part(sweep const& s, sweep const& grid_sweep, block const& samples, pixel_order order, image_view<T const> const& x,
+                 image_view<T const> const& gy)
+      : layout(s, samples, order),
+        grid(grid_sweep, samples, order),
+        inputs(layout, x, layout.pixels() + lanes<T>),
+        gradients(grid, gy, grid.pixels() + lanes<T>),
+        length(grid.at(0, samples.samples - 1, s.rows - 1, s.columns - 1) + 1) {
+    for (auto const& t : s.taps) offsets.push_back(layout.offset(t));
+  }
+};
+
+/// The weight gradient of one channel, or the sum of its squares per sample, from its parts: one vector of sums per tap.
 template <weight_sum Sum, class T>
 class depthwise_sums {
  public:
-  depthwise_sums(sweep const& s, std::size_t channels)
-      : sweep_(s), grid_(grid_of(s)), offsets_(s.taps.size()), totals_(channels * s.taps.size() * lanes<T>, T{0}) {}
+  explicit depthwise_sums(std::size_t taps) : totals_(taps * lanes<T>, T{0}) {}
 
-  /// Whole samples of these channels, whose images begin at `x` and `gy`: one sample where squares are summed.
-  void add(block const& samples, pixel_order order, image_view<T const> const& x, image_view<T const> const& gy) {
-    patch_layout const layout(sweep_, samples, order), grid(grid_, samples, order);
-    patch_.resize(layout.pixels() + lanes<T>), gradients_.resize(grid.pixels() + lanes<T>);
-    patch_copy const copy_inputs(layout, x, patch_.size()), copy_gradients(grid, gy, gradients_.size());
-    for (std::size_t t = 0; t < offsets_.size(); ++t) offsets_[t] = layout.offset(sweep_.taps[t]);
-    auto const last = grid.at(0, samples.samples - 1, sweep_.rows - 1, sweep_.columns - 1);  // what follows is margin
-    for (std::size_t c = 0; c < x.channels; ++c) {
-      copy_inputs(x.data + c * x.channel_stride(), patch_.data());
-      copy_gradients(gy.data + c * gy.channel_stride(), gradients_.data());
-      add_channel(last + 1, totals_.data() + c * offsets_.size() * lanes<T>);
-    }
+  /// One part, a sample where squares are summed, of the channel whose images begin here.
+  void add(depthwise_part const& part, T const* x, T const* gy) {
+    patch_.resize(part.layout.pixels() + lanes<T>), gradients_.resize(part.grid.pixels() + lanes<T>);
+    part.inputs(x, patch_.data());
+    part.gradients(gy, gradients_.data());
+    auto const taps = part.offsets.size();
+    std::size_t t = 0;
+    for (; t + taps_at_once <= taps; t += taps_at_once) add_taps<taps_at_once>(part, t);
+    for (; t < taps; ++t) add_taps<1>(part, t);
   }
 
-  /// Writes one weight per tap of each channel.
-  void write(T* w, bool accumulate) const {
-    for (std::size_t i = 0; i < totals_.size() / lanes<T>; ++i) {
-      auto const taps = offsets_.size();
-      auto& to = w[i / taps * taps + sweep_.taps[i % taps].weight];
-      auto const sum = sum_of_lanes(totals_.data() + i * lanes<T>);
-      to = accumulate ? to + sum : sum;
-    }
-  }
+  [[nodiscard]] T of_tap(std::size_t t) const { return sum_of_lanes(totals_.data() + t * lanes<T>); }
 
  private:
-  static constexpr std::size_t taps_at_once = 3;  // of a row: independent sums, and each gradient is read for all of them
+  static constexpr std::size_t taps_at_once = 3;  // independent sums, and each gradient is read once for all of them
 
-  void add_channel(std::size_t length, T* totals) {
-    for (std::size_t t = 0; t < offsets_.size();) {
-      auto const count = t + taps_at_once <= offsets_.size() ? taps_at_once : 1;
-      auto const add_to = [&](T* sums) {
-        if (count == 1)
-          add_products<1>(gradients_.data(), patch_.data(), &offsets_[t], length, sums);
-        else
-          add_products<taps_at_once>(gradients_.data(), patch_.data(), &offsets_[t], length, sums);
-      };
-      if constexpr (Sum == weight_sum::squares) {
-        std::array<T, taps_at_once * lanes<T>> sample{};
-        add_to(sample.data());
-        for (std::size_t k = 0; k < count; ++k) {
-          auto const sum = sum_of_lanes(sample.data() + k * lanes<T>);
-          totals[(t + k) * lanes<T>] += sum * sum;
-        }
-      } else {
-        add_to(totals + t * lanes<T>);
+  template <std::size_t Taps>
+  void add_taps(depthwise_part const& part, std::size_t t) {
+    auto* const totals = totals_.data() + t * lanes<T>;
+    if constexpr (Sum == weight_sum::gradient) {
+      add_products<Taps>(gradients_.data(), patch_.data(), &part.offsets[t], part.length, totals);
+    } else {
+      std::array<T, Taps * lanes<T>> sample{};
+      add_products<Taps>(gradients_.data(), patch_.data(), &part.offsets[t], part.length, sample.data());
+      for (std::size_t k = 0; k < Taps; ++k) {
+        auto const sum = sum_of_lanes(sample.data() + k * lanes<T>);
+        totals[k * lanes<T>] += sum * sum;
       }
-      t += count;
     }
   }
 
-  sweep const& sweep_;
-  sweep grid_;
-  scratch<std::size_t> offsets_;
-  scratch<T> totals_, patch_, gradients_;  ///< totals: [channel, tap, lane]
+  scratch<T> totals_, patch_, gradients_;
 };
 
 /// The sums of the weight gradients of every channel, or of their squares per sample; the views hold one channel.
@@ -142,13 +137,22 @@ void sum_depthwise(sweep const& s, image_view<T const> x, image_view<T const> gy
   blocking blocks(x.samples, s, depthwise_pixels, order == pixel_order::samples ? lanes<T> : 1);
   blocks.rows_per_block = s.rows;
   if (by_sample) blocks.samples_per_block = 1;
-  for_chunks(channels, depthwise_channels, [&](std::size_t begin, std::size_t end) {
-    depthwise_sums<Sum, T> sums(s, end - begin);
-    auto const part_of = [&](image_view<T const> const& all) {
-      return image_view<T const>{all.data + begin * all.channel_stride(), end - begin, all.samples, all.h, all.w};
-    };
-    for (std::size_t b = 0; b < blocks.count(); ++b) sums.add(blocks[b], order, part_of(x), part_of(gy));
-    sums.write(w + begin * s.taps.size(), accumulate);
+  auto const grid = grid_of(s);
+  std::vector<depthwise_part> parts;
+  parts.reserve(blocks.count());
+  for (std::size_t b = 0; b < blocks.count(); ++b) parts.emplace_back(s, grid, blocks[b], order, x, gy);
+
+  auto const sum_channel = [&](std::size_t c) {
+    depthwise_sums<Sum, T> sums(s.taps.size());
+    for (auto const& part : parts) sums.add(part, x.data + c * x.channel_stride(), gy.data + c * gy.channel_stride());
+    for (std::size_t t = 0; t < s.taps.size(); ++t) {
+      auto& to = w[c * s.taps.size() + s.taps[t].weight];
+      to = accumulate ? to + sums.of_tap(t) : sums.of_tap(t);
+    }
+  };
+  constexpr std::size_t channels_at_once = 4;  // the smallest maps take less than scheduling a task does
+  for_chunks(channels, channels_at_once, [&](std::size_t begin, std::size_t end) {
+    for (auto c = begin; c != end; ++c) sum_channel(c);
   });
 }
 
