@@ -79,7 +79,7 @@ void print_comparison(comparison_results const& results, std::vector<criterion_s
       auto const line = line_of(results, criterion.text, sparsity);
       if (line.last.count == 0) continue;
       table.add({criterion.text + (criterion.reads().labels ? " *" : ""), fmt::format("{:g}", 100 * sparsity),
-                 line.last.percent(), line.best.percent(), fmt::format("{:g}", line.dead.mean()),
+                 line.last.percent(), line.best.percent(), fmt::format("{:.2g}", line.dead.mean()),
                  fmt::format("{:.2f}", line.seconds.mean())});
     }
   table.print();
