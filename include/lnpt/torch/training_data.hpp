@@ -1,6 +1,5 @@
 #pragma once
 /// What training on LibTorch reads: images of bytes, augmented as they are drawn, or any data loader of LibTorch.
-#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <functional>
@@ -74,13 +73,6 @@ template <image_source Images>
   return host.to(device, /*non_blocking=*/true);
 }
 
-template <image_source Images>
-[[nodiscard]] std::size_t steps_of(Images const& images, train_options const& options) {
-  if (options.batch == 0 || images.size() < options.batch)
-    fail("a batch of ", options.batch, " cannot be drawn from ", images.size(), " images: choose a batch of 1 to ",
-         images.size());
-  return images.size() / options.batch;
-}
 template <class Loader>
 [[nodiscard]] std::size_t steps_of(loader_batches<Loader> const& data, train_options const&) {
   return data.steps();

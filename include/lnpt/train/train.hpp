@@ -50,6 +50,15 @@ concept plans_views = requires(G const& guide, std::size_t epoch, std::size_t im
 
 namespace detail {
 
+/// How many whole batches an epoch has.
+template <image_source Images>
+[[nodiscard]] std::size_t steps_of(Images const& images, train_options const& options) {
+  if (options.batch == 0 || images.size() < options.batch)
+    fail("a batch of ", options.batch, " cannot be drawn from ", images.size(), " images: choose a batch of 1 to ",
+         images.size());
+  return images.size() / options.batch;
+}
+
 /// The next batch of an epoch and how its images are augmented.
 template <class Guide>
 [[nodiscard]] batch_plan plan_batch(std::span<std::size_t const> images, std::size_t epoch, Guide const& guide,
@@ -113,10 +122,7 @@ train_state train(Model& student, mask_set const& masks, Images const& images, T
   static_assert(!Loss::needs.labels || labelled_images<Images>,
                 "lnpt: this loss compares against labels, but the images carry none. Pass images with labels, or choose a "
                 "label-free loss such as pseudo_label with a teacher.");
-  if (options.batch == 0 || images.size() < options.batch)
-    fail("a batch of ", options.batch, " cannot be drawn from ", images.size(), " images: choose a batch of 1 to ",
-         images.size());
-  auto const steps = images.size() / options.batch;
+  auto const steps = detail::steps_of(images, options);
   masked_sgd<float> sgd(student, masks);
   if (!state.velocity.empty()) sgd.set_velocity(std::move(state.velocity));
   while (state.epoch < options.epochs) {
