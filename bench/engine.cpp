@@ -43,12 +43,12 @@ void memory_row(std::string const& what, std::string const& name, Pass pass) {
   peak_memory::row("memory/" + what + '/' + name, [=] {
     {
       auto small = zoo::vgg<cpu::backend<float>>({.depth = 11, .width = 4}, 1);
-      pass(small, labelled_noise(2), taught(small, 2));
+      pass(small, labelled_noise(2), teacher_prediction(small, 2));
     }
     cpu::release_cached_memory();
     auto net = std::make_shared<network<cpu::backend<float>>>(make<>(name, 1));
     auto batch = labelled_noise(batch_size);
-    auto guide = taught(*net, batch_size);
+    auto guide = teacher_prediction(*net, batch_size);
     return [=, batch = std::move(batch), guide = std::move(guide)] { pass(*net, batch, guide); };
   });
 }

@@ -35,7 +35,7 @@ inline lnpt::labelled_batch<array> labelled_noise(std::size_t samples) {
 }
 
 /// What some teacher said of as many samples: no network runs for it.
-inline lnpt::known_predictions<array> taught(lnpt::network<lnpt::cpu::backend<float>>& net, std::size_t samples) {
+inline lnpt::known_predictions<array> teacher_prediction(lnpt::network<lnpt::cpu::backend<float>>& net, std::size_t samples) {
   auto const classifier = lnpt::shape_of(*(net.parameters().end() - 2)->value);
   return lnpt::known_predictions<array>({noise({samples, classifier[0]}, 8), noise({samples, classifier[1]}, 9)});
 }

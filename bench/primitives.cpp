@@ -11,7 +11,7 @@
 #include <Eigen/Core>
 
 #include <lnpt/backend/cpu/channels.hpp>
-#include <lnpt/backend/cpu/conv2d.hpp>
+#include <lnpt/backend/cpu/convolution/conv2d.hpp>
 #include <lnpt/backend/cpu/elementwise.hpp>
 #include <lnpt/backend/cpu/linear.hpp>
 #include <lnpt/backend/cpu/pool.hpp>

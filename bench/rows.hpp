@@ -37,7 +37,7 @@ template <class Backend>
 auto forward_backward(network<Backend>& net, labelled_batch<array> const& batch) {
   auto trace = net.forward(batch.input, {norm_mode::train});
   auto const slope = cross_entropy{}.cotangent(prediction_of(net, trace), target<array>{&batch.labels});
-  return net.backward(std::move(trace), slope, wanted::all);
+  return net.backward(std::move(trace), slope, which_gradients::all);
 }
 
 template <class Backend>
@@ -53,7 +53,7 @@ template <class Criterion>
 void score_row(benchmark::State& state, std::string const& name) {
   auto net = make<>(name, 1);
   auto const batch = labelled_noise(batch_size);
-  auto const guide = taught(net, batch_size);
+  auto const guide = teacher_prediction(net, batch_size);
   time_passes(state, [&] { benchmark::DoNotOptimize(score<Criterion>(net, batch, guide, score_options{})); });
 }
 

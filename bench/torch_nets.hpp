@@ -57,7 +57,7 @@ struct workload {
   std::shared_ptr<lnpt::torch_model<>> model;
   lnpt::labelled_batch<lnpt::torch_tensor<float>> batch;
   at::Tensor labels;
-  lnpt::prediction<lnpt::torch_tensor<float>> taught;
+  lnpt::prediction<lnpt::torch_tensor<float>> teacher_prediction;
   lnpt::mask_set masks = {};        ///< where training is measured
   lnpt::io::image_set images = {};  ///< likewise: an epoch of them
 };

@@ -22,7 +22,7 @@ void score_with_labels(workload& w) {
 }
 
 void score_features(workload& w) {
-  lnpt::known_predictions const guide(w.taught);
+  lnpt::known_predictions const guide(w.teacher_prediction);
   benchmark::DoNotOptimize(lnpt::score<lnpt::feature_map_synaptic<>>(*w.model, w.batch, guide, {}));
 }
 

@@ -123,14 +123,14 @@ class perceptron {
   }
 
   /// One gradient per parameter; empty for the classifier where only the features reach the loss.
-  lnpt::gradients<matrix> backward(trace const& t, lnpt::cotangents<matrix> const& slope, lnpt::wanted which) const {
+  lnpt::gradients<matrix> backward(trace const& t, lnpt::cotangents<matrix> const& slope, lnpt::which_gradients which) const {
     lnpt::gradients<matrix> found(2 * layers_.size());
     auto delta = slope.output;
     for (auto i = layers_.size(); i-- > 0;) {
       if (delta) {
         if (i + 1 < layers_.size()) delta->each(t.values[i + 1], [](double d, double y) { return y > 0 ? d : 0; });
         found[2 * i] = product(transposed(*delta), plain(t.values[i]));
-        if (which == lnpt::wanted::all) found[2 * i + 1] = column_sums(*delta);
+        if (which == lnpt::which_gradients::all) found[2 * i + 1] = column_sums(*delta);
         delta = product(plain(*delta), plain(layers_[i].weight));
       }
       if (i + 1 == layers_.size() && slope.features) delta = delta ? *delta + *slope.features : *slope.features;

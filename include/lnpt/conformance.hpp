@@ -17,10 +17,10 @@ template <differentiable Model>
     for (std::size_t i = 0; i < values.size(); ++i) values[i] += 0.1 * (1 + std::abs(values[i])) * normal(seed, stream, i).first;
     return from_double(shape_of(t), values, t);
   };
-  auto said = prediction_of(model, model.forward(input, {norm_mode::train}));
-  said.output = moved(said.output, 0);
-  if (said.features) said.features = moved(*said.features, 1);
-  return said;
+  auto predicted = prediction_of(model, model.forward(input, {norm_mode::train}));
+  predicted.output = moved(predicted.output, 0);
+  if (predicted.features) predicted.features = moved(*predicted.features, 1);
+  return predicted;
 }
 
 /// Every mode of batch norm that the model tells apart, as constants where it can be frozen.

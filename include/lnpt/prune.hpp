@@ -33,7 +33,7 @@ struct prune_options {
   Mask strategy = {};  ///< such as channel_structured{.normalize = true}
   int rounds = 0;      ///< rescorings on the schedule; 0: the criterion's own, mostly 1
   lnpt::unreached unreached = lnpt::unreached::keep;
-  rank keep_end = rank::highest;                       ///< which end of the ranking stays
+  lnpt::keep_end keep_end = keep_end::highest;         ///< which end of the ranking stays
   std::size_t at_least = 0;                            ///< weights every parameter keeps, whatever its scores
   std::optional<norm_mode> batch_norm = std::nullopt;  ///< default: the criterion's own
   std::uint64_t seed = 0;
@@ -63,7 +63,7 @@ class ranked_view {
         values = tensor_traits<T>::view(s.values);
       else
         values = copies_.emplace_back(values_of(s.values));
-      parameters_.push_back({s.name, shape_of(s.values), values, s.is, s.output_axis});
+      parameters_.push_back({s.name, shape_of(s.values), values, s.role, s.output_axis});
     }
   }
   [[nodiscard]] std::span<scored_parameter<value_type<T>> const> parameters() const { return parameters_; }
@@ -87,7 +87,7 @@ template <prunable Model>
   std::vector<scored<tensor_of<Model>>> scores;
   for (auto const& p : model.parameters())
     if (std::find(names.begin(), names.end(), p.name) != names.end())
-      scores.push_back({p.name, tensor_of<Model>(magnitude{}(*p.value)), p.is, p.output_axis});
+      scores.push_back({p.name, tensor_of<Model>(magnitude{}(*p.value)), p.role, p.output_axis});
   ranked_view<tensor_of<Model>> const view(scores);
   return layerwise_unstructured{}(view.parameters(), selection{.keep = keep});
 }
@@ -96,7 +96,7 @@ template <prunable Model>
 [[nodiscard]] std::vector<layer_report> layers_of(Model& model, std::vector<std::string> const& without_score) {
   std::vector<layer_report> layers;
   for (auto const& p : model.parameters()) {
-    if (!is_prunable(p.is)) continue;
+    if (!is_prunable(p.role)) continue;
     auto const reached = std::find(without_score.begin(), without_score.end(), p.name) == without_score.end();
     layers.push_back({.name = p.name, .total = size_of(*p.value), .kept = 0, .reached = reached});
   }
@@ -106,7 +106,7 @@ template <prunable Model>
 /// Tensor types that rank scores where they are, by a `keep_largest` of their own over `scored<T>`.
 template <class T>
 concept ranks_in_place = requires(std::span<scored<T> const> scores, mask_set const* survivors) {
-  { keep_largest(scores, std::size_t{}, rank::highest, survivors) } -> std::same_as<mask_set>;
+  { keep_largest(scores, std::size_t{}, keep_end::highest, survivors) } -> std::same_as<mask_set>;
 };
 
 /// The masks a strategy chooses. A global ranking of scores on a device stays there; all else looks at them from the host.
@@ -223,43 +223,44 @@ template <class C, class Mask, class Schedule, class Model, class Batches, class
 /// `C` is the criterion, `Mask` the strategy, `Schedule` how density falls over `rounds`. Rounds rescore the masked model and rank only
 /// what survived. The model is left as it was on every path. Throws `lnpt::error` on an empty batch, a label out of range, features of
 /// different width, a non-finite score (naming the parameter and the count).
-template <class C, class Mask = global_unstructured, class Schedule = exponential, class Model, class Batches, class Guide,
-          class Loss>
+template <class C, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model, class Batches,
+          class Guide, class Loss>
 [[nodiscard]] prune_result prune(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
                                  prune_options<Mask> const& options) {
   return detail::prune_as_asked<C, Mask, Schedule>(model, batches, guide, loss, options);
 }
 
 /// As above with the criterion's own loss, or with a loss and no guide.
-template <class C, class Mask = global_unstructured, class Schedule = exponential, class Model, class Batches, class GuideOrLoss>
-[[nodiscard]] prune_result prune(Model& model, Batches const& batches, GuideOrLoss const& third,
+template <class C, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model, class Batches,
+          class GuideOrLoss>
+[[nodiscard]] prune_result prune(Model& model, Batches const& batches, GuideOrLoss const& guide_or_loss,
                                  prune_options<Mask> const& options) {
   if constexpr (loss_like<GuideOrLoss>)
-    return detail::prune_as_asked<C, Mask, Schedule>(model, batches, no_guide{}, third, options);
+    return detail::prune_as_asked<C, Mask, Schedule>(model, batches, no_guide{}, guide_or_loss, options);
   else
-    return detail::prune_as_asked<C, Mask, Schedule>(model, batches, third, detail::default_loss<C>(), options);
+    return detail::prune_as_asked<C, Mask, Schedule>(model, batches, guide_or_loss, detail::default_loss<C>(), options);
 }
 
 /// As above without a guide.
-template <class C, class Mask = global_unstructured, class Schedule = exponential, class Model, class Batches>
+template <class C, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model, class Batches>
 [[nodiscard]] prune_result prune(Model& model, Batches const& batches, prune_options<Mask> const& options) {
   return detail::prune_as_asked<C, Mask, Schedule>(model, batches, no_guide{}, detail::default_loss<C>(), options);
 }
 
 /// Without any data: for synflow, given the shape of one input, {channels, height, width} or {features}.
-template <class C, class Mask = global_unstructured, class Schedule = exponential, class Model>
+template <class C, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model>
 [[nodiscard]] prune_result prune(Model& model, shape const& input, prune_options<Mask> const& options) {
   return detail::prune_as_asked<C, Mask, Schedule>(model, input, no_guide{}, detail::default_loss<C>(), options);
 }
 
 /// Without any data or input: for magnitude and random.
-template <class C, class Mask = global_unstructured, class Schedule = exponential, class Model>
+template <class C, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model>
 [[nodiscard]] prune_result prune(Model& model, prune_options<Mask> const& options) {
   return detail::prune_as_asked<C, Mask, Schedule>(model, shape{}, no_guide{}, detail::default_loss<C>(), options);
 }
 
 /// Masks from scores of one's own: `rescore(model)` gives a `score_set`, once for every round, of the model as earlier rounds left it.
-template <class Mask = global_unstructured, class Schedule = exponential, prunable Model, class Rescore>
+template <class Mask = global_unstructured, class Schedule = schedule::exponential, prunable Model, class Rescore>
 [[nodiscard]] prune_result prune_by(Model& model, Rescore const& rescore, prune_options<Mask> const& options) {
   if (options.rounds < 0) fail("rounds is ", options.rounds, ": pass at least 1, or 0 for one round");
   return detail::prune_in_rounds<Schedule>(model, options, std::max(options.rounds, 1), rescore, [](Model&) {});

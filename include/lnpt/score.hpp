@@ -27,7 +27,7 @@ template <class T>
 struct scored {
   std::string name;
   T values;
-  role is = role::weight;
+  lnpt::role role = lnpt::role::weight;
   std::size_t output_axis = 0;
 };
 
@@ -41,23 +41,51 @@ struct score_set {
 
 namespace detail {
 
-template <class T>
-struct gathered {
-  gradients<T> gradient, hessian_gradient, curvature, flow, noise;
+/// One set of gradients for each tag of an evidence list.
+template <class T, class List>
+struct gathered;
+template <class T, class... Tags>
+struct gathered<T, evidence_list<Tags...>> {
+  template <class Tag>
+  struct piece {
+    gradients<T> values;
+  };
+  std::tuple<piece<Tags>...> pieces;
+
+  template <class Tag>
+  [[nodiscard]] gradients<T>& of() {
+    return std::get<piece<Tag>>(pieces).values;
+  }
+  /// Calls `f(policy, where its diagonal goes)` for every curvature asked for.
+  template <class F>
+  void for_each_curvature(F f) {
+    (visit(Tags{}, f), ...);
+  }
+
+ private:
+  template <class Tag, class F>
+  void visit(Tag, F&) {}
+  template <class Policy, class F>
+  void visit(curvature<Policy>, F& f) {
+    f(Policy{}, of<curvature<Policy>>());
+  }
 };
 
-/// Everything criterion `C` asks for that takes data, in as few passes as it takes.
+/// Everything criterion `C` asks for that takes data.
 template <class C, class Problem>
-[[nodiscard]] auto gather(Problem const& problem) {
-  gathered<typename Problem::tensor_type> found;
-  using policy = curvature_of<C>;
-  if constexpr (uses<C, hessian_gradient>) found.hessian_gradient = gather_hessian_gradient(problem);
-  if constexpr (uses<C, gradient> || !std::is_void_v<policy>) {
-    found.gradient = gather_gradient(problem, [&](auto const& part, auto& trace) {
-      if constexpr (!std::is_void_v<policy>) accumulate(found.curvature, part_curvature(policy{}, problem, part, trace));
+void gather_from_data(Problem const& problem, gathered<typename Problem::tensor_type, typename C::evidence>& found) {
+  gradients<typename Problem::tensor_type> g;
+  constexpr auto curved = !std::is_void_v<curvature_of<C>>;
+  if constexpr (uses<C, hessian_gradient>) {
+    found.template of<hessian_gradient>() = gather_hessian_gradient(problem, g, [&](auto const& part, auto& trace) {
+      found.for_each_curvature([&](auto policy, auto& c) { accumulate(c, part_curvature(policy, problem, part, trace)); });
+    });
+  } else if constexpr (uses<C, gradient> || curved) {
+    g = gather_gradient(problem, [&](auto const& part, auto& trace) {
+      found.for_each_curvature([&](auto policy, auto& c) { accumulate(c, part_curvature(policy, problem, part, trace)); });
     });
   }
-  return found;
+  if constexpr (uses<C, gradient>) found.template of<gradient>() = std::move(g);
 }
 
 template <prunable Model>
@@ -75,33 +103,14 @@ template <prunable Model>
 }
 
 /// The piece of evidence a tag stands for, or null where the parameter is not reached.
-template <class T>
-[[nodiscard]] T const* pick(weight, T const& theta, gathered<T>&, std::size_t) {
-  return &theta;
-}
-template <class T>
-[[nodiscard]] T* entry(gradients<T>& g, std::size_t i) {
-  return i < g.size() && g[i] ? &*g[i] : nullptr;
-}
-template <class T>
-[[nodiscard]] T* pick(gradient, T const&, gathered<T>& found, std::size_t i) {
-  return entry(found.gradient, i);
-}
-template <class T>
-[[nodiscard]] T* pick(hessian_gradient, T const&, gathered<T>& found, std::size_t i) {
-  return entry(found.hessian_gradient, i);
-}
-template <class T>
-[[nodiscard]] T* pick(flow, T const&, gathered<T>& found, std::size_t i) {
-  return entry(found.flow, i);
-}
-template <class T>
-[[nodiscard]] T* pick(noise, T const&, gathered<T>& found, std::size_t i) {
-  return entry(found.noise, i);
-}
-template <class Policy, class T>
-[[nodiscard]] T* pick(curvature<Policy>, T const&, gathered<T>& found, std::size_t i) {
-  return entry(found.curvature, i);
+template <class Tag, class T, class Found>
+[[nodiscard]] auto pick(T const& theta, Found& found, std::size_t i) {
+  if constexpr (std::same_as<Tag, weight>) {
+    return &theta;
+  } else {
+    auto& all = found.template of<Tag>();
+    return i < all.size() && all[i] ? &*all[i] : nullptr;
+  }
 }
 
 /// The piece that scores may replace: evidence is not needed again, the weights are.
@@ -145,9 +154,9 @@ template <class T, class C, class... Pieces>
 
 /// Calls the criterion on the evidence of parameter `i`; empty where a piece of it is missing.
 template <class T, class C, class... Tags>
-[[nodiscard]] std::optional<T> call(C const& criterion, evidence_list<Tags...>, T const& theta, gathered<T>& found,
-                                    std::size_t i) {
-  auto const pieces = std::make_tuple(pick(Tags{}, theta, found, i)...);
+[[nodiscard]] std::optional<T> call(C const& criterion, evidence_list<Tags...>, T const& theta,
+                                    gathered<T, evidence_list<Tags...>>& found, std::size_t i) {
+  auto const pieces = std::make_tuple(pick<Tags>(theta, found, i)...);
   return std::apply(
       [&](auto*... piece) -> std::optional<T> {
         if (!(piece && ...)) return std::nullopt;
@@ -160,14 +169,14 @@ template <class T, class C, class... Tags>
 
 /// Turns evidence into scores, parameter by parameter, and uses it up.
 template <class C, prunable Model>
-[[nodiscard]] auto scores_from(C const& criterion, Model& model, gathered<tensor_of<Model>> found) {
+[[nodiscard]] auto scores_from(C const& criterion, Model& model, gathered<tensor_of<Model>, typename C::evidence> found) {
   score_set<tensor_of<Model>> result;
   std::size_t i = 0;
   for (auto const& p : model.parameters()) {
     auto const index = i++;
-    if (!is_prunable(p.is)) continue;
+    if (!is_prunable(p.role)) continue;
     if (auto values = call<tensor_of<Model>>(criterion, typename C::evidence{}, *p.value, found, index))
-      result.parameters.push_back({p.name, std::move(*values), p.is, p.output_axis});
+      result.parameters.push_back({p.name, std::move(*values), p.role, p.output_axis});
     else
       result.unreached.push_back(p.name);
   }
@@ -202,23 +211,12 @@ template <class C>
     return cross_entropy{};
 }
 
-/// Scores from data.
-template <class C, class Model, class Batches, class Guide, class Loss>
-[[nodiscard]] auto score_on(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
-                            score_options const& options) {
-  auto const norm = normalization{options.batch_norm.value_or(default_norm<C>())};
-  auto const problem = scoring_problem<Model, Loss>(model, parts_of(batches), guide, loss, norm, options);
-  return scores_from(C{}, model, gather<C>(problem));
-}
-
-/// Scores from the model alone; `input` is the shape of one sample, read by synflow only.
+/// What a criterion asks for of the model alone.
 template <class C, class Model>
-[[nodiscard]] auto score_alone(Model& model, shape const& input, score_options const& options,
-                               weight_signs signs = weight_signs::any) {
-  gathered<tensor_of<Model>> found;
-  if constexpr (uses<C, flow>) found.flow = gather_flow(model, input, signs);
-  if constexpr (uses<C, noise>) found.noise = gather_noise(model, options.seed);
-  return scores_from(C{}, model, std::move(found));
+void gather_from_model(Model& model, shape const& input, score_options const& options, weight_signs signs,
+                       gathered<tensor_of<Model>, typename C::evidence>& found) {
+  if constexpr (uses<C, flow>) found.template of<flow>() = gather_flow(model, input, signs);
+  if constexpr (uses<C, noise>) found.template of<noise>() = gather_noise(model, options.seed);
 }
 
 /// The shape of one sample: given as it is, or read off the batches.
@@ -239,10 +237,14 @@ template <class C, class Model, class Batches, class Guide, class Loss>
   if constexpr (prunable<Model> && criterion<C>) {
     stopwatch const watch;
     score_set<tensor_of<Model>> result;
-    if constexpr (is_data_free<C>) {
-      result = score_alone<C>(model, sample_shape(batches), options, signs);
-    } else if constexpr (diagnosis<C, Model, Batches, Guide, Loss>::well_formed) {
-      result = score_on<C>(model, batches, guide, loss, options);
+    gathered<tensor_of<Model>, typename C::evidence> found;
+    if constexpr (is_data_free<C> || diagnosis<C, Model, Batches, Guide, Loss>::well_formed) {
+      if constexpr (!is_data_free<C>) {
+        auto const norm = normalization{options.batch_norm.value_or(default_norm<C>())};
+        gather_from_data<C>(scoring_problem<Model, Loss>(model, parts_of(batches), guide, loss, norm, options), found);
+      }
+      gather_from_model<C>(model, sample_shape(batches), options, signs, found);
+      result = scores_from(C{}, model, std::move(found));
     } else {
       diagnosis<C, Model, Batches, Guide, Loss>::explain();
     }
@@ -278,11 +280,11 @@ template <class C, class Model, class Batches, class Guide, class Loss>
 
 /// As above with the criterion's own loss, or with a loss and no guide.
 template <class C, class Model, class Batches, class GuideOrLoss>
-[[nodiscard]] auto score(Model& model, Batches const& batches, GuideOrLoss const& third, score_options const& options) {
+[[nodiscard]] auto score(Model& model, Batches const& batches, GuideOrLoss const& guide_or_loss, score_options const& options) {
   if constexpr (loss_like<GuideOrLoss>)
-    return detail::score_as_asked<C>(model, batches, no_guide{}, third, options);
+    return detail::score_as_asked<C>(model, batches, no_guide{}, guide_or_loss, options);
   else
-    return detail::score_as_asked<C>(model, batches, third, detail::default_loss<C>(), options);
+    return detail::score_as_asked<C>(model, batches, guide_or_loss, detail::default_loss<C>(), options);
 }
 
 /// As above without a guide.

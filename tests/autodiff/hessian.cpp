@@ -18,7 +18,7 @@ gradients<tensor_of<Model>> direction(Model& model, std::optional<std::size_t> o
   gradients<tensor_of<Model>> v;
   for (auto const& p : model.parameters()) {
     v.emplace_back();
-    if (!is_prunable(p.is) || (only && *only + 1 != v.size())) continue;
+    if (!is_prunable(p.role) || (only && *only + 1 != v.size())) continue;
     v.back() = *p.value;
     for (std::size_t i = 0; i < v.back()->size(); ++i)
       v.back()->data()[i] = static_cast<value_type<tensor_of<Model>>>(normal(9, v.size(), i).first);
@@ -30,17 +30,17 @@ gradients<tensor_of<Model>> direction(Model& model, std::optional<std::size_t> o
 template <class T, class Model>
 void compare(Model model, shape const& extents) {
   auto const batch = random_batch<cpu::array<T>>(extents, 3, 4);
-  auto const taught = conformance::detail::taught_predictions(model, batch.input, 1);
-  conformance::subject<Model> const s{model, batch, taught, {}};
+  auto const teacher_prediction = conformance::detail::taught_predictions(model, batch.input, 1);
+  conformance::subject<Model> const s{model, batch, teacher_prediction, {}};
   auto const check = [&](auto const& loss, normalization const& norm, auto const& v) {
     scoring_problem<Model, std::remove_cvref_t<decltype(loss)>> const problem(model, std::span(&batch, 1), s.guide(), loss, norm,
                                                                               {});
     auto const rule = problem.rule(problem.parts().front());
     auto trace = model.forward(batch.input, norm);
-    auto const g = model.retained_backward(trace, rule, wanted::prunable);
+    auto const g = model.retained_backward(trace, rule, which_gradients::prunable);
     auto const slope = rule(prediction_of(model, trace));
-    CHECK(conformance::detail::same_bits(g, model.backward(trace, slope, wanted::prunable)));
-    CHECK(conformance::detail::same_bits(g, model.backward(model.forward(batch.input, norm), slope, wanted::prunable)));
+    CHECK(conformance::detail::same_bits(g, model.backward(trace, slope, which_gradients::prunable)));
+    CHECK(conformance::detail::same_bits(g, model.backward(model.forward(batch.input, norm), slope, which_gradients::prunable)));
     auto const replayed = model.hessian_vector_product(trace, rule, v);
     CHECK(conformance::detail::length(conformance::detail::concatenated(model, replayed)) > 0);
     CHECK(conformance::detail::same_bits(replayed, model.hessian_vector_product_on_duals(trace, rule, v)));

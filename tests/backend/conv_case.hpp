@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <ostream>
 
-#include <lnpt/backend/cpu/conv_geometry.hpp>
+#include <lnpt/backend/cpu/convolution/conv_geometry.hpp>
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/shape.hpp>
 

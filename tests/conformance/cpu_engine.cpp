@@ -17,7 +17,7 @@ Model seasoned(Model model) {
   std::uint64_t stream = 0;
   auto const disturb = [&](auto const& p) {
     ++stream;
-    if (is_prunable(p.is)) return;
+    if (is_prunable(p.role)) return;
     for (std::size_t i = 0; i < p.value->size(); ++i) {
       using scalar = value_type<tensor_of<Model>>;
       p.value->data()[i] += static_cast<scalar>(0.5 * uniform(5, stream, i));

@@ -26,7 +26,7 @@ class broken_engine : public host::perceptron {
     if (promise_ == broken::restoration) parameters().front().value->values[0] += 0.1;
     return t;
   }
-  gradients<host::matrix> backward(trace const& t, cotangents<host::matrix> const& slope, wanted which) {
+  gradients<host::matrix> backward(trace const& t, cotangents<host::matrix> const& slope, which_gradients which) {
     auto g = perceptron::backward(t, slope, which);
     if (promise_ == broken::gradient) g[2]->values[5] *= 1.01;
     if (promise_ == broken::bias_gradient && g[1]) g[1]->values[0] += 1e-3;

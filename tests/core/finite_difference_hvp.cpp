@@ -11,7 +11,9 @@ using host::matrix;
 namespace {
 
 /// L = ½ Σ f², whose cotangent is f.
-constexpr auto half_squares = [](prediction<matrix> const& said) { return cotangents<matrix>{said.output, std::nullopt}; };
+constexpr auto half_squares = [](prediction<matrix> const& predicted) {
+  return cotangents<matrix>{predicted.output, std::nullopt};
+};
 
 }  // namespace
 
@@ -20,7 +22,7 @@ TEST_CASE("of ½ (w x)² with w = 2, x = 3 the product with v = 5 is x² v = 45"
   model.parameters()[0].value->values = {2};
   finite_difference_hvp curved(model);
   auto trace = curved.forward({{1, 1}, {3}}, {});
-  auto const g = curved.retained_backward(trace, half_squares, wanted::prunable);
+  auto const g = curved.retained_backward(trace, half_squares, which_gradients::prunable);
   CHECK(g[0]->values == std::vector<double>{18});
   auto const hv = curved.hessian_vector_product(trace, half_squares, {matrix{{1, 1}, {5}}, std::nullopt});
   CHECK(hv[0]->values[0] == doctest::Approx(45).epsilon(1e-9));
@@ -34,7 +36,7 @@ TEST_CASE("a zero direction has an empty product, and a throwing rule leaves the
   finite_difference_hvp curved(model);
   auto const batch = random_batch<matrix>({5, 3}, 2, 1);
   auto trace = curved.forward(batch.input, {});
-  auto const g = curved.retained_backward(trace, half_squares, wanted::prunable);
+  auto const g = curved.retained_backward(trace, half_squares, which_gradients::prunable);
   CHECK(curved.hessian_vector_product(trace, half_squares, gradients<matrix>(g.size())).empty());
   auto const broken = [](prediction<matrix> const&) -> cotangents<matrix> { throw error("the rule gave up"); };
   CHECK_THROWS_WITH_AS(static_cast<void>(curved.hessian_vector_product(trace, broken, g)), "the rule gave up", lnpt::error);

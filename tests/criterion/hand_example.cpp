@@ -44,7 +44,7 @@ struct example {
   }
   /// The bits of `map.weight` that criterion `C` keeps of four: two.
   template <class C>
-  std::string kept(rank end = rank::highest) {
+  std::string kept(keep_end end = keep_end::highest) {
     auto const [masks, report] =
         prune<C>(student, batch, teacher(trained), feature_gap{}, {.budget = sparsity{0.5}, .keep_end = end});
     CHECK(report.sparsity_scored == 0.5);
@@ -62,14 +62,14 @@ using numbers = std::vector<double>;
 
 TEST_CASE("maps (5, 2) and (6, 0) are a gap of 1² + 2² = 5 apart, with slopes 2 (m − m_t)") {
   example e;
-  auto const said = prediction_of(e.student, e.student.forward(e.batch.input));
-  auto const taught = teacher(e.trained).predict(e.batch.input);
-  CHECK(values_of(*said.features) == numbers{5, 2});
-  CHECK(values_of(*taught.features) == numbers{6, 0});
-  target<array> const held{nullptr, &taught};
-  CHECK(feature_gap{}.value(said, held) == 5);
-  CHECK(values_of(*feature_gap{}.cotangent(said, held).features) == numbers{-2, 4});
-  CHECK(feature_mse{}.value(said, held) == 2.5);
+  auto const predicted = prediction_of(e.student, e.student.forward(e.batch.input));
+  auto const teacher_prediction = teacher(e.trained).predict(e.batch.input);
+  CHECK(values_of(*predicted.features) == numbers{5, 2});
+  CHECK(values_of(*teacher_prediction.features) == numbers{6, 0});
+  target<array> const expected{nullptr, &teacher_prediction};
+  CHECK(feature_gap{}.value(predicted, expected) == 5);
+  CHECK(values_of(*feature_gap{}.cotangent(predicted, expected).features) == numbers{-2, 4});
+  CHECK(feature_mse{}.value(predicted, expected) == 2.5);
 }
 
 TEST_CASE("g = [[-2, -4], [4, 8]] and c = [[2, 8], [2, 8]] give each criterion's scores") {
@@ -96,7 +96,7 @@ TEST_CASE("two of four weights stay: other criteria, other weights") {
   CHECK(e.kept<feature_map_synaptic<hessian_gradient>>() == "0110");
   CHECK(e.kept<grasp>() == "1010");
   CHECK(e.kept<snip>() == "0110");
-  CHECK(e.kept<feature_map_synaptic<>>(rank::lowest) == "1010");  // what the paper's text says literally
+  CHECK(e.kept<feature_map_synaptic<>>(keep_end::lowest) == "1010");  // what the paper's text says literally
 }
 
 TEST_CASE("synaptic flow of |W| with a classifier of absolute weights V: S_ij = |w_ij| · Σ_k |v_ki|") {

@@ -22,8 +22,8 @@ template <class Act>
 void attempt(Act act) {
   try {
     act();
-  } catch (lnpt::error const& said) {
-    require(*said.what() != '\0');
+  } catch (lnpt::error const& predicted) {
+    require(*predicted.what() != '\0');
   }
 }
 

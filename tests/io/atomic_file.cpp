@@ -51,15 +51,15 @@ TEST_CASE("two writers of one name do not mix") {
 
 TEST_CASE("a folder that does not exist is refused by path and reason") {
   support::temporary_folder const folder;
-  auto const said = support::refusal([&] { atomic_file(folder / "none/a"); });
-  CHECK(support::says(said, "none/a"));
-  CHECK(support::says(said, "No such file or directory"));
+  auto const predicted = support::refusal([&] { atomic_file(folder / "none/a"); });
+  CHECK(support::says(predicted, "none/a"));
+  CHECK(support::says(predicted, "No such file or directory"));
 }
 
 TEST_CASE("a name that is a folder is refused and leaves no temporary") {
   support::temporary_folder const folder;
   std::filesystem::create_directory(folder / "a");
-  auto const said = support::refusal([&] { atomic_file(folder / "a").commit(); });
-  CHECK(support::says(said, "renaming the temporary of"));
+  auto const predicted = support::refusal([&] { atomic_file(folder / "a").commit(); });
+  CHECK(support::says(predicted, "renaming the temporary of"));
   CHECK(files_in(folder.path()) == 1);
 }

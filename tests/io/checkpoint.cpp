@@ -81,11 +81,11 @@ TEST_CASE("a cached guide says of each view what was stored, and dictates the vi
   io::cached_guide const guide(cache, 3, true);
   CHECK(guide.plan(4, 1) == draw_augmentation(5, 1, 0));
   CHECK(guide.plan(5, 1) == draw_augmentation(5, 1, 1));
-  auto const said = guide.predict({}, {{2, 0}, {}}, 3);
-  CHECK(said.output(0, 0) == 21);
-  CHECK(said.output(0, 1) == -21);
-  CHECK(said.output(1, 0) == 1);
-  CHECK((*said.features)(0, 0) == 21.5f);
+  auto const predicted = guide.predict({}, {{2, 0}, {}}, 3);
+  CHECK(predicted.output(0, 0) == 21);
+  CHECK(predicted.output(0, 1) == -21);
+  CHECK(predicted.output(1, 0) == 1);
+  CHECK((*predicted.features)(0, 0) == 21.5f);
 
   CHECK(support::says(support::refusal([&] { io::cached_guide(cache, 4, true); }), "holds 3 images"));
   CHECK(support::says(support::refusal([&] { io::cached_guide(cache, 3, false); }), "train with augmentation"));

@@ -278,10 +278,10 @@ TEST_CASE("every cut and every changed byte either reads or is refused with lnpt
     for (unsigned value = 0; value != 256; ++value) {
       auto changed = whole;
       changed[at] = static_cast<std::byte>(value);
-      auto const said = refusal([&] {
+      auto const predicted = refusal([&] {
         auto const file = st::view(changed, "changed");
         for (auto const& each : file.entries()) (void)file.read<double>(each.name);
       });
-      REQUIRE((said.empty() || said.starts_with("changed")));
+      REQUIRE((predicted.empty() || predicted.starts_with("changed")));
     }
 }

@@ -49,9 +49,9 @@ io::safetensors::writer complete(std::string const& prefix = "") {
 std::string load(io::safetensors::writer const& writer, std::string const& prefix = "") {
   auto const bytes = writer.bytes();
   tiny_model<float> model;
-  auto const said = refusal([&] { io::load_state_dict(model, io::safetensors::view(bytes, "f"), prefix); });
-  CHECK(model.values() == (said.empty() ? std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10} : std::vector<float>(10)));
-  return said;
+  auto const predicted = refusal([&] { io::load_state_dict(model, io::safetensors::view(bytes, "f"), prefix); });
+  CHECK(model.values() == (predicted.empty() ? std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10} : std::vector<float>(10)));
+  return predicted;
 }
 
 }  // namespace

@@ -52,8 +52,8 @@ template <class Act>
 [[nodiscard]] std::string refusal(Act act) {
   try {
     act();
-  } catch (lnpt::error const& said) {
-    return said.what();
+  } catch (lnpt::error const& predicted) {
+    return predicted.what();
   }
   return {};
 }

@@ -7,9 +7,9 @@
 #include <lnpt/core/random.hpp>
 #include <lnpt/loss/cross_entropy.hpp>
 #include <lnpt/loss/distillation.hpp>
-#include <lnpt/loss/evaluate.hpp>
 #include <lnpt/loss/feature_gap.hpp>
 #include <lnpt/loss/feature_mse.hpp>
+#include <lnpt/loss/on_engine.hpp>
 #include <lnpt/loss/pseudo_label.hpp>
 #include <lnpt/loss/weighted_sum.hpp>
 
@@ -29,9 +29,9 @@ array noise(shape const& extents, std::uint64_t stream) {
 /// A student and what it is held against: four samples, three classes, five features.
 struct scene {
   prediction<array> student{noise({4, 3}, 0), noise({4, 5}, 1)};
-  prediction<array> taught{noise({4, 3}, 2), noise({4, 5}, 3)};
+  prediction<array> teacher_prediction{noise({4, 3}, 2), noise({4, 5}, 3)};
   std::vector<std::int64_t> labels{2, 0, 1, 2};
-  target<array> held() const { return {&labels, &taught}; }
+  target<array> expected() const { return {&labels, &teacher_prediction}; }
 };
 
 prediction<array> moved(prediction<array> const& at, prediction<array> const& along, double t) {
@@ -58,8 +58,8 @@ void check_cotangent(scene const& s, Loss const& loss) {
   for (std::uint64_t draw = 0; draw < 5; ++draw) {
     prediction<array> const v{noise({4, 3}, 10 + draw), noise({4, 5}, 20 + draw)};
     auto const measured =
-        (loss.value(moved(s.student, v, t), s.held()) - loss.value(moved(s.student, v, -t), s.held())) / (2 * t);
-    CHECK(along(loss.cotangent(s.student, s.held()), v) == doctest::Approx(measured).epsilon(1e-7));
+        (loss.value(moved(s.student, v, t), s.expected()) - loss.value(moved(s.student, v, -t), s.expected())) / (2 * t);
+    CHECK(along(loss.cotangent(s.student, s.expected()), v) == doctest::Approx(measured).epsilon(1e-7));
   }
 }
 
@@ -68,9 +68,10 @@ void check_dual(scene const& s, Loss const& loss) {
   double const t = 1e-6;
   prediction<array> const v{noise({4, 3}, 30), noise({4, 5}, 31)};
   prediction<dual<array>> const lifted{{s.student.output, v.output}, dual<array>{*s.student.features, *v.features}};
-  auto const slopes = loss.cotangent(lifted, s.held());
-  auto const plain = loss.cotangent(s.student, s.held());
-  auto const ahead = loss.cotangent(moved(s.student, v, t), s.held()), behind = loss.cotangent(moved(s.student, v, -t), s.held());
+  auto const slopes = loss.cotangent(lifted, s.expected());
+  auto const plain = loss.cotangent(s.student, s.expected());
+  auto const ahead = loss.cotangent(moved(s.student, v, t), s.expected()),
+             behind = loss.cotangent(moved(s.student, v, -t), s.expected());
   auto const check = [&](std::optional<dual<array>> const& of, auto const& value, auto const& up, auto const& down) {
     REQUIRE(of.has_value() == value.has_value());
     if (!of) return;
@@ -87,7 +88,7 @@ template <class Loss>
 void check_probe(Loss const& loss, bool features) {
   scene s;
   s.student = {noise({1, 3}, 40), noise({1, 3}, 41)};
-  s.taught = {noise({1, 3}, 42), noise({1, 3}, 43)};
+  s.teacher_prediction = {noise({1, 3}, 42), noise({1, 3}, 43)};
   s.labels = {1};
   array squares = cpu::filled<double>({3, 3}, 0);
   for (int bits = 0; bits < 8; ++bits) {
@@ -101,7 +102,7 @@ void check_probe(Loss const& loss, bool features) {
     unit.data()[k] = 1;
     dual<array> f{s.student.output}, m{*s.student.features};
     (features ? m : f).tangent = unit;
-    auto const slopes = loss.cotangent(prediction<dual<array>>{f, m}, s.held());
+    auto const slopes = loss.cotangent(prediction<dual<array>>{f, m}, s.expected());
     auto const& column = features ? *slopes.features->tangent : *slopes.output->tangent;
     for (std::size_t i = 0; i < 3; ++i) CHECK(squares.data()[3 * i + k] == doctest::Approx(column.data()[i]).epsilon(1e-10));
   }
@@ -110,16 +111,18 @@ void check_probe(Loss const& loss, bool features) {
 }  // namespace
 
 TEST_CASE("equal logits over four classes cost log 4, whichever label is right") {
-  prediction<array> const said{matrix({2, 4}, std::vector<double>(8, 3.0)), std::nullopt};
+  prediction<array> const predicted{matrix({2, 4}, std::vector<double>(8, 3.0)), std::nullopt};
   std::vector<std::int64_t> const labels{0, 3};
-  CHECK(cross_entropy{}.value(said, {.labels = &labels}) == doctest::Approx(std::log(4)));
-  CHECK(cross_entropy{.temperature = 200}.value(said, {.labels = &labels}) == doctest::Approx(std::log(4)));
+  CHECK(cross_entropy{}.value(predicted, {.labels = &labels}) == doctest::Approx(std::log(4)));
+  CHECK(cross_entropy{.temperature = 200}.value(predicted, {.labels = &labels}) == doctest::Approx(std::log(4)));
 }
 
 TEST_CASE("a tie in the teacher's logits is decided for the lowest class") {
-  prediction<array> const said{matrix({1, 3}, {0, 1, 2}), std::nullopt}, taught{matrix({1, 3}, {0, 5, 5}), std::nullopt};
+  prediction<array> const predicted{matrix({1, 3}, {0, 1, 2}), std::nullopt},
+      teacher_prediction{matrix({1, 3}, {0, 5, 5}), std::nullopt};
   std::vector<std::int64_t> const second{1};
-  CHECK(pseudo_label{}.value(said, {.teacher = &taught}) == cross_entropy{}.value(said, {.labels = &second}));
+  CHECK(pseudo_label{}.value(predicted, {.teacher = &teacher_prediction}) ==
+        cross_entropy{}.value(predicted, {.labels = &second}));
 }
 
 TEST_CASE("distillation at temperature one from a certain teacher is cross-entropy, and its temperature weighs by its square") {
@@ -170,13 +173,13 @@ TEST_CASE("labels and teachers that do not fit are refused in one sentence") {
   CHECK_THROWS_WITH_AS(value(negative), "label -1 of sample 1 is out of range: the model has 3 classes, so labels go from 0 to 2",
                        lnpt::error);
   CHECK_THROWS_WITH_AS(value(few), "the batch has 4 samples but 2 labels: pass one per sample", lnpt::error);
-  s.taught.features = noise({4, 7}, 5);
-  CHECK_THROWS_WITH_AS(static_cast<void>(feature_gap{}.value(s.student, s.held())),
+  s.teacher_prediction.features = noise({4, 7}, 5);
+  CHECK_THROWS_WITH_AS(static_cast<void>(feature_gap{}.value(s.student, s.expected())),
                        "the student's features are [4, 5] but the teacher's are [4, 7]: both must have the same number of "
                        "samples and the same width",
                        lnpt::error);
-  s.taught.features.reset();
-  CHECK_THROWS_WITH_AS(static_cast<void>(feature_mse{}.value(s.student, s.held())),
+  s.teacher_prediction.features.reset();
+  CHECK_THROWS_WITH_AS(static_cast<void>(feature_mse{}.value(s.student, s.expected())),
                        "the teacher gives no features: pass a guide whose predictions hold a feature map as well as logits",
                        lnpt::error);
 }

@@ -43,7 +43,7 @@ struct outcome {
 };
 
 template <class T>
-outcome select(problem<T> const& given, std::size_t n, lnpt::rank end = lnpt::rank::highest) {
+outcome select(problem<T> const& given, std::size_t n, lnpt::keep_end end = lnpt::keep_end::highest) {
   outcome result;
   std::vector<std::vector<word>> among;
   std::vector<lnpt::ranked_scores<T>> parameters;
@@ -59,7 +59,7 @@ outcome select(problem<T> const& given, std::size_t n, lnpt::rank end = lnpt::ra
 
 /// The definition: a sort of everything, equal scores by parameter and index.
 template <class T>
-std::vector<std::vector<word>> sorted_selection(problem<T> const& given, std::size_t n, lnpt::rank end) {
+std::vector<std::vector<word>> sorted_selection(problem<T> const& given, std::size_t n, lnpt::keep_end end) {
   std::vector<std::pair<std::size_t, std::size_t>> order;
   bits kept;
   for (std::size_t p = 0; p < given.scores.size(); ++p) {
@@ -71,7 +71,7 @@ std::vector<std::vector<word>> sorted_selection(problem<T> const& given, std::si
     auto const x = given.scores[a.first][a.second];
     auto const y = given.scores[b.first][b.second];
     if (x == y) return a < b;
-    return end == lnpt::rank::highest ? x > y : x < y;
+    return end == lnpt::keep_end::highest ? x > y : x < y;
   });
   for (std::size_t k = 0; k < n; ++k) kept[order[k].first][order[k].second] = true;
   std::vector<std::vector<word>> words;
@@ -128,7 +128,7 @@ std::size_t ranked(problem<T> const& given) {
 template <class T>
 void check_all_counts(problem<T> const& given) {
   auto const total = ranked(given);
-  for (auto const end : {lnpt::rank::highest, lnpt::rank::lowest})
+  for (auto const end : {lnpt::keep_end::highest, lnpt::keep_end::lowest})
     for (auto const n : {std::size_t{0}, std::size_t{1}, total / 20, total / 2, total * 9 / 10, total - 1, total})
       if (n <= total) {
         CAPTURE(n);
@@ -147,15 +147,15 @@ TEST_CASE("of 1, 4, 2, 4 the two largest are both fours, and one of them is the 
   CHECK(select(given, 2).kept == std::vector<std::vector<word>>{{0b10}, {0b10}});
   CHECK(select(given, 1).kept == std::vector<std::vector<word>>{{0b10}, {0b00}});
   CHECK(select(given, 3).kept == std::vector<std::vector<word>>{{0b10}, {0b11}});
-  CHECK(select(given, 1, lnpt::rank::lowest).kept == std::vector<std::vector<word>>{{0b01}, {0b00}});
-  CHECK(select(given, 3, lnpt::rank::lowest).kept == std::vector<std::vector<word>>{{0b11}, {0b01}});
+  CHECK(select(given, 1, lnpt::keep_end::lowest).kept == std::vector<std::vector<word>>{{0b01}, {0b00}});
+  CHECK(select(given, 3, lnpt::keep_end::lowest).kept == std::vector<std::vector<word>>{{0b11}, {0b01}});
 }
 
 TEST_CASE("a negative zero equals a positive one, so the first stays") {
   problem<double> const given{{{-0.0, 0.0, -0.0}}};
   CHECK(select(given, 1).kept[0][0] == 0b001);
   CHECK(select(given, 2).kept[0][0] == 0b011);
-  CHECK(select(given, 2, lnpt::rank::lowest).kept[0][0] == 0b011);
+  CHECK(select(given, 2, lnpt::keep_end::lowest).kept[0][0] == 0b011);
 }
 
 TEST_CASE_TEMPLATE("selection agrees with a full sort at the seams of words", T, float, double) {
@@ -186,7 +186,7 @@ TEST_CASE("selection is exact where the threshold lies at the edge of a frequent
   auto const positive =
       static_cast<std::size_t>(std::count_if(given.scores[0].begin(), given.scores[0].end(), [](float s) { return s > 0; }));
   for (auto const n : {positive - 1, positive, positive + 1, positive + 300})
-    for (auto const end : {lnpt::rank::highest, lnpt::rank::lowest})
+    for (auto const end : {lnpt::keep_end::highest, lnpt::keep_end::lowest})
       CHECK(select(given, n, end).kept == sorted_selection(given, n, end));
 }
 
@@ -196,7 +196,7 @@ TEST_CASE("selection is exact where nearly all large scores hide from a sample")
   for (std::size_t i = 0; i < probe.scores[0].size(); ++i) probe.scores[0][i] = static_cast<float>(i);
   std::vector<lnpt::ranked_scores<float>> parts{{probe.scores[0], {}}};
   std::vector<bool> drawn(probe.scores[0].size());
-  for (auto const key : lnpt::detail::sample_keys<float>(parts, lnpt::detail::score_order<float>(lnpt::rank::highest)))
+  for (auto const key : lnpt::detail::sample_keys<float>(parts, lnpt::detail::score_order<float>(lnpt::keep_end::highest)))
     drawn[static_cast<std::size_t>(std::bit_cast<float>(key))] = true;
   REQUIRE(std::count(drawn.begin(), drawn.end(), true) > 100);
 
@@ -205,7 +205,7 @@ TEST_CASE("selection is exact where nearly all large scores hide from a sample")
     for (std::size_t i = 0; i < drawn.size(); ++i)
       given.scores[0][i] = static_cast<float>(i % 977) + (drawn[i] == sampled_is_large ? 1e6F : 0.0F);
     for (auto const n : {std::size_t{50}, std::size_t{2000}, std::size_t{20'000}, std::size_t{39'000}})
-      for (auto const end : {lnpt::rank::highest, lnpt::rank::lowest}) {
+      for (auto const end : {lnpt::keep_end::highest, lnpt::keep_end::lowest}) {
         CAPTURE(n);
         CHECK(select(given, n, end).kept == sorted_selection(given, n, end));
       }
@@ -230,7 +230,7 @@ TEST_CASE("the bits do not depend on the number of threads") {
 TEST_CASE_TEMPLATE("NaN and infinite scores are counted by parameter, wherever they lie", T, float, double) {
   constexpr auto infinity = std::numeric_limits<T>::infinity();
   constexpr auto nan = std::numeric_limits<T>::quiet_NaN();
-  for (auto const end : {lnpt::rank::highest, lnpt::rank::lowest})
+  for (auto const end : {lnpt::keep_end::highest, lnpt::keep_end::lowest})
     for (auto const n : std::vector<std::size_t>{0, 1, 100, 70'000})
       for (auto const bad : {infinity, -infinity, nan, -nan}) {
         auto given = make_problem<T>({10, 80'000, 64}, distributions<T>()[0].second, 23);

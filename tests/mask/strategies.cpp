@@ -27,10 +27,10 @@ using lnpt::selection;
 template <class T = float>
 class model {
  public:
-  model& add(std::string name, lnpt::shape extents, std::vector<T> scores, lnpt::role is = lnpt::role::weight,
+  model& add(std::string name, lnpt::shape extents, std::vector<T> scores, lnpt::role role = lnpt::role::weight,
              std::size_t output_axis = 0) {
     storage_.push_back(std::move(scores));
-    parameters_.push_back({std::move(name), std::move(extents), {}, is, output_axis});
+    parameters_.push_back({std::move(name), std::move(extents), {}, role, output_axis});
     for (std::size_t p = 0; p < storage_.size(); ++p) parameters_[p].scores = storage_[p];
     return *this;
   }
@@ -87,9 +87,9 @@ TEST_CASE("half of all weights may be one layer's alone, or half of each layer's
   given.add("a", {2, 2}, {8, 5, 6, 7}).add("b", {4}, {1, 4, 2, 3});
   CHECK(text(run(lnpt::global_unstructured{}, given, {.keep = density{0.5}})) == lines{"1111", "0000"});
   CHECK(text(run(lnpt::layerwise_unstructured{}, given, {.keep = density{0.5}})) == lines{"1001", "0101"});
-  CHECK(text(run(lnpt::global_unstructured{}, given, {.keep = density{0.5}, .end = lnpt::rank::lowest})) ==
+  CHECK(text(run(lnpt::global_unstructured{}, given, {.keep = density{0.5}, .end = lnpt::keep_end::lowest})) ==
         lines{"0000", "1111"});
-  CHECK(text(run(lnpt::layerwise_unstructured{}, given, {.keep = density{0.5}, .end = lnpt::rank::lowest})) ==
+  CHECK(text(run(lnpt::layerwise_unstructured{}, given, {.keep = density{0.5}, .end = lnpt::keep_end::lowest})) ==
         lines{"0110", "1010"});
 }
 
@@ -167,7 +167,7 @@ TEST_CASE("whole filters go, each layer keeps one and the classifier all") {
   lnpt::channel_structured const strategy;
   CHECK(text(run(strategy, given, {.keep = density{0.5}})) == lines{"111100", "100", "11"});
   CHECK(text(run(strategy, given, {.keep = lnpt::density_of(lnpt::channels{1.0 / 3})})) == lines{"111111", "100", "11"});
-  CHECK(text(run(strategy, given, {.keep = density{0.5}, .end = lnpt::rank::lowest})) == lines{"000011", "110", "11"});
+  CHECK(text(run(strategy, given, {.keep = density{0.5}, .end = lnpt::keep_end::lowest})) == lines{"000011", "110", "11"});
   CHECK_THROWS_WITH_AS(
       run(strategy, given, {.keep = density{0.1}}),
       "cannot keep 1 of 6 channels: 2 are certain to stay in their layers; keep at least as many, or guarantee fewer",
@@ -229,7 +229,7 @@ TEST_CASE("two of every four stay, the earlier of equals, and rows that four doe
   given.add("conv", {2, 4}, {1, 2, 3, 4, 5, 5, 5, 5}).add("stem", {2, 3}, {1, 2, 3, 4, 5, 6});
   lnpt::n_of_m<2, 4> const strategy;
   CHECK(text(run(strategy, given, {})) == lines{"00111100", "111111"});
-  CHECK(text(run(strategy, given, {.end = lnpt::rank::lowest})) == lines{"11001100", "111111"});
+  CHECK(text(run(strategy, given, {.end = lnpt::keep_end::lowest})) == lines{"11001100", "111111"});
   CHECK(strategy.dense_parameters<float>(given) == std::vector<std::string>{"stem"});
   mask_set survivors;
   lnpt::mask partly("conv", {2, 4}, true);

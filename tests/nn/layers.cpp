@@ -21,7 +21,7 @@ void examine_layer(char const* name, shape const& input, Layer const& layer) {
   auto model = std::move(net).build();
   for (std::uint64_t stream = 0; auto const& p : model.parameters()) {  // biases and norm parameters unlike 0 and 1
     ++stream;
-    if (!is_prunable(p.is))
+    if (!is_prunable(p.role))
       for (std::size_t i = 0; i < p.value->size(); ++i) p.value->data()[i] += 0.5 * uniform(3, stream, i);
   }
   check_conforms(conformance::examine(model, random_batch<cpu::array<double>>(input, 3, 17)));

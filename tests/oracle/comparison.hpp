@@ -57,12 +57,12 @@ void compare_scores(reference<T> const& file, std::string const& criterion, lnpt
 template <class T, class Model>
 void compare_losses(subject<T, Model>& s) {
   auto const trace = s.student.forward(s.input, {s.file.mode});
-  auto const said = lnpt::prediction_of(s.student, trace);
-  auto const taught = lnpt::teacher(s.teacher).predict(s.input);
-  lnpt::target<lnpt::tensor_of<Model>> const held{&s.file.labels, &taught};
+  auto const predicted = lnpt::prediction_of(s.student, trace);
+  auto const teacher_prediction = lnpt::teacher(s.teacher).predict(s.input);
+  lnpt::target<lnpt::tensor_of<Model>> const expected{&s.file.labels, &teacher_prediction};
   auto const check = [&](std::string const& name, auto const& loss) {
     CAPTURE(name);
-    CHECK(loss.value(said, held) == doctest::Approx(s.file.number("loss." + name)).epsilon(tolerance<T>));
+    CHECK(loss.value(predicted, expected) == doctest::Approx(s.file.number("loss." + name)).epsilon(tolerance<T>));
   };
   check("cross_entropy", lnpt::cross_entropy{});
   check("pseudo_label", lnpt::pseudo_label{});
@@ -79,12 +79,12 @@ void compare_label_criteria(subject<T, Model>& s) {
   lnpt::teacher const guide(s.teacher);
   score_options const options{.batch_norm = s.file.mode};
   auto const labelled = [&]<class C>(C, auto const& loss) {
-    return lnpt::detail::score_on<C>(s.student, batch, no_guide{}, loss, options);
+    return lnpt::score<C>(s.student, batch, no_guide{}, loss, options);
   };
-  compare_scores(s.file, "magnitude", lnpt::detail::score_alone<magnitude>(s.student, {}, options));
+  compare_scores(s.file, "magnitude", lnpt::score<magnitude>(s.student, lnpt::shape{}, options));
   compare_scores(s.file, "snip", labelled(snip{}, cross_entropy{}));
   compare_scores(s.file, "snip_pseudo_label",
-                 lnpt::detail::score_on<snip>(s.student, unlabelled_batch{s.input}, guide, pseudo_label{}, options));
+                 lnpt::score<snip>(s.student, unlabelled_batch{s.input}, guide, pseudo_label{}, options));
   compare_scores(s.file, "grasp", labelled(grasp{}, grasp::default_loss), -1);
   compare_scores(s.file, "grasp_t1", labelled(grasp{}, cross_entropy{}), -1);
 }
@@ -96,7 +96,7 @@ void compare_feature_criteria(subject<T, Model>& s, std::string const& prefix, l
   unlabelled_batch const batch{s.input};
   lnpt::teacher const guide(s.teacher);
   score_options const options{.batch_norm = mode};
-  auto const score = [&]<class C>(C) { return lnpt::detail::score_on<C>(s.student, batch, guide, feature_gap{}, options); };
+  auto const score = [&]<class C>(C) { return lnpt::score<C>(s.student, batch, guide, feature_gap{}, options); };
   compare_scores(s.file, prefix + "hessian_gradient", score(feature_map_synaptic<hessian_gradient>{}));
   compare_scores(s.file, prefix + "gauss_newton", score(feature_map_synaptic<gauss_newton_exact>{}));
   if (s.diagonal && s.file.holds(prefix + "exact_diagonal", s.student.parameters().front().name))
@@ -114,7 +114,7 @@ void compare_all(subject<T, Model> s) {
     compare_feature_criteria(s, "lnpt_batch_norm_train.", norm_mode::train);
   auto extents = lnpt::shape_of(s.input);
   extents.erase(extents.begin());
-  compare_scores(s.file, "synflow", lnpt::detail::score_alone<lnpt::synflow>(s.student, extents, {}));
+  compare_scores(s.file, "synflow", lnpt::score<lnpt::synflow>(s.student, extents, lnpt::score_options{}));
 }
 
 }  // namespace oracle

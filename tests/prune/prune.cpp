@@ -97,13 +97,14 @@ TEST_CASE("over parts grasp multiplies sums, (ΣH)(Σg), and that is not the sum
 
 TEST_CASE("predictions computed elsewhere guide as the teacher itself does") {
   scene s;
-  std::vector<prediction<array>> said;
-  for (std::size_t i = 0; i < s.unlabelled_parts.size(); ++i) said.push_back(s.guide().predict(s.unlabelled_parts[i].input, i));
+  std::vector<prediction<array>> predicted;
+  for (std::size_t i = 0; i < s.unlabelled_parts.size(); ++i)
+    predicted.push_back(s.guide().predict(s.unlabelled_parts[i].input, i));
   prune_options<global_unstructured> const options{.budget = sparsity{0.9}};
-  CHECK(prune<feature_map_synaptic<>>(s.student, s.unlabelled_parts, known_predictions(said), options).masks ==
+  CHECK(prune<feature_map_synaptic<>>(s.student, s.unlabelled_parts, known_predictions(predicted), options).masks ==
         prune<feature_map_synaptic<>>(s.student, s.unlabelled_parts, s.guide(), options).masks);
-  said.pop_back();
-  CHECK_THROWS_WITH_AS(prune<feature_map_synaptic<>>(s.student, s.unlabelled_parts, known_predictions(said), options),
+  predicted.pop_back();
+  CHECK_THROWS_WITH_AS(prune<feature_map_synaptic<>>(s.student, s.unlabelled_parts, known_predictions(predicted), options),
                        "there are predictions for 2 scoring batches, but batch 2 was asked for: pass one per batch", lnpt::error);
 }
 
@@ -112,12 +113,15 @@ TEST_CASE("rounds keep exact counts, and what was pruned stays pruned") {
   mask_set before;
   for (int rounds = 1; rounds <= 6; ++rounds) {
     auto const masks =
-        prune<grasp, global_unstructured, linear>(s.student, s.batch, {.budget = sparsity{0.9}, .rounds = rounds}).masks;
+        prune<grasp, global_unstructured, schedule::linear>(s.student, s.batch, {.budget = sparsity{0.9}, .rounds = rounds})
+            .masks;
     CHECK(kept(masks) == kept_count(sparsity{0.9}, total(masks)));
   }
   // Linear rounds to half the way: the first three of six rounds are the three rounds to half the sparsity.
-  auto const half = prune<grasp, global_unstructured, linear>(s.student, s.batch, {.budget = sparsity{0.45}, .rounds = 3}).masks;
-  auto const full = prune<grasp, global_unstructured, linear>(s.student, s.batch, {.budget = sparsity{0.9}, .rounds = 6}).masks;
+  auto const half =
+      prune<grasp, global_unstructured, schedule::linear>(s.student, s.batch, {.budget = sparsity{0.45}, .rounds = 3}).masks;
+  auto const full =
+      prune<grasp, global_unstructured, schedule::linear>(s.student, s.batch, {.budget = sparsity{0.9}, .rounds = 6}).masks;
   CHECK(within(full, half));
   auto const by_layer = prune<snip, layerwise_unstructured>(s.student, s.batch, {.budget = sparsity{0.8}, .rounds = 3}).masks;
   for (auto const& m : by_layer) CHECK(m.count() == kept_count(sparsity{0.8}, m.size()));
@@ -132,7 +136,7 @@ TEST_CASE("weights that the loss does not reach are kept, kept in the budget, or
   auto const classifier = std::size_t{4 * 8};
   std::size_t all = 0;
   for (auto const& p : s.student.parameters())
-    if (is_prunable(p.is)) all += p.value->size();
+    if (is_prunable(p.role)) all += p.value->size();
   auto const scored = all - classifier;
 
   auto const [kept_masks, kept_report] = run(unreached::keep);
@@ -160,7 +164,7 @@ TEST_CASE("weights that the loss does not reach are kept, kept in the budget, or
 TEST_CASE("the lowest and the highest half are each other's complement") {
   scene s;
   auto const high = prune<snip>(s.student, s.batch, {.budget = sparsity{0.5}}).masks;
-  auto const low = prune<snip>(s.student, s.batch, {.budget = sparsity{0.5}, .keep_end = rank::lowest}).masks;
+  auto const low = prune<snip>(s.student, s.batch, {.budget = sparsity{0.5}, .keep_end = keep_end::lowest}).masks;
   std::size_t both = 0;
   for (auto const& m : high)
     for (std::size_t i = 0; i < m.size(); ++i) both += m[i] && (*low.find(m.name()))[i];

@@ -5,7 +5,7 @@
 
 struct second_order : host::perceptron {
   template <class Rule>
-  lnpt::gradients<host::matrix> retained_backward(trace& t, Rule const& rule, lnpt::wanted which);
+  lnpt::gradients<host::matrix> retained_backward(trace& t, Rule const& rule, lnpt::which_gradients which);
   template <class Rule>
   lnpt::gradients<host::matrix> hessian_vector_product(trace& t, Rule const& rule, lnpt::gradients<host::matrix> const& v);
 };

@@ -17,7 +17,7 @@ struct gradients_only : weights_only {
     array const& output() const;
   };
   trace forward(array const& x, lnpt::normalization const& norm);
-  lnpt::gradients<array> backward(trace& t, lnpt::cotangents<array> const& slope, lnpt::wanted which);
+  lnpt::gradients<array> backward(trace& t, lnpt::cotangents<array> const& slope, lnpt::which_gradients which);
 };
 
 /// Features too.
@@ -26,5 +26,5 @@ struct features_only : weights_only {
     array const& features() const;
   };
   trace forward(array const& x, lnpt::normalization const& norm);
-  lnpt::gradients<array> backward(trace& t, lnpt::cotangents<array> const& slope, lnpt::wanted which);
+  lnpt::gradients<array> backward(trace& t, lnpt::cotangents<array> const& slope, lnpt::which_gradients which);
 };

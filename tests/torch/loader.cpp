@@ -16,7 +16,7 @@
 #include <lnpt/loss/cross_entropy.hpp>
 #include <lnpt/loss/pseudo_label.hpp>
 #include <lnpt/prune.hpp>
-#include <lnpt/torch/train.hpp>
+#include <lnpt/torch/train/train.hpp>
 
 #include "modules.hpp"
 

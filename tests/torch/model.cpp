@@ -8,7 +8,7 @@
 #include <lnpt/criterion/synflow.hpp>
 #include <lnpt/prune.hpp>
 #include <lnpt/torch/model.hpp>
-#include <lnpt/torch/script.hpp>
+#include <lnpt/torch/module/script.hpp>
 #include <lnpt/torch/select.hpp>
 
 #include "modules.hpp"
@@ -120,7 +120,7 @@ TEST_CASE("roles and names are found from the module tree") {
   auto net = small_network();
   torch_model<double> model(net);
   std::vector<std::pair<std::string, role>> found;
-  for (auto const& p : model.parameters()) found.emplace_back(p.name, p.is);
+  for (auto const& p : model.parameters()) found.emplace_back(p.name, p.role);
   std::vector<std::pair<std::string, role>> const expected{{"0.weight", role::weight},   {"1.weight", role::norm_scale},
                                                            {"1.bias", role::norm_shift}, {"3.weight", role::weight},
                                                            {"3.bias", role::bias},       {"4.weight", role::norm_scale},
@@ -141,7 +141,7 @@ TEST_CASE("frozen parameters are kept and named, shared ones are counted once") 
   nn::Sequential twice(layer, nn::ReLU(), layer, nn::Linear(4, 2));
   torch_model shared(twice);
   std::size_t weights = 0;
-  for (auto const& p : shared.parameters()) weights += is_prunable(p.is);
+  for (auto const& p : shared.parameters()) weights += is_prunable(p.role);
   CHECK(weights == 2);
 
   // A weight in two places takes a pass per sample: each square is of the sum of both uses.
@@ -167,7 +167,9 @@ TEST_CASE("Hessian–vector products of every parameter are those of LibTorch's 
   auto const parameters = model.torch_parameters();
   gradients<torch_tensor<double>> v;
   for (auto const& p : parameters) v.emplace_back(torch_tensor<double>(at::randn_like(p.detach())));
-  auto const half_a_square = [](auto const& said) { return cotangents<torch_tensor<double>>{said.output, std::nullopt}; };
+  auto const half_a_square = [](auto const& predicted) {
+    return cotangents<torch_tensor<double>>{predicted.output, std::nullopt};
+  };
   for (auto const mode : {norm_mode::train, norm_mode::eval}) {
     net->train(mode == norm_mode::train);
     auto const g = torch::autograd::grad({net->forward(x).square().sum() * 0.5}, parameters, {}, true, true);
@@ -176,7 +178,7 @@ TEST_CASE("Hessian–vector products of every parameter are those of LibTorch's 
     auto const expected = torch::autograd::grad({along}, parameters);
 
     auto t = model.forward(x, {mode});
-    auto const gradient = model.retained_backward(t, half_a_square, wanted::all);
+    auto const gradient = model.retained_backward(t, half_a_square, which_gradients::all);
     for (int again = 0; again < 2; ++again) {  // the graph serves any number of directions
       auto const found = model.hessian_vector_product(t, half_a_square, v);
       for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -196,9 +198,9 @@ TEST_CASE("a teacher is asked without a graph") {
     return net->forward(in);
   });
   auto const x = torch_tensor<double>(samples());
-  auto const said = teacher(watched).predict(x);
+  auto const predicted = teacher(watched).predict(x);
   CHECK_FALSE(recorded);
-  CHECK(said.output.get().equal(watched.forward(x).output().get()));
+  CHECK(predicted.output.get().equal(watched.forward(x).output().get()));
   CHECK(recorded);
 }
 
@@ -222,7 +224,7 @@ TEST_CASE("squares per sample equal one backward per sample, for every kind of l
     gradients<torch_tensor<double>> expected;
     for (std::int64_t b = 0; b < 6; ++b) {
       auto one = model.forward(input.narrow(0, b, 1), norm);
-      auto g = model.backward(one, {std::nullopt, torch_tensor<double>(z.narrow(0, b, 1))}, wanted::prunable);
+      auto g = model.backward(one, {std::nullopt, torch_tensor<double>(z.narrow(0, b, 1))}, which_gradients::prunable);
       for (auto& each : g)
         if (each) each = *each * *each;
       lnpt::detail::accumulate(expected, g);
@@ -369,7 +371,7 @@ TEST_CASE_TEMPLATE("selection on the device keeps the same bits as on the host",
   std::span<scored<torch_tensor<T>> const> const all(scores);
   lnpt::detail::ranked_view<torch_tensor<T>> const view(scores);
   mask_set survivors;
-  for (auto const end : {rank::highest, rank::lowest})
+  for (auto const end : {keep_end::highest, keep_end::lowest})
     for (std::size_t const n : {0, 1, 64, 500, 1193, 3000, 6193}) {
       mask_set expected;
       std::vector<ranked_scores<T>> parts;
@@ -385,12 +387,12 @@ TEST_CASE_TEMPLATE("selection on the device keeps the same bits as on the host",
     }
   auto const first = keep_largest(all, 3000);
   for (auto const& select : {on_device, on_host}) {
-    CHECK(select(all, 1200, rank::highest, &first) == keep_largest(all, 1200));
-    CHECK(says(words_of([&] { (void)select(all, 3001, rank::highest, &first); }), "cannot keep 3001 weights: 3000 survived"));
+    CHECK(select(all, 1200, keep_end::highest, &first) == keep_largest(all, 1200));
+    CHECK(says(words_of([&] { (void)select(all, 3001, keep_end::highest, &first); }), "cannot keep 3001 weights: 3000 survived"));
   }
   scores[2].values = torch_tensor<T>(at::full({64}, std::numeric_limits<T>::infinity(), type));
   for (auto const& select : {on_device, on_host})
-    CHECK(says(words_of([&] { (void)select(all, 5, rank::highest, nullptr); }), "64 of 64 in p64"));
+    CHECK(says(words_of([&] { (void)select(all, 5, keep_end::highest, nullptr); }), "64 of 64 in p64"));
 }
 
 TEST_CASE("a script is scored as the module it stands for") {
@@ -412,12 +414,12 @@ TEST_CASE("a script is scored as the module it stands for") {
       "def forward(self, x):\n  return torch.matmul(torch.relu(torch.matmul(x, self.hidden.weight.t())), self.fc.weight.t())\n");
   torch_model script(net);
   CHECK(script.parameters()[0].name == "hidden.weight");
-  CHECK(script.parameters()[1].is == role::classifier_weight);
+  CHECK(script.parameters()[1].role == role::classifier_weight);
   auto const x = at::randn({4, 3});
   for (int i = 0; i < 4; ++i) {  // the optimising executor would take over from the third call on
     auto t = script.forward(x);
     CHECK(at::allclose(t.features().get(), at::relu(x.mm(w.t()))));
-    auto const g = script.backward(t, {std::nullopt, torch_tensor<float>(at::ones({4, 5}))}, wanted::prunable);
+    auto const g = script.backward(t, {std::nullopt, torch_tensor<float>(at::ones({4, 5}))}, which_gradients::prunable);
     CHECK(at::allclose(g[0]->get(), torch::autograd::grad({at::relu(x.mm(w.t())).sum()}, {w})[0]));
     CHECK_FALSE(g[1].has_value());
   }

@@ -10,7 +10,7 @@
 #include <lnpt/loss/feature_mse.hpp>
 #include <lnpt/loss/pseudo_label.hpp>
 #include <lnpt/prune.hpp>
-#include <lnpt/torch/train.hpp>
+#include <lnpt/torch/train/train.hpp>
 
 #include "modules.hpp"
 
@@ -36,8 +36,8 @@ void check_optimizer(torch_model<Scalar>& model, mask_set const& masks, torch::o
   auto const tensors = model.torch_parameters();
   for (int step = 0; step < 4; ++step) {
     masked.zero_grad();
-    auto const said = model(at::randn({5, 3, 8, 8}, torch_tensor<Scalar>::scalar_type));
-    torch::autograd::backward({said.output.get().square().sum()});
+    auto const predicted = model(at::randn({5, 3, 8, 8}, torch_tensor<Scalar>::scalar_type));
+    torch::autograd::backward({predicted.output.get().square().sum()});
     masked.step();
     for (std::size_t i = 0; i < tensors.size(); ++i) {
       auto const* const kept = masks.find(model.parameters()[i].name);

@@ -88,9 +88,9 @@ TEST_CASE("two steps from θ = 2 with g = 1, μ = 0.9, λ = 0.1, lr = 0.5: 1.4, 
 }
 
 TEST_CASE("the learning rate falls along half a cosine") {
-  CHECK(cosine{}(0, 8, 0.1) == 0.1);
-  CHECK(cosine{}(4, 8, 0.1) == doctest::Approx(0.05));
-  CHECK(cosine{}(8, 8, 0.1) == doctest::Approx(0).epsilon(1e-15));
+  CHECK(schedule::cosine{}(0, 8, 0.1) == 0.1);
+  CHECK(schedule::cosine{}(4, 8, 0.1) == doctest::Approx(0.05));
+  CHECK(schedule::cosine{}(8, 8, 0.1) == doctest::Approx(0).epsilon(1e-15));
 }
 
 TEST_CASE("pruned weights and their momentum are exactly +0 after training") {
@@ -188,12 +188,12 @@ TEST_CASE("a batch that the set cannot fill and a loss that explodes are refused
                        "a batch of 513 cannot be drawn from 512 images: choose a batch of 1 to 512", lnpt::error);
   std::vector<std::size_t> const sizes{3 * 16 * 16, 4};
   auto linear = zoo::mlp<backend>(sizes);
-  std::string said;
+  std::string predicted;
   try {
     train(linear, {}, shapes().train, shapes().test, no_guide{}, cross_entropy{},
           {.epochs = 1, .batch = 64, .learning_rate = 1e38});
   } catch (lnpt::error const& e) {
-    said = e.what();
+    predicted = e.what();
   }
-  CHECK(said.ends_with("in epoch 1: lower the learning rate"));
+  CHECK(predicted.ends_with("in epoch 1: lower the learning rate"));
 }

@@ -45,7 +45,8 @@ struct channel_vector {
 }
 
 /// d (x + ε)^(−1/2) = −½ (x + ε)^(−3/2) ẋ
-[[nodiscard]] inline dual<channel_vector> inverse_root(dual<channel_vector> const& x, double epsilon) {
+template <class Channels>
+[[nodiscard]] dual<Channels> inverse_root(dual<Channels> const& x, double epsilon) {
   auto const value = inverse_root(x.value, epsilon);
   if (!x.tangent) return value;
   return {value, -0.5 * (value * value * value * *x.tangent)};

@@ -6,9 +6,9 @@
 
 #include <lnpt/autodiff/values.hpp>
 
-namespace lnpt {
+namespace lnpt::autodiff {
 
-/// Computes each primal value as it goes: `dual` numbers as the textbook has them. The reference for `replayed`.
+/// Computes each primal value as it goes: `dual` numbers as the textbook has them. The reference for `from_tape`.
 template <class Backend>
 class computed {
  public:
@@ -18,23 +18,23 @@ class computed {
   }
 
  private:
-  values<Backend> algebra_;
+  plain<Backend> algebra_;
 };
 
 /// Takes each primal value from the tape of an earlier pass over the same rules, and so computes tangents only.
 template <class Backend>
-class replayed {
+class from_tape {
  public:
-  explicit replayed(tape<Backend> const& record) : record_(&record) {}
+  explicit from_tape(tape<Backend> const& record) : record_(&record) {}
 
   template <class F>
   auto primal(F) {
-    using result = std::invoke_result_t<F, values<Backend>&>;
-    if constexpr (std::same_as<result, typename values<Backend>::tensor>) {
+    using result = std::invoke_result_t<F, plain<Backend>&>;
+    if constexpr (std::same_as<result, typename plain<Backend>::tensor>) {
       return record_->tensors.at(next_tensor_++);
-    } else if constexpr (std::same_as<result, channel_vector>) {
+    } else if constexpr (std::same_as<result, typename Backend::channels>) {
       return record_->channels.at(next_channels_++);
-    } else if constexpr (std::same_as<result, std::pair<channel_vector, channel_vector>>) {
+    } else if constexpr (std::same_as<result, std::pair<typename Backend::channels, typename Backend::channels>>) {
       next_channels_ += 2;
       return result{record_->channels.at(next_channels_ - 2), record_->channels.at(next_channels_ - 1)};
     } else {
@@ -56,7 +56,7 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
   using array = typename Backend::array;
   using handle = std::shared_ptr<array const>;
   using indices = std::shared_ptr<typename Backend::indices const>;
-  using channels = dual<channel_vector>;
+  using channels = dual<typename Backend::channels>;
   using term = combination_term<lifted>;
   struct tensor {
     handle value;
@@ -103,9 +103,9 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
   }
   tensor concat(std::vector<tensor> const& images) {
     auto const result = primal([&](auto& a) {
-      std::vector<handle> plain;
-      for (auto const& image : images) plain.push_back(image.value);
-      return a.concat(plain);
+      std::vector<handle> primals;
+      for (auto const& image : images) primals.push_back(image.value);
+      return a.concat(primals);
     });
     if (std::none_of(images.begin(), images.end(), [](auto const& image) { return bool(image.tangent); })) return {result};
     std::vector<handle> moving;
@@ -122,17 +122,17 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
 
   /// d Σ c_j x_j = Σ (c_j ẋ_j + ċ_j x_j): the same pass over twice the terms.
   tensor combine(std::vector<term> const& terms, channels const* constant, tensor const& gate, bool rectify = false) {
-    std::vector<typename values<Backend>::term> plain;
-    for (auto const& t : terms) plain.push_back({t.values.value, t.coefficient.value, t.gated});
+    std::vector<typename plain<Backend>::term> primals;
+    for (auto const& t : terms) primals.push_back({t.values.value, t.coefficient.value, t.gated});
     // Computed whatever `Primal` is: no tape holds it.
-    auto const result = values<Backend>().combine(plain, constant ? &constant->value : nullptr, gate.value, rectify);
+    auto const result = plain<Backend>().combine(primals, constant ? &constant->value : nullptr, gate.value, rectify);
     std::vector<typename Backend::term> moving;
     for (auto const& t : terms) {
-      if (t.values.tangent) moving.push_back({t.values.tangent.get(), &t.coefficient.value.values, t.gated});
-      if (t.coefficient.tangent) moving.push_back({t.values.value.get(), &t.coefficient.tangent->values, t.gated});
+      if (t.values.tangent) moving.push_back({t.values.tangent.get(), &t.coefficient.value, t.gated});
+      if (t.coefficient.tangent) moving.push_back({t.values.value.get(), &*t.coefficient.tangent, t.gated});
     }
     if (moving.empty()) return {result};
-    auto const* const drift = constant && constant->tangent ? &constant->tangent->values : nullptr;
+    auto const* const drift = constant && constant->tangent ? &*constant->tangent : nullptr;
     // The tangent of a rectified result passes where the result is positive.
     auto const* const where = rectify ? result.get() : gate.value.get();
     return {result, share(Backend::combine(moving, drift, where, false, rectify))};
@@ -144,27 +144,25 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
     channels lifted_sum(std::move(sum)), lifted_dot(std::move(dot));
     if (g.tangent) {
       auto moving = Backend::channel_sums(*g.tangent, *x.value, gate.value.get());
-      lifted_sum.tangent = channel_vector{std::move(moving.sum)};
-      lifted_dot.tangent = channel_vector{std::move(moving.dot)};
+      lifted_sum.tangent = std::move(moving.first);
+      lifted_dot.tangent = std::move(moving.second);
     }
     if (x.tangent) {
-      channel_vector moving{std::move(Backend::channel_sums(*g.value, *x.tangent, gate.value.get()).dot)};
+      auto const moving = Backend::channel_sums(*g.value, *x.tangent, gate.value.get()).second;
       lifted_dot.tangent = lifted_dot.tangent ? *lifted_dot.tangent + moving : moving;
     }
     return {std::move(lifted_sum), std::move(lifted_dot)};
   }
   channels channel_sum(tensor const& g) {
     channels sum(primal([&](auto& a) { return a.channel_sum(g.value); }));
-    if (g.tangent) sum.tangent = channel_vector{Backend::channel_sum(*g.tangent)};
+    if (g.tangent) sum.tangent = Backend::channel_sum(*g.tangent);
     return sum;
   }
 
-  [[nodiscard]] channels as_channels(tensor const& x) const {
-    return channel_vector{std::vector<double>(x.value->begin(), x.value->end())};
-  }
-  [[nodiscard]] channels constant(std::vector<double> v) const { return channel_vector{std::move(v)}; }
+  [[nodiscard]] channels as_channels(tensor const& x) const { return Backend::as_channels(*x.value); }
+  [[nodiscard]] channels constant(std::vector<double> const& v) const { return Backend::channels_of(v); }
   [[nodiscard]] static channels without_tangent(channels const& c) { return c.value; }
-  [[nodiscard]] tensor as_tensor(channels const& c) const { return {share(Backend::vector(c.value.values))}; }
+  [[nodiscard]] tensor as_tensor(channels const& c) const { return {share(Backend::vector(c.value))}; }
 
  private:
   using Primal<Backend>::primal;
@@ -188,4 +186,4 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
   }
 };
 
-}  // namespace lnpt
+}  // namespace lnpt::autodiff

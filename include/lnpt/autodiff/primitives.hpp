@@ -8,7 +8,7 @@
 
 #include <lnpt/core/shape.hpp>
 
-namespace lnpt {
+namespace lnpt::autodiff {
 
 /// One summand of `combine`: coefficient[c] · values, only where the gate is positive if `gated`.
 template <class Algebra>
@@ -93,4 +93,4 @@ class primitives {
   Algebra& self() { return static_cast<Algebra&>(*this); }
 };
 
-}  // namespace lnpt
+}  // namespace lnpt::autodiff

@@ -7,7 +7,7 @@
 
 #include <lnpt/autodiff/values.hpp>
 
-namespace lnpt {
+namespace lnpt::autodiff {
 
 /// Tensors as mantissa · 2^exponent, one exponent each; scaling by powers of two is exact. SynFlow needs it: at Kaiming initialisation
 /// R is 9e44 for a ResNet-32 and 1e139 for a ResNet-110.
@@ -18,7 +18,7 @@ class scaled : public primitives<scaled<Backend>, Backend> {
   using array = typename Backend::array;
   using handle = std::shared_ptr<array const>;
   using indices = std::shared_ptr<typename Backend::indices const>;
-  using channels = channel_vector;
+  using channels = typename Backend::channels;
   using term = combination_term<scaled>;
   struct tensor {
     handle mantissa = nullptr;
@@ -78,30 +78,24 @@ class scaled : public primitives<scaled<Backend>, Backend> {
   tensor combine(std::vector<term> const& terms, channels const* constant, tensor const& gate, bool rectify = false) {
     auto exponent = terms.front().values.exponent;
     for (auto const& t : terms) exponent = std::max(exponent, t.values.exponent);
-    std::vector<channel_vector> coefficients;
+    std::vector<channels> coefficients;
     for (auto const& t : terms) coefficients.push_back(std::ldexp(1.0, t.values.exponent - exponent) * t.coefficient);
     std::vector<typename Backend::term> parts;
     for (std::size_t i = 0; i < terms.size(); ++i)
-      parts.push_back({terms[i].values.mantissa.get(), &coefficients[i].values, terms[i].gated});
-    auto const offset = constant ? std::ldexp(1.0, -exponent) * *constant : channel_vector{};
-    return normalized(Backend::combine(parts, constant ? &offset.values : nullptr, gate.mantissa.get(), rectify, false),
-                      exponent);
+      parts.push_back({terms[i].values.mantissa.get(), &coefficients[i], terms[i].gated});
+    auto const offset = constant ? std::ldexp(1.0, -exponent) * *constant : channels{};
+    return normalized(Backend::combine(parts, constant ? &offset : nullptr, gate.mantissa.get(), rectify, false), exponent);
   }
   std::pair<channels, channels> channel_sums(tensor const& g, tensor const& x, tensor const& gate) {
-    auto sums = Backend::channel_sums(*g.mantissa, *x.mantissa, gate.mantissa.get());
-    return {std::ldexp(1.0, g.exponent) * channel_vector{std::move(sums.sum)},
-            std::ldexp(1.0, g.exponent + x.exponent) * channel_vector{std::move(sums.dot)}};
+    auto const [sum, dot] = Backend::channel_sums(*g.mantissa, *x.mantissa, gate.mantissa.get());
+    return {std::ldexp(1.0, g.exponent) * sum, std::ldexp(1.0, g.exponent + x.exponent) * dot};
   }
-  channels channel_sum(tensor const& g) {
-    return std::ldexp(1.0, g.exponent) * channel_vector{Backend::channel_sum(*g.mantissa)};
-  }
+  channels channel_sum(tensor const& g) { return std::ldexp(1.0, g.exponent) * Backend::channel_sum(*g.mantissa); }
 
-  [[nodiscard]] channels as_channels(tensor const& x) const {
-    return {std::vector<double>(x.mantissa->begin(), x.mantissa->end())};
-  }
-  [[nodiscard]] channels constant(std::vector<double> v) const { return {std::move(v)}; }
+  [[nodiscard]] channels as_channels(tensor const& x) const { return Backend::as_channels(*x.mantissa); }
+  [[nodiscard]] channels constant(std::vector<double> const& v) const { return Backend::channels_of(v); }
   [[nodiscard]] static channels without_tangent(channels c) { return c; }
-  [[nodiscard]] tensor as_tensor(channels const& c) const { return {share(Backend::vector(c.values))}; }
+  [[nodiscard]] tensor as_tensor(channels const& c) const { return {share(Backend::vector(c))}; }
 
  private:
   static constexpr int comfortable = 20;  ///< mantissas stay within 2^±20, far from float's 2^±126 even after a long product
@@ -128,4 +122,4 @@ class scaled : public primitives<scaled<Backend>, Backend> {
   int delivery_ = 0;
 };
 
-}  // namespace lnpt
+}  // namespace lnpt::autodiff

@@ -8,7 +8,7 @@
 #include <lnpt/autodiff/channel_vector.hpp>
 #include <lnpt/autodiff/primitives.hpp>
 
-namespace lnpt {
+namespace lnpt::autodiff {
 
 /// What a pass computed, in the order in which it did: what a later pass over the same rules can replay. Left out is what that pass
 /// computes again as quickly as it would read it (combinations), and what no rule reads (gradients of weights).
@@ -16,21 +16,21 @@ template <class Backend>
 struct tape {
   std::vector<std::shared_ptr<typename Backend::array const>> tensors;
   std::vector<std::shared_ptr<typename Backend::indices const>> indices;
-  std::vector<channel_vector> channels;
+  std::vector<typename Backend::channels> channels;
 };
 
 /// Computes with values; writes down each result where a tape is given.
 template <class Backend>
-class values : public primitives<values<Backend>, Backend> {
+class plain : public primitives<plain<Backend>, Backend> {
  public:
   using backend = Backend;
   using array = typename Backend::array;
   using tensor = std::shared_ptr<array const>;
   using indices = std::shared_ptr<typename Backend::indices const>;
-  using channels = channel_vector;
-  using term = combination_term<values>;
+  using channels = typename Backend::channels;
+  using term = combination_term<plain>;
 
-  explicit values(tape<Backend>* record = nullptr) : record_(record) {}
+  explicit plain(tape<Backend>* record = nullptr) : record_(record) {}
 
   [[nodiscard]] static array const& value(tensor const& x) { return *x; }
 
@@ -68,20 +68,20 @@ class values : public primitives<values<Backend>, Backend> {
   }
   tensor combine(std::vector<term> const& terms, channels const* constant, tensor const& gate, bool rectify = false) {
     std::vector<typename Backend::term> parts;
-    for (auto const& t : terms) parts.push_back({t.values.get(), &t.coefficient.values, t.gated});
-    return share(Backend::combine(parts, constant ? &constant->values : nullptr, gate.get(), rectify, false));
+    for (auto const& t : terms) parts.push_back({t.values.get(), &t.coefficient, t.gated});
+    return share(Backend::combine(parts, constant, gate.get(), rectify, false));
   }
   std::pair<channels, channels> channel_sums(tensor const& g, tensor const& x, tensor const& gate) {
-    auto sums = Backend::channel_sums(*g, *x, gate.get());
-    return {keep(channel_vector{std::move(sums.sum)}), keep(channel_vector{std::move(sums.dot)})};
+    auto [sum, dot] = Backend::channel_sums(*g, *x, gate.get());
+    return {keep(std::move(sum)), keep(std::move(dot))};
   }
-  channels channel_sum(tensor const& g) { return keep(channel_vector{Backend::channel_sum(*g)}); }
+  channels channel_sum(tensor const& g) { return keep(Backend::channel_sum(*g)); }
 
   /// A vector of parameters, one per channel, as a channel vector.
-  [[nodiscard]] channels as_channels(tensor const& x) const { return {std::vector<double>(x->begin(), x->end())}; }
-  [[nodiscard]] channels constant(std::vector<double> v) const { return {std::move(v)}; }
+  [[nodiscard]] channels as_channels(tensor const& x) const { return Backend::as_channels(*x); }
+  [[nodiscard]] channels constant(std::vector<double> const& v) const { return Backend::channels_of(v); }
   [[nodiscard]] static channels without_tangent(channels c) { return c; }
-  [[nodiscard]] tensor as_tensor(channels const& c) const { return std::make_shared<array const>(Backend::vector(c.values)); }
+  [[nodiscard]] tensor as_tensor(channels const& c) const { return std::make_shared<array const>(Backend::vector(c)); }
 
  private:
   [[nodiscard]] static tensor share(array&& result) { return std::make_shared<array const>(std::move(result)); }
@@ -100,11 +100,11 @@ class values : public primitives<values<Backend>, Backend> {
 
 /// Plain values, but every weight gradient is the sum over samples of its per-sample square: Σ_b (J_bᵀ z_b)².
 template <class Backend>
-class sample_squares : public values<Backend> {
+class sample_squares : public plain<Backend> {
  public:
-  using typename values<Backend>::array;
-  using typename values<Backend>::tensor;
-  using values<Backend>::values;
+  using typename plain<Backend>::array;
+  using typename plain<Backend>::tensor;
+  using plain<Backend>::plain;
 
   tensor conv2d_weight_gradient(tensor const& x, tensor const& gy, auto const& geometry, shape const& w_shape) {
     array sum;
@@ -118,4 +118,4 @@ class sample_squares : public values<Backend> {
   }
 };
 
-}  // namespace lnpt
+}  // namespace lnpt::autodiff

@@ -75,9 +75,9 @@ template <class Model, class Draw, class Product, class F>
 template <class Model, class Loss>
 void examine_gradient(subject<Model> const& s, Loss const& loss, normalization const& norm, findings& found) {
   using T = tensor_of<Model>;
-  auto const value = [&] { return detail::numbers{loss_value(loss, s.said(s.forward(norm)), s.held())}; };
+  auto const value = [&] { return detail::numbers{loss_value(loss, s.predicted(s.forward(norm)), s.expected())}; };
   auto trace = s.forward(norm);
-  gradients<T> const g = s.model.backward(trace, loss_cotangent(loss, s.said(trace), s.held()), wanted::all);
+  gradients<T> const g = s.model.backward(trace, loss_cotangent(loss, s.predicted(trace), s.expected()), which_gradients::all);
   std::size_t i = 0;
   for (auto const& p : s.model.parameters()) {
     auto const index = i++;
@@ -110,7 +110,7 @@ void examine_hessian(subject<Model> const& s, Loss const& loss, normalization co
   scoring_problem<Model, Loss> const problem(s.model, std::span(&s.batch, 1), s.guide(), loss, norm, {});
   auto const rule = problem.rule(problem.parts().front());
   auto trace = s.forward(norm);
-  gradients<T> const g = s.model.retained_backward(trace, rule, wanted::prunable);
+  gradients<T> const g = s.model.retained_backward(trace, rule, which_gradients::prunable);
   auto const product = [&](gradients<T> const& v) {
     return detail::concatenated(s.model, s.model.hessian_vector_product(trace, rule, v));
   };
@@ -122,7 +122,7 @@ void examine_hessian(subject<Model> const& s, Loss const& loss, normalization co
   };
   auto const gradient = [&] {
     auto moved = s.forward(norm);
-    return detail::concatenated(s.model, s.model.backward(moved, rule(s.said(moved)), wanted::prunable));
+    return detail::concatenated(s.model, s.model.backward(moved, rule(s.predicted(moved)), which_gradients::prunable));
   };
   auto const verdict = detail::compare_along(s.model, s.options, draw, product, gradient);
   if (!verdict.empty()) found.add("Hessian-vector product", verdict);
@@ -150,13 +150,13 @@ void examine_jacobian(subject<Model> const& s, normalization const& norm, findin
     gradients<T> v;
     for (auto const& p : s.model.parameters()) {
       v.emplace_back();
-      if (is_prunable(p.is)) v.back() = detail::rising(*p.value, s.options.seed + v.size(), k, false);
+      if (is_prunable(p.role)) v.back() = detail::rising(*p.value, s.options.seed + v.size(), k, false);
     }
     return v;
   };
   auto const verdict = detail::compare_along(
       s.model, s.options, draw, [&](auto const& v) { return joined(s.model.jacobian_vector_product(trace, v)); },
-      [&] { return joined(s.said(s.forward(norm))); });
+      [&] { return joined(s.predicted(s.forward(norm))); });
   if (!verdict.empty()) found.add("Jacobian-vector product", verdict);
 }
 

@@ -45,13 +45,13 @@ struct subject {
 
   Model& model;
   labelled_batch<tensor_type> const& batch;
-  prediction<tensor_type> taught;
+  prediction<tensor_type> teacher_prediction;
   examination_options options;
 
-  [[nodiscard]] target<tensor_type> held() const { return {&batch.labels, &taught}; }
-  [[nodiscard]] auto guide() const { return known_predictions(taught); }
+  [[nodiscard]] target<tensor_type> expected() const { return {&batch.labels, &teacher_prediction}; }
+  [[nodiscard]] auto guide() const { return known_predictions(teacher_prediction); }
   [[nodiscard]] auto forward(normalization const& norm) const { return model.forward(batch.input, norm); }
-  [[nodiscard]] prediction<tensor_type> said(trace_of<Model> const& trace) const { return prediction_of(model, trace); }
+  [[nodiscard]] prediction<tensor_type> predicted(trace_of<Model> const& trace) const { return prediction_of(model, trace); }
 };
 
 namespace detail {

@@ -8,8 +8,8 @@ namespace detail {
 
 /// The cotangent of the learning gap: it reaches the features only.
 template <class Model>
-[[nodiscard]] cotangents<tensor_of<Model>> feature_slope(prediction<tensor_of<Model>> const& said) {
-  return {std::nullopt, said.features};
+[[nodiscard]] cotangents<tensor_of<Model>> feature_slope(prediction<tensor_of<Model>> const& predicted) {
+  return {std::nullopt, predicted.features};
 }
 
 /// W m + b of a classifier, in double.
@@ -42,17 +42,17 @@ void examine_repetition(subject<Model> const& s, normalization const& norm, find
   if (!detail::same_bits(first.output(), second.output()))
     found.add("trace", "two forward passes over one batch give different outputs");
   cotangents<tensor_of<Model>> const slope{first.output(), std::nullopt};
-  auto const every = s.model.backward(first, slope, wanted::all);
+  auto const every = s.model.backward(first, slope, which_gradients::all);
   if (!detail::same_bits(gradients<tensor_of<Model>>(every),
-                         gradients<tensor_of<Model>>(s.model.backward(second, slope, wanted::all))))
+                         gradients<tensor_of<Model>>(s.model.backward(second, slope, which_gradients::all))))
     found.add("trace", "two backward passes give different gradients");
-  auto const prunable = s.model.backward(first, slope, wanted::prunable);
+  auto const prunable = s.model.backward(first, slope, which_gradients::prunable);
   std::size_t i = 0;
   for (auto const& p : s.model.parameters()) {
     auto const index = i++;
-    if (is_prunable(p.is) && every[index].has_value() != prunable[index].has_value())
+    if (is_prunable(p.role) && every[index].has_value() != prunable[index].has_value())
       found.add("trace", p.name, " is reached or not depending on which gradients are wanted");
-    else if (is_prunable(p.is) && every[index] && !detail::same_bits(*every[index], *prunable[index]))
+    else if (is_prunable(p.role) && every[index] && !detail::same_bits(*every[index], *prunable[index]))
       found.add("trace", "the gradient of ", p.name, " depends on which gradients are wanted");
   }
 }
@@ -61,12 +61,12 @@ void examine_repetition(subject<Model> const& s, normalization const& norm, find
 template <class Model>
 void examine_features(subject<Model> const& s, normalization const& norm, findings& found) {
   auto trace = s.forward(norm);
-  auto const g = s.model.backward(trace, detail::feature_slope<Model>(s.said(trace)), wanted::prunable);
+  auto const g = s.model.backward(trace, detail::feature_slope<Model>(s.predicted(trace)), which_gradients::prunable);
   std::vector<parameter<tensor_of<Model>>> parameters;
   for (auto const& p : s.model.parameters()) parameters.push_back(p);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     auto const& p = parameters[i];
-    if (p.is != role::classifier_weight) continue;
+    if (p.role != role::classifier_weight) continue;
     if (g[i]) found.add("reach", p.name, " has a gradient, though the loss is of the features: leave it empty, not zero");
     auto const* const bias = detail::value_named(parameters, p.name.substr(0, p.name.rfind('.')) + ".bias");
     if (!bias || shape_of(*p.value).size() != 2) continue;
@@ -87,7 +87,7 @@ void examine_sample_squares(subject<Model> const& s, normalization const& norm, 
   gradients<T> expected;
   for (std::size_t b = 0; b < sample_count(s.batch); ++b) {
     auto one = s.model.forward(rows(s.batch.input, b, b + 1), norm);
-    gradients<T> g = s.model.backward(one, {rows(z, b, b + 1), std::nullopt}, wanted::prunable);
+    gradients<T> g = s.model.backward(one, {rows(z, b, b + 1), std::nullopt}, which_gradients::prunable);
     for (auto& each : g)
       if (each) each = T(*each * *each);
     lnpt::detail::accumulate(expected, std::move(g));
@@ -95,7 +95,7 @@ void examine_sample_squares(subject<Model> const& s, normalization const& norm, 
   std::size_t i = 0;
   for (auto const& p : s.model.parameters()) {
     auto const index = i++;
-    if (!is_prunable(p.is)) continue;
+    if (!is_prunable(p.role)) continue;
     if (squares[index].has_value() != expected[index].has_value())
       found.add("per-sample squares", p.name, " is reached by one of squares and gradients only");
     else if (squares[index] && !detail::close(*squares[index], *expected[index], detail::rounding<T>))
@@ -114,11 +114,12 @@ void examine_frozen_parts(subject<Model> const& s, findings& found) {
   auto whole = s.forward(norm);
   if (!detail::close(whole.output(), s.forward({norm_mode::train}).output(), detail::rounding<T>))
     found.add("frozen statistics", "outputs differ from those of train mode");
-  gradients<T> const g = s.model.backward(whole, {whole.output(), std::nullopt}, wanted::prunable);
+  gradients<T> const g = s.model.backward(whole, {whole.output(), std::nullopt}, which_gradients::prunable);
   gradients<T> sum;
   for (auto const& part : parts) {
     auto trace = s.model.forward(part, norm);
-    lnpt::detail::accumulate(sum, gradients<T>(s.model.backward(trace, {trace.output(), std::nullopt}, wanted::prunable)));
+    lnpt::detail::accumulate(sum,
+                             gradients<T>(s.model.backward(trace, {trace.output(), std::nullopt}, which_gradients::prunable)));
   }
   std::size_t i = 0;
   for (auto const& p : s.model.parameters())

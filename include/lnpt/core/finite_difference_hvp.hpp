@@ -6,7 +6,7 @@
 #include <utility>
 
 #include <lnpt/core/guard.hpp>
-#include <lnpt/loss/evaluate.hpp>
+#include <lnpt/loss/on_engine.hpp>
 
 namespace lnpt {
 
@@ -46,7 +46,7 @@ class finite_difference_hvp {
   [[nodiscard]] trace forward(tensor_type const& x, normalization const& norm) {
     return {model_.get().forward(x, norm), x, norm};
   }
-  [[nodiscard]] gradients<tensor_type> backward(trace& t, cotangents<tensor_type> const& slope, wanted which) {
+  [[nodiscard]] gradients<tensor_type> backward(trace& t, cotangents<tensor_type> const& slope, which_gradients which) {
     return model_.get().backward(t.inner, slope, which);
   }
   [[nodiscard]] normalization freeze(std::span<tensor_type const> parts)
@@ -56,7 +56,7 @@ class finite_difference_hvp {
   }
 
   template <class Rule>
-  [[nodiscard]] gradients<tensor_type> retained_backward(trace& t, Rule const& rule, wanted which) {
+  [[nodiscard]] gradients<tensor_type> retained_backward(trace& t, Rule const& rule, which_gradients which) {
     return backward(t, rule(prediction_of(model_.get(), t.inner)), which);
   }
 
@@ -80,7 +80,7 @@ class finite_difference_hvp {
   template <class Rule>
   [[nodiscard]] gradients<tensor_type> gradient_here(trace const& t, Rule const& rule) {
     auto moved = model_.get().forward(t.input, t.norm);
-    return model_.get().backward(moved, rule(prediction_of(model_.get(), moved)), wanted::prunable);
+    return model_.get().backward(moved, rule(prediction_of(model_.get(), moved)), which_gradients::prunable);
   }
 
   void move(gradients<tensor_type> const& v, double step) {

@@ -27,9 +27,10 @@ class teacher {
   [[nodiscard]] prediction<T> predict(T const& input, std::size_t = 0) const {
     auto& model = model_.get();
     auto const near = *model.parameters().begin()->value;
-    auto const said = prediction_without_trace(model, convert<tensor_of<Model>>(input, near), normalization{norm_mode::eval});
-    prediction<T> result{convert<T>(said.output, input), std::nullopt};
-    if (said.features) result.features = convert<T>(*said.features, input);
+    auto const predicted =
+        prediction_without_trace(model, convert<tensor_of<Model>>(input, near), normalization{norm_mode::eval});
+    prediction<T> result{convert<T>(predicted.output, input), std::nullopt};
+    if (predicted.features) result.features = convert<T>(*predicted.features, input);
     return result;
   }
 

@@ -32,7 +32,7 @@ template <class T>
 using gradients = std::vector<std::optional<T>>;
 
 /// Whose gradients are wanted: scoring needs those of prunable weights only, training all of them.
-enum class wanted { prunable, all };
+enum class which_gradients { prunable, all };
 
 template <class Model>
 using tensor_of = typename Model::tensor_type;
@@ -54,13 +54,13 @@ template <class M>
 concept differentiable =
     prunable<M> && requires(M& m, tensor_of<M> const& x, trace_of<M>& trace, cotangents<tensor_of<M>> const& cotangent) {
       { trace.output() } -> std::convertible_to<tensor_of<M> const&>;
-      { m.backward(trace, cotangent, wanted::prunable) } -> std::convertible_to<gradients<tensor_of<M>>>;
+      { m.backward(trace, cotangent, which_gradients::prunable) } -> std::convertible_to<gradients<tensor_of<M>>>;
     };
 
 /// The backward pass after which nobody reads the trace: an engine whose `backward` takes it as an rvalue may free it as it goes.
 template <differentiable M>
 [[nodiscard]] gradients<tensor_of<M>> last_backward(M& model, trace_of<M> trace, cotangents<tensor_of<M>> const& cotangent,
-                                                    wanted which) {
+                                                    which_gradients which) {
   if constexpr (requires { model.backward(std::move(trace), cotangent, which); })
     return model.backward(std::move(trace), cotangent, which);
   else
@@ -87,7 +87,7 @@ struct any_cotangent_rule {
 template <class M>
 concept twice_differentiable = differentiable<M> && requires(M& m, trace_of<M>& trace, detail::any_cotangent_rule const& rule,
                                                              gradients<tensor_of<M>> const& v) {
-  { m.retained_backward(trace, rule, wanted::prunable) } -> std::convertible_to<gradients<tensor_of<M>>>;
+  { m.retained_backward(trace, rule, which_gradients::prunable) } -> std::convertible_to<gradients<tensor_of<M>>>;
   { m.hessian_vector_product(trace, rule, v) } -> std::convertible_to<gradients<tensor_of<M>>>;
 };
 

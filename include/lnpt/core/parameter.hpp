@@ -18,7 +18,7 @@ template <class T>
 struct parameter {
   std::string name;  ///< PyTorch's, so that a state_dict loads by name
   T* value;          ///< the model's own tensor
-  role is = role::weight;
+  lnpt::role role = lnpt::role::weight;
   std::size_t output_axis = 0;  ///< the axis that counts output channels
 };
 

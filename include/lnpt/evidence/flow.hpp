@@ -18,7 +18,7 @@ void make_absolute(parameter<T> const& p) {
 template <differentiable Model>
 void forget_signs(Model& model) {
   for (auto const& p : model.parameters())
-    if (is_prunable(p.is)) make_absolute(p);
+    if (is_prunable(p.role)) make_absolute(p);
 }
 
 template <class T>
@@ -35,7 +35,7 @@ template <differentiable Model>
   auto const near = *model.parameters().begin()->value;
   auto trace = model.forward(ones(extents, near), normalization{norm_mode::eval});
   auto const output = shape_of(trace.output());
-  return gradients<tensor_of<Model>>(model.backward(trace, {ones(output, near), std::nullopt}, wanted::prunable));
+  return gradients<tensor_of<Model>>(model.backward(trace, {ones(output, near), std::nullopt}, which_gradients::prunable));
 }
 
 /// The flow of every prunable parameter for one input of shape `extents` (without a batch axis): natively where the engine keeps deep

@@ -10,11 +10,11 @@ namespace lnpt::detail {
 
 /// What the loss reads of a prediction: the features or the logits.
 template <class Loss, class T>
-[[nodiscard]] T const& read_by(prediction<T> const& said) {
+[[nodiscard]] T const& read_by(prediction<T> const& predicted) {
   if constexpr (Loss::needs.features)
-    return *said.features;
+    return *predicted.features;
   else
-    return said.output;
+    return predicted.output;
 }
 
 /// ±1 for every (sample, output), a function of the seed, the probe and the position alone, so that engines and groupings agree.
@@ -60,7 +60,7 @@ template <class Problem, class Trace>
       auto const end = std::min(begin + group, p.samples);
       auto sub = model.forward(rows(*p.input, begin, end), problem.norm());
       auto const slope = loss_curvature_probe(problem.loss(), prediction_of(model, sub), rows(z, begin, end));
-      accumulate_squares(squares, model.backward(sub, slope, wanted::prunable));
+      accumulate_squares(squares, model.backward(sub, slope, which_gradients::prunable));
     }
     return squares;
   }
@@ -72,8 +72,8 @@ template <int Probes, class Problem, class Trace>
     fail(
         "gauss_newton squares per sample, but batch norm in train mode couples the samples of a batch: use norm_mode::frozen, or "
         "gauss_newton_exact");
-  auto const said = prediction_of(problem.model(), trace);
-  auto const& read = read_by<std::remove_cvref_t<decltype(problem.loss())>>(said);
+  auto const predicted = prediction_of(problem.model(), trace);
+  auto const& read = read_by<std::remove_cvref_t<decltype(problem.loss())>>(predicted);
   auto const probes = problem.options().probes > 0 ? problem.options().probes : Probes;
   gradients<typename Problem::tensor_type> c;
   for (int k = 0; k < probes; ++k) {
@@ -87,8 +87,8 @@ template <int Probes, class Problem, class Trace>
 template <class Problem, class Trace>
 [[nodiscard]] auto part_curvature(gauss_newton_exact, Problem const& problem, typename Problem::part const& p, Trace& trace) {
   auto& model = problem.model();
-  auto const said = prediction_of(model, trace);
-  auto const& read = read_by<std::remove_cvref_t<decltype(problem.loss())>>(said);
+  auto const predicted = prediction_of(model, trace);
+  auto const& read = read_by<std::remove_cvref_t<decltype(problem.loss())>>(predicted);
   auto const width = size_of(read) / p.samples;
   auto const coupled = problem.norm().mode == norm_mode::train && has_normalization(model);
   gradients<typename Problem::tensor_type> c;
@@ -97,8 +97,8 @@ template <class Problem, class Trace>
       accumulate(c, sample_squares(problem, p, trace, unit_probe(read, k), 1));
     } else {
       for (std::size_t b = 0; b < p.samples; ++b)
-        accumulate_squares(
-            c, model.backward(trace, loss_curvature_probe(problem.loss(), said, unit_probe(read, k, b)), wanted::prunable));
+        accumulate_squares(c, model.backward(trace, loss_curvature_probe(problem.loss(), predicted, unit_probe(read, k, b)),
+                                             which_gradients::prunable));
     }
   }
   scale(c, 1.0 / static_cast<double>(problem.samples()));
@@ -110,7 +110,7 @@ template <class Problem, class Trace>
   auto& model = problem.model();
   using tensor_type = typename Problem::tensor_type;
   auto const rule = problem.rule(p);
-  auto const g = model.retained_backward(trace, rule, wanted::prunable);
+  auto const g = model.retained_backward(trace, rule, which_gradients::prunable);
   gradients<tensor_type> diagonal(g.size());
   for (std::size_t i = 0; i < g.size(); ++i) {
     if (!g[i]) continue;

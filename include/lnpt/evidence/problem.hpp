@@ -9,7 +9,7 @@
 #include <lnpt/core/batch.hpp>
 #include <lnpt/core/guide.hpp>
 #include <lnpt/core/model.hpp>
-#include <lnpt/loss/evaluate.hpp>
+#include <lnpt/loss/on_engine.hpp>
 
 namespace lnpt {
 
@@ -25,7 +25,7 @@ struct score_options {
 template <prunable Model>
 [[nodiscard]] bool has_normalization(Model& model) {
   for (auto const& b : buffers_of(model))
-    if (b.is == role::running_variance) return true;
+    if (b.role == role::running_variance) return true;
   return false;
 }
 
@@ -54,11 +54,13 @@ class scoring_problem {
   struct part {
     tensor_type const* input = nullptr;
     std::vector<std::int64_t> const* labels = nullptr;
-    std::optional<prediction<tensor_type>> taught = std::nullopt;
+    std::optional<prediction<tensor_type>> teacher_prediction = std::nullopt;
     std::size_t first_sample = 0;
     std::size_t samples = 0;
 
-    [[nodiscard]] target<tensor_type> held_against() const { return {labels, taught ? &*taught : nullptr}; }
+    [[nodiscard]] target<tensor_type> target_of_part() const {
+      return {labels, teacher_prediction ? &*teacher_prediction : nullptr};
+    }
   };
 
   template <class Batch, class Guide>
@@ -72,7 +74,7 @@ class scoring_problem {
       auto& next = parts_.emplace_back();
       next.input = &batch.input, next.first_sample = samples_, next.samples = samples;
       if constexpr (Loss::needs.labels) next.labels = &batch.labels;
-      if constexpr (Loss::needs.teacher) next.taught = guide.predict(batch.input, parts_.size() - 1);
+      if constexpr (Loss::needs.teacher) next.teacher_prediction = guide.predict(batch.input, parts_.size() - 1);
       samples_ += samples;
     }
     if (parts_.empty()) fail("there is nothing to score on: pass at least one batch");
@@ -89,12 +91,12 @@ class scoring_problem {
   /// The cotangents of this part's share of the batch mean, as a function of the prediction; differentiable on duals.
   [[nodiscard]] auto rule(part const& p) const {
     auto const share = static_cast<double>(p.samples) / static_cast<double>(samples_);
-    return [this, share, held = p.held_against()]<class V>(prediction<V> const& said) -> cotangents<V> {
+    return [this, share, expected = p.target_of_part()]<class V>(prediction<V> const& predicted) -> cotangents<V> {
       cotangents<V> slopes;
       if constexpr (is_dual<V>)
-        slopes = loss_->cotangent(said, held);
+        slopes = loss_->cotangent(predicted, expected);
       else
-        slopes = loss_cotangent(*loss_, said, held);
+        slopes = loss_cotangent(*loss_, predicted, expected);
       if (share != 1.0) {
         if (slopes.output) slopes.output = V(share * *slopes.output);
         if (slopes.features) slopes.features = V(share * *slopes.features);

@@ -34,14 +34,14 @@ class cached_guide {
 
   [[nodiscard]] prediction<cpu::array<float>> predict(cpu::array<float> const&, batch_plan const& plan, std::size_t epoch) const {
     auto const batch = plan.images.size();
-    prediction<cpu::array<float>> said{cpu::uninitialized<float>({batch, cache_->output_size()}),
-                                       cpu::uninitialized<float>({batch, cache_->feature_size()})};
+    prediction<cpu::array<float>> predicted{cpu::uninitialized<float>({batch, cache_->output_size()}),
+                                            cpu::uninitialized<float>({batch, cache_->feature_size()})};
     for (std::size_t b = 0; b != batch; ++b) {
       auto const entry = cache_->entry(plan.images[b], view(epoch));
-      std::ranges::copy(entry.output, said.output.data() + b * cache_->output_size());
-      std::ranges::copy(entry.features, said.features->data() + b * cache_->feature_size());
+      std::ranges::copy(entry.output, predicted.output.data() + b * cache_->output_size());
+      std::ranges::copy(entry.features, predicted.features->data() + b * cache_->feature_size());
     }
-    return said;
+    return predicted;
   }
 
  private:

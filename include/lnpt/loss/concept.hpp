@@ -31,10 +31,10 @@ struct loss_needs {
 /// A policy with `static constexpr loss_needs needs`, `value(prediction, target)` and `cotangent(prediction, target)`, both of the
 /// batch mean. `cotangent` is generic over its value type, so that it can be differentiated on duals.
 template <class L, class T>
-concept loss_for = std::copyable<L> && requires(L const& loss, prediction<T> const& student, target<T> const& held) {
+concept loss_for = std::copyable<L> && requires(L const& loss, prediction<T> const& student, target<T> const& expected) {
   { L::needs } -> std::convertible_to<loss_needs>;
-  { loss.value(student, held) } -> std::convertible_to<double>;
-  { loss.cotangent(student, held) } -> std::same_as<cotangents<T>>;
+  { loss.value(student, expected) } -> std::convertible_to<double>;
+  { loss.cotangent(student, expected) } -> std::same_as<cotangents<T>>;
 };
 
 /// A loss ℓ(f) whose Hessian has a known root: `curvature_probe(student, z)` is S z per sample, S Sᵀ = ∂²ℓ_b/∂f².

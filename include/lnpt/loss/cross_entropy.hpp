@@ -43,15 +43,15 @@ struct cross_entropy {
   double temperature = 1.0;
 
   template <class T>
-  [[nodiscard]] double value(prediction<T> const& student, target<T> const& held) const {
-    detail::check_labels(*held.labels, student.output);
-    return detail::soft_cross_entropy(student.output, one_hot(*held.labels, student.output), temperature);
+  [[nodiscard]] double value(prediction<T> const& student, target<T> const& expected) const {
+    detail::check_labels(*expected.labels, student.output);
+    return detail::soft_cross_entropy(student.output, one_hot(*expected.labels, student.output), temperature);
   }
 
   template <class V>
-  [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& held) const {
-    detail::check_labels(*held.labels, detail::value_of(student.output));
-    return {detail::soft_cross_entropy_cotangent(student.output, one_hot(*held.labels, student.output), temperature),
+  [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& expected) const {
+    detail::check_labels(*expected.labels, detail::value_of(student.output));
+    return {detail::soft_cross_entropy_cotangent(student.output, one_hot(*expected.labels, student.output), temperature),
             std::nullopt};
   }
 

@@ -15,14 +15,14 @@ struct distillation {
   bool teacher_only = false;
 
   template <class T>
-  [[nodiscard]] double value(prediction<T> const& student, target<T> const& held) const {
+  [[nodiscard]] double value(prediction<T> const& student, target<T> const& expected) const {
     return weight() *
-           detail::soft_cross_entropy(student.output, soft_targets(student.output, *held.teacher), student_temperature());
+           detail::soft_cross_entropy(student.output, soft_targets(student.output, *expected.teacher), student_temperature());
   }
 
   template <class V>
-  [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& held) const {
-    V const probabilities(soft_targets(detail::value_of(student.output), *held.teacher));
+  [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& expected) const {
+    V const probabilities(soft_targets(detail::value_of(student.output), *expected.teacher));
     V const slope = detail::soft_cross_entropy_cotangent(student.output, probabilities, student_temperature());
     return {V(weight() * slope), std::nullopt};
   }

@@ -10,11 +10,12 @@ namespace detail {
 
 /// m/T − m_t, having checked that both sides have features of one shape.
 template <class V>
-[[nodiscard]] V feature_difference(prediction<V> const& student, target<primal_t<V>> const& held, double temperature) {
-  auto const& taught = held.teacher->features;
-  if (!taught) fail("the teacher gives no features: pass a guide whose predictions hold a feature map as well as logits");
-  check_same_shape("features", value_of(*student.features), *taught);
-  return V((1.0 / temperature) * *student.features - V(*taught));
+[[nodiscard]] V feature_difference(prediction<V> const& student, target<primal_t<V>> const& expected, double temperature) {
+  auto const& teacher_prediction = expected.teacher->features;
+  if (!teacher_prediction)
+    fail("the teacher gives no features: pass a guide whose predictions hold a feature map as well as logits");
+  check_same_shape("features", value_of(*student.features), *teacher_prediction);
+  return V((1.0 / temperature) * *student.features - V(*teacher_prediction));
 }
 
 }  // namespace detail
@@ -28,14 +29,14 @@ struct feature_gap {
   static constexpr loss_needs needs{.teacher = true, .features = true};
 
   template <class T>
-  [[nodiscard]] double value(prediction<T> const& student, target<T> const& held) const {
-    T const gap = detail::feature_difference(student, held, 1.0);
+  [[nodiscard]] double value(prediction<T> const& student, target<T> const& expected) const {
+    T const gap = detail::feature_difference(student, expected, 1.0);
     return total(T(gap * gap)) / static_cast<double>(row_count(gap));
   }
 
   template <class V>
-  [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& held) const {
-    V const gap = detail::feature_difference(student, held, 1.0);
+  [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& expected) const {
+    V const gap = detail::feature_difference(student, expected, 1.0);
     return {std::nullopt, V((2.0 / static_cast<double>(row_count(gap))) * gap)};
   }
 

@@ -16,14 +16,14 @@ struct feature_mse {
   double temperature = 1.0;
 
   template <class T>
-  [[nodiscard]] double value(prediction<T> const& student, target<T> const& held) const {
-    T const gap = detail::feature_difference(student, held, temperature);
+  [[nodiscard]] double value(prediction<T> const& student, target<T> const& expected) const {
+    T const gap = detail::feature_difference(student, expected, temperature);
     return total(T(gap * gap)) / static_cast<double>(size_of(gap));
   }
 
   template <class V>
-  [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& held) const {
-    V const gap = detail::feature_difference(student, held, temperature);
+  [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& expected) const {
+    V const gap = detail::feature_difference(student, expected, temperature);
     return {std::nullopt, V((2.0 / (elements(gap) * temperature)) * gap)};
   }
 

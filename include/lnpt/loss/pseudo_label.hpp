@@ -14,13 +14,13 @@ struct pseudo_label {
   double temperature = 1.0;
 
   template <class T>
-  [[nodiscard]] double value(prediction<T> const& student, target<T> const& held) const {
-    return detail::soft_cross_entropy(student.output, decisions(student.output, *held.teacher), temperature);
+  [[nodiscard]] double value(prediction<T> const& student, target<T> const& expected) const {
+    return detail::soft_cross_entropy(student.output, decisions(student.output, *expected.teacher), temperature);
   }
 
   template <class V>
-  [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& held) const {
-    V const decided(decisions(detail::value_of(student.output), *held.teacher));
+  [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& expected) const {
+    V const decided(decisions(detail::value_of(student.output), *expected.teacher));
     return {detail::soft_cross_entropy_cotangent(student.output, decided, temperature), std::nullopt};
   }
 

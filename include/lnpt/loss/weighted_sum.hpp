@@ -22,14 +22,14 @@ struct weighted_sum {
   weighted<Second> second;
 
   template <class T>
-  [[nodiscard]] double value(prediction<T> const& student, target<T> const& held) const {
-    return first.weight * first.loss.value(student, held) + second.weight * second.loss.value(student, held);
+  [[nodiscard]] double value(prediction<T> const& student, target<T> const& expected) const {
+    return first.weight * first.loss.value(student, expected) + second.weight * second.loss.value(student, expected);
   }
 
   template <class V>
-  [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& held) const {
-    auto const a = first.loss.cotangent(student, held);
-    auto const b = second.loss.cotangent(student, held);
+  [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& expected) const {
+    auto const a = first.loss.cotangent(student, expected);
+    auto const b = second.loss.cotangent(student, expected);
     return {combined(a.output, b.output), combined(a.features, b.features)};
   }
 

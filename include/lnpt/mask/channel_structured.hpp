@@ -103,7 +103,7 @@ struct channel_structured {
     for (std::size_t p = 0; p < layers.size(); ++p) {
       auto& each = layers[p];
       auto const row = each.layout.row();
-      if (parameters[p].is == role::classifier_weight || row == 0) {
+      if (parameters[p].role == role::classifier_weight || row == 0) {
         each.kept = each.alive;
         continue;
       }

@@ -56,7 +56,7 @@ struct n_of_m {
 
   /// Decides by bytes first: the rows of two threads may share a word.
   template <class T>
-  static void keep_in_groups(ranked_scores<T> const& part, detail::channel_layout const& layout, rank end) {
+  static void keep_in_groups(ranked_scores<T> const& part, detail::channel_layout const& layout, keep_end end) {
     detail::score_order<T> const order(end);
     std::vector<std::uint8_t> stays(part.scores.size());
     tbb::parallel_for(std::size_t{0}, layout.channels, [&](std::size_t channel) {

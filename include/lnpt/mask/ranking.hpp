@@ -17,7 +17,7 @@
 namespace lnpt {
 
 /// Which end of a ranking stays.
-enum class rank { highest, lowest };
+enum class keep_end { highest, lowest };
 
 /// One parameter of a ranking. `kept` and `among` hold one bit per score, as the words of a `mask` do, and share no memory.
 template <std::floating_point T>
@@ -44,7 +44,7 @@ struct score_order {
 
   static constexpr key infinity = std::bit_cast<key>(std::numeric_limits<T>::infinity());
 
-  explicit score_order(rank end) : flip(end == rank::highest ? key{0} : key{-1}) {}
+  explicit score_order(keep_end end) : flip(end == keep_end::highest ? key{0} : key{-1}) {}
 
   [[nodiscard]] static key magnitude(T score) { return std::bit_cast<key>(score) & std::numeric_limits<key>::max(); }
 

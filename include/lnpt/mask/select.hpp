@@ -66,7 +66,7 @@ class selector {
  public:
   using key = typename score_order<T>::key;
 
-  selector(std::span<ranked_scores<T> const> parameters, std::size_t n, rank end)
+  selector(std::span<ranked_scores<T> const> parameters, std::size_t n, keep_end end)
       : parameters_(parameters), order_(end), chunks_(chunks_of(parameters)), wanted_(n) {}
 
   /// Writes the bits; returns the number of non-finite scores by parameter, empty where there are none.
@@ -255,7 +255,7 @@ class selector {
 /// Cost: one parallel reading of the scores, a few where very many are equal; memory for about one score in a hundred.
 template <std::floating_point T>
 [[nodiscard]] std::vector<std::size_t> keep_largest(std::span<ranked_scores<T> const> parameters, std::size_t n,
-                                                    rank end = rank::highest) {
+                                                    keep_end end = keep_end::highest) {
   return detail::selector<T>(parameters, n, end).run();
 }
 

@@ -23,7 +23,7 @@ struct scored_parameter {
   std::string name;
   shape extents;
   std::span<T const> scores;
-  role is = role::weight;
+  lnpt::role role = lnpt::role::weight;
   std::size_t output_axis = 0;  ///< the axis that counts output channels
 };
 
@@ -31,7 +31,7 @@ struct scored_parameter {
 struct selection {
   density keep{1.0};                    ///< of all scored weights (or channels), whether they survived earlier rounds or not
   mask_set const* survivors = nullptr;  ///< only these are ranked and may stay; null: all
-  rank end = rank::highest;             ///< which end of the ranking stays
+  keep_end end = keep_end::highest;     ///< which end of the ranking stays
   std::size_t at_least = 0;             ///< weights that each parameter keeps, within the exact total
   std::size_t already_kept = 0;         ///< weights without scores that count as kept within the ratio, where weights are counted
 };
@@ -85,7 +85,7 @@ template <class T>
 
 /// `keep_largest`, with a sentence for scores that cannot be ranked.
 template <class T>
-void keep_ranked(named_ranking<T> const& ranking, std::size_t n, rank end) {
+void keep_ranked(named_ranking<T> const& ranking, std::size_t n, keep_end end) {
   auto const counts = keep_largest<T>(ranking.parts, n, end);
   std::string found;
   for (std::size_t p = 0; p < counts.size(); ++p)
@@ -99,12 +99,12 @@ void keep_ranked(named_ranking<T> const& ranking, std::size_t n, rank end) {
 /// Refuses NaN and infinite scores where weights are not ranked themselves; leaves the masks blank.
 template <class T>
 void require_finite(named_ranking<T> const& ranking) {
-  keep_ranked(ranking, 0, rank::highest);
+  keep_ranked(ranking, 0, keep_end::highest);
 }
 
 /// Keeps n over all parts, of which the best `minima[p]` of each part (as many as it has) are certain.
 template <class T>
-void keep_ranked(named_ranking<T> const& ranking, std::size_t n, std::vector<std::size_t> const& minima, rank end) {
+void keep_ranked(named_ranking<T> const& ranking, std::size_t n, std::vector<std::size_t> const& minima, keep_end end) {
   std::size_t available = 0;
   std::size_t certain = 0;
   for (std::size_t p = 0; p < minima.size(); ++p) {

@@ -69,17 +69,17 @@ struct batch_norm {
   /// The statistics this batch would give: mean and biased variance.
   template <class A>
   [[nodiscard]] channel_moments batch_moments(std::vector<typename A::tensor> const& parts, A& algebra) const {
-    channel_vector sum, squares;
+    std::optional<typename A::channels> sum, squares;
     double samples = 0;
     for (auto const& x : parts) {
       auto const [s, q] = algebra.channel_sums(x, x, {});
-      sum = sum.values.empty() ? s : sum + s;
-      squares = squares.values.empty() ? q : squares + q;
+      sum = sum ? *sum + s : s;
+      squares = squares ? *squares + q : q;
       auto const extents = A::backend::extents(A::value(x));
       samples += static_cast<double>(extents[1] * extents[2] * extents[3]);
     }
-    auto const mu = (1.0 / samples) * sum;
-    return {mu.values, ((1.0 / samples) * squares - mu * mu).values};
+    auto const mu = (1.0 / samples) * *sum;
+    return {A::backend::values_of(mu), A::backend::values_of((1.0 / samples) * *squares - mu * mu)};
   }
 
  private:

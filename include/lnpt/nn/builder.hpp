@@ -38,30 +38,30 @@ class network_builder {
 
   node conv2d(std::string const& name, node from, std::size_t outputs, conv_options const& o = {}) {
     auto const inputs = widths_[from] / o.groups;
-    auto const weight = add_weight(name, {outputs, inputs, o.kernel, o.kernel}, inputs * o.kernel * o.kernel, role::weight);
-    auto const bias = o.bias ? std::optional(add_constant(name + ".bias", role::bias, outputs, 0)) : std::nullopt;
+    auto const weight = add_weight(name, {outputs, inputs, o.kernel, o.kernel}, inputs * o.kernel * o.kernel, lnpt::role::weight);
+    auto const bias = o.bias ? std::optional(add_constant(name + ".bias", lnpt::role::bias, outputs, 0)) : std::nullopt;
     typename Backend::conv_geometry const geometry{o.kernel, o.kernel, o.stride, o.padding, o.groups};
     return add(name, nn::conv2d<typename Backend::conv_geometry>{from, weight, bias, geometry}, outputs);
   }
 
   /// `inputs`: the width after flattening where the node before is an image.
   node linear(std::string const& name, node from, std::size_t outputs, std::optional<std::size_t> inputs = std::nullopt) {
-    return add_linear(name, from, outputs, inputs.value_or(widths_[from]), role::weight);
+    return add_linear(name, from, outputs, inputs.value_or(widths_[from]), lnpt::role::weight);
   }
 
   /// The last linear layer; what it reads is the penultimate feature map.
   node classifier(std::string const& name, node from, std::size_t classes, std::optional<std::size_t> inputs = std::nullopt) {
     network_.set_features(from);
-    return add_linear(name, from, classes, inputs.value_or(widths_[from]), role::classifier_weight);
+    return add_linear(name, from, classes, inputs.value_or(widths_[from]), lnpt::role::classifier_weight);
   }
 
   node batch_norm(std::string const& name, node from, bool rectify = false) {
     auto const width = widths_[from];
     nn::batch_norm layer{.input = from, .scale = 0, .shift = 0, .mean = 0, .variance = 0, .index = norms_++, .rectify = rectify};
-    layer.scale = add_constant(name + ".weight", role::norm_scale, width, 1);
-    layer.shift = add_constant(name + ".bias", role::norm_shift, width, 0);
-    layer.mean = network_.add_buffer(name + ".running_mean", role::running_mean, Backend::constant({width}, 0));
-    layer.variance = network_.add_buffer(name + ".running_var", role::running_variance, Backend::constant({width}, 1));
+    layer.scale = add_constant(name + ".weight", lnpt::role::norm_scale, width, 1);
+    layer.shift = add_constant(name + ".bias", lnpt::role::norm_shift, width, 0);
+    layer.mean = network_.add_buffer(name + ".running_mean", lnpt::role::running_mean, Backend::constant({width}, 0));
+    layer.variance = network_.add_buffer(name + ".running_var", lnpt::role::running_variance, Backend::constant({width}, 1));
     return add(name, layer, width);
   }
 
@@ -92,21 +92,21 @@ class network_builder {
     widths_.push_back(width);
     return network_.add_node(std::move(name), std::move(layer));
   }
-  node add_linear(std::string const& name, node from, std::size_t outputs, std::size_t inputs, role is) {
-    auto const weight = add_weight(name, {outputs, inputs}, inputs, is);
-    return add(name, nn::linear{from, weight, add_constant(name + ".bias", role::bias, outputs, 0)}, outputs);
+  node add_linear(std::string const& name, node from, std::size_t outputs, std::size_t inputs, lnpt::role role) {
+    auto const weight = add_weight(name, {outputs, inputs}, inputs, role);
+    return add(name, nn::linear{from, weight, add_constant(name + ".bias", lnpt::role::bias, outputs, 0)}, outputs);
   }
-  std::size_t add_constant(std::string name, role is, std::size_t width, double value) {
+  std::size_t add_constant(std::string name, lnpt::role role, std::size_t width, double value) {
     ++parameters_;
-    return network_.add_parameter(std::move(name), is, Backend::constant({width}, value));
+    return network_.add_parameter(std::move(name), role, Backend::constant({width}, value));
   }
-  std::size_t add_weight(std::string const& name, shape const& extents, std::size_t fan_in, role is) {
+  std::size_t add_weight(std::string const& name, shape const& extents, std::size_t fan_in, lnpt::role role) {
     std::vector<typename Backend::scalar> values(element_count(extents));
     auto const deviation = std::sqrt(2.0 / static_cast<double>(fan_in));
     for (std::size_t i = 0; i < values.size(); ++i)
       values[i] = static_cast<typename Backend::scalar>(deviation * normal(seed_, parameters_, i).first);
     ++parameters_;
-    return network_.add_parameter(name + ".weight", is, tensor_traits<array>::make(extents, values));
+    return network_.add_parameter(name + ".weight", role, tensor_traits<array>::make(extents, values));
   }
 
   network<Backend> network_;

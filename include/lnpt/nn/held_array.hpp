@@ -13,7 +13,7 @@ namespace lnpt::nn {
 template <class Array>
 struct held_array {
   std::string name;
-  role is;
+  lnpt::role role;
   Array value;
 };
 
@@ -21,7 +21,7 @@ struct held_array {
 template <class Array>
 [[nodiscard]] std::vector<parameter<Array>> views_of(std::vector<held_array<Array>>& held) {
   std::vector<parameter<Array>> views;
-  for (auto& each : held) views.push_back({each.name, &each.value, each.is, 0});
+  for (auto& each : held) views.push_back({each.name, &each.value, each.role, 0});
   return views;
 }
 

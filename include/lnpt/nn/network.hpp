@@ -43,21 +43,21 @@ class network {
 
    private:
     friend network;
-    std::vector<nn::node_state<values<Backend>>> states_;
+    std::vector<nn::node_state<autodiff::plain<Backend>>> states_;
     normalization norm_;
     std::size_t features_ = 0;
-    tape<Backend> forward_, reverse_;
-    wanted retained_ = wanted::prunable;
+    autodiff::tape<Backend> forward_, reverse_;
+    which_gradients retained_ = which_gradients::prunable;
   };
 
   // --- building -----------------------------------------------------------------------------------------------------------------
   std::size_t add_node(std::string name, layer rules) { return graph_.add(std::move(name), std::move(rules)); }
-  std::size_t add_parameter(std::string name, role is, tensor_type value) {
-    parameters_.push_back({std::move(name), is, std::move(value)});
+  std::size_t add_parameter(std::string name, lnpt::role role, tensor_type value) {
+    parameters_.push_back({std::move(name), role, std::move(value)});
     return parameters_.size() - 1;
   }
-  std::size_t add_buffer(std::string name, role is, tensor_type value) {
-    buffers_.push_back({std::move(name), is, std::move(value)});
+  std::size_t add_buffer(std::string name, lnpt::role role, tensor_type value) {
+    buffers_.push_back({std::move(name), role, std::move(value)});
     return buffers_.size() - 1;
   }
   /// Declares the node that feeds the classifier: the penultimate feature map [N, M].
@@ -73,7 +73,7 @@ class network {
     trace result;
     result.norm_ = norm;
     result.features_ = features_;
-    values<Backend> algebra(&result.forward_);
+    autodiff::plain<Backend> algebra(&result.forward_);
     auto const parameters = nn::handles_of(parameters_), buffers = nn::handles_of(buffers_);
     graph_.forward({algebra, result.states_, parameters, buffers, norm}, result.states_, entering(x),
                    drop_restorable(result.states_));
@@ -82,38 +82,39 @@ class network {
 
   /// What the network says, without a trace: each activation is dropped when nothing reads it any more.
   [[nodiscard]] prediction<tensor_type> predict(tensor_type const& x, normalization const& norm = {}) const {
-    values<Backend> algebra;
-    states<values<Backend>> all;
+    autodiff::plain<Backend> algebra;
+    states<autodiff::plain<Backend>> all;
     auto const parameters = nn::handles_of(parameters_), buffers = nn::handles_of(buffers_);
     graph_.forward({algebra, all, parameters, buffers, norm}, all, entering(x), drop_dead(all));
     return {*all.back().output, *all[features_].output};
   }
 
   [[nodiscard]] gradients<tensor_type> backward(trace const& t, cotangents<tensor_type> const& slope,
-                                                wanted which = wanted::all) const {
-    values<Backend> algebra;
+                                                which_gradients which = which_gradients::all) const {
+    autodiff::plain<Backend> algebra;
     return run_reverse(algebra, t, slope, which);
   }
   /// The same, using the trace up: each activation is dropped when the pass is behind it.
   [[nodiscard]] gradients<tensor_type> backward(trace&& t, cotangents<tensor_type> const& slope,
-                                                wanted which = wanted::all) const {
-    values<Backend> algebra;
+                                                which_gradients which = which_gradients::all) const {
+    autodiff::plain<Backend> algebra;
     t.forward_ = t.reverse_ = {};
     return run_reverse(algebra, std::exchange(t.states_, {}), t.norm_, slope, which);
   }
 
   /// Σ_b (J_bᵀ z_b)² per prunable parameter, for independent samples (frozen or eval normalisation).
   [[nodiscard]] gradients<tensor_type> sample_squared_gradients(trace const& t, cotangents<tensor_type> const& z) const {
-    sample_squares<Backend> algebra;
-    return run_reverse(algebra, t, z, wanted::prunable);
+    autodiff::sample_squares<Backend> algebra;
+    return run_reverse(algebra, t, z, which_gradients::prunable);
   }
 
   /// The gradient of the loss behind `rule`, keeping every intermediate value for `hessian_vector_product`.
   template <class Rule>
-  [[nodiscard]] gradients<tensor_type> retained_backward(trace& t, Rule const& rule, wanted which = wanted::prunable) const {
+  [[nodiscard]] gradients<tensor_type> retained_backward(trace& t, Rule const& rule,
+                                                         which_gradients which = which_gradients::prunable) const {
     t.reverse_ = {};
     t.retained_ = which;
-    values<Backend> algebra(&t.reverse_);
+    autodiff::plain<Backend> algebra(&t.reverse_);
     return run_reverse(algebra, t, rule(prediction<tensor_type>{t.output(), t.features()}), which);
   }
 
@@ -121,14 +122,14 @@ class network {
   template <class Rule>
   [[nodiscard]] gradients<tensor_type> hessian_vector_product(trace const& t, Rule const& rule,
                                                               gradients<tensor_type> const& v) const {
-    using algebra = lifted<Backend, replayed>;
+    using algebra = autodiff::lifted<Backend, autodiff::from_tape>;
     return run_lifted(algebra(t.forward_), algebra(t.reverse_), t, rule, v, [] {});
   }
   /// The same, using the trace up: activations are dropped when the tangents' reverse pass is behind them.
   template <class Rule>
   [[nodiscard]] gradients<tensor_type> hessian_vector_product(trace&& t, Rule const& rule,
                                                               gradients<tensor_type> const& v) const {
-    using algebra = lifted<Backend, replayed>;
+    using algebra = autodiff::lifted<Backend, autodiff::from_tape>;
     return run_lifted(algebra(t.forward_), algebra(t.reverse_), t, rule, v, [&t] {
       t.states_.clear();
       t.forward_ = {};
@@ -139,16 +140,16 @@ class network {
   template <class Rule>
   [[nodiscard]] gradients<tensor_type> hessian_vector_product_on_duals(trace const& t, Rule const& rule,
                                                                        gradients<tensor_type> const& v) const {
-    using algebra = lifted<Backend, computed>;
+    using algebra = autodiff::lifted<Backend, autodiff::computed>;
     return run_lifted(algebra(), algebra(), t, rule, v, [] {});
   }
 
   /// J v: how the prediction moves with the parameters.
   [[nodiscard]] prediction<tensor_type> jacobian_vector_product(trace const& t, gradients<tensor_type> const& v) const {
-    lifted<Backend, replayed> algebra(t.forward_);
-    states<lifted<Backend, replayed>> all;
-    auto const parameters = lifted_parameters<lifted<Backend, replayed>>(v),
-               buffers = lifted_buffers<lifted<Backend, replayed>>();
+    autodiff::lifted<Backend, autodiff::from_tape> algebra(t.forward_);
+    states<autodiff::lifted<Backend, autodiff::from_tape>> all;
+    auto const parameters = lifted_parameters<autodiff::lifted<Backend, autodiff::from_tape>>(v),
+               buffers = lifted_buffers<autodiff::lifted<Backend, autodiff::from_tape>>();
     graph_.forward({algebra, all, parameters, buffers, t.norm_}, all, {t.states_[0].output}, drop_dead(all));
     auto const moved = [](auto const& x) { return x.tangent ? *x.tangent : Backend::scale(*x.value, 0.0); };
     return {moved(all.back().output), moved(all[features_].output)};
@@ -158,9 +159,9 @@ class network {
   [[nodiscard]] normalization freeze(std::span<tensor_type const> parts) const {
     auto constants = std::make_shared<std::vector<channel_moments>>();
     normalization const norm{norm_mode::frozen, constants};
-    values<Backend> algebra;
+    autodiff::plain<Backend> algebra;
     auto const parameters = nn::handles_of(parameters_), buffers = nn::handles_of(buffers_);
-    std::vector<states<values<Backend>>> all(parts.size());
+    std::vector<states<autodiff::plain<Backend>>> all(parts.size());
     std::vector<std::function<void(std::size_t)>> drop;
     for (std::size_t p = 0; p < parts.size(); ++p) {
       all[p].resize(graph_.size());
@@ -169,12 +170,12 @@ class network {
     }
     for (std::size_t i = 1; i < graph_.size(); ++i) {
       if (auto const* const bn = std::get_if<nn::batch_norm>(&graph_[i])) {
-        std::vector<typename values<Backend>::tensor> inputs;
+        std::vector<typename autodiff::plain<Backend>::tensor> inputs;
         for (auto const& each : all) inputs.push_back(each[bn->input].output);
         constants->push_back(bn->batch_moments(inputs, algebra));
       }
       for (std::size_t p = 0; p < parts.size(); ++p) {
-        graph_.forward_at(i, nn::forward_pass<values<Backend>>{algebra, all[p], parameters, buffers, norm}, all[p][i]);
+        graph_.forward_at(i, nn::forward_pass<autodiff::plain<Backend>>{algebra, all[p], parameters, buffers, norm}, all[p][i]);
         drop[p](i);
       }
     }
@@ -184,11 +185,11 @@ class network {
   /// ∂R/∂|θ| of SynFlow in exponent-carrying arithmetic. Where a gradient would leave the type's range, all are divided by one common
   /// power of two.
   [[nodiscard]] gradients<tensor_type> synaptic_flow(shape const& extents, weight_signs signs = weight_signs::any) const {
-    using algebra_type = scaled<Backend>;
+    using algebra_type = autodiff::scaled<Backend>;
     algebra_type algebra;
     std::vector<typename algebra_type::tensor> parameters, buffers;
     for (auto const& p : parameters_) {
-      auto const known = signs == weight_signs::nonnegative && is_prunable(p.is);
+      auto const known = signs == weight_signs::nonnegative && is_prunable(p.role);
       parameters.push_back({known ? nn::handle_of(p.value) : absolute_handle(p.value)});
     }
     for (auto const& b : buffers_) buffers.push_back({absolute_handle(b.value)});
@@ -200,7 +201,7 @@ class network {
     // By conservation the flow through any cut is R: its exponent brings every gradient into range.
     auto const exponent = all.back().output.exponent;
     algebra.deliver_at(std::abs(exponent) < std::numeric_limits<typename Backend::scalar>::max_exponent * 3 / 4 ? 0 : exponent);
-    auto flows = graph_.reverse(pass, {{graph_.last(), {ones}}}, wanted_parameters(wanted::prunable));
+    auto flows = graph_.reverse(pass, {{graph_.last(), {ones}}}, wanted_parameters(which_gradients::prunable));
     gradients<tensor_type> result(flows.size());
     for (std::size_t i = 0; i < flows.size(); ++i)
       if (flows[i]) result[i] = nn::release(std::move(flows[i].mantissa));
@@ -213,10 +214,10 @@ class network {
       auto const* const bn = std::get_if<nn::batch_norm>(&graph_[i]);
       if (!bn) continue;
       auto const& statistics = t.states_[i].statistics;
-      auto const& extents = t.states_[bn->input].output->shape();
+      auto const& extents = Backend::extents(*t.states_[bn->input].output);
       auto const n = static_cast<double>(extents[1] * extents[2] * extents[3]);
-      move_towards(buffers_[bn->mean].value, statistics[bn->mean_of_batch], 1.0, momentum);
-      move_towards(buffers_[bn->variance].value, statistics[bn->variance_of_batch], n > 1 ? n / (n - 1) : 1.0, momentum);
+      Backend::move_towards(buffers_[bn->mean].value, statistics[bn->mean_of_batch], 1.0, momentum);
+      Backend::move_towards(buffers_[bn->variance].value, statistics[bn->variance_of_batch], n > 1 ? n / (n - 1) : 1.0, momentum);
     }
   }
 
@@ -261,14 +262,14 @@ class network {
 
   template <class A>
   [[nodiscard]] gradients<tensor_type> run_reverse(A& algebra, trace const& t, cotangents<tensor_type> const& slope,
-                                                   wanted which) const {
+                                                   which_gradients which) const {
     states<A> all;
     for (auto const& s : t.states_) all.push_back({s.output, s.statistics, s.chosen});  // handles, not values
     return run_reverse(algebra, std::move(all), t.norm_, slope, which);
   }
   template <class A>
   [[nodiscard]] gradients<tensor_type> run_reverse(A& algebra, states<A> all, normalization const& norm,
-                                                   cotangents<tensor_type> const& slope, wanted which) const {
+                                                   cotangents<tensor_type> const& slope, which_gradients which) const {
     std::vector<std::pair<std::size_t, typename A::tensor>> starts;
     if (slope.output) starts.emplace_back(graph_.last(), std::make_shared<tensor_type const>(*slope.output));
     if (slope.features) starts.emplace_back(features_, std::make_shared<tensor_type const>(*slope.features));
@@ -324,15 +325,9 @@ class network {
     return result;
   }
 
-  static void move_towards(tensor_type& running, channel_vector const& now, double factor, double momentum) {
-    for (std::size_t c = 0; c < running.size(); ++c)
-      running.data()[c] = static_cast<typename Backend::scalar>((1 - momentum) * static_cast<double>(running.data()[c]) +
-                                                                momentum * factor * now.values[c]);
-  }
-
-  [[nodiscard]] std::vector<char> wanted_parameters(wanted which) const {
+  [[nodiscard]] std::vector<char> wanted_parameters(which_gradients which) const {
     std::vector<char> result;
-    for (auto const& p : parameters_) result.push_back(which == wanted::all || is_prunable(p.is));
+    for (auto const& p : parameters_) result.push_back(which == which_gradients::all || is_prunable(p.role));
     return result;
   }
   nn::graph<layer> graph_;

@@ -4,7 +4,7 @@
 
 #include <lnpt/schedule/schedule.hpp>
 
-namespace lnpt {
+namespace lnpt::schedule {
 
 /// s_t = s + (0 − s)·(1 − t/T)³ for the sparsity s = 1 − d
 ///
@@ -17,4 +17,4 @@ struct cubic {
   }
 };
 
-}  // namespace lnpt
+}  // namespace lnpt::schedule

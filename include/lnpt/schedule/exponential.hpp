@@ -5,7 +5,7 @@
 
 #include <lnpt/schedule/schedule.hpp>
 
-namespace lnpt {
+namespace lnpt::schedule {
 
 /// d_t = d^(t/T)
 ///
@@ -17,4 +17,4 @@ struct exponential {
   }
 };
 
-}  // namespace lnpt
+}  // namespace lnpt::schedule

@@ -4,7 +4,7 @@
 
 #include <lnpt/schedule/schedule.hpp>
 
-namespace lnpt {
+namespace lnpt::schedule {
 
 /// d_t = 1 − (1 − d)·t/T
 struct linear {
@@ -14,4 +14,4 @@ struct linear {
   }
 };
 
-}  // namespace lnpt
+}  // namespace lnpt::schedule

@@ -4,7 +4,7 @@
 
 #include <lnpt/schedule/schedule.hpp>
 
-namespace lnpt {
+namespace lnpt::schedule {
 
 /// The final density in every round; with one round, SNIP's and GraSP's way.
 struct one_shot {
@@ -14,4 +14,4 @@ struct one_shot {
   }
 };
 
-}  // namespace lnpt
+}  // namespace lnpt::schedule

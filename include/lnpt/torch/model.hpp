@@ -8,10 +8,10 @@
 #include <vector>
 
 #include <lnpt/core/model.hpp>
-#include <lnpt/torch/forward.hpp>
-#include <lnpt/torch/network_squares.hpp>
-#include <lnpt/torch/reversal.hpp>
-#include <lnpt/torch/synaptic_flow.hpp>
+#include <lnpt/torch/evidence/network_squares.hpp>
+#include <lnpt/torch/evidence/reversal.hpp>
+#include <lnpt/torch/evidence/synaptic_flow.hpp>
+#include <lnpt/torch/pass/forward.hpp>
 #include <lnpt/torch/tensor.hpp>
 
 namespace lnpt {
@@ -20,7 +20,7 @@ namespace lnpt {
 ///
 ///     torch_model student(net);                                            // forward(x), or features(x) and head(f)
 ///     torch_model student(net, [&](at::Tensor x) { … return std::pair(logits, features); });
-///     torch_model script(torch::jit::load("model.pt"));                    // with lnpt/torch/script.hpp
+///     torch_model script(torch::jit::load("model.pt"));                    // with lnpt/torch/module/script.hpp
 ///
 /// Features [B, M] are what the callable returns beside the logits [B, K]; where it returns logits alone, the input of the last linear
 /// layer. The module is shared, not copied. Scoring leaves it as it was: no weight, buffer or mode is written, and dropout is off.
@@ -67,7 +67,7 @@ class torch_model {
     for (std::size_t i = 0; i < values_.size(); ++i) {
       auto const& held = network_.layout.parameters[i];
       values_[i] = held.value.detach();
-      result.push_back({held.name, &values_[i], held.is, held.output_axis});
+      result.push_back({held.name, &values_[i], held.role, held.output_axis});
     }
     return result;
   }
@@ -93,16 +93,16 @@ class torch_model {
   }
 
   /// The module's own tensors, in the order of `parameters()`: what an optimizer takes.
-  [[nodiscard]] std::vector<at::Tensor> torch_parameters() const { return tensors(indices(wanted::all)); }
+  [[nodiscard]] std::vector<at::Tensor> torch_parameters() const { return tensors(indices(which_gradients::all)); }
 
   [[nodiscard]] detail::module_tree const& modules() const { return network_.tree; }
 
   /// The module as it is, in its own mode, running statistics and all: logits and, unless they are not wanted, features with their
   /// graph.
   [[nodiscard]] prediction<tensor_type> operator()(at::Tensor const& x, bool wants_features = true) const {
-    auto const said = network_(x, wants_features);
+    auto const predicted = network_(x, wants_features);
     auto const widened = [](at::Tensor const& t) { return tensor_type(t.to(tensor_type::scalar_type)); };  // autocast lowers it
-    return {widened(said.logits), said.features.defined() ? std::optional(widened(said.features)) : std::nullopt};
+    return {widened(predicted.logits), predicted.features.defined() ? std::optional(widened(predicted.features)) : std::nullopt};
   }
 
   [[nodiscard]] trace forward(tensor_type const& x, normalization const& norm = {}) const {
@@ -110,8 +110,8 @@ class torch_model {
     t.pass_ =
         network_.run(x.get().detach(), norm.mode,
                      norm.constants ? detail::constants_from(*norm.constants, network_.layout.norms) : detail::norm_constants{});
-    t.output_ = t.pass_.said.logits.detach();
-    t.features_ = t.pass_.said.features.detach();
+    t.output_ = t.pass_.predicted.logits.detach();
+    t.features_ = t.pass_.predicted.features.detach();
     return t;
   }
 
@@ -123,26 +123,27 @@ class torch_model {
   }
 
   [[nodiscard]] gradients<tensor_type> backward(trace const& t, cotangents<tensor_type> const& slope,
-                                                wanted which = wanted::all) const {
+                                                which_gradients which = which_gradients::all) const {
     return backward(t, slope, which, detail::graph_after::kept);
   }
   /// The same, using the trace up: its graph is freed as the pass goes.
   [[nodiscard]] gradients<tensor_type> backward(trace&& t, cotangents<tensor_type> const& slope,
-                                                wanted which = wanted::all) const {
+                                                which_gradients which = which_gradients::all) const {
     t.pass_.uses.clear();  // they hold inputs
     return backward(t, slope, which, detail::graph_after::freed);
   }
 
   /// The gradient of the loss behind `rule`, as a graph that `hessian_vector_product` differentiates once more.
   template <class Rule>
-  [[nodiscard]] gradients<tensor_type> retained_backward(trace& t, Rule const& rule, wanted which = wanted::prunable) const {
+  [[nodiscard]] gradients<tensor_type> retained_backward(trace& t, Rule const& rule,
+                                                         which_gradients which = which_gradients::prunable) const {
     auto const norms = constants_of(t);
-    auto const& said = t.pass_.said;
+    auto const& predicted = t.pass_.predicted;
     at::AutoGradMode const recording(true);
     t.retained_for_ = indices(which);
-    auto const slope = rule(prediction<tensor_type>{said.logits, tensor_type(said.features)});
+    auto const slope = rule(prediction<tensor_type>{predicted.logits, tensor_type(predicted.features)});
     detail::reversal_tap const tap;
-    t.retained_ = detail::differentiate(detail::roots_of(said, slopes_of(slope)), tensors(t.retained_for_),
+    t.retained_ = detail::differentiate(detail::roots_of(predicted, slopes_of(slope)), tensors(t.retained_for_),
                                         detail::graph_after::differentiable);
     return spread(t.retained_for_, t.retained_);
   }
@@ -162,7 +163,7 @@ class torch_model {
 
   /// Σ_b (J_bᵀ z_b)² per prunable parameter, for independent samples (frozen or eval normalisation): network_squares.hpp.
   [[nodiscard]] gradients<tensor_type> sample_squared_gradients(trace const& t, cotangents<tensor_type> const& z) const {
-    return spread(indices(wanted::all), detail::sample_squares_of(network_, t.pass_, slopes_of(z)));
+    return spread(indices(which_gradients::all), detail::sample_squares_of(network_, t.pass_, slopes_of(z)));
   }
 
   /// The normalisation constants of a batch that comes in parts, by one forward pass over all of it, without a graph.
@@ -176,7 +177,7 @@ class torch_model {
 
   /// ∂R/∂|θ| of SynFlow, safe from overflow: synaptic_flow.hpp.
   [[nodiscard]] gradients<tensor_type> synaptic_flow(shape const& extents) const {
-    auto const chosen = indices(wanted::prunable);
+    auto const chosen = indices(which_gradients::prunable);
     detail::flow_network const flow{network_, tensors(chosen)};
     return spread(chosen, flow.flow(detail::torch_sizes(extents), tensor_type::scalar_type));
   }
@@ -201,11 +202,11 @@ class torch_model {
     };
   }
 
-  [[nodiscard]] gradients<tensor_type> backward(trace const& t, cotangents<tensor_type> const& slope, wanted which,
+  [[nodiscard]] gradients<tensor_type> backward(trace const& t, cotangents<tensor_type> const& slope, which_gradients which,
                                                 detail::graph_after after) const {
     auto const norms = constants_of(t);
     auto const chosen = indices(which);
-    return spread(chosen, detail::differentiate(detail::roots_of(t.pass_.said, slopes_of(slope)), tensors(chosen), after));
+    return spread(chosen, detail::differentiate(detail::roots_of(t.pass_.predicted, slopes_of(slope)), tensors(chosen), after));
   }
 
   /// ∂⟨g, v⟩/∂θ of the retained g.
@@ -229,10 +230,10 @@ class torch_model {
     return {slope.output ? slope.output->get() : at::Tensor(), slope.features ? slope.features->get() : at::Tensor()};
   }
 
-  [[nodiscard]] std::vector<std::size_t> indices(wanted which) const {
+  [[nodiscard]] std::vector<std::size_t> indices(which_gradients which) const {
     std::vector<std::size_t> result;
     for (std::size_t i = 0; i < values_.size(); ++i)
-      if (which == wanted::all || is_prunable(network_.layout.parameters[i].is)) result.push_back(i);
+      if (which == which_gradients::all || is_prunable(network_.layout.parameters[i].role)) result.push_back(i);
     return result;
   }
 

@@ -31,10 +31,10 @@ struct device_order {
   [[nodiscard]] static at::Tensor magnitudes(at::Tensor const& scores) {
     return scores.detach().contiguous().flatten().view(key_type).bitwise_and(std::numeric_limits<key>::max());
   }
-  [[nodiscard]] static at::Tensor keys(at::Tensor const& scores, rank end) {
+  [[nodiscard]] static at::Tensor keys(at::Tensor const& scores, keep_end end) {
     auto const magnitude = magnitudes(scores);
     auto const negative = scores.detach().contiguous().flatten().lt(0);
-    auto const flipped = end == rank::highest ? negative : negative.logical_not();
+    auto const flipped = end == keep_end::highest ? negative : negative.logical_not();
     return at::where(flipped, magnitude.neg(), magnitude);
   }
 };
@@ -90,7 +90,7 @@ inline void write_bits(at::Tensor const& kept, std::span<mask::word> words) {
 /// On any device, by histograms of the digits of all scores. Memory: about three times the scores.
 template <std::floating_point Scalar>
 [[nodiscard]] mask_set keep_largest_on_device(std::span<scored<torch_tensor<Scalar>> const> scores, std::size_t n,
-                                              rank end = rank::highest, mask_set const* survivors = nullptr) {
+                                              keep_end end = keep_end::highest, mask_set const* survivors = nullptr) {
   using order = device_order<Scalar>;
   constexpr auto lowest = std::numeric_limits<typename order::key>::min();  // below every score: takes no part
   mask_set masks;
@@ -128,14 +128,14 @@ template <std::floating_point Scalar>
 
 /// In host memory, by the core's own selection, which reads the scores little more than once.
 template <std::floating_point Scalar>
-[[nodiscard]] mask_set keep_largest_on_host(std::span<scored<torch_tensor<Scalar>> const> scores, std::size_t n, rank end,
+[[nodiscard]] mask_set keep_largest_on_host(std::span<scored<torch_tensor<Scalar>> const> scores, std::size_t n, keep_end end,
                                             mask_set const* survivors) {
   std::vector<at::Tensor> held;
   std::vector<scored_parameter<Scalar>> parameters;
   for (auto const& each : scores) {
     auto const& values = held.emplace_back(each.values.get().detach().contiguous());
     parameters.push_back({each.name, shape_of(each.values), std::span(values.template data_ptr<Scalar>(), size_of(each.values)),
-                          each.is, each.output_axis});
+                          each.role, each.output_axis});
   }
   mask_set masks;
   auto const ranking =
@@ -151,8 +151,8 @@ template <std::floating_point Scalar>
 ///
 /// `survivors`: only these are ranked and may stay. Throws on NaN and infinite scores.
 template <std::floating_point Scalar>
-[[nodiscard]] mask_set keep_largest(std::span<scored<torch_tensor<Scalar>> const> scores, std::size_t n, rank end = rank::highest,
-                                    mask_set const* survivors = nullptr) {
+[[nodiscard]] mask_set keep_largest(std::span<scored<torch_tensor<Scalar>> const> scores, std::size_t n,
+                                    keep_end end = keep_end::highest, mask_set const* survivors = nullptr) {
   auto const on_host = std::all_of(scores.begin(), scores.end(), [](auto const& each) { return each.values.get().is_cpu(); });
   return on_host ? detail::keep_largest_on_host(scores, n, end, survivors)
                  : detail::keep_largest_on_device(scores, n, end, survivors);

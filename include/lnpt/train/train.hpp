@@ -8,10 +8,10 @@
 #include <vector>
 
 #include <lnpt/core/guide.hpp>
-#include <lnpt/loss/evaluate.hpp>
+#include <lnpt/loss/on_engine.hpp>
 #include <lnpt/loss/weighted_sum.hpp>
-#include <lnpt/train/cosine.hpp>
-#include <lnpt/train/evaluate.hpp>
+#include <lnpt/schedule/cosine.hpp>
+#include <lnpt/train/accuracy.hpp>
 #include <lnpt/train/masked_sgd.hpp>
 
 namespace lnpt {
@@ -88,18 +88,19 @@ double train_step(Model& model, masked_sgd<float>& sgd, Images const& images, ba
                   Guide const& guide, Loss const& loss, cpu::sgd_constants const& constants) {
   using T = tensor_of<Model>;
   auto const input = gather_images<float>(images, plan);
-  std::optional<prediction<T>> taught;
+  std::optional<prediction<T>> teacher_prediction;
   std::vector<std::int64_t> labels;
-  if constexpr (Loss::needs.teacher) taught = ask(guide, input, plan, epoch);
+  if constexpr (Loss::needs.teacher) teacher_prediction = ask(guide, input, plan, epoch);
   if constexpr (Loss::needs.labels) labels = gather_labels(images, plan.images);
-  target<T> const held{Loss::needs.labels ? &labels : nullptr, taught ? &*taught : nullptr};
+  target<T> const expected{Loss::needs.labels ? &labels : nullptr, teacher_prediction ? &*teacher_prediction : nullptr};
 
   auto trace = model.forward(input, normalization{norm_mode::train});
-  auto const said = prediction_of(model, trace);
-  auto const value = loss_value(loss, said, held);
+  auto const predicted = prediction_of(model, trace);
+  auto const value = loss_value(loss, predicted, expected);
   if (!std::isfinite(value)) fail("the training loss became ", value, " in epoch ", epoch + 1, ": lower the learning rate");
   model.update_running_statistics(trace);
-  sgd.step(model, last_backward(model, std::move(trace), loss_cotangent(loss, said, held), wanted::all), constants);
+  sgd.step(model, last_backward(model, std::move(trace), loss_cotangent(loss, predicted, expected), which_gradients::all),
+           constants);
   return value;
 }
 
@@ -130,7 +131,7 @@ train_state train(Model& student, mask_set const& masks, Images const& images, T
     double total = 0;
     for (std::size_t step = 0; step < steps; ++step) {
       if (observer.on_step) observer.on_step(state.epoch, step, steps);
-      auto const rate = cosine{}(state.epoch * steps + step, options.epochs * steps, options.learning_rate);
+      auto const rate = schedule::cosine{}(state.epoch * steps + step, options.epochs * steps, options.learning_rate);
       auto const plan =
           detail::plan_batch(std::span(order).subspan(step * options.batch, options.batch), state.epoch, guide, options);
       total += detail::train_step(student, sgd, images, plan, state.epoch, guide, loss,

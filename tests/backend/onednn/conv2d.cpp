@@ -1,5 +1,5 @@
 /// oneDNN's convolutions against the CPU backend's in double, and what is particular to them: pieces, threads, kernels kept.
-#include <lnpt/backend/cpu/conv2d.hpp>
+#include <lnpt/backend/cpu/convolution/conv2d.hpp>
 #include <lnpt/backend/onednn/conv2d.hpp>
 
 #include "../conv_case.hpp"

@@ -62,12 +62,12 @@ TEST_CASE("scores over oneDNN's convolutions equal the oracle's") {
     io::load_state_dict(teaching, r.file, "teacher.");
     teacher const guide(teaching);
     score_options options{.batch_norm = r.mode};
-    compare(r, "snip", detail::score_on<snip>(student, labelled_batch{r.input, r.labels}, no_guide{}, cross_entropy{}, options));
+    compare(r, "snip", score<snip>(student, labelled_batch{r.input, r.labels}, no_guide{}, cross_entropy{}, options));
     if (r.mode == norm_mode::train) options.batch_norm = norm_mode::frozen;
     unlabelled_batch const batch{r.input};
     compare(r, "lnpt.hessian_gradient",
-            detail::score_on<feature_map_synaptic<hessian_gradient>>(student, batch, guide, feature_gap{}, options));
+            score<feature_map_synaptic<hessian_gradient>>(student, batch, guide, feature_gap{}, options));
     compare(r, "lnpt.gauss_newton",
-            detail::score_on<feature_map_synaptic<gauss_newton_exact>>(student, batch, guide, feature_gap{}, options));
+            score<feature_map_synaptic<gauss_newton_exact>>(student, batch, guide, feature_gap{}, options));
   }
 }

@@ -18,7 +18,7 @@ struct xt::rebind_container<std::ptrdiff_t, xt::svector<std::size_t>> {
 #include <xtensor/xarray.hpp>
 #include <xtensor/xmath.hpp>
 
-#include <lnpt/backend/cpu/recycling_allocator.hpp>
+#include <lnpt/backend/cpu/memory/recycling_allocator.hpp>
 #include <lnpt/core/tensor.hpp>
 
 namespace lnpt::cpu {

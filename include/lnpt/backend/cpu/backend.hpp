@@ -9,9 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include <lnpt/autodiff/channel_vector.hpp>
 #include <lnpt/backend/cpu/array.hpp>
 #include <lnpt/backend/cpu/channels.hpp>
-#include <lnpt/backend/cpu/conv2d.hpp>
+#include <lnpt/backend/cpu/convolution/conv2d.hpp>
 #include <lnpt/backend/cpu/elementwise.hpp>
 #include <lnpt/backend/cpu/layout.hpp>
 #include <lnpt/backend/cpu/linear.hpp>
@@ -26,7 +27,12 @@ struct backend {
   using scalar = T;
   using array = cpu::array<T>;
   using indices = std::vector<std::uint32_t>;
-  using term = cpu::term<T>;
+  using channels = channel_vector;
+  struct term {
+    array const* values;
+    channels const* coefficient;
+    bool gated;
+  };
   using conv_geometry = cpu::conv_geometry;
   using pool_window = cpu::pool_window;
 
@@ -34,7 +40,8 @@ struct backend {
   /// A batch as callers hold it, [N, C, H, W] or [N, F], in the layout of activations; and where the samples are counted there.
   static array from_batch(array const& x) { return x.dimension() == 4 ? to_channel_major(x) : x; }
   static std::size_t samples(array const& x) { return x.dimension() == 4 ? x.shape()[1] : x.shape()[0]; }
-  static array vector(std::vector<double> const& values) {
+  static array vector(channels const& c) {
+    auto const& values = c.values;
     auto result = uninitialized<T>({values.size()});
     std::transform(values.begin(), values.end(), result.data(), [](double v) { return static_cast<T>(v); });
     return result;
@@ -118,11 +125,24 @@ struct backend {
     for (std::size_t i = 0; i < x.size(); ++i) result = std::max(result, std::bit_cast<bits>(x.data()[i]) & (~bits{0} >> 1));
     return static_cast<double>(std::bit_cast<T>(result));
   }
-  static auto channel_sums(array const& g, array const& x, array const* gate) { return cpu::channel_sums(g, x, gate); }
-  static std::vector<double> channel_sum(array const& g) { return cpu::channel_sum(g); }
-  static array combine(std::vector<term> const& terms, std::vector<double> const* constant, array const* gate, bool rectify,
-                       bool gate_all) {
-    return cpu::channel_combination<T>(terms, constant, gate, rectify, gate_all);
+  static std::pair<channels, channels> channel_sums(array const& g, array const& x, array const* gate) {
+    auto [sum, dot] = cpu::channel_sums(g, x, gate);
+    return {{std::move(sum)}, {std::move(dot)}};
+  }
+  static channels channel_sum(array const& g) { return {cpu::channel_sum(g)}; }
+  static channels as_channels(array const& x) { return {std::vector<double>(x.begin(), x.end())}; }
+  static channels channels_of(std::vector<double> const& v) { return {v}; }
+  static std::vector<double> values_of(channels const& c) { return c.values; }
+  /// running ← (1 − momentum) running + momentum factor now
+  static void move_towards(array& running, channels const& now, double factor, double momentum) {
+    for (std::size_t c = 0; c < running.size(); ++c)
+      running.data()[c] =
+          static_cast<T>((1 - momentum) * static_cast<double>(running.data()[c]) + momentum * factor * now.values[c]);
+  }
+  static array combine(std::vector<term> const& terms, channels const* constant, array const* gate, bool rectify, bool gate_all) {
+    std::vector<cpu::term<T>> parts;
+    for (auto const& t : terms) parts.push_back({t.values, &t.coefficient->values, t.gated});
+    return cpu::channel_combination<T>(parts, constant ? &constant->values : nullptr, gate, rectify, gate_all);
   }
 };
 

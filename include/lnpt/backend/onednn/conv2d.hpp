@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <lnpt/backend/cpu/array.hpp>
-#include <lnpt/backend/cpu/conv_geometry.hpp>
+#include <lnpt/backend/cpu/convolution/conv_geometry.hpp>
 #include <lnpt/backend/cpu/parallel.hpp>
 #include <lnpt/backend/onednn/plan.hpp>
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <tuple>
 
-#include <lnpt/backend/cpu/conv_geometry.hpp>
+#include <lnpt/backend/cpu/convolution/conv_geometry.hpp>
 #include <lnpt/backend/onednn/operand.hpp>
 #include <lnpt/backend/onednn/recent.hpp>
 

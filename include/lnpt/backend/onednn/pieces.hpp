@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <utility>
 
-#include <lnpt/backend/cpu/conv_geometry.hpp>
+#include <lnpt/backend/cpu/convolution/conv_geometry.hpp>
 #include <lnpt/backend/onednn/blocks.hpp>
 
 namespace lnpt::onednn::detail {

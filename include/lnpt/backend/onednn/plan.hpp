@@ -2,7 +2,7 @@
 /// The kernels of a whole convolution, and where each piece of it begins.
 #include <memory>
 
-#include <lnpt/backend/cpu/conv_geometry.hpp>
+#include <lnpt/backend/cpu/convolution/conv_geometry.hpp>
 #include <lnpt/backend/onednn/kernel.hpp>
 #include <lnpt/backend/onednn/pieces.hpp>
 

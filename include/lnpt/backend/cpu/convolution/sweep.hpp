@@ -1,0 +1,93 @@
+#pragma once
+/// A convolution and its adjoint, both as sweeps: a grid of destination pixels, each a sum over taps of the source at unit distance.
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include <lnpt/backend/cpu/convolution/conv_geometry.hpp>
+
+namespace lnpt::cpu::detail {
+
+/// Every `stride`-th pixel of the source from (row, column): the pixels that one tap reads.
+struct phase {
+  std::size_t row, column;
+  friend bool operator==(phase const&, phase const&) = default;
+};
+
+/// One element of the kernel: grid pixel (r, c) reads pixel (r + row, c + column) of a phase.
+struct tap {
+  std::size_t phase;
+  std::ptrdiff_t row, column;
+  std::size_t weight;  ///< its index in the kernel
+};
+
+/// Destination pixels (row0 + r·stride, column0 + c·stride) for r < rows, c < columns, and what they read.
+struct sweep {
+  std::size_t rows, columns;
+  std::size_t stride, row0, column0;
+  std::size_t source_stride;
+  std::vector<phase> phases;
+  std::vector<tap> taps;
+  std::ptrdiff_t first_row = 0, last_row = 0, first_column = 0, last_column = 0;  ///< the range of the taps
+
+  void add(phase from, std::ptrdiff_t row, std::ptrdiff_t column, std::size_t weight) {
+    auto found = std::find(phases.begin(), phases.end(), from);
+    if (found == phases.end()) found = phases.insert(found, from);
+    bool const first = taps.empty();
+    taps.push_back({static_cast<std::size_t>(found - phases.begin()), row, column, weight});
+    first_row = first ? row : std::min(first_row, row), last_row = first ? row : std::max(last_row, row);
+    first_column = first ? column : std::min(first_column, column), last_column = first ? column : std::max(last_column, column);
+  }
+
+  /// What a patch has more than its grid.
+  [[nodiscard]] std::size_t halo_rows() const { return static_cast<std::size_t>(last_row - first_row); }
+  [[nodiscard]] std::size_t halo_columns() const { return static_cast<std::size_t>(last_column - first_column); }
+  /// Whether the taps are the first elements of the kernel, one after the other.
+  [[nodiscard]] bool taps_in_order() const {
+    return std::ranges::all_of(taps, [&](auto const& t) { return t.weight == static_cast<std::size_t>(&t - taps.data()); });
+  }
+  [[nodiscard]] bool pointwise() const {
+    return taps.size() == 1 && stride == 1 && source_stride == 1 && taps[0].row == 0 && taps[0].column == 0;
+  }
+};
+
+/// The outputs of a convolution, each reading its patch of the input: strided convolutions read the phases of the input.
+[[nodiscard]] inline sweep forward_sweep(conv_extents const& e) {
+  auto const& g = e.geometry;
+  auto const stride = static_cast<std::ptrdiff_t>(g.stride), padding = static_cast<std::ptrdiff_t>(g.padding);
+  sweep result{e.out_h, e.out_w, 1, 0, 0, g.stride, {}, {}};
+  auto const split = [&](std::size_t k) {  // of an offset, into whole strides and a phase
+    auto const offset = static_cast<std::ptrdiff_t>(k) - padding;
+    auto const rest = (offset % stride + stride) % stride;
+    return std::pair{(offset - rest) / stride, static_cast<std::size_t>(rest)};
+  };
+  for (std::size_t i = 0; i < g.kernel_h; ++i)
+    for (std::size_t j = 0; j < g.kernel_w; ++j) {
+      auto const [row, phase_row] = split(i);
+      auto const [column, phase_column] = split(j);
+      result.add({phase_row, phase_column}, row, column, i * g.kernel_w + j);
+    }
+  return result;
+}
+
+/// The inputs of a convolution, each reading the gradients of the outputs it went into: one sweep per phase of the input.
+[[nodiscard]] inline std::vector<sweep> input_gradient_sweeps(conv_extents const& e) {
+  auto const& g = e.geometry;
+  auto const stride = static_cast<std::ptrdiff_t>(g.stride);
+  auto const offset = [&](std::size_t at, std::size_t k) {
+    return static_cast<std::ptrdiff_t>(at + g.padding) - static_cast<std::ptrdiff_t>(k);
+  };
+  std::vector<sweep> result;
+  for (std::size_t r = 0; r < std::min(g.stride, e.h); ++r)
+    for (std::size_t c = 0; c < std::min(g.stride, e.w); ++c) {
+      sweep one{(e.h - r + g.stride - 1) / g.stride, (e.w - c + g.stride - 1) / g.stride, g.stride, r, c, 1, {}, {}};
+      for (std::size_t i = 0; i < g.kernel_h; ++i)
+        for (std::size_t j = 0; j < g.kernel_w; ++j)
+          if (offset(r, i) % stride == 0 && offset(c, j) % stride == 0)
+            one.add({0, 0}, offset(r, i) / stride, offset(c, j) / stride, i * g.kernel_w + j);
+      result.push_back(std::move(one));
+    }
+  return result;
+}
+
+}  // namespace lnpt::cpu::detail

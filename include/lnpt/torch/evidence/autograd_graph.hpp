@@ -1,0 +1,66 @@
+#pragma once
+/// Passes back through the graph that autograd recorded.
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/engine.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <lnpt/torch/pass/tap.hpp>
+
+namespace lnpt::detail {
+
+/// Where passes back begin: tensors of the graph and the cotangents that arrive there.
+struct graph_roots {
+  std::vector<at::Tensor> tensors, slopes;
+
+  /// What autograd does not know has no gradient and is left out.
+  void add(at::Tensor const& tensor, at::Tensor const& slope) {
+    if (!tensor.requires_grad()) return;
+    tensors.push_back(tensor);
+    slopes.push_back(slope);
+  }
+};
+
+/// What a pass back leaves: the graph for further passes, its own graph as well, or nothing, each value dropped when it is behind it.
+enum class graph_after { kept, differentiable, freed };
+
+/// ∂⟨slopes, roots⟩/∂inputs; undefined where the roots do not depend on an input.
+[[nodiscard]] inline std::vector<at::Tensor> differentiate(graph_roots const& roots, std::vector<at::Tensor> const& inputs,
+                                                           graph_after after = graph_after::kept) {
+  if (roots.tensors.empty() || inputs.empty()) return std::vector<at::Tensor>(inputs.size());
+  return torch::autograd::grad(roots.tensors, inputs, roots.slopes, /*retain_graph=*/after != graph_after::freed,
+                               /*create_graph=*/after == graph_after::differentiable, /*allow_unused=*/true);
+}
+
+/// The gradients that arrive at these edges: at outputs that autograd::grad could not name, such as one that was changed in place.
+[[nodiscard]] inline std::vector<at::Tensor> gradients_at(graph_roots const& roots, torch::autograd::edge_list const& edges) {
+  if (roots.tensors.empty() || edges.empty()) return std::vector<at::Tensor>(edges.size());
+  torch::autograd::edge_list from;
+  for (auto const& root : roots.tensors) from.push_back(torch::autograd::impl::gradient_edge(root));
+  return torch::autograd::Engine::get_default_engine().execute(from, roots.slopes, /*keep_graph=*/true, /*create_graph=*/false,
+                                                               /*accumulate_grad=*/false, edges);
+}
+
+[[nodiscard]] inline torch::autograd::Edge edge_of(weight_use const& use) { return {use.node, use.output_number}; }
+
+/// How often each node of the graph is an operand: for the node of a parameter, in how many places it is used.
+[[nodiscard]] inline std::unordered_map<torch::autograd::Node const*, int> count_uses(graph_roots const& roots) {
+  std::unordered_map<torch::autograd::Node const*, int> uses;
+  std::vector<torch::autograd::Node const*> open;
+  auto const visit = [&](torch::autograd::Node const* node) {
+    if (node != nullptr && ++uses[node] == 1) open.push_back(node);
+  };
+  for (auto const& root : roots.tensors) visit(torch::autograd::impl::gradient_edge(root).function.get());
+  while (!open.empty()) {
+    auto const* const node = open.back();
+    open.pop_back();
+    for (auto const& edge : node->next_edges()) visit(edge.function.get());
+  }
+  return uses;
+}
+
+}  // namespace lnpt::detail

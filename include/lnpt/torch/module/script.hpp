@@ -1,0 +1,55 @@
+#pragma once
+/// TorchScript modules, such as Python saves with torch.jit.script(model).save(path).
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+
+#include <string>
+
+#include <lnpt/torch/module/source.hpp>
+
+namespace lnpt::detail {
+
+[[nodiscard]] inline std::string script_type(torch::jit::Module const& module) {
+  auto const name = module.type()->name();
+  return name ? name->qualifiedName() : std::string();
+}
+
+[[nodiscard]] inline module_entry script_entry(std::string path, torch::jit::Module module) {
+  module_entry entry{std::move(path), script_type(module), {}, {}, nullptr, nullptr};
+  for (auto const& p : module.named_parameters(/*recurse=*/false)) entry.parameters.push_back({p.name, p.value});
+  for (auto const& b : module.named_buffers(/*recurse=*/false)) entry.buffers.push_back({b.name, b.value});
+  entry.training = [module] { return module.hasattr("training") && module.attr("training").toBool(); };
+  entry.train = [module](bool on) mutable {
+    if (module.hasattr("training")) module.setattr("training", on);
+  };
+  return entry;
+}
+
+template <>
+struct torch_source<torch::jit::Module> {
+  /// The optimising executor moves tensors out of the graph that autograd sees.
+  struct call_guard {
+    torch::jit::GraphOptimizerEnabledGuard plain{false};
+  };
+
+  [[nodiscard]] static module_tree tree(torch::jit::Module const& module) {
+    module_tree tree;
+    for (auto const& each : module.named_modules()) tree.push_back(script_entry(each.name, each.value));
+    return tree;
+  }
+
+  [[nodiscard]] static torch_callable callable(torch::jit::Module const& module) {
+    return [held = torch::jit::Module(module)](at::Tensor const& x) mutable {
+      auto const returned = held.forward({x});
+      if (returned.isTensor()) return torch_prediction{returned.toTensor(), {}};
+      if (returned.isTuple() && returned.toTupleRef().elements().size() == 2) {
+        auto const& elements = returned.toTupleRef().elements();
+        if (elements[0].isTensor() && elements[1].isTensor())
+          return torch_prediction{elements[0].toTensor(), elements[1].toTensor()};
+      }
+      fail("the script returns a ", returned.tagKind(), ": let its forward return the logits, or (logits, features)");
+    };
+  }
+};
+
+}  // namespace lnpt::detail

@@ -1,0 +1,230 @@
+#pragma once
+/// A network of the library's own engine as a module of LibTorch.
+#include <torch/nn/module.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <lnpt/nn/layer_links.hpp>
+#include <lnpt/nn/network.hpp>
+#include <lnpt/torch/tensor.hpp>
+
+namespace lnpt {
+
+/// The same graph of layers, the same parameters under the same names in the same order: each architecture is written once.
+///
+/// On the CPU the module's tensors are the network's own memory, elsewhere copies of it until `write_back`. The network must outlive
+/// the module and stay where it is.
+class graph_module : public torch::nn::Module {
+ public:
+  template <class Backend>
+  graph_module(network<Backend>& network, at::Device device) : features_(features_of(network)) {
+    add_steps(network);
+    forget_after_last_use(network);
+    auto const parameters = named_parameters(), buffers = named_buffers();
+    for (auto const& p : network.parameters()) hold(p, parameters[p.name], device);
+    for (auto const& b : network.buffers()) hold(b, buffers[b.name], device);
+  }
+
+  /// Logits and features.
+  [[nodiscard]] std::pair<at::Tensor, at::Tensor> forward(at::Tensor const& x) const {
+    outputs at(steps_.size());
+    at[0] = x;
+    for (std::size_t i = 1; i < steps_.size(); ++i) {
+      at[i] = steps_[i].run(at);
+      for (auto const done : steps_[i].done_with) at[done].reset();
+    }
+    return {at.back(), at[features_]};
+  }
+
+  /// Copies parameters and running statistics from another device to the network.
+  void write_back() const {
+    at::NoGradGuard const plain;
+    for (auto const& [memory, tensor] : held_)
+      if (!tensor.is_cpu()) memory.copy_(tensor);
+  }
+
+ private:
+  using outputs = std::vector<at::Tensor>;
+  /// One node: what it computes from the nodes before it, and which of them nobody reads any more.
+  struct step {
+    std::function<at::Tensor(outputs const&)> run;
+    std::vector<std::size_t> done_with = {};
+  };
+  struct step_maker;
+  /// A branch of the tree of modules: a name that others are under.
+  struct branch : torch::nn::Module {};
+
+  template <class Backend>
+  [[nodiscard]] static std::size_t features_of(network<Backend>& network);
+  template <class Backend>
+  void add_steps(network<Backend>& network);
+  template <class Backend>
+  void forget_after_last_use(network<Backend> const& network);
+  void place(std::string_view path, std::shared_ptr<torch::nn::Module> const& leaf);
+
+  template <class Array>
+  void hold(parameter<Array> const& of, at::Tensor const& own, at::Device device) {
+    auto const type = c10::CppTypeToScalarType<value_type<Array>>::value;
+    auto const values = tensor_traits<Array>::view(*of.value);
+    auto const memory = at::from_blob(values.data(), detail::torch_sizes(shape_of(*of.value)), type);
+    own.set_data(memory.to(device));
+    held_.emplace_back(memory, own);
+  }
+
+  std::vector<step> steps_;
+  std::size_t features_;
+  std::vector<std::pair<at::Tensor, at::Tensor>> held_;  ///< the network's memory, and the module's tensor
+};
+
+/// Makes the step of each kind of layer; what has parameters is a module of LibTorch in its place of the tree.
+struct graph_module::step_maker {
+  graph_module& root;
+  std::string const& name;
+  std::vector<shape> const& extents;  ///< of the parameters
+
+  [[nodiscard]] static std::int64_t extent(std::size_t e) { return static_cast<std::int64_t>(e); }
+
+  step operator()(nn::input const&) const { return {}; }
+
+  template <class Geometry>
+  step operator()(nn::conv2d<Geometry> const& layer) const {
+    auto const& weight = extents[layer.weight];
+    auto const& g = layer.geometry;
+    auto const options =
+        torch::nn::Conv2dOptions(extent(weight[1] * g.groups), extent(weight[0]), {extent(g.kernel_h), extent(g.kernel_w)})
+            .stride(extent(g.stride))
+            .padding(extent(g.padding))
+            .groups(extent(g.groups))
+            .bias(layer.bias.has_value());
+    return of_module(std::make_shared<torch::nn::Conv2dImpl>(options), layer.input);
+  }
+
+  step operator()(nn::linear const& layer) const {
+    auto const& weight = extents[layer.weight];
+    auto const options = torch::nn::LinearOptions(extent(weight[1]), extent(weight[0])).bias(layer.bias.has_value());
+    return of_module(std::make_shared<torch::nn::LinearImpl>(options), layer.input);
+  }
+
+  step operator()(nn::batch_norm const& layer) const {
+    auto const options = torch::nn::BatchNormOptions(extent(extents[layer.scale][0])).eps(layer.epsilon);
+    auto const normalised = of_module(std::make_shared<torch::nn::BatchNorm2dImpl>(options), layer.input);
+    if (!layer.rectify) return normalised;
+    return {[normalised](outputs const& at) { return normalised.run(at).relu_(); }};
+  }
+
+  step operator()(nn::relu const& layer) const {
+    return {[from = layer.input](outputs const& at) { return at::relu(at[from]); }};
+  }
+
+  template <class Window>
+  step operator()(nn::max_pool<Window> const& layer) const {
+    auto const [kernel, stride, padding] = sides(layer.window);
+    return {[=, from = layer.input](outputs const& at) { return at::max_pool2d(at[from], kernel, stride, padding); }};
+  }
+
+  template <class Window>
+  step operator()(nn::average_pool<Window> const& layer) const {
+    auto const [kernel, stride, padding] = sides(layer.window);
+    return {[=, from = layer.input](outputs const& at) { return at::avg_pool2d(at[from], kernel, stride, padding); }};
+  }
+
+  step operator()(nn::global_average_pool const& layer) const {
+    return {[from = layer.input](outputs const& at) { return at[from].mean({2, 3}); }};
+  }
+
+  step operator()(nn::flatten const& layer) const {
+    return {[from = layer.input](outputs const& at) { return at[from].flatten(1); }};
+  }
+
+  step operator()(nn::add const& layer) const {
+    return {[layer](outputs const& at) {
+      auto sum = at[layer.first] + at[layer.second];
+      return layer.rectify ? sum.relu_() : sum;
+    }};
+  }
+
+  step operator()(nn::concat const& layer) const {
+    return {[layer](outputs const& at) {
+      std::vector<at::Tensor> parts;
+      for (auto const i : layer.inputs) parts.push_back(at[i]);
+      return at::cat(parts, 1);
+    }};
+  }
+
+  step operator()(nn::subsample_pad const& layer) const {
+    return {[layer](outputs const& at) {
+      auto const& x = at[layer.input];
+      auto const stride = extent(layer.stride);
+      auto const more = extent(layer.channels) - x.size(1);
+      auto const kept = x.slice(2, 0, x.size(2), stride).slice(3, 0, x.size(3), stride);
+      return at::constant_pad_nd(kept, {0, 0, 0, 0, more / 2, more - more / 2});
+    }};
+  }
+
+ private:
+  template <class Leaf>
+  step of_module(std::shared_ptr<Leaf> const& leaf, std::size_t from) const {
+    root.place(name, leaf);
+    return {[leaf, from](outputs const& at) { return leaf->forward(at[from]); }};
+  }
+
+  struct window_sides {
+    std::int64_t kernel, stride, padding;
+  };
+  template <class Window>
+  static window_sides sides(Window const& window) {
+    return {extent(window.kernel), extent(window.stride), extent(window.padding)};
+  }
+};
+
+/// The node that feeds the classifier.
+template <class Backend>
+std::size_t graph_module::features_of(network<Backend>& network) {
+  auto const parameters = network.parameters();
+  for (auto const& node : network.nodes())
+    if (auto const* const layer = std::get_if<nn::linear>(&node.rules))
+      if (parameters[layer->weight].role == role::classifier_weight) return layer->input;
+  fail("the network has no classifier: build it with network_builder::classifier");
+}
+
+template <class Backend>
+void graph_module::add_steps(network<Backend>& network) {
+  std::vector<shape> extents;
+  for (auto const& p : network.parameters()) extents.push_back(shape_of(*p.value));
+  for (auto const& node : network.nodes()) steps_.push_back(std::visit(step_maker{*this, node.name, extents}, node.rules));
+}
+
+template <class Backend>
+void graph_module::forget_after_last_use(network<Backend> const& network) {
+  std::vector<std::size_t> last(steps_.size(), 0);
+  for (std::size_t i = 0; i < steps_.size(); ++i)
+    for (auto const read : nn::inputs_of(network.nodes()[i].rules)) last[read] = i;
+  for (std::size_t i = 0; i < steps_.size(); ++i)
+    if (last[i] != 0 && i != features_) steps_[last[i]].done_with.push_back(i);
+}
+
+/// Registers a module under a path such as "layer1.0.conv1".
+inline void graph_module::place(std::string_view path, std::shared_ptr<torch::nn::Module> const& leaf) {
+  torch::nn::Module* at = this;
+  for (auto dot = path.find('.'); dot != path.npos; dot = path.find('.')) {
+    std::string const name(path.substr(0, dot));
+    auto const children = at->named_children();
+    auto const* const known = children.find(name);
+    at = known ? known->get() : at->register_module(name, std::make_shared<branch>()).get();
+    path.remove_prefix(dot + 1);
+  }
+  at->register_module(std::string(path), leaf);
+}
+
+}  // namespace lnpt

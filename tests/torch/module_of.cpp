@@ -1,0 +1,85 @@
+// A network as a module of LibTorch: every kind of layer, forwards and backwards, on the network's own memory.
+#include "doctest.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/nn/builder.hpp>
+#include <lnpt/torch/model.hpp>
+
+#include <lnpt/torch/module_of.hpp>
+
+using namespace lnpt;
+
+namespace {
+
+using cpu_network = network<cpu::backend<double>>;
+
+/// Every layer there is: branches that join, padded pools, biases, groups, a shortcut without parameters.
+cpu_network every_layer() {
+  network_builder<cpu::backend<double>> net(3, 7);
+  auto const first = net.batch_norm("stem.bn", net.conv2d("stem.conv", net.input(), 6, {.bias = true}), true);
+  auto const left = net.relu(net.conv2d("left.0.conv", first, 6, {.stride = 2, .groups = 3}));
+  auto const right = net.max_pool(first, 3, 2, 1);
+  auto const joined = net.concat({net.join(left, right), net.average_pool(first, 3, 2, 1)});
+  auto const shortcut = net.subsample_pad(joined, 2, 15);
+  auto const body = net.batch_norm("left.1.bn", net.conv2d("left.1.conv", joined, 15, {.stride = 2}));
+  auto const end = net.join(body, shortcut, true);
+  auto const wide = net.relu(net.linear("head.wide", net.flatten(end), 8, 15 * 2 * 2));
+  net.classifier("head.fc", net.join(wide, net.linear("head.narrow", net.global_average_pool(end), 8)), 4);
+  return std::move(net).build();
+}
+
+double distance(torch_tensor<double> const& a, cpu::array<double> const& b) {
+  auto const ours = values_of(b), theirs = values_of(a);
+  REQUIRE(ours.size() == theirs.size());
+  double worst = 0;
+  for (std::size_t i = 0; i < ours.size(); ++i) worst = std::max(worst, std::abs(ours[i] - theirs[i]));
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE("names, order, outputs, features and gradients are the network's, in every mode of batch norm") {
+  auto ours = every_layer();
+  auto const module = std::make_shared<graph_module>(ours, at::kCPU);
+  torch_model<double> theirs(module);
+  auto const a = ours.parameters();
+  auto const b = theirs.parameters();
+  REQUIRE(a.size() == b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    CHECK(a[i].name == b[i].name);
+    CHECK(a[i].role == b[i].role);
+  }
+  REQUIRE(ours.buffers().size() == theirs.buffers().size());
+
+  at::manual_seed(3);
+  torch_tensor<double> const x(at::randn({5, 3, 8, 8}, at::kDouble));
+  auto const on_host = convert<cpu::array<double>>(x, {});
+  torch_tensor<double> const slope(at::randn({5, 4}, at::kDouble)), feature_slope(at::randn({5, 8}, at::kDouble));
+  for (auto const mode : {norm_mode::train, norm_mode::frozen, norm_mode::eval}) {
+    auto const near = ours.forward(on_host, {mode});
+    auto const far = theirs.forward(x, {mode});
+    CHECK(distance(far.output(), near.output()) < 1e-12);
+    CHECK(distance(far.features(), near.features()) < 1e-12);
+    auto const g = ours.backward(near, {convert<cpu::array<double>>(slope, {}), convert<cpu::array<double>>(feature_slope, {})});
+    auto const h = theirs.backward(far, {slope, feature_slope});
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      CAPTURE(a[i].name);
+      REQUIRE(g[i].has_value());
+      REQUIRE(h[i].has_value());
+      CHECK(distance(*h[i], *g[i]) < 1e-10);
+    }
+  }
+}
+
+TEST_CASE("the module's tensors are the network's memory") {
+  auto ours = every_layer();
+  auto const module = std::make_shared<graph_module>(ours, at::kCPU);
+  torch_model<double> theirs(module);
+  for (auto const& p : theirs.parameters()) p.value->get().fill_(0.25);
+  for (auto const& p : ours.parameters()) CHECK(std::ranges::all_of(values_of(*p.value), [](double v) { return v == 0.25; }));
+  module->write_back();
+  CHECK(values_of(*ours.parameters()[0].value)[0] == 0.25);
+}

@@ -1,0 +1,81 @@
+#pragma once
+/// A criterion and how it scores, by one string: `feature_map_synaptic:curvature=hessian_gradient:batch-norm=train`.
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <lnpt/core/normalization.hpp>
+#include <lnpt/loss/concept.hpp>
+#include <lnpt/mask/ranking.hpp>
+
+#include "text.hpp"
+
+namespace cli {
+
+enum class criterion_kind { magnitude, random, snip, taylor, obd, grasp, synflow, feature_map_synaptic };
+enum class curvature_kind { gauss_newton, gauss_newton_exact, hessian_diagonal, hessian_gradient };
+enum class loss_kind { cross_entropy, pseudo_label, distillation, feature_gap, feature_mse };
+enum class schedule_kind { one_shot, linear, exponential, cubic };
+
+inline constexpr spelling<criterion_kind> criterion_names[]{{"feature_map_synaptic", criterion_kind::feature_map_synaptic},
+                                                            {"snip", criterion_kind::snip},
+                                                            {"grasp", criterion_kind::grasp},
+                                                            {"synflow", criterion_kind::synflow},
+                                                            {"taylor", criterion_kind::taylor},
+                                                            {"obd", criterion_kind::obd},
+                                                            {"magnitude", criterion_kind::magnitude},
+                                                            {"random", criterion_kind::random}};
+inline constexpr spelling<curvature_kind> curvature_names[]{{"gauss_newton", curvature_kind::gauss_newton},
+                                                            {"gauss_newton_exact", curvature_kind::gauss_newton_exact},
+                                                            {"hessian_diagonal", curvature_kind::hessian_diagonal},
+                                                            {"hessian_gradient", curvature_kind::hessian_gradient}};
+inline constexpr spelling<loss_kind> loss_names[]{{"cross_entropy", loss_kind::cross_entropy},
+                                                  {"pseudo_label", loss_kind::pseudo_label},
+                                                  {"distillation", loss_kind::distillation},
+                                                  {"feature_gap", loss_kind::feature_gap},
+                                                  {"feature_mse", loss_kind::feature_mse}};
+inline constexpr spelling<schedule_kind> schedule_names[]{{"one_shot", schedule_kind::one_shot},
+                                                          {"linear", schedule_kind::linear},
+                                                          {"exponential", schedule_kind::exponential},
+                                                          {"cubic", schedule_kind::cubic}};
+inline constexpr spelling<lnpt::norm_mode> norm_names[]{
+    {"train", lnpt::norm_mode::train}, {"frozen", lnpt::norm_mode::frozen}, {"eval", lnpt::norm_mode::eval}};
+inline constexpr spelling<lnpt::keep_end> rank_names[]{{"highest", lnpt::keep_end::highest}, {"lowest", lnpt::keep_end::lowest}};
+
+/// What to score with. Everything left empty takes the criterion's own default.
+struct criterion_spec {
+  std::string text;  ///< as it was written
+  criterion_kind kind = criterion_kind::feature_map_synaptic;
+  std::optional<curvature_kind> curvature = std::nullopt;
+  std::optional<int> probes = std::nullopt;
+  std::optional<loss_kind> loss = std::nullopt;
+  std::optional<double> temperature = std::nullopt;
+  std::optional<lnpt::norm_mode> batch_norm = std::nullopt;
+  std::optional<int> rounds = std::nullopt;
+  schedule_kind schedule = schedule_kind::exponential;
+  lnpt::keep_end keep_end = lnpt::keep_end::highest;
+
+  /// Whether scores come from the model alone.
+  [[nodiscard]] bool data_free() const;
+  [[nodiscard]] curvature_kind curvature_used() const { return curvature.value_or(curvature_kind::gauss_newton); }
+  [[nodiscard]] loss_kind loss_used() const;
+  /// The temperature, or that of the criterion's own loss, or the loss's own.
+  [[nodiscard]] double temperature_used() const;
+  [[nodiscard]] int rounds_used() const { return rounds.value_or(kind == criterion_kind::synflow ? 100 : 1); }
+  /// What has to be at hand for scoring.
+  [[nodiscard]] lnpt::loss_needs reads() const;
+};
+
+/// The options a criterion may be given, as `key=value` in a list and as flags of their own.
+inline constexpr std::string_view criterion_keys = "curvature, probes, loss, temperature, batch-norm, rounds, schedule or rank";
+
+/// Sets one option; refuses an unknown key or value.
+void set_option(criterion_spec& spec, std::string_view key, std::string_view value);
+
+/// Refuses options that the criterion has no use for.
+void check(criterion_spec const& spec);
+
+/// `name[:key=value…]`, checked.
+[[nodiscard]] criterion_spec parse_criterion(std::string_view text);
+
+}  // namespace cli

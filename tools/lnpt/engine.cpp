@@ -1,0 +1,79 @@
+#include "engine.hpp"
+
+#include <lnpt/core/guide.hpp>
+
+#include "torch_engines.hpp"
+
+namespace cli {
+
+namespace {
+
+enum class engine_kind { cpu, torch };
+constexpr spelling<engine_kind> engine_names[]{{"cpu", engine_kind::cpu}, {"torch", engine_kind::torch}};
+
+/// The CPU engine, behind the interface of those that score or of those that train too.
+template <class T, class Interface>
+class cpu_engine : public Interface {
+ public:
+  using array = lnpt::cpu::array<T>;
+
+  lnpt::score_set<array> score(cpu_network<T>& network, scoring_data<array> const& data,
+                               pruning_spec const& spec) const override {
+    return score_in_rounds(network, data, spec);
+  }
+  lnpt::prune_result prune(cpu_network<T>& network, scoring_data<array> const& data, pruning_spec const& spec) const override {
+    return prune_network(network, data, spec);
+  }
+  predictor<T> open(cpu_network<T>& network) const override {
+    return [guide = lnpt::teacher(network)](array const& input) { return guide.predict(input); };
+  }
+};
+
+class cpu_training_engine final : public cpu_engine<float, training_engine> {
+ public:
+  lnpt::train_state train(trained_network& student, lnpt::io::data_set const& data, lesson const& from, training_spec const& spec,
+                          training_run run) const override {
+    return train_on_cpu(student, data, from, spec, std::move(run));
+  }
+};
+
+engine_kind kind_of(engine_choice const& choice) {
+  auto const kind = parse_choice("engine", engine_names, choice.name);
+  if (kind == engine_kind::cpu && !choice.device.empty())
+    refuse("--device is where LibTorch computes: add --engine torch, or leave --device out");
+  return kind;
+}
+
+}  // namespace
+
+void engine_choice::describe(CLI::App& command) {
+  command.add_option("--engine", name, "What computes: cpu, lnpt's own engine, or torch, LibTorch")->capture_default_str();
+  command.add_option("--device", device, "Where LibTorch computes: cpu (default), cuda or cuda:N");
+}
+
+std::vector<std::int64_t> decide(predictor<float> const& predict, lnpt::io::image_set const& images) {
+  std::vector<std::int64_t> decisions;
+  for (std::size_t begin = 0; begin < images.size(); begin += lnpt::evaluation_batch) {
+    lnpt::batch_plan plan;
+    for (auto i = begin; i < std::min(begin + lnpt::evaluation_batch, images.size()); ++i) plan.images.push_back(i);
+    auto const predicted = predict(lnpt::gather_images<float>(images, plan));
+    auto const here = lnpt::tensor_traits<lnpt::cpu::array<float>>::argmax(predicted.output);
+    decisions.insert(decisions.end(), here.begin(), here.end());
+  }
+  return decisions;
+}
+
+template <class T>
+std::unique_ptr<scoring_engine<T>> open_scoring_engine(engine_choice const& choice, std::size_t threads) {
+  if (kind_of(choice) == engine_kind::torch) return open_torch_scoring_engine<T>(choice.device, threads);
+  return std::make_unique<cpu_engine<T, scoring_engine<T>>>();
+}
+template std::unique_ptr<scoring_engine<float>> open_scoring_engine(engine_choice const&, std::size_t);
+template std::unique_ptr<scoring_engine<double>> open_scoring_engine(engine_choice const&, std::size_t);
+
+std::unique_ptr<training_engine> open_training_engine(engine_choice const& choice, std::size_t threads) {
+  if (kind_of(choice) == engine_kind::torch) return open_torch_training_engine(choice.device, threads);
+  return std::make_unique<cpu_training_engine>();
+}
+
+}  // namespace cli

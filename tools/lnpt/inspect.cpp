@@ -1,0 +1,158 @@
+// lnpt inspect: layers, shapes, what is kept, and what it costs.
+#include <algorithm>
+#include <fmt/format.h>
+
+#include <lnpt/io/checkpoint.hpp>
+
+#include "command.hpp"
+#include "loading.hpp"
+#include "text_table.hpp"
+#include <lnpt/structure/multiply_adds.hpp>
+
+namespace cli {
+
+namespace {
+
+struct inspect_options : common_options {
+  std::string what, arch, prefix;
+  std::size_t classes = 0;
+  std::string input;
+};
+
+/// A line of the output: one tensor of a file, or one parameter of a network.
+struct tensor_line {
+  std::string name;
+  lnpt::shape extents;
+  std::size_t size = 0;
+  std::size_t kept = 0;
+  std::optional<std::size_t> multiply_adds = std::nullopt;
+};
+
+bool is_buffer(std::string_view name) {
+  return name.ends_with("running_mean") || name.ends_with("running_var") || name.ends_with("num_batches_tracked");
+}
+bool is_beside(std::string_view name) {
+  return name.starts_with(lnpt::io::mask_prefix) || name.starts_with(lnpt::io::momentum_prefix);
+}
+
+/// The parameters of a file, with what their masks or, without one, their zeros leave.
+std::vector<tensor_line> read_lines(lnpt::io::safetensors::file const& file, std::string const& prefix) {
+  std::vector<tensor_line> lines;
+  for (auto const& tensor : file.entries()) {
+    if (!tensor.name.starts_with(prefix) || is_beside(tensor.name) || is_buffer(tensor.name)) continue;
+    auto const values = file.read<double>(tensor.name);
+    auto const mask = std::string(lnpt::io::mask_prefix) + tensor.name.substr(prefix.size());
+    auto const kept = file.contains(mask) ? lnpt::io::load_mask(file, tensor.name.substr(prefix.size())).count()
+                      : tensor.shape.size() > 1
+                          ? static_cast<std::size_t>(std::ranges::count_if(values, [](double v) { return v != 0; }))
+                          : values.size();
+    lines.push_back({tensor.name.substr(prefix.size()), tensor.shape, values.size(), kept});
+  }
+  return lines;
+}
+
+/// The parameters of a network in its own order, as a file holds them or, without one, all kept.
+std::vector<tensor_line> lines_of(cpu_network<float>& network, lnpt::shape const& input,
+                                  std::optional<std::vector<tensor_line>> const& held) {
+  auto const costs = lnpt::multiply_adds(network, input);
+  std::vector<tensor_line> lines;
+  for (std::size_t i = 0; auto const& p : network.parameters()) {
+    tensor_line line{p.name, lnpt::shape_of(*p.value), lnpt::size_of(*p.value), lnpt::size_of(*p.value)};
+    if (held) {
+      auto const found = std::ranges::find(*held, p.name, &tensor_line::name);
+      if (found == held->end() || found->extents != line.extents)
+        lnpt::fail("the file has no ", p.name, " of shape ", lnpt::list(line.extents),
+                   ": name the architecture it was saved from with --arch");
+      line = *found;
+    }
+    if (costs[i] != 0) line.multiply_adds = costs[i];
+    lines.push_back(std::move(line));
+    ++i;
+  }
+  return lines;
+}
+
+/// What the file says of the network it holds; lnpt's own files name it.
+std::string setting(lnpt::io::safetensors::file const& file, std::string const& name) {
+  for (auto const& known : {lnpt::io::checkpoint_settings(file), file.metadata()})
+    if (auto const found = known.find(name); found != known.end()) return found->second;
+  return {};
+}
+
+std::vector<tensor_line> inspect(inspect_options o) {
+  std::optional<std::vector<tensor_line>> held;
+  if (looks_like_architecture(o.what)) {
+    o.arch = o.what;
+  } else {
+    auto const file = lnpt::io::safetensors::open(o.what);
+    held = read_lines(file, o.prefix);
+    if (o.arch.empty()) o.arch = setting(file, "arch");
+    if (o.input.empty()) o.input = setting(file, "input");
+    if (o.classes == 0) o.classes = classes_in(file, o.prefix);
+    if (o.arch.empty()) return *held;
+  }
+  auto const arch = parse_architecture(o.arch);
+  auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form);
+  auto input = parse_numbers<std::size_t>("input extent", o.input.empty() ? "3,32,32" : o.input);
+  if (sizes && o.input.empty()) input = {sizes->front()};
+  auto const classes = o.classes != 0 ? o.classes : sizes ? sizes->back() : 10;
+  auto network = make_network<cpu_network<float>>(arch, {input, classes}, 0);
+  return lines_of(network, input, held);
+}
+
+void print(std::vector<tensor_line> const& lines, bool json) {
+  std::size_t size = 0, kept = 0, cost = 0, cost_kept = 0;
+  auto const costs_known = std::ranges::any_of(lines, [](auto const& line) { return line.multiply_adds.has_value(); });
+  nlohmann::ordered_json all{{"parameters", nlohmann::json::array()}};
+  text_table table({"parameter", "shape", "weights", "kept", "multiply-adds"});
+  for (auto const& line : lines) {
+    auto const macs = line.multiply_adds.value_or(0);
+    size += line.size;
+    kept += line.kept;
+    cost += macs;
+    cost_kept += line.size == 0
+                     ? 0
+                     : static_cast<std::size_t>(
+                           static_cast<double>(macs) * static_cast<double>(line.kept) / static_cast<double>(line.size) + 0.5);
+    all["parameters"].push_back({{"name", line.name}, {"shape", line.extents}, {"weights", line.size}, {"kept", line.kept}});
+    if (line.multiply_adds) all["parameters"].back()["multiply_adds"] = macs;
+    table.add({line.name, fmt::format("{}", fmt::join(line.extents, "×")), std::to_string(line.size), std::to_string(line.kept),
+               line.multiply_adds ? std::to_string(macs) : ""});
+  }
+  all["weights"] = size;
+  all["kept"] = kept;
+  if (costs_known) all["multiply_adds"] = cost, all["multiply_adds_kept"] = cost_kept;
+  if (json) return fmt::print("{}\n", all.dump(2));
+  table.print();
+  auto const millions = [](std::size_t n) { return static_cast<double>(n) / 1e6; };
+  fmt::print("\n{:.4f} M parameters, {:.4f} M kept\n", millions(size), millions(kept));
+  if (costs_known)
+    fmt::print("{:.4f} M multiply-adds of convolutions and linear layers, {:.4f} M of kept weights\n", millions(cost),
+               millions(cost_kept));
+  else
+    fmt::print("multiply-adds need the network: name it with --arch\n");
+}
+
+void describe(CLI::App& command, inspect_options& o) {
+  command.add_option("what", o.what, std::string("A safetensors file, or a network: ") + architecture_forms)->required();
+  command.add_option("--arch", o.arch, "The network of a file that does not name it");
+  command.add_option("--prefix", o.prefix, "What the names in the file begin with, such as \"student.\"");
+  command.add_option("--classes", o.classes, "Number of classes; default: as the file says, else 10")->check(CLI::PositiveNumber);
+  command.add_option("--input", o.input, "Shape of one input; default 3,32,32");
+}
+
+void run(inspect_options const& o) { print(inspect(o), o.json); }
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  add_command<inspect_options>(app,
+                               {"inspect", "Show layers, shapes, weights kept, parameters and multiply-adds",
+                                "  lnpt inspect vgg:16:64\n"
+                                "  lnpt inspect mobilenet:32 --classes 1000 --input 3,224,224\n"
+                                "  lnpt inspect pruned.safetensors\n"
+                                "  lnpt inspect model.safetensors --arch resnet:20:16,32,64"},
+                               describe, run);
+}
+
+}  // namespace cli

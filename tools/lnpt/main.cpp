@@ -1,0 +1,50 @@
+// lnpt: score, prune and train networks from the command line.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fmt/format.h>
+
+#include <lnpt/version.hpp>
+
+#include "command.hpp"
+#include "misuse.hpp"
+
+namespace {
+
+constexpr int failure = 1;
+constexpr int misuse = 2;
+
+int complain(int status, std::string sentence) {
+  for (auto& c : sentence)
+    if (c == '\n') c = ' ';
+  fmt::print(stderr, "lnpt: {}\n", sentence);
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("lnpt prunes neural networks, without labels where the criterion reads none.");
+  app.set_version_flag("--version", std::string(lnpt::version));
+  app.require_subcommand(1);
+  app.footer("Each command explains itself: lnpt compare --help");
+  cli::add_score(app);
+  cli::add_prune(app);
+  cli::add_teach(app);
+  cli::add_train(app);
+  cli::add_compare(app);
+  cli::add_inspect(app);
+  try {
+    auto const is_asked = [&](CLI::App const* command) { return command->get_name() == argv[1]; };
+    if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_asked).empty())
+      cli::refuse("there is no command \"", argv[1], "\": choose score, prune, teach, train, compare or inspect");
+    app.parse(argc, argv);
+  } catch (CLI::ParseError const& reason) {
+    if (reason.get_exit_code() == 0) return app.exit(reason);  // help and version
+    return complain(misuse, std::string(reason.what()) + "; see lnpt --help");
+  } catch (cli::misuse const& reason) {
+    return complain(misuse, reason.what());
+  } catch (std::exception const& reason) {
+    return complain(failure, reason.what());
+  }
+  return 0;
+}

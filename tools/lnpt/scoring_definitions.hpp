@@ -1,0 +1,176 @@
+#pragma once
+/// From names to types: the templates of scoring.hpp, compiled once per precision.
+#include <lnpt/criterion/feature_map_synaptic.hpp>
+#include <lnpt/criterion/grasp.hpp>
+#include <lnpt/criterion/magnitude.hpp>
+#include <lnpt/criterion/obd.hpp>
+#include <lnpt/criterion/random.hpp>
+#include <lnpt/criterion/snip.hpp>
+#include <lnpt/criterion/synflow.hpp>
+#include <lnpt/criterion/taylor.hpp>
+#include <lnpt/loss/distillation.hpp>
+#include <lnpt/loss/feature_mse.hpp>
+#include <lnpt/loss/pseudo_label.hpp>
+#include <lnpt/mask/channel_structured.hpp>
+#include <lnpt/mask/n_of_m.hpp>
+#include <lnpt/schedule/cubic.hpp>
+#include <lnpt/schedule/linear.hpp>
+#include <lnpt/schedule/one_shot.hpp>
+
+#include "loss_choice.hpp"
+#include "scoring.hpp"
+
+namespace cli {
+
+using loss_on_logits = loss_choice<lnpt::pseudo_label, lnpt::distillation>;
+using loss_on_features = loss_choice<lnpt::feature_gap, lnpt::feature_mse>;
+
+[[nodiscard]] inline lnpt::score_options options_of(criterion_spec const& spec, std::uint64_t seed) {
+  return {.batch_norm = spec.batch_norm, .seed = seed, .probes = spec.probes.value_or(0)};
+}
+
+template <class T>
+[[nodiscard]] std::vector<lnpt::labelled_batch<T>> labelled(scoring_data<T> const& data, criterion_spec const& spec) {
+  if (!data.labels)
+    refuse(spec.text,
+           " reads labels and there are none: give the data labels, or choose a loss that reads none, such as pseudo_label with "
+           "a teacher");
+  std::vector<lnpt::labelled_batch<T>> batches;
+  for (std::size_t i = 0; i < data.batches.size(); ++i) batches.push_back({data.batches[i].input, (*data.labels)[i]});
+  return batches;
+}
+
+template <class T>
+[[nodiscard]] lnpt::known_predictions<T> guide_of(scoring_data<T> const& data, criterion_spec const& spec) {
+  if (!data.teacher_prediction) refuse(spec.text, " compares with a teacher and there is none: name its weights with --teacher");
+  return lnpt::known_predictions<T>(*data.teacher_prediction);
+}
+
+/// The scores of criterion `C` under the loss that was asked for. Only the losses on labels ever see a labelled batch.
+template <class C, class Model>
+[[nodiscard]] auto score_with(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data, criterion_spec const& spec,
+                              std::uint64_t seed) {
+  auto const options = options_of(spec, seed);
+  auto const temperature = spec.temperature_used();
+  auto const on_logits = [&](auto loss) {
+    return lnpt::score<C>(model, data.batches, guide_of(data, spec), loss_on_logits{loss}, options);
+  };
+  auto const on_features = [&](auto loss) {
+    return lnpt::score<C>(model, data.batches, guide_of(data, spec), loss_on_features{loss}, options);
+  };
+  switch (spec.loss_used()) {
+    case loss_kind::cross_entropy: return lnpt::score<C>(model, labelled(data, spec), lnpt::cross_entropy{temperature}, options);
+    case loss_kind::pseudo_label: return on_logits(lnpt::pseudo_label{temperature});
+    case loss_kind::distillation: return on_logits(lnpt::distillation{.temperature = temperature});
+    case loss_kind::feature_gap: return on_features(lnpt::feature_gap{});
+    case loss_kind::feature_mse: break;
+  }
+  return on_features(lnpt::feature_mse{temperature});
+}
+
+/// The scores of a criterion `Criterion<Curvature>`.
+template <template <class> class Criterion, class Model, class... Rest>
+[[nodiscard]] auto score_with_curvature(Model& model, criterion_spec const& spec, Rest const&... rest) {
+  if (spec.curvature_used() == curvature_kind::gauss_newton && spec.batch_norm == lnpt::norm_mode::train &&
+      lnpt::has_normalization(model))
+    refuse(
+        "gauss_newton squares per sample, but batch norm in train mode couples the samples of a batch: use --batch-norm frozen, "
+        "or "
+        "--curvature gauss_newton_exact");
+  if constexpr (std::same_as<Criterion<lnpt::hessian_gradient>,
+                             lnpt::feature_map_synaptic<lnpt::hessian_gradient>>)  // no diagonal, so not obd's
+    if (spec.curvature_used() == curvature_kind::hessian_gradient)
+      return score_with<Criterion<lnpt::hessian_gradient>>(model, rest...);
+  switch (spec.curvature_used()) {
+    case curvature_kind::gauss_newton_exact: return score_with<Criterion<lnpt::gauss_newton_exact>>(model, rest...);
+    case curvature_kind::hessian_diagonal: return score_with<Criterion<lnpt::hessian_diagonal>>(model, rest...);
+    default: return score_with<Criterion<lnpt::gauss_newton<>>>(model, rest...);
+  }
+}
+
+template <class Model>
+lnpt::score_set<lnpt::tensor_of<Model>> score_once(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data,
+                                                   criterion_spec const& spec, std::uint64_t seed) {
+  auto const options = options_of(spec, seed);
+  switch (spec.kind) {
+    case criterion_kind::magnitude: return lnpt::score<lnpt::magnitude>(model, data.sample, options);
+    case criterion_kind::random: return lnpt::score<lnpt::random>(model, data.sample, options);
+    case criterion_kind::synflow: return lnpt::score<lnpt::synflow>(model, data.sample, options);
+    case criterion_kind::snip: return score_with<lnpt::snip>(model, data, spec, seed);
+    case criterion_kind::taylor: return score_with<lnpt::taylor>(model, data, spec, seed);
+    case criterion_kind::grasp: return score_with<lnpt::grasp>(model, data, spec, seed);
+    case criterion_kind::obd: return score_with_curvature<lnpt::obd>(model, spec, data, spec, seed);
+    case criterion_kind::feature_map_synaptic: break;
+  }
+  return score_with_curvature<lnpt::feature_map_synaptic>(model, spec, data, spec, seed);
+}
+
+/// `f` with the schedule's type.
+template <class F>
+[[nodiscard]] auto with_schedule(schedule_kind kind, F f) {
+  switch (kind) {
+    case schedule_kind::one_shot: return f(lnpt::schedule::one_shot{});
+    case schedule_kind::linear: return f(lnpt::schedule::linear{});
+    case schedule_kind::cubic: return f(lnpt::schedule::cubic{});
+    case schedule_kind::exponential: break;
+  }
+  return f(lnpt::schedule::exponential{});
+}
+
+template <class Mask, class Model, class Rescore>
+[[nodiscard]] lnpt::prune_result prune_by_scores(Model& model, pruning_spec const& spec, typename Mask::budget budget,
+                                                 Rescore const& rescore) {
+  lnpt::prune_options<Mask> const options{.budget = budget,
+                                          .rounds = spec.criterion.rounds_used(),
+                                          .unreached = spec.unreached,
+                                          .keep_end = spec.criterion.keep_end,
+                                          .at_least = spec.at_least,
+                                          .progress = spec.progress};
+  return with_schedule(spec.criterion.schedule,
+                       [&]<class Schedule>(Schedule) { return lnpt::prune_by<Mask, Schedule>(model, rescore, options); });
+}
+
+template <class Model>
+lnpt::prune_result prune_network(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data, pruning_spec const& spec) {
+  std::function const rescore = [&](Model& m) { return score_once(m, data, spec.criterion, spec.seed); };
+  switch (spec.mask) {
+    case mask_kind::layerwise:
+      return prune_by_scores<lnpt::layerwise_unstructured>(model, spec, lnpt::sparsity{spec.sparsity}, rescore);
+    case mask_kind::channels:
+      return prune_by_scores<lnpt::channel_structured>(model, spec, lnpt::channels{spec.sparsity}, rescore);
+    case mask_kind::two_of_four: return prune_by_scores<lnpt::n_of_m<2, 4>>(model, spec, lnpt::fixed_ratio{}, rescore);
+    case mask_kind::global: break;
+  }
+  return prune_by_scores<lnpt::global_unstructured>(model, spec, lnpt::sparsity{spec.sparsity}, rescore);
+}
+
+/// Sets the scores of weights that are exactly zero, as pruned ones are, to 0.
+template <class T, class Model>
+void clear_pruned(lnpt::score_set<T>& scores, Model& model) {
+  auto scored = scores.parameters.begin();
+  for (auto const& p : model.parameters()) {
+    if (scored == scores.parameters.end() || scored->name != p.name) continue;
+    auto values = lnpt::values_of(scored->values);
+    auto const weights = lnpt::values_of(*p.value);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (weights[i] == 0) values[i] = 0;
+    scored->values = lnpt::make_tensor<T>(lnpt::shape_of(scored->values), values, scored->values);
+    ++scored;
+  }
+}
+
+template <class Model>
+lnpt::score_set<lnpt::tensor_of<Model>> score_in_rounds(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data,
+                                                        pruning_spec const& spec) {
+  if (spec.criterion.rounds_used() == 1) return score_once(model, data, spec.criterion, spec.seed);
+  lnpt::score_set<lnpt::tensor_of<Model>> last;
+  std::function const rescore = [&](Model& m) {
+    last = score_once(m, data, spec.criterion, spec.seed);
+    clear_pruned(last, m);
+    return last;
+  };
+  static_cast<void>(prune_by_scores<lnpt::global_unstructured>(model, spec, lnpt::sparsity{spec.sparsity}, rescore));
+  return last;
+}
+
+}  // namespace cli

@@ -1,0 +1,94 @@
+// lnpt teach: what a teacher says, written once.
+#include <fmt/format.h>
+#include <numeric>
+
+#include <lnpt/io/state_dict.hpp>
+
+#include "command.hpp"
+#include "engine.hpp"
+#include "progress.hpp"
+
+namespace cli {
+
+namespace {
+
+struct teach_options : common_options {
+  std::string arch, teacher, teacher_prefix, data, out;
+  std::size_t views = 4;
+  image_limits limits;
+  engine_choice engine;
+};
+
+/// Fills the cache in batches of images, view by view.
+void fill(lnpt::io::teacher_cache& cache, predictor<float> const& predict, lnpt::io::image_set const& images) {
+  auto const views = std::max<std::size_t>(cache.views(), 1);
+  progress along(cache.rows());
+  along.doing("asking the teacher");
+  for (std::size_t view = 0; view < views; ++view)
+    for (std::size_t begin = 0; begin < images.size(); begin += lnpt::evaluation_batch) {
+      lnpt::batch_plan plan;
+      for (auto i = begin; i < std::min(begin + lnpt::evaluation_batch, images.size()); ++i) {
+        plan.images.push_back(i);
+        if (cache.views() != 0) plan.how.push_back(cache.entry(i, view).how);
+      }
+      auto const predicted = predict(lnpt::gather_images<float>(images, plan));
+      auto const outputs = std::span<float const>(predicted.output.data(), predicted.output.size());
+      auto const features = std::span<float const>(predicted.features->data(), predicted.features->size());
+      for (std::size_t b = 0; b < plan.images.size(); ++b)
+        cache.set(plan.images[b], view, outputs.subspan(b * cache.output_size(), cache.output_size()),
+                  features.subspan(b * cache.feature_size(), cache.feature_size()));
+      along.advance(plan.images.size());
+    }
+}
+
+void describe(CLI::App& command, teach_options& o) {
+  command.add_option("--arch", o.arch, std::string("The teacher's network: ") + architecture_forms)->required();
+  command.add_option("--teacher", o.teacher, "The teacher's state_dict, safetensors")->required();
+  command.add_option("--teacher-prefix", o.teacher_prefix, "What its names begin with");
+  command.add_option("--data", o.data, std::string("Data set: ") + data_forms)->required();
+  command.add_option("--views", o.views, "Augmented views per image (crop and flip from --seed); 0: the images as they are")
+      ->capture_default_str();
+  command.add_option("--out", o.out, "File for the cache, safetensors")->required();
+  o.limits.describe(command);
+  o.engine.describe(command);
+}
+
+void run(teach_options const& o) {
+  auto const engine = open_training_engine(o.engine, o.threads);
+  auto const data = open_data(o.data, o.limits);
+  auto teacher = make_network<trained_network>(parse_architecture(o.arch), around(data.train), 0);
+  lnpt::io::load_state_dict(teacher, o.teacher, o.teacher_prefix);
+  auto const predict = engine->open(teacher);
+  auto const first = predict(lnpt::gather_images<float>(data.train, {{0}, {}}));
+  lnpt::io::teacher_cache cache({.data_set = data_kind(o.data),
+                                 .teacher = o.arch + ' ' + fingerprint(teacher),
+                                 .seed = o.seed,
+                                 .images = data.train.size(),
+                                 .views = o.views},
+                                first.output.size(), first.features->size());
+  fill(cache, predict, data.train);
+  cache.save(o.out);
+  if (o.json)
+    fmt::print("{}\n", nlohmann::ordered_json{{"images", cache.images()},
+                                              {"views", cache.views()},
+                                              {"outputs", cache.output_size()},
+                                              {"features", cache.feature_size()}}
+                           .dump(2));
+  else
+    fmt::print("{}: {} images in {} views, {} outputs and {} features each\n", o.out, cache.images(), cache.views(),
+               cache.output_size(), cache.feature_size());
+}
+
+}  // namespace
+
+void add_teach(CLI::App& app) {
+  add_command<teach_options>(
+      app,
+      {"teach", "Write what a teacher says of a data set, for training where the teacher is not",
+       "Train with the file by lnpt train --teacher-cache. With V views, epoch e shows each image in view e mod V.\n\n"
+       "  lnpt teach --arch resnet:20:16,32,64 --teacher t.safetensors --data cifar10:cifar-10-batches-bin --views 4 --out "
+       "cache.safetensors"},
+      describe, run);
+}
+
+}  // namespace cli
