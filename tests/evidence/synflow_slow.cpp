@@ -45,8 +45,7 @@ class reach {
                                  [&](nn::subsample_pad const& skip) {
                                    std::vector<char> wider(skip.channels);
                                    auto const& from = channels_[skip.input];
-                                   std::copy(from.begin(), from.end(),
-                                             wider.begin() + static_cast<std::ptrdiff_t>((skip.channels - from.size()) / 2));
+                                   std::copy(from.begin(), from.end(), wider.begin() + static_cast<std::ptrdiff_t>(skip.before));
                                    return wider;
                                  },
                                  [&](auto const& other) {

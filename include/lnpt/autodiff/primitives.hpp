@@ -82,11 +82,11 @@ class primitives {
   auto slice_channels(auto const& x, std::size_t begin, std::size_t end) {
     return self().linear(x, [&](auto const& v) { return Backend::slice_channels(v, begin, end); });
   }
-  auto subsample_pad(auto const& x, std::size_t stride, std::size_t channels) {
-    return self().linear(x, [&](auto const& v) { return Backend::subsample_pad(v, stride, channels); });
+  auto subsample_pad(auto const& x, std::size_t stride, std::size_t channels, std::size_t before) {
+    return self().linear(x, [&](auto const& v) { return Backend::subsample_pad(v, stride, channels, before); });
   }
-  auto subsample_pad_adjoint(auto const& gy, std::size_t stride, shape const& x_shape) {
-    return self().linear(gy, [&](auto const& g) { return Backend::subsample_pad_adjoint(g, stride, x_shape); });
+  auto subsample_pad_adjoint(auto const& gy, std::size_t stride, shape const& x_shape, std::size_t before) {
+    return self().linear(gy, [&](auto const& g) { return Backend::subsample_pad_adjoint(g, stride, x_shape, before); });
   }
 
  private:

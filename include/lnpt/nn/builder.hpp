@@ -80,8 +80,11 @@ class network_builder {
     for (auto const n : from) width += widths_[n];
     return add("concat", nn::concat{from}, width);
   }
+  /// Zero channels appended evenly before and after.
   node subsample_pad(node from, std::size_t stride, std::size_t channels) {
-    return add("shortcut", nn::subsample_pad{from, stride, channels}, channels);
+    if (channels < widths_[from])
+      fail("a shortcut cannot go from ", widths_[from], " to ", channels, " channels: it only appends zeros");
+    return add("shortcut", nn::subsample_pad{from, stride, channels, (channels - widths_[from]) / 2}, channels);
   }
 
   /// The network; its output is the node added last.

@@ -42,19 +42,22 @@ struct concat {
   }
 };
 
-/// Every `stride`-th pixel, with zero channels on both sides: "option A" of He et al., CVPR 2016, arXiv:1512.03385.
+/// Every `stride`-th pixel, with zero channels before and after, to `channels` in all: "option A" of He et al., CVPR 2016,
+/// arXiv:1512.03385.
 struct subsample_pad {
   std::size_t input;
   std::size_t stride;
   std::size_t channels;
+  std::size_t before;  ///< zero channels
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
-    state.output = pass.algebra.subsample_pad(pass.output(input), stride, channels);
+    state.output = pass.algebra.subsample_pad(pass.output(input), stride, channels, before);
   }
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
-    if (pass.wants(input)) pass.give(input, pass.algebra.subsample_pad_adjoint(gy, stride, pass.extents(pass.output(input))));
+    if (!pass.wants(input)) return;
+    pass.give(input, pass.algebra.subsample_pad_adjoint(gy, stride, pass.extents(pass.output(input)), before));
   }
 };
 

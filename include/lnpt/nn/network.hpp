@@ -64,6 +64,7 @@ class network {
   void set_features(std::size_t at) { features_ = at; }
 
   [[nodiscard]] std::vector<node> const& nodes() const { return graph_.nodes(); }
+  [[nodiscard]] std::size_t features_node() const { return features_; }
 
   // --- the model concepts -------------------------------------------------------------------------------------------------------
   [[nodiscard]] std::vector<parameter<tensor_type>> parameters() { return nn::views_of(parameters_); }
@@ -87,6 +88,18 @@ class network {
     auto const parameters = nn::handles_of(parameters_), buffers = nn::handles_of(buffers_);
     graph_.forward({algebra, all, parameters, buffers, norm}, all, entering(x), drop_dead(all));
     return {*all.back().output, *all[features_].output};
+  }
+
+  /// Shows the output of every layer to `see(node, output)`, in the backend's layout; each is dropped when nothing reads it any more.
+  template <class See>
+  void watch(tensor_type const& x, normalization const& norm, See see) const {
+    autodiff::plain<Backend> algebra;
+    states<autodiff::plain<Backend>> all;
+    auto const parameters = nn::handles_of(parameters_), buffers = nn::handles_of(buffers_);
+    graph_.forward({algebra, all, parameters, buffers, norm}, all, entering(x), [&, drop = drop_dead(all)](std::size_t i) {
+      see(i, *all[i].output);
+      drop(i);
+    });
   }
 
   [[nodiscard]] gradients<tensor_type> backward(trace const& t, cotangents<tensor_type> const& slope,

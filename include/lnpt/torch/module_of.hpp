@@ -166,9 +166,9 @@ struct graph_module::step_maker {
     return {[layer](outputs const& at) {
       auto const& x = at[layer.input];
       auto const stride = extent(layer.stride);
-      auto const more = extent(layer.channels) - x.size(1);
+      auto const before = extent(layer.before);
       auto const kept = x.slice(2, 0, x.size(2), stride).slice(3, 0, x.size(3), stride);
-      return at::constant_pad_nd(kept, {0, 0, 0, 0, more / 2, more - more / 2});
+      return at::constant_pad_nd(kept, {0, 0, 0, 0, before, extent(layer.channels) - before - x.size(1)});
     }};
   }
 

@@ -36,7 +36,8 @@ TEST_CASE("channels are stacked and taken apart") {
 
 TEST_CASE("the shortcut keeps every second pixel between zero channels") {
   auto const x = array_of<float>({1, 1, 3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9});
-  CHECK(cpu::subsample_pad(x, 2, {3, 1, 2, 2}) == array_of<float>({3, 1, 2, 2}, {0, 0, 0, 0, 1, 3, 7, 9, 0, 0, 0, 0}));
+  CHECK(cpu::subsample_pad(x, 2, {3, 1, 2, 2}, 1) == array_of<float>({3, 1, 2, 2}, {0, 0, 0, 0, 1, 3, 7, 9, 0, 0, 0, 0}));
+  CHECK(cpu::subsample_pad(x, 2, {3, 1, 2, 2}, 2) == array_of<float>({3, 1, 2, 2}, {0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 7, 9}));
 }
 
 TEST_CASE("the shortcut has its adjoint") {
@@ -44,8 +45,8 @@ TEST_CASE("the shortcut has its adjoint") {
     auto const x = random_array<double>({5, 3, 7, 8}, 1);
     shape const out{10, 3, (7 + stride - 1) / stride, (8 + stride - 1) / stride};
     auto const gy = random_array<double>(out, 2);
-    CHECK(inner_product(cpu::subsample_pad(x, stride, out), gy) ==
-          doctest::Approx(inner_product(x, cpu::subsample_pad_adjoint(gy, stride, test::shape_of(x)))));
+    CHECK(inner_product(cpu::subsample_pad(x, stride, out, stride), gy) ==
+          doctest::Approx(inner_product(x, cpu::subsample_pad_adjoint(gy, stride, test::shape_of(x), stride))));
   }
 }
 
@@ -57,7 +58,8 @@ TEST_CASE("shapes that do not fit are refused in words") {
   CHECK_THROWS_WITH_AS((void)cpu::concat_channels<float>(both), doctest::Contains("pass images of one size"), lnpt::error);
   CHECK_THROWS_WITH_AS((void)cpu::slice_channels(x, 1, 3), doctest::Contains("pass a range within its first extent"),
                        lnpt::error);
-  CHECK_THROWS_WITH_AS((void)cpu::subsample_pad(x, 2, {4, 1, 1, 1}), doctest::Contains("rounded up"), lnpt::error);
+  CHECK_THROWS_WITH_AS((void)cpu::subsample_pad(x, 2, {4, 1, 1, 1}, 1), doctest::Contains("rounded up"), lnpt::error);
+  CHECK_THROWS_WITH_AS((void)cpu::subsample_pad(x, 1, {4, 1, 3, 3}, 3), doctest::Contains("behind 3 channels"), lnpt::error);
   CHECK_THROWS_WITH_AS((void)cpu::unflatten(flat, {1, 2, 2, 2}), doctest::Contains("as many values as the image holds"),
                        lnpt::error);
 }

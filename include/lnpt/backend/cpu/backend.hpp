@@ -101,12 +101,12 @@ struct backend {
   static array unflatten(array const& x, shape const& x_shape) { return cpu::unflatten(x, x_shape); }
   static array concat(std::vector<array const*> const& images) { return cpu::concat_channels<T>(images); }
   static array slice_channels(array const& x, std::size_t begin, std::size_t end) { return cpu::slice_channels(x, begin, end); }
-  static array subsample_pad(array const& x, std::size_t stride, std::size_t channels) {
+  static array subsample_pad(array const& x, std::size_t stride, std::size_t channels, std::size_t before) {
     auto const in = extents(x);
-    return cpu::subsample_pad(x, stride, {channels, in[1], (in[2] + stride - 1) / stride, (in[3] + stride - 1) / stride});
+    return cpu::subsample_pad(x, stride, {channels, in[1], (in[2] + stride - 1) / stride, (in[3] + stride - 1) / stride}, before);
   }
-  static array subsample_pad_adjoint(array const& gy, std::size_t stride, shape const& x_shape) {
-    return cpu::subsample_pad_adjoint(gy, stride, x_shape);
+  static array subsample_pad_adjoint(array const& gy, std::size_t stride, shape const& x_shape, std::size_t before) {
+    return cpu::subsample_pad_adjoint(gy, stride, x_shape, before);
   }
 
   static array relu(array const& x) { return cpu::relu(x); }

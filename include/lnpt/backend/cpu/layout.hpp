@@ -111,19 +111,18 @@ namespace detail {
 
 /// Walks the elements that `subsample_pad` keeps, as (index in the large image, index in the small one).
 template <class F>
-void for_each_subsampled(shape const& in, shape const& out, std::size_t stride, F f) {
+void for_each_subsampled(shape const& in, shape const& out, std::size_t stride, std::size_t before, F f) {
   require_rank_4("subsample_pad", in);
   require_rank_4("subsample_pad", out);
-  if (out[0] < in[0] || out[1] != in[1] || stride == 0 || out[2] != (in[2] + stride - 1) / stride ||
+  if (out[0] < before + in[0] || out[1] != in[1] || stride == 0 || out[2] != (in[2] + stride - 1) / stride ||
       out[3] != (in[3] + stride - 1) / stride)
-    fail("subsample_pad: ", list(in), " to ", list(out), " with stride ", stride,
-         "; pass at least as many channels and the extents divided by the stride, rounded up");
-  auto const front = (out[0] - in[0]) / 2;
+    fail("subsample_pad: ", list(in), " to ", list(out), " with stride ", stride, " behind ", before,
+         " channels of zeros; pass at least as many channels and the extents divided by the stride, rounded up");
   for_each_task(in[0], [&](std::size_t c) {
     for (std::size_t n = 0; n < in[1]; ++n)
       for (std::size_t h = 0; h < out[2]; ++h) {
         auto const large = ((c * in[1] + n) * in[2] + h * stride) * in[3];
-        auto const small = (((c + front) * out[1] + n) * out[2] + h) * out[3];
+        auto const small = (((c + before) * out[1] + n) * out[2] + h) * out[3];
         for (std::size_t w = 0; w < out[3]; ++w) f(large + w * stride, small + w);
       }
   });
@@ -132,22 +131,22 @@ void for_each_subsampled(shape const& in, shape const& out, std::size_t stride, 
 }  // namespace detail
 
 /// The parameter-free shortcut of residual networks ("option A": He et al., CVPR 2016): every `stride`-th pixel, and zero channels
-/// appended evenly before and after.
+/// before and after.
 template <class T>
-[[nodiscard]] array<T> subsample_pad(array<T> const& x, std::size_t stride, shape const& out_shape) {
+[[nodiscard]] array<T> subsample_pad(array<T> const& x, std::size_t stride, shape const& out_shape, std::size_t before) {
   auto result = filled<T>(out_shape, T{0});
   detail::for_each_subsampled(
-      detail::extents_of(x), out_shape, stride,
+      detail::extents_of(x), out_shape, stride, before,
       [from = x.data(), to = result.data()](std::size_t large, std::size_t small) { to[small] = from[large]; });
   return result;
 }
 
 /// The adjoint of `subsample_pad`.
 template <class T>
-[[nodiscard]] array<T> subsample_pad_adjoint(array<T> const& gy, std::size_t stride, shape const& in_shape) {
+[[nodiscard]] array<T> subsample_pad_adjoint(array<T> const& gy, std::size_t stride, shape const& in_shape, std::size_t before) {
   auto result = filled<T>(in_shape, T{0});
   detail::for_each_subsampled(
-      in_shape, detail::extents_of(gy), stride,
+      in_shape, detail::extents_of(gy), stride, before,
       [from = gy.data(), to = result.data()](std::size_t large, std::size_t small) { to[large] = from[small]; });
   return result;
 }

@@ -1,0 +1,165 @@
+#pragma once
+/// shrink(): the physically smaller network that a mask stands for, proved equal to it.
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/random.hpp>
+#include <lnpt/mask/apply.hpp>
+#include <lnpt/structure/certificate.hpp>
+#include <lnpt/structure/dead_paths.hpp>
+#include <lnpt/structure/fold_constants.hpp>
+#include <lnpt/structure/remove.hpp>
+
+namespace lnpt {
+
+/// How to shrink.
+struct shrink_options {
+  /// Where masked channels still say a constant that a padded convolution reads, keep one of them and let it stand for all: exact. Else
+  /// they stay whole, since the border reads zeros and a bias cannot say so.
+  bool constant_channel = false;
+  std::uint64_t seed = 0;  ///< of the inputs of the trials
+};
+
+/// What shrink() returns.
+template <class Model>
+struct shrunk {
+  Model model;
+  mask_set masks;                 ///< of what is left
+  kept_indices kept;              ///< of every tensor that became smaller, for momentum and the like: narrowed(tensor, kept)
+  lnpt::certificate certificate;  ///< against the masked model on the given inputs
+  std::vector<whole_tensor> left_whole;  ///< what could not be removed, and why
+};
+
+namespace detail {
+
+/// Keeps one atom of every producing axis, for a layer of no channels is none. Says which layers had lost all.
+inline void keep_one_of_each(atom_set const& set, std::vector<char>& removed, std::vector<whole_tensor>& whole) {
+  std::map<std::size_t, std::vector<std::size_t>> producers;  // tensor → atoms
+  std::map<std::size_t, std::size_t> rows;
+  for (std::size_t a = 0; a < set.atoms.size(); ++a)
+    for (auto const& each : set.atoms[a].slices)
+      if (each.role == slice_role::row) {
+        producers[each.tensor].push_back(a);
+        rows[each.tensor] += each.indices.size();
+      }
+  for (auto const& [tensor, atoms] : producers) {
+    if (rows[tensor] != set.tensors[tensor].extents[0]) continue;  // others stay in any case
+    if (!std::ranges::all_of(atoms, [&](std::size_t a) { return removed[a] != 0; })) continue;
+    removed[atoms.front()] = 0;
+    whole.push_back({set.tensors[tensor].name, "every channel is dead (layer collapse), and one has to stay"});
+  }
+}
+
+/// Inputs of another batch size, N(0, 1).
+template <class T>
+[[nodiscard]] T trial_input(T const& like, std::uint64_t seed) {
+  auto extents = shape_of(like);
+  extents[0] = extents[0] == 3 ? 2 : 3;
+  std::vector<value_type<T>> values(element_count(extents));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<value_type<T>>(normal(seed, 0, i).first);
+  return make_tensor<T>(extents, values, like);
+}
+
+/// Removes groups of atoms on trial and keeps those removals that equal the mask.
+template <class Network>
+class shrinking {
+ public:
+  using array = tensor_of<Network>;
+
+  shrinking(Network& model, mask_set const& masks, array const& inputs, shrink_options const& options)
+      : masks_(masks), inputs_(inputs), trial_(trial_input(inputs, options.seed)), masked_(model) {
+    auto const extents = shape_of(inputs);
+    map_ = channel_map_of(model, {extents.begin() + 1, extents.end()});
+    apply(masks, masked_);
+    auto const paths = dead_paths_of(map_, masks);
+    removed_ = dead_atoms(map_, paths);
+    whole_ = map_.set.whole;
+    keep_one_of_each(map_.set, removed_, whole_);
+    plan_ = plan_constants(masked_, map_, paths, {inputs_, trial_}, options.constant_channel, removed_, whole_);
+    expected_ = masked_.predict(trial_).output;
+  }
+
+  [[nodiscard]] shrunk<Network> run() && {
+    try_groups();
+    auto model = smaller(removed_);
+    require(compare_outputs(expected_, model.predict(trial_).output));
+    auto const proof = compare_outputs(masked_.predict(inputs_).output, model.predict(inputs_).output);
+    require(proof);
+    merge_columns(masks_, map_, plan_, removed_);
+    auto kept = kept_without(map_.set, removed_);
+    return {std::move(model), narrowed(masks_, kept), std::move(kept), proof, std::move(whole_)};
+  }
+
+ private:
+  static void require(certificate const& proof) {
+    if (!proof.holds())
+      fail("the smaller network ", proof.text(), ", although each group of channels alone equals its mask: shrink in double");
+  }
+
+  /// Puts back every group that does not run or does not equal its mask.
+  void try_groups() {
+    auto const groups = groups_of(map_.set);
+    auto const count = groups.empty() ? 0 : *std::ranges::max_element(groups) + 1;
+    for (std::size_t g = 0; g < count; ++g) {
+      std::vector<char> only(removed_.size());
+      std::size_t size = 0;
+      for (std::size_t a = 0; a < only.size(); ++a) size += static_cast<std::size_t>(only[a] = removed_[a] && groups[a] == g);
+      if (size == 0) continue;
+      auto const problem = problem_without(only);
+      if (problem.empty()) continue;
+      for (std::size_t a = 0; a < only.size(); ++a) removed_[a] = removed_[a] && !only[a];
+      auto const first = static_cast<std::size_t>(std::ranges::find(groups, g) - groups.begin());
+      whole_.push_back({name_of(map_.set, map_.set.atoms[first]), problem});
+    }
+  }
+
+  /// Why the network without these atoms is not the masked one; empty where it is.
+  [[nodiscard]] std::string problem_without(std::vector<char> const& atoms) {
+    try {
+      auto const proof = compare_outputs(expected_, smaller(atoms).predict(trial_).output);
+      return proof.holds() ? std::string() : proof.text();
+    } catch (error const& reason) {
+      return std::string("does not run: ") + reason.what();
+    }
+  }
+
+  [[nodiscard]] Network smaller(std::vector<char> const& atoms) {
+    auto const amounts = amounts_of(masked_, map_, plan_, atoms);
+    if (plan_.merged.empty()) return without(masked_, map_, atoms, amounts);
+    auto merged = masked_;
+    merge_columns(merged, map_, plan_, atoms);
+    return without(merged, map_, atoms, amounts);
+  }
+
+  mask_set masks_;
+  array const& inputs_;
+  array trial_;
+  Network masked_;
+  channel_map map_;
+  std::vector<char> removed_;
+  constant_plan plan_;
+  std::vector<whole_tensor> whole_;
+  array expected_;
+};
+
+}  // namespace detail
+
+/// The smaller network that equals the masked one: without every channel that the masks leave dead, whole channels and what single
+/// weights happen to empty.
+///
+/// `inputs` is a batch [N, C, H, W] or [N, F]. Each group of channels is first removed alone and run on other inputs and another batch
+/// size; one that does not run or differs from its mask stays, and `left_whole` names it. The union is then compared on both batches.
+/// Costs one small forward pass per group. Throws `lnpt::error` where a mask fits no parameter or the union is not equal; the given
+/// model is never changed.
+template <class Backend>
+[[nodiscard]] shrunk<network<Backend>> shrink(network<Backend>& model, mask_set const& masks,
+                                              typename Backend::array const& inputs, shrink_options const& options = {}) {
+  return detail::shrinking<network<Backend>>(model, masks, inputs, options).run();
+}
+
+}  // namespace lnpt
