@@ -56,6 +56,13 @@ TEST_CASE("MNIST reads its four files") {
   CHECK(says(refusal([&] { (void)io::mnist(folder.path()); }), "training images are 2×2 but test images 1×2"));
   std::filesystem::remove(folder / "train-labels-idx1-ubyte");
   CHECK(says(refusal([&] { (void)io::mnist(folder.path()); }), "train-labels-idx1-ubyte (No such file or directory)"));
+
+  folder.write("train-labels-idx1-ubyte.gz", {0x1f, 0x8b});
+  CHECK(says(refusal([&] { (void)io::mnist(folder.path()); }), "train-labels-idx1-ubyte.gz is compressed: unpack it"));
+  folder.write("train-labels.idx1-ubyte", idx(2049, {3}, {4, 0, 9}));
+  folder.write("t10k-images-idx3-ubyte", idx(2051, {2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}));
+  std::filesystem::remove(folder / "train-labels-idx1-ubyte.gz");
+  CHECK(io::mnist(folder.path()).train.labels == std::vector<std::int64_t>{4, 0, 9});
 }
 
 TEST_CASE("a wrong header is refused") {

@@ -126,16 +126,71 @@ TEST_CASE("stored halves, bfloat16 and booleans convert") {
   CHECK(file.read<std::uint8_t>("t") == std::vector<std::uint8_t>{4, 5});
 }
 
+TEST_CASE_TEMPLATE("every code of an 8-bit float is what its format defines", Float, lnpt::io::float8_e5m2, lnpt::io::float8_e4m3,
+                   lnpt::io::float8_e5m2fnuz, lnpt::io::float8_e4m3fnuz) {
+  using namespace lnpt::io;
+  constexpr bool fnuz = std::is_same_v<Float, float8_e5m2fnuz> || std::is_same_v<Float, float8_e4m3fnuz>;
+  constexpr int digits = std::is_same_v<Float, float8_e5m2> || std::is_same_v<Float, float8_e5m2fnuz> ? 2 : 3;
+  constexpr int bias = (1 << (6 - digits)) - (fnuz ? 0 : 1);
+  for (int code = 0; code != 256; ++code) {
+    CAPTURE(code);
+    auto const value = static_cast<float>(Float{static_cast<std::uint8_t>(code)});
+    auto const exponent = (code & 0x7f) >> digits, mantissa = code & ((1 << digits) - 1);
+    auto const magnitude =
+        exponent == 0 ? std::ldexp(mantissa, 1 - bias - digits) : std::ldexp((1 << digits) + mantissa, exponent - bias - digits);
+    auto const is_nan = fnuz ? code == 0x80 : digits == 3 ? (code & 0x7f) == 0x7f : (code & 0x7f) > 0x7c;
+    REQUIRE(std::isnan(value) == is_nan);
+    if (is_nan) continue;
+    if (!fnuz && digits == 2 && (code & 0x7f) == 0x7c)
+      REQUIRE(std::isinf(value));
+    else
+      REQUIRE(std::abs(value) == static_cast<float>(magnitude));
+    REQUIRE(std::signbit(value) == (code >= 0x80));
+  }
+}
+
+TEST_CASE("a file with 8-bit floats of every kind reads, each in its own format") {
+  std::string header = "{";
+  std::vector<std::string> const kinds{"F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"};
+  for (std::size_t i = 0; i != kinds.size(); ++i)
+    header += (i ? "," : "") +
+              tensor(kinds[i], kinds[i], "[16]", "[" + std::to_string(16 * i) + ',' + std::to_string(16 * i + 16) + ']');
+  auto const bytes = framed(header + '}', 80);
+  auto const file = st::view(bytes);
+  // The 9th bytes: 0x08, 0x18, 0x28, 0x38 and 0x48.
+  CHECK(file.read<float>("F8_E5M2")[8] == 0x1p-13f);
+  CHECK(file.read<float>("F8_E4M3")[8] == 0x1p-4f);
+  CHECK(file.read<float>("F8_E8M0")[8] == 0x1p-87f);
+  CHECK(file.read<float>("F8_E4M3FNUZ")[8] == 0.5f);
+  CHECK(file.read<float>("F8_E5M2FNUZ")[8] == 4.0f);
+  CHECK(file.info("F8_E5M2FNUZ").dtype == lnpt::io::dtype::f8_e5m2fnuz);
+}
+
+TEST_CASE("sizes of 64 bits become those of a smaller machine, or are refused") {
+  using namespace lnpt::io;
+  CHECK(narrowed<std::uint32_t>(4294967295) == 4294967295u);
+  CHECK_FALSE(narrowed<std::uint32_t>(4294967300).has_value());
+  CHECK(narrowed<std::uint64_t>(4294967300) == 4294967300u);
+  using extents = std::vector<std::uint64_t>;
+  CHECK(narrowed_product<std::uint32_t>(extents{65536, 65535}) == 65536u * 65535u);
+  CHECK_FALSE(narrowed_product<std::uint32_t>(extents{65536, 65536}).has_value());
+  CHECK_FALSE(narrowed_product<std::uint32_t>(extents{4294967300}).has_value());
+  CHECK(narrowed_product<std::uint32_t>(extents{4294967300, 0}) == 0u);
+  CHECK(narrowed_product<std::uint64_t>(extents{65536, 65536}) == std::uint64_t{1} << 32);
+  CHECK(narrowed_product<std::uint32_t>(extents{}) == 1u);
+  CHECK(memory_size(7, "f") == 7);
+}
+
 TEST_CASE("what does not convert is refused by name") {
-  auto const bytes = framed('{' + tensor("x", "F32", "[1]", "[0,4]") + ',' + tensor("q", "F8_E4M3", "[4]", "[4,8]") + ',' +
-                                tensor("u", "U64", "[1]", "[8,16]") + ',' + tensor("p", "F4", "[2]", "[16,17]") + '}',
-                            17);
+  auto const bytes = framed('{' + tensor("x", "F32", "[1]", "[0,4]") + ',' + tensor("q", "C64", "[1]", "[4,12]") + ',' +
+                                tensor("u", "U64", "[1]", "[12,20]") + ',' + tensor("p", "F4", "[2]", "[20,21]") + '}',
+                            21);
   auto const file = st::view(bytes, "f");
   CHECK(says(refusal([&] { (void)file.read<std::int64_t>("x"); }), R"(f: tensor "x" of dtype F32 does not convert to I64)"));
-  CHECK(says(refusal([&] { (void)file.read<float>("q"); }), R"("q" of dtype F8_E4M3 does not convert to F32)"));
+  CHECK(says(refusal([&] { (void)file.read<float>("q"); }), R"("q" of dtype C64 does not convert to F32)"));
   CHECK(says(refusal([&] { (void)file.read<float>("p"); }), R"("p" of dtype F4)"));
-  CHECK(file.read<std::int64_t>("u") == std::vector<std::int64_t>{0x0f0e0d0c0b0a0908});
-  CHECK(says(refusal([&] { (void)file.read<float>("y"); }), R"(f holds no tensor "y" among its 4)"));
+  CHECK(file.read<std::int64_t>("u") == std::vector<std::int64_t>{0x131211100f0e0d0c});
+  CHECK(says(refusal([&] { (void)file.read<float>("y"); }), R"(f holds no tensor "y"; it holds "x", "q", "u" and 1 more)"));
   std::vector<float> two(2);
   CHECK(says(refusal([&] { file.read<float>("x", two); }), "of shape [1] holds 1 values, not 2"));
 
@@ -170,6 +225,38 @@ TEST_CASE("a wrong frame is refused") {
   CHECK(says(refused("", 0), "the header at byte 8 is no JSON object"));
   CHECK(says(refused(" {}", 0), "the header at byte 8 is no JSON object"));
   CHECK(says(refused("\xef\xbb\xbf{}", 0), "the header at byte 8 is no JSON object"));
+}
+
+TEST_CASE("a file of another format is called by its name") {
+  auto const said = [](std::string_view first) {
+    std::string text(first);
+    text.resize(64, '\0');
+    return refusal([&] { (void)st::view(std::as_bytes(std::span(text)), "f"); });
+  };
+  CHECK(says(said("PK\x03\x04\x14\x08\x08\x08"), "f is no safetensors file but a zip archive, as torch.save"));
+  CHECK(says(said("\x80\x02\x8a\x0al\xfc\x9c\x46"), "a pickle, as torch.save wrote it before PyTorch 1.6"));
+  CHECK(says(said("\x1f\x8b\x08\x08\x01\x02\x03\x04"), "unpack it"));
+  CHECK(says(said("{\"metadata\": {"), "a JSON text"));
+  CHECK(says(said("GGUF\x03\x01\x01\x01"), "GGUF"));
+}
+
+TEST_CASE("a tensor is written by its bytes, whatever its dtype") {
+  st::writer writer;
+  auto const four = std::vector<std::byte>{std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}};
+  writer.add_stored("q", {4}, lnpt::io::dtype::f8_e4m3fnuz, four);
+  writer.add_stored("p", {2, 4}, lnpt::io::dtype::f4, four);
+  CHECK(says(refusal([&] { writer.add_stored("h", {4}, lnpt::io::dtype::f16, four); }), "needs 64 bits, not 32"));
+  auto const bytes = writer.bytes();
+  auto const file = st::view(bytes, "f");
+  for (auto const* const name : {"p", "q"}) {
+    std::vector<std::byte> stored(4);
+    file.read_bytes(file.info(name), 0, stored);
+    CHECK(stored == four);
+  }
+  std::vector<std::byte> two(2);
+  file.read_bytes(file.info("q"), 2, two);
+  CHECK(two == std::vector<std::byte>{std::byte{3}, std::byte{4}});
+  CHECK(says(refusal([&] { file.read_bytes(file.info("q"), 3, two); }), R"("q" has 4 bytes)"));
 }
 
 TEST_CASE("a header that is not JSON in UTF-8 is refused at its byte") {

@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <lnpt/backend/cpu/array.hpp>
+#include <lnpt/io/pruned_copy.hpp>
 #include <lnpt/io/state_dict.hpp>
 
 #include "support.hpp"
@@ -46,12 +47,12 @@ io::safetensors::writer complete(std::string const& prefix = "") {
 }
 
 /// What loading the file says; the model must be untouched if it says anything.
-std::string load(io::safetensors::writer const& writer, std::string const& prefix = "") {
+std::string load(io::safetensors::writer const& writer, io::state_dict_options const& options = {}) {
   auto const bytes = writer.bytes();
   tiny_model<float> model;
-  auto const predicted = refusal([&] { io::load_state_dict(model, io::safetensors::view(bytes, "f"), prefix); });
-  CHECK(model.values() == (predicted.empty() ? std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10} : std::vector<float>(10)));
-  return predicted;
+  auto const said = refusal([&] { io::load_state_dict(model, io::safetensors::view(bytes, "f"), options); });
+  CHECK(model.values() == (said.empty() ? std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10} : std::vector<float>(10)));
+  return said;
 }
 
 }  // namespace
@@ -70,7 +71,7 @@ TEST_CASE("loading reads what lies under the prefix and leaves the rest") {
   CHECK(load(complete()).empty());
   auto both = complete("student.");
   both.add("teacher.fc.weight", {1}, std::vector<float>{0});
-  CHECK(load(both, "student.").empty());
+  CHECK(load(both, {.prefix = "student."}).empty());
 }
 
 TEST_CASE("a float model loads from doubles and halves too") {
@@ -85,8 +86,9 @@ TEST_CASE("missing names are listed with the prefixes that the file has") {
   CHECK(load(io::safetensors::writer()) ==
         R"(f lacks "fc.weight", "fc.bias", "bn.running_mean" of the model's 3 tensors; its names have no prefix)");
   CHECK(says(load(complete("student.")), R"(its prefixes are "student.")"));
-  CHECK(says(load(complete("a.b."), "a."), R"(lacks "fc.weight", "fc.bias", "bn.running_mean" under the prefix "a.")"));
-  CHECK(says(load(complete("a.b."), "a."), R"(its prefixes are "a.b.")"));
+  CHECK(
+      says(load(complete("a.b."), {.prefix = "a."}), R"(lacks "fc.weight", "fc.bias", "bn.running_mean" under the prefix "a.")"));
+  CHECK(says(load(complete("a.b."), {.prefix = "a."}), R"(its prefixes are "a.b.")"));
   io::safetensors::writer other;
   for (auto const* name : {"a.x", "b.x", "c.x", "d.x", "e.x"}) other.add(name, {}, std::vector<float>{0});
   CHECK(says(load(other), R"(its prefixes are "a.", "b.", "c." and 2 more)"));
@@ -103,6 +105,71 @@ TEST_CASE("a tensor that the model does not have is refused") {
   CHECK(load(masked).empty());
   masked.add("mask.conv.weight", {1}, std::vector<std::uint8_t>(1));
   CHECK(says(load(masked), R"("mask.conv.weight")"));
+}
+
+TEST_CASE("what is missing and what is extra stand side by side, and a renaming brings them together") {
+  io::safetensors::writer other;
+  other.add("linear.weight", {2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6});
+  other.add("linear.bias", {2}, std::vector<float>{7, 8});
+  other.add("norm.bn.running_mean", {2}, std::vector<float>{9, 10});
+  other.add("norm.bn.num_batches_tracked", {}, std::vector<std::int64_t>{3});
+  auto const said = load(other);
+  CHECK(says(said, R"(f lacks "fc.weight", "fc.bias", "bn.running_mean" of the model's 3 tensors)"));
+  CHECK(says(said, R"(and holds "linear.bias", "linear.weight", "norm.bn.running_mean", which the model does not have)"));
+  CHECK(load(other, {.rename = {{"linear", "fc"}, {"norm.bn", "bn"}}}).empty());
+  CHECK(says(load(other, {.rename = {{"lin", "fc"}}}), R"(lacks "fc.weight")"));  // whole parts only
+  CHECK(says(load(other, {.rename = {{"linear.weight", "x"}, {"linear.bias", "x"}}}), "which are both called \"x\""));
+  CHECK(says(load(other, {.rename = {{"", "x"}}}), "says nothing"));
+}
+
+TEST_CASE("a renaming takes whole dotted parts wherever they stand") {
+  CHECK(io::renamed("shortcut.0.shortcut", {"shortcut", "downsample"}) == "downsample.0.downsample");
+  CHECK(io::renamed("layer1.0.shortcuts.0", {"shortcut", "downsample"}) == "layer1.0.shortcuts.0");
+  CHECK(io::renamed("a.b.c", {"b.c", "d"}) == "a.d");
+  CHECK(io::renamed("a.b.cc", {"b.c", "d"}) == "a.b.cc");
+  CHECK(io::model_name("mask.student.linear.weight", {.prefix = "student.", .rename = {{"linear", "fc"}}}) == "mask.fc.weight");
+  CHECK(io::model_name("teacher.linear.weight", {.prefix = "student."}).empty());
+}
+
+TEST_CASE("what is extra is passed over where that is asked for; what is missing never is") {
+  auto writer = complete();
+  writer.add("conv.weight", {1}, std::vector<float>{0});
+  CHECK(load(writer, {.ignore_extra = true}).empty());
+  io::safetensors::writer other;
+  other.add("conv.weight", {1}, std::vector<float>{0});
+  CHECK(says(load(other, {.ignore_extra = true}), R"(lacks "fc.weight")"));
+}
+
+TEST_CASE("a pruned copy has the file's names, dtypes and bytes but for what the masks prune") {
+  auto const bfloats = std::vector<std::byte>{std::byte{0x80}, std::byte{0x3f}, std::byte{1}, std::byte{2}};
+  io::safetensors::writer writer;
+  writer.add_stored("net.linear.weight", {2}, io::dtype::bf16, bfloats);
+  writer.add("net.linear.bias", {1}, std::vector<double>{0.1});
+  writer.add("net.steps", {}, std::vector<std::int64_t>{5});
+  writer.add("mask.linear.weight", {2}, std::vector<std::uint8_t>{1, 1});
+  writer.add("other.weight", {1}, std::vector<float>{1});
+  auto const bytes = writer.bytes();
+  auto const file = io::safetensors::view(bytes, "f");
+  lnpt::mask kept("fc.weight", {2}, true);
+  kept.set(0, false);
+  lnpt::mask_set masks;
+  masks.add(kept);
+  io::safetensors::writer copy;
+  io::add_pruned_copy(copy, file, masks, {.prefix = "net.", .rename = {{"linear", "fc"}}});
+  auto const written = copy.bytes();
+  auto const back = io::safetensors::view(written, "copy");
+  CHECK(back.names() == std::vector<std::string>{"steps", "linear.bias", "linear.weight"});
+  CHECK(back.info("linear.weight").dtype == io::dtype::bf16);
+  std::vector<std::byte> stored(4);
+  back.read_bytes(back.info("linear.weight"), 0, stored);
+  CHECK(stored == std::vector<std::byte>{std::byte{0}, std::byte{0}, std::byte{1}, std::byte{2}});
+  CHECK(back.read<double>("linear.bias") == std::vector<double>{0.1});
+
+  lnpt::mask_set wrong;
+  wrong.add({"fc.weight", {3}, true});
+  io::safetensors::writer none;
+  CHECK(says(refusal([&] { io::add_pruned_copy(none, file, wrong, {.prefix = "net.", .rename = {{"linear", "fc"}}}); }),
+             "has shape [3] where the file has [2]"));
 }
 
 TEST_CASE("another shape is refused, also of the same size") {

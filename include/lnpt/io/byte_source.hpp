@@ -18,6 +18,7 @@
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/io/atomic_file.hpp>
+#include <lnpt/io/narrowed.hpp>
 
 namespace lnpt::io {
 
@@ -74,7 +75,7 @@ class byte_source {
 
   /// All the bytes: a copy.
   [[nodiscard]] std::vector<std::byte> read_all() const {
-    std::vector<std::byte> bytes(static_cast<std::size_t>(size_));
+    std::vector<std::byte> bytes(memory_size(size_, name_));
     read(0, bytes);
     return bytes;
   }

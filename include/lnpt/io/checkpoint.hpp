@@ -1,15 +1,14 @@
 #pragma once
 /// A training run between two epochs, in one file that is also a plain state dict.
-#include <charconv>
 #include <cstddef>
 #include <filesystem>
 #include <map>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <lnpt/core/error.hpp>
+#include <lnpt/io/number_text.hpp>
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/state_dict.hpp>
 #include <lnpt/mask/mask_set.hpp>
@@ -28,24 +27,14 @@ namespace detail {
 
 inline constexpr std::string_view setting_prefix = "setting.";
 
-/// The shortest text that reads back as the same number.
-[[nodiscard]] inline std::string number_text(double value) {
-  char buffer[32];
-  auto const [end, problem] = std::to_chars(buffer, buffer + sizeof buffer, value);
-  return {buffer, end};
-}
-
 template <class Number>
 [[nodiscard]] Number metadata_number(safetensors::file const& file, std::string const& key) {
   auto const found = file.metadata().find(key);
   if (found == file.metadata().end())
     fail(file.name(), " is no checkpoint: its metadata lack \"", key, "\"; resume from what training wrote");
-  auto const& text = found->second;
-  Number value{};
-  auto const [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (problem != std::errc{} || end != text.data() + text.size())
-    fail(file.name(), ": the metadata \"", key, "\" are ", safetensors::detail::quote(text), "; a number is needed");
-  return value;
+  auto const value = number_in<Number>(found->second);
+  if (!value) fail(file.name(), ": the metadata \"", key, "\" are ", in_quotes(found->second), "; a number is needed");
+  return *value;
 }
 
 }  // namespace detail
@@ -65,9 +54,9 @@ void save_checkpoint(std::filesystem::path const& path, Model& model, checkpoint
     }
   }
   writer.metadata("epoch", std::to_string(at.state.epoch));
-  writer.metadata("last_accuracy", detail::number_text(at.state.last_accuracy));
-  writer.metadata("best_accuracy", detail::number_text(at.state.best_accuracy));
-  writer.metadata("last_loss", detail::number_text(at.state.last_loss));
+  writer.metadata("last_accuracy", shortest_text(at.state.last_accuracy));
+  writer.metadata("best_accuracy", shortest_text(at.state.best_accuracy));
+  writer.metadata("last_loss", shortest_text(at.state.last_loss));
   for (auto const& [name, value] : at.settings) writer.metadata(std::string(detail::setting_prefix) + name, value);
   writer.save(path);
 }
@@ -105,12 +94,10 @@ template <has_state Model>
   at.state.last_loss = detail::metadata_number<double>(file, "last_loss");
   at.masks = load_masks(model, file);
   at.settings = checkpoint_settings(file);
-  for (auto p : model.parameters()) {
+  for (auto const& p : model.parameters()) {
     auto const name = std::string(momentum_prefix) + p.name;
-    if (!file.contains(name))
-      fail(file.name(), " lacks ", safetensors::detail::quote(name), ": resume from what training wrote after an epoch");
-    p.name = name;
-    at.state.velocity.push_back(detail::read_parameter(p, file, ""));
+    if (!file.contains(name)) fail(file.name(), " lacks ", in_quotes(name), ": resume from what training wrote after an epoch");
+    at.state.velocity.push_back(detail::read_parameter(p, file, name));
   }
   load_state_dict(model, file);
   return at;

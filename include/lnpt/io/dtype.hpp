@@ -2,7 +2,6 @@
 /// The element types of a safetensors file, and how their values are read.
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -13,9 +12,12 @@
 #include <string_view>
 #include <type_traits>
 
+#include <lnpt/io/small_floats.hpp>
+
 namespace lnpt::io {
 
-/// In the format's order: writers put the last of these first, so that wide elements stay aligned.
+/// The element types of version 0.8.0 of the format's reference implementation, in its order: writers put the last of these first, so
+/// that wide elements stay aligned.
 enum class dtype : std::uint8_t {
   boolean,
   f4,
@@ -26,6 +28,8 @@ enum class dtype : std::uint8_t {
   f8_e5m2,
   f8_e4m3,
   f8_e8m0,
+  f8_e4m3fnuz,
+  f8_e5m2fnuz,
   i16,
   u16,
   f16,
@@ -44,10 +48,11 @@ struct dtype_fact {
   std::string_view name;
   unsigned bits;
 };
-inline constexpr std::array<dtype_fact, 20> dtype_facts{{
-    {"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},   {"I8", 8},    {"F8_E5M2", 8},
-    {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"I16", 16},    {"U16", 16},    {"F16", 16}, {"BF16", 16}, {"I32", 32},
-    {"U32", 32},    {"F32", 32},    {"C64", 64},    {"F64", 64},    {"I64", 64}, {"U64", 64},
+inline constexpr std::array<dtype_fact, 22> dtype_facts{{
+    {"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"U8", 8},          {"I8", 8},
+    {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},
+    {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},        {"U32", 32},        {"F32", 32},
+    {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64},
 }};
 }  // namespace detail
 
@@ -64,33 +69,13 @@ inline constexpr std::array<dtype_fact, 20> dtype_facts{{
   return static_cast<dtype>(found - detail::dtype_facts.begin());
 }
 
-/// An IEEE half-precision number, as stored.
-struct half {
-  std::uint16_t bits;
-  [[nodiscard]] explicit operator float() const {
-    auto const sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
-    auto const exponent = static_cast<std::uint32_t>(bits >> 10) & 0x1fu;
-    auto const mantissa = static_cast<std::uint32_t>(bits) & 0x3ffu;
-    if (exponent == 0) return std::copysign(static_cast<float>(mantissa) * 0x1p-24f, std::bit_cast<float>(sign | 0x3f800000u));
-    auto const widened =
-        exponent == 0x1fu ? 0xffu : exponent + 112;  // inf and nan keep theirs; else the bias goes from 15 to 127
-    return std::bit_cast<float>(sign | (widened << 23) | (mantissa << 13));
-  }
-};
-
-/// A bfloat16 number, as stored: the upper half of a float.
-struct bfloat16 {
-  std::uint16_t bits;
-  [[nodiscard]] explicit operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
-};
-
 namespace detail {
 template <class T>
 struct tag {
   using type = T;
 };
 
-/// Calls `use(tag<T>{})` for the C++ type that holds this dtype; false where there is none (F4 to F8 and C64).
+/// Calls `use(tag<T>{})` for the C++ type that holds this dtype; false where there is none (F4, F6 and C64).
 template <class Use>
 bool with_stored_type(dtype type, Use&& use) {
   switch (type) {
@@ -101,6 +86,11 @@ bool with_stored_type(dtype type, Use&& use) {
     case dtype::u16: return use(tag<std::uint16_t>{}), true;
     case dtype::f16: return use(tag<half>{}), true;
     case dtype::bf16: return use(tag<bfloat16>{}), true;
+    case dtype::f8_e5m2: return use(tag<float8_e5m2>{}), true;
+    case dtype::f8_e4m3: return use(tag<float8_e4m3>{}), true;
+    case dtype::f8_e8m0: return use(tag<float8_e8m0>{}), true;
+    case dtype::f8_e4m3fnuz: return use(tag<float8_e4m3fnuz>{}), true;
+    case dtype::f8_e5m2fnuz: return use(tag<float8_e5m2fnuz>{}), true;
     case dtype::i32: return use(tag<std::int32_t>{}), true;
     case dtype::u32: return use(tag<std::uint32_t>{}), true;
     case dtype::f32: return use(tag<float>{}), true;

@@ -55,7 +55,7 @@ struct idx_bytes {
   if (total != available)
     fail(file.name(), ": the shape ", list(result.shape), " needs ", total, " bytes of data, not ", available,
          "; the file must end with its last item");
-  result.values.resize(static_cast<std::size_t>(total));
+  result.values.resize(memory_size(total, file.name()));
   file.read(head.size(), std::as_writable_bytes(std::span(result.values)));
   return result;
 }
@@ -85,11 +85,25 @@ struct idx_bytes {
   return set;
 }
 
-/// The folder with {train,t10k}-images-idx3-ubyte and {train,t10k}-labels-idx1-ubyte, unpacked.
+namespace detail {
+/// The file of a split, under either of the names that it goes by: train-images-idx3-ubyte or train-images.idx3-ubyte.
+[[nodiscard]] inline byte_source open_idx(std::filesystem::path const& folder, std::string const& split,
+                                          std::string const& kind) {
+  for (auto const* const separator : {"-", "."}) {
+    auto const path = folder / (split + separator + kind);
+    if (std::filesystem::exists(path)) return byte_source::open(path);
+    auto packed = path;
+    if (std::filesystem::exists(packed += ".gz")) fail(packed.string(), " is compressed: unpack it with gunzip");
+  }
+  return byte_source::open(folder / (split + '-' + kind));  // which is refused, by name
+}
+}  // namespace detail
+
+/// The folder with {train,t10k}-images-idx3-ubyte and {train,t10k}-labels-idx1-ubyte, unpacked; a dot may stand before idx.
 [[nodiscard]] inline data_set mnist(std::filesystem::path const& folder, data_set_options const& options = {}) {
   auto const read = [&](std::string const& split, std::size_t limit, channel_statistics* seen) {
-    auto const images = byte_source::open(folder / (split + "-images-idx3-ubyte"));
-    return read_mnist(images, byte_source::open(folder / (split + "-labels-idx1-ubyte")), limit, seen);
+    auto const images = detail::open_idx(folder, split + "-images", "idx3-ubyte");
+    return read_mnist(images, detail::open_idx(folder, split + "-labels", "idx1-ubyte"), limit, seen);
   };
   channel_statistics statistics(1);
   data_set set;

@@ -18,6 +18,7 @@
 #include <lnpt/core/error.hpp>
 #include <lnpt/io/byte_source.hpp>
 #include <lnpt/io/dtype.hpp>
+#include <lnpt/io/foreign_file.hpp>
 #include <lnpt/io/safetensors_header.hpp>
 #include <lnpt/io/safetensors_writer.hpp>
 
@@ -58,8 +59,10 @@ class file {
     if (source_.size() < sizeof header_bytes)
       fail(name(), " has ", source_.size(), " bytes; a safetensors file begins with the 8-byte length of its header");
     source_.read(0, std::as_writable_bytes(std::span(&header_bytes, 1)));
+    if (header_bytes > max_header_bytes) refuse_foreign();
     if (header_bytes > max_header_bytes)
       fail(name(), ": a header of ", header_bytes, " bytes is too long; a safetensors header has at most ", max_header_bytes);
+    if (header_bytes > source_.size() - sizeof header_bytes) refuse_foreign();
     if (header_bytes > source_.size() - sizeof header_bytes)
       fail(name(), ": a header of ", header_bytes, " bytes passes the end of the file of ", source_.size(),
            " bytes; the file must be complete");
@@ -85,10 +88,19 @@ class file {
   /// dtype and shape of a tensor.
   [[nodiscard]] entry const& info(std::string_view tensor) const {
     auto const found = index_.find(std::string(tensor));
-    if (found == index_.end())
-      fail(name(), " holds no tensor ", detail::quote(tensor), " among its ", entries().size(), "; names() lists those it holds");
+    if (found == index_.end()) fail(name(), " holds no tensor ", in_quotes(tensor), "; it holds ", first_names(names()));
     return entries()[found->second];
   }
+
+  /// Fills `out` with the bytes of a tensor from `offset` on, as they are stored.
+  void read_bytes(entry const& tensor, std::uint64_t offset, std::span<std::byte> out) const {
+    if (offset > tensor.end - tensor.begin || out.size() > tensor.end - tensor.begin - offset)
+      fail(name(), ": tensor ", in_quotes(tensor.name), " has ", tensor.end - tensor.begin, " bytes; read inside of them");
+    source_.read(data_ + tensor.begin + offset, out);
+  }
+
+  /// Where the bytes of the first tensor begin.
+  [[nodiscard]] std::uint64_t data_offset() const { return data_; }
 
   /// The values, row-major, converted to `T`: any number to float or double, integers and booleans to an integer type that
   /// is at least as wide. NaN and infinity pass; see `count_nonfinite`.
@@ -106,7 +118,7 @@ class file {
   void read(std::string_view tensor, std::span<T> out) const {
     auto const& about = info(tensor);
     if (out.size() != about.size())
-      fail(name(), ": tensor ", detail::quote(tensor), " of shape ", list(about.shape), " holds ", about.size(), " values, not ",
+      fail(name(), ": tensor ", in_quotes(tensor), " of shape ", list(about.shape), " holds ", about.size(), " values, not ",
            out.size(), "; pass a span of its size");
     auto converted = false;
     io::detail::with_stored_type(about.dtype, [&](auto tag) {
@@ -117,11 +129,18 @@ class file {
       }
     });
     if (!converted)
-      fail(name(), ": tensor ", detail::quote(tensor), " of dtype ", name_of(about.dtype), " does not convert to ",
+      fail(name(), ": tensor ", in_quotes(tensor), " of dtype ", name_of(about.dtype), " does not convert to ",
            name_of(dtype_of<T>()), "; save it as ", name_of(dtype_of<T>()));
   }
 
  private:
+  /// Refuses a file that begins as one of another format does.
+  void refuse_foreign() const {
+    std::array<std::byte, sizeof(std::uint64_t)> first;
+    source_.read(0, first);
+    if (auto const* const format = recognize_foreign(first)) fail(name(), " is no safetensors file but ", format->sentence);
+  }
+
   template <class From, class To>
   void read_as(entry const& about, std::span<To> out) const {
     auto offset = data_ + about.begin;
@@ -135,8 +154,8 @@ class file {
         auto const stored = std::span(bytes).first(part.size() * sizeof(From));
         source_.read(offset, stored);
         if (auto const bad = detail::convert_values<From>(stored.data(), part); bad != part.size())
-          fail(name(), ": tensor ", detail::quote(about.name), " holds at ", done + bad, " a value outside ",
-               name_of(dtype_of<To>()), "; read it as double");
+          fail(name(), ": tensor ", in_quotes(about.name), " holds at ", done + bad, " a value outside ", name_of(dtype_of<To>()),
+               "; save it in that type");
         offset += stored.size();
       }
     }

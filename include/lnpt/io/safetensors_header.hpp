@@ -16,6 +16,8 @@
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/shape.hpp>
 #include <lnpt/io/dtype.hpp>
+#include <lnpt/io/in_quotes.hpp>
+#include <lnpt/io/narrowed.hpp>
 
 namespace lnpt::io::safetensors {
 
@@ -41,17 +43,12 @@ inline constexpr std::string_view metadata_key = "__metadata__";
 
 namespace detail {
 
-/// A name from a file, quoted for a message; a long one is cut.
-[[nodiscard]] inline std::string quote(std::string_view name) {
-  constexpr std::size_t longest = 80;
-  return '"' + std::string(name.substr(0, longest)) + (name.size() > longest ? "…\"" : "\"");
-}
-
 /// Follows the header's grammar, and nothing else that JSON allows:
 ///
 ///     { "__metadata__": {string: string…}, name: {"dtype": string, "shape": [n…], "data_offsets": [begin, end]}… }
 ///
-/// so nesting is bounded by the places, and a repeated key, which a JSON library would settle silently, is refused.
+/// so nesting is bounded by the places. A repeated key is refused, where the reference implementation (0.8.0) takes the last: which of
+/// two tensors of one name was meant, no reader can know.
 class header_reader {
  public:
   static constexpr std::size_t offset = 8;  ///< of the header in its file
@@ -64,7 +61,7 @@ class header_reader {
     if (at_ == place::top) return begin_member(std::move(name));
     if (at_ == place::tensor) return begin_field(name);
     if (!result_.metadata.try_emplace(name).second)
-      refuse("the metadata key ", quote(name), " appears twice; a safetensors header has each key once");
+      refuse("the metadata key ", in_quotes(name), " appears twice; a safetensors header has each key once");
     metadata_key_ = std::move(name);
     return go(place::metadata_value);
   }
@@ -94,7 +91,11 @@ class header_reader {
     if (at_ == place::offsets) return offsets_.push_back(number), true;
     if (at_ != place::extents) misplaced("a number");
     if (number > max_extent) refuse(current(), " has an extent of ", number, "; the format allows up to 2^48");
-    current_.shape.push_back(static_cast<std::size_t>(number));
+    auto const extent = narrowed<std::size_t>(number);
+    if (!extent)
+      refuse(current(), " has an extent of ", number, ", more than the ", std::numeric_limits<std::size_t>::digits,
+             " bits of this machine's sizes count; read it on a 64-bit machine");
+    current_.shape.push_back(*extent);
     return true;
   }
   bool number_integer(std::int64_t) { misplaced("a negative number"); }
@@ -141,10 +142,11 @@ class header_reader {
            " holds ", what,
            " where none belongs; each tensor has a dtype, a shape and two data_offsets, and metadata are strings");
   }
-  [[nodiscard]] std::string current() const { return "tensor " + quote(current_.name); }
+  [[nodiscard]] std::string current() const { return "tensor " + in_quotes(current_.name); }
 
   bool begin_member(std::string name) {
-    if (!names_.insert(name).second) refuse("the key ", quote(name), " appears twice; a safetensors header has each key once");
+    if (!names_.insert(name).second)
+      refuse("the key ", in_quotes(name), " appears twice; a safetensors header has each key once");
     if (name == metadata_key) return go(place::metadata_member);
     current_ = {};
     current_.name = std::move(name);
@@ -159,14 +161,14 @@ class header_reader {
                       : field == "data_offsets" ? place::data_offsets
                                                 : place::done;
     if (next == place::done)
-      refuse(current(), " has the unknown key ", quote(field), "; the keys are dtype, shape and data_offsets");
+      refuse(current(), " has the unknown key ", in_quotes(field), "; the keys are dtype, shape and data_offsets");
     if (!fields_.insert(next).second) refuse(current(), " gives its ", field, " twice; a safetensors header has each key once");
     return go(next);
   }
 
   bool read_dtype(std::string_view text) {
     auto const type = dtype_named(text);
-    if (!type) refuse(current(), " has the unknown dtype ", quote(text), "; the format knows F32, F16, I64 and their like");
+    if (!type) refuse(current(), " has the unknown dtype ", in_quotes(text), "; the format knows F32, F16, I64 and their like");
     current_.dtype = *type;
     return go(place::tensor);
   }
@@ -194,12 +196,15 @@ class header_reader {
   std::uint64_t bits = bits_of(tensor.dtype);
   for (std::uint64_t const extent : tensor.shape) {
     if (extent != 0 && bits > std::numeric_limits<std::uint64_t>::max() / extent)
-      fail(file, ": tensor ", quote(tensor.name), " of shape ", list(tensor.shape), " and dtype ", name_of(tensor.dtype),
+      fail(file, ": tensor ", in_quotes(tensor.name), " of shape ", list(tensor.shape), " and dtype ", name_of(tensor.dtype),
            " has more than 2^64 bits; a tensor must fit in memory");
     bits *= extent;
   }
+  if (!narrowed_product<std::size_t>(tensor.shape))
+    fail(file, ": tensor ", in_quotes(tensor.name), " of shape ", list(tensor.shape), " has more elements than the ",
+         std::numeric_limits<std::size_t>::digits, " bits of this machine's sizes count; read it on a 64-bit machine");
   if (bits % 8 != 0)
-    fail(file, ": tensor ", quote(tensor.name), " of shape ", list(tensor.shape), " and dtype ", name_of(tensor.dtype),
+    fail(file, ": tensor ", in_quotes(tensor.name), " of shape ", list(tensor.shape), " and dtype ", name_of(tensor.dtype),
          " does not fill its last byte; packed types need a whole number of bytes");
   return bits / 8;
 }
@@ -208,7 +213,7 @@ class header_reader {
 inline void check_layout(std::vector<entry> const& entries, std::uint64_t data_bytes, std::string_view file) {
   std::uint64_t covered = 0;
   for (auto const& tensor : entries) {
-    auto const name = quote(tensor.name);
+    auto const name = in_quotes(tensor.name);
     if (tensor.begin != covered)
       fail(file, ": tensor ", name, " begins at byte ", tensor.begin, " of the data, where byte ", covered,
            tensor.begin > covered ? " would leave no hole" : " would not overlap", "; tensors lie end to end");

@@ -47,6 +47,17 @@ class writer {
     add(std::move(name), std::move(extents), dtype_of<T>(), owner->size(), bytes, owner);
   }
 
+  /// Adds a tensor of any dtype by its bytes as the file stores them, and keeps them.
+  void add_stored(std::string name, shape extents, dtype type, std::vector<std::byte> bytes) {
+    auto owner = std::make_shared<std::vector<std::byte> const>(std::move(bytes));
+    auto const bits = std::uint64_t{owner->size()} * 8;
+    if (std::uint64_t{element_count(extents)} * bits_of(type) != bits)
+      fail("tensor ", in_quotes(name), " of shape ", list(extents), " and dtype ", name_of(type), " needs ",
+           std::uint64_t{element_count(extents)} * bits_of(type), " bits, not ", bits, ": pass its bytes, all of them");
+    auto const count = element_count(extents);
+    add(std::move(name), std::move(extents), type, count, *owner, owner);
+  }
+
   /// Sets one line of metadata; "format" is "pt" unless it is set here.
   void metadata(std::string const& key, std::string value) { metadata_[key] = std::move(value); }
 
@@ -79,10 +90,10 @@ class writer {
   void add(std::string name, shape extents, dtype type, std::size_t count, std::span<std::byte const> bytes,
            std::shared_ptr<void const> owner) {
     if (element_count(extents) != count)
-      fail("tensor ", detail::quote(name), " of shape ", list(extents), " has ", element_count(extents), " elements, not ", count,
+      fail("tensor ", in_quotes(name), " of shape ", list(extents), " has ", element_count(extents), " elements, not ", count,
            ": pass as many values");
     if (name == metadata_key || items_.contains(name))
-      fail("tensor name ", detail::quote(name), " is taken: give each tensor a name of its own");
+      fail("tensor name ", in_quotes(name), " is taken: give each tensor a name of its own");
     items_.emplace(std::move(name), item{type, std::move(extents), bytes, std::move(owner)});
   }
 

@@ -17,6 +17,7 @@
 #include <lnpt/core/parameter.hpp>
 #include <lnpt/core/tensor.hpp>
 #include <lnpt/io/safetensors.hpp>
+#include <lnpt/io/tensor_names.hpp>
 #include <lnpt/mask/mask_set.hpp>
 
 namespace lnpt::io {
@@ -28,9 +29,6 @@ concept has_state = requires(Model& model) {
   model.buffers();
 };
 
-inline constexpr std::string_view mask_prefix = "mask.";
-inline constexpr std::string_view momentum_prefix = "momentum.";  ///< of checkpoints
-
 namespace detail {
 
 /// Calls `use` for each parameter, then for each buffer.
@@ -38,15 +36,6 @@ template <has_state Model, class Use>
 void for_each_state(Model& model, Use use) {
   for (auto&& each : model.parameters()) use(each);
   for (auto&& each : model.buffers()) use(each);
-}
-
-/// Up to three of the names, then how many more: `"a", "b", "c" and 4 more`.
-[[nodiscard]] inline std::string first_names(std::vector<std::string> const& names) {
-  constexpr std::size_t shown = 3;
-  std::string text;
-  for (std::size_t i = 0; i != std::min(shown, names.size()); ++i) text += (i ? ", " : "") + safetensors::detail::quote(names[i]);
-  if (names.size() > shown) text += " and " + std::to_string(names.size() - shown) + " more";
-  return text;
 }
 
 /// Where the file may hold what was sought: the prefixes under which it has `name`, else those up to the first dot of its names.
@@ -60,60 +49,69 @@ void for_each_state(Model& model, Use use) {
   return prefixes.empty() ? "its names have no prefix" : "its prefixes are " + first_names({prefixes.begin(), prefixes.end()});
 }
 
-[[nodiscard]] inline std::string under(std::string const& prefix) {
-  return prefix.empty() ? std::string() : " under the prefix " + safetensors::detail::quote(prefix);
-}
+/// Whether a tensor may lie in a file without being the model's: counters of batch norm, of which this library has no use.
+[[nodiscard]] inline bool is_counter(std::string_view name) { return name.ends_with("num_batches_tracked"); }
 
+/// Refuses a file that lacks a tensor of the model, or holds one that the model does not have; both lists stand in one sentence.
 template <has_state Model>
-void check_names(Model& model, safetensors::file const& file, std::string const& prefix) {
+void check_names(Model& model, safetensors::file const& file, tensor_names const& names, state_dict_options const& options) {
   std::unordered_set<std::string> known;
   std::vector<std::string> missing, extra;
   for_each_state(model, [&](auto const& each) {
     known.insert(each.name);
-    if (!file.contains(prefix + each.name)) missing.push_back(each.name);
+    if (names.find(each.name) == nullptr) missing.push_back(each.name);
   });
-  if (!missing.empty())
-    fail(file.name(), " lacks ", first_names(missing), under(prefix), " of the model's ", known.size(), " tensors; ",
-         prefixes_for(missing.front(), file));
-  for (auto const& tensor : file.entries()) {
-    if (!tensor.name.starts_with(prefix) || tensor.name.ends_with("num_batches_tracked")) continue;
-    std::string_view name = std::string_view(tensor.name).substr(prefix.size());
+  for (auto const& [name, stored] : names.all()) {
+    std::string_view bare = name;
     for (auto const beside : {mask_prefix, momentum_prefix})
-      if (name.starts_with(beside)) name.remove_prefix(beside.size());
-    if (!known.contains(std::string(name))) extra.push_back(tensor.name);
+      if (bare.starts_with(beside)) bare.remove_prefix(beside.size());
+    if (!is_counter(name) && !known.contains(std::string(bare))) extra.push_back(stored);
   }
-  if (!extra.empty())
+  auto const under = options.prefix.empty() ? std::string() : " under the prefix " + in_quotes(options.prefix);
+  auto const also = extra.empty() ? std::string() : ", and holds " + first_names(extra) + ", which the model does not have";
+  if (!missing.empty())
+    fail(file.name(), " lacks ", first_names(missing), under, " of the model's ", known.size(), " tensors", also, "; ",
+         prefixes_for(missing.front(), file), extra.empty() ? "" : ", and names that differ can be renamed");
+  if (!extra.empty() && !options.ignore_extra)
     fail(file.name(), " also holds ", first_names(extra), ", which the model does not have; load a file of the same architecture",
-         prefix.empty() ? ", or name the prefix of its part" : "");
+         options.prefix.empty() ? ", name the prefix of its part" : "", ", or ignore what is extra");
 }
 
 /// The tensor of one parameter from the file, checked for shape and finite values.
 template <class T>
-[[nodiscard]] T read_parameter(parameter<T> const& into, safetensors::file const& file, std::string const& prefix) {
-  auto const& about = file.info(prefix + into.name);
+[[nodiscard]] T read_parameter(parameter<T> const& into, safetensors::file const& file, std::string const& stored) {
+  auto const& about = file.info(stored);
   if (auto const expected = shape_of(*into.value); about.shape != expected)
-    fail(file.name(), ": ", safetensors::detail::quote(about.name), " has shape ", list(about.shape), " where the model has ",
-         list(expected), "; load a file of the same architecture");
+    fail(file.name(), ": ", in_quotes(about.name), " has shape ", list(about.shape), " where the model has ", list(expected),
+         "; load a file of the same architecture");
   auto const values = file.template read<value_type<T>>(about.name);
   if (auto const bad = count_nonfinite(std::span(values)); bad != 0)
-    fail(file.name(), ": ", safetensors::detail::quote(about.name), " holds ", bad, " values of ", values.size(),
+    fail(file.name(), ": ", in_quotes(about.name), " holds ", bad, " values of ", values.size(),
          " that are NaN or infinite; every value must be finite");
   return make_tensor<T>(about.shape, values, *into.value);
 }
 
 }  // namespace detail
 
-/// Fills the model from the tensors named `prefix` + parameter name. All or nothing: the model changes only after
-/// every name, shape and value was found good. Tensors under the prefix that the model does not know are an error
-/// (`num_batches_tracked` and masks or momentum of known parameters aside). Needs memory for a second copy of the model.
+/// Fills the model from the file's tensors of its names. All or nothing: the model changes only after every name, shape and value was
+/// found good. Tensors under the prefix that the model does not know are an error unless they are to be ignored (`num_batches_tracked`
+/// and masks or momentum of known parameters aside). Needs memory for a second copy of the model.
 template <has_state Model>
-void load_state_dict(Model& model, safetensors::file const& file, std::string const& prefix = "") {
-  detail::check_names(model, file, prefix);
+void load_state_dict(Model& model, safetensors::file const& file, state_dict_options const& options) {
+  tensor_names const names(file, options);
+  detail::check_names(model, file, names, options);
   using tensor_type = std::remove_cvref_t<decltype(*std::begin(model.parameters())->value)>;
   std::vector<tensor_type> loaded;
-  detail::for_each_state(model, [&](auto const& each) { loaded.push_back(detail::read_parameter(each, file, prefix)); });
+  detail::for_each_state(model,
+                         [&](auto const& each) { loaded.push_back(detail::read_parameter(each, file, *names.find(each.name))); });
   auto next = loaded.begin();
   detail::for_each_state(model, [&](auto const& each) { assign(*each.value, *next++); });
+}
+
+/// The same where names differ by a prefix at most.
+template <has_state Model>
+void load_state_dict(Model& model, safetensors::file const& file, std::string const& prefix = "") {
+  load_state_dict(model, file, state_dict_options{.prefix = prefix});
 }
 
 template <has_state Model>
@@ -130,7 +128,7 @@ inline void add_masks(safetensors::writer& writer, mask_set const& masks) {
   }
 }
 
-/// Adds every parameter and buffer under its name, as F32 or F64, and the masks. The writer looks at the model's values until it has
+/// Adds every parameter and buffer under its name, as F32 or F64, and the masks, if there are any. The writer looks at the model's values until it has
 /// written.
 template <has_state Model>
 void add_state_dict(safetensors::writer& writer, Model& model, mask_set const& masks = {}) {
@@ -152,16 +150,22 @@ void save_state_dict(Model& model, std::filesystem::path const& path, mask_set c
   writer.save(path);
 }
 
-/// One mask of a file; `name` is the parameter's. Its values must be 0 and 1.
-[[nodiscard]] inline mask load_mask(safetensors::file const& file, std::string const& name) {
-  auto const tensor = std::string(mask_prefix) + name;
-  auto const kept = file.read<std::uint8_t>(tensor);
-  mask result(name, file.info(tensor).shape, false);
+namespace detail {
+/// The mask called `name` from the file's tensor `stored`. Its values must be 0 and 1.
+[[nodiscard]] inline mask read_mask(safetensors::file const& file, std::string const& stored, std::string name) {
+  auto const kept = file.read<std::uint8_t>(stored);
+  mask result(std::move(name), file.info(stored).shape, false);
   for (std::size_t i = 0; i != kept.size(); ++i) {
-    if (kept[i] > 1) fail(file.name(), ": ", tensor, " holds ", +kept[i], " at ", i, "; a mask holds 0 and 1");
+    if (kept[i] > 1) fail(file.name(), ": ", stored, " holds ", +kept[i], " at ", i, "; a mask holds 0 and 1");
     result.set(i, kept[i] != 0);
   }
   return result;
+}
+}  // namespace detail
+
+/// One mask of a file; `name` is the parameter's. Its values must be 0 and 1.
+[[nodiscard]] inline mask load_mask(safetensors::file const& file, std::string const& name) {
+  return detail::read_mask(file, std::string(mask_prefix) + name, name);
 }
 
 /// The masks of a file, by name.
@@ -177,11 +181,13 @@ void save_state_dict(Model& model, std::filesystem::path const& path, mask_set c
 
 /// The masks of a file in the order of the model's parameters, each of its parameter's shape.
 template <has_state Model>
-[[nodiscard]] mask_set load_masks(Model& model, safetensors::file const& file) {
+[[nodiscard]] mask_set load_masks(Model& model, safetensors::file const& file, state_dict_options const& options = {}) {
+  tensor_names const names(file, options);
   mask_set masks;
   for (auto const& each : model.parameters()) {
-    if (!file.contains(std::string(mask_prefix) + each.name)) continue;
-    auto loaded = load_mask(file, each.name);
+    auto const* const stored = names.find(std::string(mask_prefix) + each.name);
+    if (stored == nullptr) continue;
+    auto loaded = detail::read_mask(file, *stored, each.name);
     if (loaded.extents() != shape_of(*each.value))
       fail(file.name(), ": the mask of ", each.name, " has shape ", list(loaded.extents()), " where the model has ",
            list(shape_of(*each.value)), "; load the masks of the same architecture");

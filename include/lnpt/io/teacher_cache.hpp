@@ -1,7 +1,7 @@
 #pragma once
 /// What a teacher said about every image, written once, for a device that never holds the teacher.
 #include <algorithm>
-#include <charconv>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -9,11 +9,12 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <lnpt/core/error.hpp>
+#include <lnpt/io/narrowed.hpp>
+#include <lnpt/io/number_text.hpp>
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/train/augmentation.hpp>
 
@@ -48,8 +49,8 @@ class teacher_cache {
     if (about_.images == 0 || output_size == 0 || feature_size == 0)
       fail("a teacher cache of ", about_.images, " images, ", output_size, " outputs and ", feature_size,
            " features holds nothing: pass sizes above 0");
-    outputs_.resize(rows() * output_size_);
-    features_.resize(rows() * feature_size_);
+    outputs_.resize(values_of_rows(output_size_));
+    features_.resize(values_of_rows(feature_size_));
     for (std::size_t row = 0; about_.views != 0 && row != rows(); ++row)
       augmentations_.push_back(draw_augmentation(about_.seed, row / about_.views, row % about_.views));
   }
@@ -114,6 +115,14 @@ class teacher_cache {
   static constexpr char const* version_key = "lnpt.teacher_cache";
   static constexpr char const* version = "1";
 
+  [[nodiscard]] std::size_t values_of_rows(std::size_t width) const {
+    auto const count = narrowed_product<std::size_t>(shape{about_.images, std::max<std::size_t>(about_.views, 1), width});
+    if (!count)
+      fail("a teacher cache of ", about_.images, " images in ", about_.views, " views of ", width,
+           " values is larger than any memory: cache fewer");
+    return *count;
+  }
+
   [[nodiscard]] std::size_t row_of(std::size_t image, std::size_t view) const {
     auto const views = std::max<std::size_t>(about_.views, 1);
     if (image >= about_.images || view >= views)
@@ -131,29 +140,29 @@ class teacher_cache {
   [[nodiscard]] static std::string const& line(safetensors::file const& file, char const* key) {
     auto const found = file.metadata().find(key);
     if (found == file.metadata().end())
-      fail(file.name(), " is no teacher cache: its metadata lack \"", key, "\"; write it with teacher_cache::save");
+      fail(file.name(), " is no teacher cache: its metadata lack \"", key, "\"; name a file that a teacher cache was saved to");
     return found->second;
   }
 
-  [[nodiscard]] static std::uint64_t number(safetensors::file const& file, char const* key) {
+  template <std::unsigned_integral Number>
+  [[nodiscard]] static Number number(safetensors::file const& file, char const* key) {
     auto const& text = line(file, key);
-    std::uint64_t value = 0;
-    auto const [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (problem != std::errc{} || end != text.data() + text.size())
-      fail(file.name(), ": the metadata \"", key, "\" are ", safetensors::detail::quote(text), "; a number is needed");
-    return value;
+    auto const value = number_in<Number>(text);
+    if (!value)
+      fail(file.name(), ": the metadata \"", key, "\" are ", in_quotes(text), "; a number of at most ",
+           std::numeric_limits<Number>::digits, " bits is needed");
+    return *value;
   }
 
   [[nodiscard]] static description read_description(safetensors::file const& file) {
     if (auto const& held = line(file, version_key); held != version)
-      fail(file.name(), " is a teacher cache of version ", safetensors::detail::quote(held), "; this library reads version ",
-           version);
-    description about{line(file, "data_set"), line(file, "teacher"), number(file, "seed"), number(file, "images"),
-                      number(file, "views")};
+      fail(file.name(), " is a teacher cache of version ", in_quotes(held), "; this library reads version ", version);
+    description about{line(file, "data_set"), line(file, "teacher"), number<std::uint64_t>(file, "seed"),
+                      number<std::size_t>(file, "images"), number<std::size_t>(file, "views")};
     if (about.images == 0) fail(file.name(), " is a teacher cache of no images; it needs at least one");
     if (about.views > std::numeric_limits<std::size_t>::max() / about.images)
       fail(file.name(), ": ", about.images, " images in ", about.views,
-           " views are more than 2^64; the counts must be those of its rows");
+           " views are more rows than can be counted; the counts must be those of its rows");
     return about;
   }
 
