@@ -1,0 +1,272 @@
+#pragma once
+/// Convolution of images [C, N, H, W] by the kept weights alone, its input gradient, and the gradient of the kept weights.
+///
+/// Each kept weight is one multiply–add over consecutive pixels. Sums run over the kept weights of an output in the order of the matrix
+/// (input channel, then tap), of an input gradient by tap, then output channel; one weight's gradient adds pixel by pixel in lanes, the
+/// lanes in pairs, block after block. The order depends on the shapes and the mask alone: the same bits for any number of threads.
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include <lnpt/backend/cpu/array.hpp>
+#include <lnpt/backend/cpu/convolution/conv_geometry.hpp>
+#include <lnpt/backend/cpu/layout.hpp>
+#include <lnpt/backend/cpu/sparse/pattern.hpp>
+#include <lnpt/backend/cpu/sparse/planes.hpp>
+#include <lnpt/backend/cpu/sparse/product.hpp>
+
+namespace lnpt::cpu::sparse {
+
+namespace detail {
+
+/// The entries of every destination channel, one after the other.
+template <class T>
+struct entry_lists {
+  std::vector<entry<T>> entries;
+  std::vector<std::size_t> begin;  ///< one more than there are channels
+};
+
+/// One sweep of a convolution by kept weights.
+template <class T>
+class sparse_sweep {
+ public:
+  /// `for_each_weight(f)` calls `f(destination channel, source channel, tap of the sweep, kept weight)`, destinations ascending.
+  template <class ForEach>
+  sparse_sweep(sweep const& s, image_view<T const> source, image_view<T> target, std::span<T const> weights, bool accumulate,
+               ForEach for_each_weight)
+      : layout_(s, source), target_(target), accumulate_(accumulate) {
+    for_each_weight([&](std::size_t, std::size_t channel, std::size_t tap, std::size_t) { layout_.use(channel, tap); });
+    layout_.arrange();
+    lists_.begin.assign(target.channels + 1, 0);
+    lists_.entries.reserve(weights.size());
+    for_each_weight([&](std::size_t to, std::size_t channel, std::size_t tap, std::size_t i) {
+      lists_.entries.push_back({layout_.offset(channel, tap), weights[i]});
+      ++lists_.begin[to + 1];
+    });
+    std::partial_sum(lists_.begin.begin(), lists_.begin.end(), lists_.begin.begin());
+    sweep_ = &s;
+  }
+
+  void run() const {
+    auto const channels = layout_.channels();
+    if (layout_.blocks() >= enough_blocks)
+      return for_each_task(layout_.blocks(), [&](std::size_t i) {
+        auto planes = uninitialized<T>({layout_.size()});
+        layout_.fill(layout_[i], 0, channels, planes.data());
+        multiply(layout_[i], planes.data(), 0, target_.channels);
+      });
+    auto planes = uninitialized<T>({layout_.size()});
+    for (std::size_t i = 0; i < layout_.blocks(); ++i) {
+      for_chunks(channels, chunk_count(channels, split_tasks),
+                 [&](std::size_t begin, std::size_t end) { layout_.fill(layout_[i], begin, end, planes.data()); });
+      for_chunks(target_.channels, chunk_count(target_.channels, split_tasks),
+                 [&](std::size_t begin, std::size_t end) { multiply(layout_[i], planes.data(), begin, end); });
+    }
+  }
+
+ private:
+  static constexpr std::size_t enough_blocks = 8;  ///< to keep all cores busy with a block each
+  static constexpr std::size_t split_tasks = 8;    ///< into which the channels of a block are divided otherwise
+
+  void multiply(block const& b, T const* planes, std::size_t begin, std::size_t end) const {
+    destination<T> const to(*sweep_, target_, layout_.samples());
+    auto const pixels = layout_.pixels(b);
+    in_tiles<tile_vectors>(0, chunk_count(pixels, lanes<T>), [&](auto count, std::size_t vector) {
+      auto const p = vector * lanes<T>;
+      auto const width = std::min(count() * lanes<T>, pixels - p);
+      for (auto channel = begin; channel < end; ++channel) {
+        auto const* const first = lists_.entries.data() + lists_.begin[channel];
+        auto const* const last = lists_.entries.data() + lists_.begin[channel + 1];
+        if (to.contiguous() && width == count() * lanes<T>) {
+          auto* const at = to.begin(b, channel) + p;
+          if (accumulate_)
+            sum_planes<T, lanes<T>, count()>(planes + p, first, last,
+                                             [&](std::size_t i, vec<T> const& sum) { store(at + i, load(at + i) + sum); });
+          else
+            sum_planes<T, lanes<T>, count()>(planes + p, first, last,
+                                             [&](std::size_t i, vec<T> const& sum) { store(at + i, sum); });
+        } else {
+          T tile[count() * lanes<T>];
+          sum_planes<T, lanes<T>, count()>(planes + p, first, last,
+                                           [&](std::size_t i, vec<T> const& sum) { store(tile + i, sum); });
+          put(to, b, channel, p, width, tile);
+        }
+      }
+    });
+  }
+
+  void put(destination<T> const& to, block const& b, std::size_t channel, std::size_t begin, std::size_t count,
+           T const* tile) const {
+    to.for_each_run(b, channel, begin, count, [&](T* at, std::size_t stride, std::size_t from, std::size_t width) {
+      if (accumulate_) {
+        for (std::size_t i = 0; i < width; ++i) at[i * stride] += tile[from + i];
+      } else if (stride == 1) {
+        plane_layout<T>::with_width(width, [&](auto w) { std::copy_n(tile + from, w(), at); });
+      } else {
+        for (std::size_t i = 0; i < width; ++i) at[i * stride] = tile[from + i];
+      }
+    });
+  }
+
+  plane_layout<T> layout_;
+  image_view<T> target_;
+  bool accumulate_;
+  entry_lists<T> lists_;
+  sweep const* sweep_ = nullptr;
+};
+
+/// Calls `f(output, input channel, tap, i)` for every kept weight i, outputs ascending.
+template <class F>
+void for_each_by_output(pattern const& p, conv_extents const& e, F f) {
+  for (std::size_t o = 0; o < e.outputs; ++o) {
+    auto const group = o / e.group_outputs() * e.group_channels();
+    for (auto i = p.row_begin(o); i < p.row_begin(o + 1); ++i) f(o, group + p.column(i) / e.taps(), p.column(i) % e.taps(), i);
+  }
+}
+
+/// Calls `f(input channel, output, tap of the sweep, i)` for every kept weight i whose tap is in the sweep, input channels ascending.
+template <class F>
+void for_each_by_input(pattern const& p, conv_extents const& e, sweep const& s, F f) {
+  for (std::size_t channel = 0; channel < e.channels; ++channel) {
+    auto const first = channel / e.group_channels() * e.group_outputs(), last = first + e.group_outputs();
+    for (std::size_t t = 0; t < s.taps.size(); ++t) {
+      auto const column = channel % e.group_channels() * e.taps() + s.taps[t].weight;
+      for (auto j = p.column_begin(column); j < p.column_begin(column + 1); ++j)
+        if (p.row(j) >= first && p.row(j) < last) f(channel, p.row(j), t, p.position(j));
+    }
+  }
+}
+
+}  // namespace detail
+
+/// y = x ∗ w, or y += x ∗ w, for the kept weights' values in row-major order.
+template <class T>
+void conv2d(array<T> const& x, pattern const& kept, std::span<T const> w, conv_geometry const& geometry, array<T>& y,
+            bool accumulate) {
+  conv_extents const e(cpu::detail::extents_of(x), kept.extents(), geometry);
+  require_values("conv2d", kept, w.size());
+  e.prepare("conv2d", y, e.y_shape(), accumulate);
+  auto const s = cpu::detail::forward_sweep(e);
+  detail::sparse_sweep<T>(s, {x.data(), e.channels, e.samples, e.h, e.w}, {y.data(), e.outputs, e.samples, e.out_h, e.out_w}, w,
+                          accumulate, [&](auto f) { detail::for_each_by_output(kept, e, f); })
+      .run();
+}
+
+/// gx: the gradient with respect to x, of this shape.
+template <class T>
+void conv2d_input_gradient(array<T> const& gy, pattern const& kept, std::span<T const> w, conv_geometry const& geometry,
+                           shape const& x_shape, array<T>& gx, bool accumulate) {
+  conv_extents const e(x_shape, kept.extents(), geometry);
+  require_values("conv2d_input_gradient", kept, w.size());
+  e.require("conv2d_input_gradient", gy, e.y_shape());
+  e.prepare("conv2d_input_gradient", gx, x_shape, accumulate);
+  auto const sweeps = cpu::detail::input_gradient_sweeps(e);
+  bool const gaps = std::ranges::any_of(sweeps, [](auto const& s) { return s.taps.empty(); });  // pixels that no output reads
+  if (gaps && !accumulate) std::fill(gx.data(), gx.data() + gx.size(), T{0});
+  for (auto const& s : sweeps)
+    if (!s.taps.empty() && s.rows * s.columns != 0)
+      detail::sparse_sweep<T>(s, {gy.data(), e.outputs, e.samples, e.out_h, e.out_w},
+                              {gx.data(), e.channels, e.samples, e.h, e.w}, w, accumulate,
+                              [&](auto f) { detail::for_each_by_input(kept, e, s, f); })
+          .run();
+}
+
+namespace detail {
+
+/// The gradients of the kept weights, in parts that are added in a fixed order.
+template <class T>
+class kept_gradient_sums {
+ public:
+  kept_gradient_sums(sweep const& s, conv_extents const& e, pattern const& kept, image_view<T const> x, image_view<T const> gy)
+      : sweep_(s), kept_(kept), gy_(gy), layout_(s, x) {
+    for_each_by_output(kept, e,
+                       [&](std::size_t, std::size_t channel, std::size_t tap, std::size_t) { layout_.use(channel, tap); });
+    layout_.arrange();
+    offsets_.reserve(kept.kept());
+    for_each_by_output(kept, e, [&](std::size_t, std::size_t channel, std::size_t tap, std::size_t) {
+      offsets_.push_back(layout_.offset(channel, tap));
+    });
+  }
+
+  void write(T* gw, bool accumulate) const {
+    auto const blocks = layout_.blocks();
+    auto const parts = std::min<std::size_t>(
+        most_parts, std::clamp<std::size_t>(parts_elements / std::max<std::size_t>(1, kept_.kept()), 1, blocks));
+    if (parts < least_parts) return write_by_outputs(gw, accumulate);
+    auto sums = filled<T>({parts, kept_.kept()}, T{0});
+    for_each_task(parts, [&](std::size_t part) {
+      auto planes = uninitialized<T>({layout_.size()});
+      for (auto i = blocks * part / parts; i != blocks * (part + 1) / parts; ++i) {
+        layout_.fill(layout_[i], 0, layout_.channels(), planes.data());
+        add(layout_[i], planes.data(), 0, kept_.rows(), sums.data() + part * kept_.kept());
+      }
+    });
+    for_chunks(kept_.kept(), streaming_grain, [&](std::size_t begin, std::size_t end) {
+      for (auto i = begin; i != end; ++i) {
+        T total = accumulate ? gw[i] : T{0};
+        for (std::size_t part = 0; part < parts; ++part) total += sums.data()[part * kept_.kept() + i];
+        gw[i] = total;
+      }
+    });
+  }
+
+ private:
+  static constexpr std::size_t most_parts = 16, least_parts = 4, parts_elements = 1 << 22;
+
+  /// Few blocks: tasks share the planes of one, and take some of the outputs each.
+  void write_by_outputs(T* gw, bool accumulate) const {
+    if (!accumulate) std::fill_n(gw, kept_.kept(), T{0});
+    auto planes = uninitialized<T>({layout_.size()});
+    for (std::size_t i = 0; i < layout_.blocks(); ++i) {
+      for_chunks(layout_.channels(), chunk_count(layout_.channels(), most_parts),
+                 [&](std::size_t begin, std::size_t end) { layout_.fill(layout_[i], begin, end, planes.data()); });
+      for_chunks(kept_.rows(), chunk_count(kept_.rows(), most_parts),
+                 [&](std::size_t begin, std::size_t end) { add(layout_[i], planes.data(), begin, end, gw); });
+    }
+  }
+
+  void add(block const& b, T const* planes, std::size_t begin, std::size_t end, T* sums) const {
+    auto const pixels = layout_.pixels(b);
+    destination<T const> const from(sweep_, gy_, layout_.samples());
+    bool const in_place = from.contiguous() && pixels % lanes<T> == 0;
+    scratch<T> flat(in_place ? 0 : layout_.most_pixels());
+    for (auto o = begin; o < end; ++o) {
+      auto const first = kept_.row_begin(o), last = kept_.row_begin(o + 1);
+      if (first == last) continue;
+      auto const* g = in_place ? from.begin(b, o) : flat.data();
+      if (!in_place)
+        from.for_each_run(b, o, 0, pixels, [&](T const* at, std::size_t, std::size_t to, std::size_t width) {
+          plane_layout<T>::with_width(width, [&](auto w) { std::copy_n(at, w(), flat.data() + to); });
+        });
+      in_tiles<4>(first, last, [&](auto count, std::size_t i) {
+        std::array<T const*, count()> read;
+        unrolled<count()>([&](auto k) { read[k] = planes + offsets_[i + k]; });
+        dot_planes<T, count()>(g, read, chunk_count(pixels, lanes<T>) * lanes<T>, sums + i);
+      });
+      if (!in_place && b.samples < layout_.samples()) std::ranges::fill(flat, T{0});
+    }
+  }
+
+  sweep const& sweep_;
+  pattern const& kept_;
+  image_view<T const> gy_;
+  plane_layout<T> layout_;
+  std::vector<std::uint32_t> offsets_;
+};
+
+}  // namespace detail
+
+/// gw: the gradient with respect to the kept weights, one value each.
+template <class T>
+void conv2d_weight_gradient(array<T> const& x, array<T> const& gy, pattern const& kept, conv_geometry const& geometry,
+                            std::span<T> gw, bool accumulate) {
+  conv_extents const e(cpu::detail::extents_of(x), kept.extents(), geometry);
+  require_values("conv2d_weight_gradient", kept, gw.size());
+  e.require("conv2d_weight_gradient", gy, e.y_shape());
+  auto const s = cpu::detail::forward_sweep(e);
+  detail::kept_gradient_sums<T>(s, e, kept, {x.data(), e.channels, e.samples, e.h, e.w},
+                                {gy.data(), e.outputs, e.samples, e.out_h, e.out_w})
+      .write(gw.data(), accumulate);
+}
+
+}  // namespace lnpt::cpu::sparse
