@@ -35,6 +35,11 @@
 #include <lnpt/schedule/linear.hpp>
 #include <lnpt/schedule/one_shot.hpp>
 #include <lnpt/score.hpp>
+#include <lnpt/structure/counts.hpp>
+#include <lnpt/structure/coupled_channels.hpp>
+#include <lnpt/structure/effective.hpp>
+#include <lnpt/structure/recalibrate.hpp>
+#include <lnpt/structure/shrink.hpp>
 #include <lnpt/train/sampling.hpp>
 #include <lnpt/train/train.hpp>
 #include <lnpt/version.hpp>

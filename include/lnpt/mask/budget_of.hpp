@@ -22,6 +22,11 @@ constexpr void refuse_budget() {
   else if constexpr (std::same_as<Budget, fixed_ratio>)
     static_assert(is_refused<Given>,
                   "lnpt: this mask strategy sets the sparsity itself. Leave the budget out, or choose global_unstructured.");
+  else if constexpr (requires { Budget::holds_after_removal; })
+    static_assert(
+        is_refused<Given>,
+        "lnpt: this mask strategy counts what physical removal takes away. Write flops{0.65} for coupled_channels<flops>, or "
+        "parameters{0.9} for coupled_channels<parameters>.");
   else
     static_assert(
         is_refused<Given>,

@@ -8,13 +8,11 @@
 #include <tbb/parallel_for.h>
 #include <vector>
 
+#include <lnpt/mask/accumulation.hpp>
 #include <lnpt/mask/channel_layout.hpp>
 #include <lnpt/mask/strategy.hpp>
 
 namespace lnpt {
-
-/// How the scores of a channel's weights become the score of the channel.
-enum class accumulation { sum, mean, maximum, l2 };
 
 /// Keeps exactly n = ⌊c·C + ½ + 10⁻⁶⌋ of all C output channels, and in every layer at least one, or enough for `at_least` weights.
 /// A channel's score is accumulated over the weights of its filter, in double; of equal channels the first stays. The outputs of a
@@ -54,7 +52,7 @@ struct channel_structured {
     layer result{layout, std::vector<double>(layout.channels), std::vector<mask::word>(words), std::vector<mask::word>(words)};
     std::vector<std::size_t> survivors(layout.channels);
     tbb::parallel_for(std::size_t{0}, layout.channels, [&](std::size_t c) {
-      accumulator sum{accumulate};
+      detail::accumulator sum{accumulate};
       layout.for_each_run(c, [&](std::size_t begin, std::size_t end) {
         for (auto i = begin; i < end; ++i)
           if (among.empty() || detail::test_bit(among, i)) sum.add(double{parameter.scores[i]});
@@ -67,24 +65,6 @@ struct channel_structured {
     if (normalize) divide_by_mean_magnitude(result);
     return result;
   }
-
-  struct accumulator {
-    accumulation how;
-    std::size_t count = 0;
-    double total = 0;
-
-    void add(double score) {
-      if (how == accumulation::maximum)
-        total = count == 0 ? score : std::max(total, score);
-      else
-        total += how == accumulation::l2 ? score * score : score;
-      ++count;
-    }
-    [[nodiscard]] double value() const {
-      if (how == accumulation::l2) return std::sqrt(total);
-      return how == accumulation::mean && count != 0 ? total / static_cast<double>(count) : total;
-    }
-  };
 
   static void divide_by_mean_magnitude(layer& channels_of) {
     double total = 0;

@@ -8,6 +8,7 @@
 #include <lnpt/core/shape.hpp>
 #include <lnpt/core/tensor.hpp>
 #include <lnpt/nn/flatten.hpp>
+#include <lnpt/nn/graph.hpp>
 #include <lnpt/nn/layer_links.hpp>
 #include <lnpt/nn/pool.hpp>
 

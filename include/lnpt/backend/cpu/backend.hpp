@@ -35,6 +35,8 @@ struct backend {
   };
   using conv_geometry = cpu::conv_geometry;
   using pool_window = cpu::pool_window;
+  /// The tiles of convolutions have so many output channels: a width between two multiples costs what the upper one does.
+  static constexpr std::size_t output_multiple = 8;
 
   static shape extents(array const& x) { return tensor_traits<array>::shape(x); }
   /// A batch as callers hold it, [N, C, H, W] or [N, F], in the layout of activations; and where the samples are counted there.

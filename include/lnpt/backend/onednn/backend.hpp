@@ -18,6 +18,8 @@ struct backend : cpu::backend<T> {
                 "oneDNN convolves in float: use lnpt::onednn::backend<float>, or lnpt::cpu::backend<double>");
   using array = cpu::array<T>;
   using conv_geometry = cpu::conv_geometry;
+  /// oneDNN blocks channels by the width of a vector; at that width and below another path costs what the channels do.
+  static constexpr std::size_t output_multiple = 16, output_multiple_above = 16;
 
   static void conv2d(array const& x, array const& w, conv_geometry const& g, array& y, bool accumulate) {
     onednn::conv2d(x, w, g, y, accumulate);

@@ -1,0 +1,86 @@
+#pragma once
+/// Scores of atoms from the scores of their weights.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <lnpt/mask/accumulation.hpp>
+#include <lnpt/mask/bits.hpp>
+#include <lnpt/mask/strategy.hpp>
+#include <lnpt/structure/atoms.hpp>
+
+namespace lnpt {
+
+/// What the ranking of atoms reads.
+struct scored_atoms {
+  std::vector<double> scores;
+  std::vector<char> ranked;  ///< whether the atom has a score: a surviving weight that is scored
+  std::vector<char> dead;    ///< whether all its scored weights went in earlier rounds
+};
+
+namespace detail {
+
+/// The scores of every slice of one weight along its first two axes.
+template <class T>
+class slice_scores {
+ public:
+  slice_scores(scored_parameter<T> const& parameter, std::span<mask::word const> among, accumulation how) {
+    for (std::size_t axis = 0; axis < 2; ++axis) sums_[axis].resize(parameter.extents[axis], {how});
+    auto const inner = element_count(parameter.extents) / std::max<std::size_t>(1, parameter.extents[0] * parameter.extents[1]);
+    for (std::size_t i = 0; i < parameter.scores.size(); ++i) {
+      if (!among.empty() && !test_bit(among, i)) continue;
+      auto const score = static_cast<double>(parameter.scores[i]);
+      magnitude_ += std::abs(score);
+      ++count_;
+      sums_[0][i / inner / parameter.extents[1]].add(score);
+      sums_[1][i / inner % parameter.extents[1]].add(score);
+    }
+  }
+  [[nodiscard]] accumulator const& operator()(std::size_t axis, std::size_t i) const { return sums_[axis][i]; }
+  /// 1 over the mean magnitude, so that layers of unlike scale compete.
+  [[nodiscard]] double normalizer() const { return magnitude_ == 0 ? 1.0 : static_cast<double>(count_) / magnitude_; }
+
+ private:
+  std::array<std::vector<accumulator>, 2> sums_;
+  double magnitude_ = 0;
+  std::size_t count_ = 0;
+};
+
+}  // namespace detail
+
+/// The score of an atom: accumulated over every scored weight of its rows, columns and depthwise slices that survived so far.
+/// `normalize` divides by each tensor's mean magnitude first. In double; O(weights).
+template <class T>
+[[nodiscard]] scored_atoms score_atoms(atom_set const& set, std::span<scored_parameter<T> const> parameters,
+                                       selection const& wanted, accumulation how, bool normalize) {
+  mask_set blank;
+  detail::require_finite(detail::weight_ranking(parameters, wanted, blank));
+  std::vector<std::optional<detail::slice_scores<T>>> by_tensor(set.tensors.size());
+  for (auto const& parameter : parameters) {
+    auto const found = std::ranges::find(set.tensors, parameter.name, &sliced_tensor::name);
+    if (found == set.tensors.end() || found->extents != parameter.extents)
+      fail("the atoms know no parameter ", parameter.name, " of shape ", list(parameter.extents), ": take those of this model");
+    by_tensor[static_cast<std::size_t>(found - set.tensors.begin())].emplace(parameter, detail::survivors_of(parameter, wanted),
+                                                                             how);
+  }
+  scored_atoms result;
+  for (auto const& each : set.atoms) {
+    detail::accumulator sum{how};
+    bool scored = false;
+    for (auto const& slices : each.slices)
+      if (auto const& weights = by_tensor[slices.tensor]) {
+        scored = true;
+        for (auto const i : slices.indices) sum.add((*weights)(slices.axis, i), normalize ? weights->normalizer() : 1.0);
+      }
+    result.scores.push_back(sum.value());
+    result.ranked.push_back(sum.count != 0);
+    result.dead.push_back(scored && sum.count == 0);
+  }
+  return result;
+}
+
+}  // namespace lnpt

@@ -1,0 +1,157 @@
+/// Budgets over atoms: a ranking by hand, and large networks counted again after physical removal.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include <lnpt/criterion/magnitude.hpp>
+#include <lnpt/prune.hpp>
+#include <lnpt/structure/counts.hpp>
+#include <lnpt/structure/coupled_channels.hpp>
+#include <lnpt/structure/dead_paths.hpp>
+#include <lnpt/structure/remove.hpp>
+#include <lnpt/zoo/mlp.hpp>
+#include <lnpt/zoo/mobilenet.hpp>
+#include <lnpt/zoo/resnet.hpp>
+#include <lnpt/zoo/vgg.hpp>
+
+#include "nets.hpp"
+
+using namespace lnpt;
+using backend = cpu::backend<float>;
+using net32 = network<backend>;
+
+namespace {
+
+/// An mlp 2, 4, 2: unit u is rows a/u, bias a/u, column fc/u, 5 parameters and 4 multiply–adds.
+struct by_hand {
+  net32 network = zoo::mlp<backend>(std::vector<std::size_t>{2, 4, 2});
+  channel_map map = channel_map_of(network, {2});
+  std::vector<float> a{1, 2, /**/ 5, -4, /**/ 0, 1, /**/ 3, 3}, fc{1, 0, 8, 1, /**/ 1, 0, -8, 1};
+
+  template <class Budget>
+  std::vector<std::size_t> removed(Budget budget, coupled_channels<Budget> strategy = {},
+                                   keep_end end = keep_end::highest) const {
+    strategy.atoms = &map.set;
+    std::vector<scored_parameter<float>> const scores{{"hidden.0.weight", {4, 2}, a},
+                                                      {"fc.weight", {2, 4}, fc, role::classifier_weight}};
+    auto const masks = strategy(std::span(scores), selection{.keep = density_of(budget), .end = end});
+    auto const* const kept = masks.find("hidden.0.bias");
+    std::vector<std::size_t> gone;
+    for (std::size_t u = 0; u < 4; ++u)
+      if (kept != nullptr && !(*kept)[u]) gone.push_back(u);
+    return gone;
+  }
+};
+using units = std::vector<std::size_t>;
+
+std::vector<char> atoms_gone(channel_map const& map, mask_set const& masks) { return dead_atoms(map, dead_paths_of(map, masks)); }
+
+template <class Budget>
+std::pair<net32, std::vector<char>> pruned(net32& network, channel_map const& map, Budget budget,
+                                           channel_rounding rounding = {}) {
+  auto const masks = prune<magnitude, coupled_channels<Budget>>(
+                         network, {.budget = budget, .strategy = {.atoms = &map.set, .round_to = rounding}})
+                         .masks;
+  auto gone = atoms_gone(map, masks);
+  return {without(network, map, gone), gone};
+}
+
+double share(double part, std::size_t whole) { return part / static_cast<double>(whole); }
+
+}  // namespace
+
+TEST_CASE("the score of a unit is accumulated over its row and its column; the lowest go first") {
+  by_hand const net;                               // sums: 1+2+1+1 = 5, 5−4+0+0 = 1, 0+1+8−8 = 1, 3+3+1+1 = 8
+  CHECK(net.removed(channels{0.25}) == units{2});  // 1 and 2 are equal: the first stays
+  CHECK(net.removed(channels{0.3}) == units{1, 2});
+  CHECK(net.removed(channels{0.75}) == units{0, 1, 2});
+  CHECK(net.removed(channels{0.25}, {}, keep_end::lowest) == units{3});
+  CHECK(net.removed(channels{0.25}, {.accumulate = accumulation::maximum}) == units{0});  // 2, 5, 8, 3
+  CHECK(net.removed(channels{0.25}, {.accumulate = accumulation::l2}) == units{0});       // 7, 41, 129, 20
+  CHECK(net.removed(channels{0.5}, {.accumulate = accumulation::mean}) == units{1, 2});
+  // means of magnitudes 19/8 and 20/8: 24/19 + 16/20, 8/19, 8/19 + 0, 48/19 + 16/20
+  CHECK(net.removed(channels{0.25}, {.normalize = true}) == units{2});
+}
+
+TEST_CASE("parameters and multiply-adds are counted as they are after removal") {
+  by_hand const net;  // 22 parameters and 16 multiply–adds, 5 and 4 fewer for each unit
+  CHECK(net.removed(parameters{5.0 / 22}) == units{2});
+  CHECK(net.removed(parameters{5.1 / 22}) == units{1, 2});
+  CHECK(net.removed(flops{0.25}) == units{2});
+  CHECK(net.removed(flops{0.26}) == units{1, 2});
+  CHECK_THROWS_WITH_AS((void)net.removed(flops{0.8}), doctest::Contains("no more than 0.75 of the multiply-adds can go"), error);
+  CHECK(net.removed(channels{0.25}, {.round_to = {.multiple = 2}}) == units{1, 2});  // 3 of 4 would not be round
+  CHECK(net.removed(channels{0}) == units{});
+}
+
+TEST_CASE("a strategy without atoms, and scores of another model, are refused") {
+  by_hand net;
+  CHECK_THROWS_WITH_AS((void)(prune<magnitude, coupled_channels<flops>>(net.network, {.budget = flops{0.5}})),
+                       doctest::Contains("does not know the model"), error);
+  auto other = zoo::mlp<backend>(std::vector<std::size_t>{2, 5, 2});
+  CHECK_THROWS_WITH_AS(
+      (void)(prune<magnitude, coupled_channels<flops>>(other, {.budget = flops{0.5}, .strategy = {.atoms = &net.map.set}})),
+      doctest::Contains("take those of this model"), error);
+}
+
+TEST_CASE("published counts, and budgets that hold after removal within one atom") {
+  struct net_case {
+    char const* name;
+    net32 network;
+    double parameters, multiply_adds;  // in millions, as published
+    std::vector<double> removed;       // of the multiply–adds
+  };
+  std::vector<net_case> cases;
+  // The points of LNPT's Table III, and what its tables count.
+  cases.push_back({"VGG-16", zoo::vgg<backend>({.depth = 16}), 14.72, 313.20, {0.679, 0.848}});
+  cases.push_back({"ResNet-56",
+                   zoo::resnet<backend>({.depth = 56, .widths = {16, 32, 64}, .shortcut = zoo::shortcut::zero_padded}),
+                   0.85,
+                   125.49,
+                   {0.464, 0.544, 0.641}});
+  for (auto& [name, network, millions, millions_of_multiply_adds, removed] : cases) {
+    CAPTURE(name);
+    shape const input{3, 32, 32};
+    auto const before = count(network, input);
+    CHECK(share(static_cast<double>(before.size()), 1'000'000) == doctest::Approx(millions).epsilon(0.006));
+    CHECK(share(static_cast<double>(before.multiply_adds()), 1'000'000) ==
+          doctest::Approx(millions_of_multiply_adds).epsilon(0.0001));
+    auto const map = channel_map_of(network, input);
+    for (auto const fraction : removed) {
+      auto [smaller, gone] = pruned(network, map, flops{fraction});
+      auto const left = count(smaller, input).multiply_adds();
+      auto const limit = (1 - fraction) * static_cast<double>(before.multiply_adds());
+      CHECK(static_cast<double>(left) <= limit);
+      detail::remaining_network remaining(map.set, counted::flops);
+      for (std::size_t a = 0; a < gone.size(); ++a)
+        if (gone[a]) remaining.remove(map.set.atoms[a]);
+      CHECK(remaining.cost() == static_cast<double>(left));
+      double largest = 0;  // with one atom put back
+      for (std::size_t a = 0; a < gone.size(); ++a) {
+        if (!gone[a]) continue;
+        auto wider = remaining;
+        wider.restore(map.set.atoms[a]);
+        largest = std::max(largest, wider.cost());
+      }
+      CHECK(largest > limit);
+    }
+  }
+}
+
+TEST_CASE("rounded widths are multiples of what the engine is good at, and the budget still holds") {
+  auto network = zoo::resnet<backend>({.depth = 20, .widths = {16, 32, 64}, .shortcut = zoo::shortcut::zero_padded});
+  shape const input{3, 32, 32};
+  auto const map = channel_map_of(network, input);
+  auto const rounding = round_to<net32>();
+  CHECK(rounding.multiple == 8);
+  CHECK(channel_rounding{16, 16}(9, 64) == 9);
+  CHECK(channel_rounding{16, 16}(17, 64) == 32);
+  CHECK(channel_rounding{16, 16}(17, 20) == 20);
+  auto [smaller, gone] = pruned(network, map, flops{0.5}, rounding);
+  auto const before = count(network, input), after = count(smaller, input);
+  CHECK(2 * after.multiply_adds() <= before.multiply_adds());
+  CHECK(5 * after.multiply_adds() > 2 * before.multiply_adds());
+  for (auto const& p : after.parameters)
+    if (p.extents.size() == 4) CHECK(p.extents[0] % 8 == 0);
+}
