@@ -244,7 +244,7 @@ TEST_CASE("frozen normalisation equals training's, over parts as over the whole,
   auto const train = model.forward(x, {norm_mode::train}), own = model.forward(x, {norm_mode::frozen});
   CHECK(distance(own.output(), train.output().get()) < 1e-12);
   auto const norm = model.freeze(std::vector<torch_tensor<double>>{x.narrow(0, 0, 2), x.narrow(0, 2, 4)});
-  CHECK(norm.constants->size() == 2);
+  CHECK(constants_of<lnpt::detail::norm_constants>(norm).size() == 2);
   CHECK(distance(model.forward(x.narrow(0, 2, 4), norm).output(), train.output().get().narrow(0, 2, 4)) < 1e-12);
 
   // With constants, the gradient of a sample's output does not see the other samples.
@@ -254,6 +254,9 @@ TEST_CASE("frozen normalisation equals training's, over parts as over the whole,
   auto const part = model.backward(model.forward(x.narrow(0, 0, 2), norm), {ones, std::nullopt});
   auto const whole = model.backward(own, {torch_tensor<double>(all), std::nullopt});
   for (std::size_t i = 0; i < part.size(); ++i) CHECK(distance(*part[i], whole[i]->get()) < 1e-10);
+
+  model.adopt(norm);
+  CHECK(distance(model.forward(x, {norm_mode::eval}).output(), train.output().get()) < 1e-12);
 }
 
 TEST_CASE("scoring leaves weights, buffers and modes as they were, also when it fails") {

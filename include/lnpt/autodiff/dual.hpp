@@ -33,6 +33,14 @@ struct dual {
   }
 };
 
+/// d (x + ε)^(−1/2) = −½ (x + ε)^(−3/2) ẋ
+template <class Channels>
+[[nodiscard]] dual<Channels> inverse_root(dual<Channels> const& x, double epsilon) {
+  auto const value = inverse_root(x.value, epsilon);
+  if (!x.tangent) return value;
+  return {value, -0.5 * (value * value * value * *x.tangent)};
+}
+
 template <class>
 inline constexpr bool is_dual = false;
 template <class T>

@@ -4,7 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include <lnpt/autodiff/values.hpp>
+#include <lnpt/autodiff/dual.hpp>
+#include <lnpt/autodiff/plain.hpp>
 
 namespace lnpt::autodiff {
 
@@ -123,16 +124,17 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
   /// d Σ c_j x_j = Σ (c_j ẋ_j + ċ_j x_j): the same pass over twice the terms.
   tensor combine(std::vector<term> const& terms, channels const* constant, tensor const& gate, bool rectify = false) {
     std::vector<typename plain<Backend>::term> primals;
-    for (auto const& t : terms) primals.push_back({t.values.value, t.coefficient.value, t.gated});
+    for (auto const& t : terms) primals.push_back({t.values.value, value_of(t.coefficient), t.gated});
     // Computed whatever `Primal` is: no tape holds it.
     auto const result = plain<Backend>().combine(primals, constant ? &constant->value : nullptr, gate.value, rectify);
-    std::vector<typename Backend::term> moving;
+    std::vector<combined<array, typename Backend::channels>> moving;
     for (auto const& t : terms) {
-      if (t.values.tangent) moving.push_back({t.values.tangent.get(), &t.coefficient.value, t.gated});
-      if (t.coefficient.tangent) moving.push_back({t.values.value.get(), &*t.coefficient.tangent, t.gated});
+      auto const* const coefficient = pointer_to(t.coefficient);
+      if (t.values.tangent) moving.push_back({t.values.tangent.get(), coefficient ? &coefficient->value : nullptr, t.gated});
+      if (coefficient && coefficient->tangent) moving.push_back({t.values.value.get(), &*coefficient->tangent, t.gated});
     }
     if (moving.empty()) return {result};
-    auto const* const drift = constant && constant->tangent ? &*constant->tangent : nullptr;
+    auto const* const drift = constant ? pointer_to(constant->tangent) : nullptr;
     // The tangent of a rectified result passes where the result is positive.
     auto const* const where = rectify ? result.get() : gate.value.get();
     return {result, share(Backend::combine(moving, drift, where, false, rectify))};
@@ -160,7 +162,7 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
   }
 
   [[nodiscard]] channels as_channels(tensor const& x) const { return Backend::as_channels(*x.value); }
-  [[nodiscard]] channels constant(std::vector<double> const& v) const { return Backend::channels_of(v); }
+  [[nodiscard]] channels constant(typename Backend::channels const& c) const { return c; }
   [[nodiscard]] static channels without_tangent(channels const& c) { return c.value; }
   [[nodiscard]] tensor as_tensor(channels const& c) const { return {share(Backend::vector(c.value))}; }
 
@@ -179,6 +181,9 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
     more(a.tangent, b.value);
     more(a.value, b.tangent);
     return begun ? share(std::move(tangent)) : nullptr;
+  }
+  [[nodiscard]] static std::optional<typename Backend::channels> value_of(std::optional<channels> const& c) {
+    return c ? std::optional(c->value) : std::nullopt;
   }
   [[nodiscard]] static handle share(array&& a) { return std::make_shared<array const>(std::move(a)); }
   [[nodiscard]] static handle gated(handle const& z, handle const& tangent) {

@@ -2,6 +2,7 @@
 /// The primitives that layer rules are written in, named once and sorted by kind.
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -14,9 +15,15 @@ namespace lnpt::autodiff {
 template <class Algebra>
 struct combination_term {
   typename Algebra::tensor values;
-  typename Algebra::channels coefficient;
+  std::optional<typename Algebra::channels> coefficient;  ///< none: 1
   bool gated = false;
 };
+
+/// The value of an optional, by address; null where there is none.
+template <class T>
+[[nodiscard]] T const* pointer_to(std::optional<T> const& x) {
+  return x ? &*x : nullptr;
+}
 
 /// Names every primitive in terms of the few kinds an algebra knows how to carry out. `Algebra` (the derived class) supplies
 ///

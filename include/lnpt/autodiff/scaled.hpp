@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include <lnpt/autodiff/values.hpp>
+#include <lnpt/autodiff/plain.hpp>
 
 namespace lnpt::autodiff {
 
@@ -78,11 +78,15 @@ class scaled : public primitives<scaled<Backend>, Backend> {
   tensor combine(std::vector<term> const& terms, channels const* constant, tensor const& gate, bool rectify = false) {
     auto exponent = terms.front().values.exponent;
     for (auto const& t : terms) exponent = std::max(exponent, t.values.exponent);
-    std::vector<channels> coefficients;
-    for (auto const& t : terms) coefficients.push_back(std::ldexp(1.0, t.values.exponent - exponent) * t.coefficient);
-    std::vector<typename Backend::term> parts;
-    for (std::size_t i = 0; i < terms.size(); ++i)
-      parts.push_back({terms[i].values.mantissa.get(), &coefficients[i], terms[i].gated});
+    std::vector<handle> values;
+    std::vector<channels> coefficients(terms.size());
+    std::vector<combined<array, channels>> parts;
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+      auto const& [x, coefficient, gated] = terms[i];
+      if (coefficient) coefficients[i] = std::ldexp(1.0, x.exponent - exponent) * *coefficient;
+      values.push_back(coefficient ? x.mantissa : aligned(x, exponent));
+      parts.push_back({values.back().get(), coefficient ? &coefficients[i] : nullptr, gated});
+    }
     auto const offset = constant ? std::ldexp(1.0, -exponent) * *constant : channels{};
     return normalized(Backend::combine(parts, constant ? &offset : nullptr, gate.mantissa.get(), rectify, false), exponent);
   }
@@ -93,7 +97,7 @@ class scaled : public primitives<scaled<Backend>, Backend> {
   channels channel_sum(tensor const& g) { return std::ldexp(1.0, g.exponent) * Backend::channel_sum(*g.mantissa); }
 
   [[nodiscard]] channels as_channels(tensor const& x) const { return Backend::as_channels(*x.mantissa); }
-  [[nodiscard]] channels constant(std::vector<double> const& v) const { return Backend::channels_of(v); }
+  [[nodiscard]] channels constant(channels const& c) const { return c; }
   [[nodiscard]] static channels without_tangent(channels c) { return c; }
   [[nodiscard]] tensor as_tensor(channels const& c) const { return {share(Backend::vector(c))}; }
 

@@ -124,6 +124,10 @@ concept freezes_normalization = differentiable<M> && requires(M& m, std::span<te
   { m.freeze(parts) } -> std::same_as<normalization>;
 };
 
+/// `adopt(constants)`: what `freeze` gave becomes the running statistics.
+template <class M>
+concept adopts_normalization = freezes_normalization<M> && requires(M& m, normalization const& constants) { m.adopt(constants); };
+
 /// What a caller knows of the signs of the prunable weights, so that nobody has to look.
 enum class weight_signs { any, nonnegative };
 

@@ -1,7 +1,9 @@
 #pragma once
 /// Which statistics batch normalisation uses while a model is scored.
+#include <any>
 #include <memory>
-#include <vector>
+
+#include <lnpt/core/error.hpp>
 
 namespace lnpt {
 
@@ -9,17 +11,19 @@ namespace lnpt {
 /// constants, so that outputs equal `train`'s and samples stay independent. `eval`: the running statistics.
 enum class norm_mode { train, frozen, eval };
 
-/// Mean and biased variance per channel of one normalisation layer.
-struct channel_moments {
-  std::vector<double> mean;
-  std::vector<double> variance;
-};
-
-/// A mode and, for `frozen`, the constants that `freeze` took over a whole scoring batch: one entry per normalisation layer, in
-/// the model's order. `frozen` without constants takes them from the very batch it is applied to.
+/// A mode and, for `frozen`, the constants that a model's `freeze` took over a whole scoring batch. The constants are of a type that
+/// their engine alone knows, and stay on its device. `frozen` without constants takes them from the very batch it is applied to.
 struct normalization {
   norm_mode mode = norm_mode::eval;
-  std::shared_ptr<std::vector<channel_moments> const> constants = nullptr;
+  std::shared_ptr<std::any const> constants = nullptr;
 };
+
+/// Constants of an engine's type `Constants`, for that engine to read; refuses those of another engine.
+template <class Constants>
+[[nodiscard]] Constants const& constants_of(normalization const& norm) {
+  auto const* const found = std::any_cast<Constants>(norm.constants.get());
+  if (!found) fail("these normalisation constants were frozen by another engine: pass what freeze() of this model returned");
+  return *found;
+}
 
 }  // namespace lnpt

@@ -1,9 +1,19 @@
 #pragma once
 /// Batch normalisation, with the rectifier that usually follows it fused in.
-#include <lnpt/autodiff/channel_vector.hpp>
+#include <lnpt/autodiff/dual.hpp>
 #include <lnpt/nn/pass.hpp>
 
 namespace lnpt::nn {
+
+/// Mean and biased variance of one normalisation layer, where the backend holds them.
+template <class Backend>
+struct channel_moments {
+  typename Backend::channels mean, variance;
+};
+
+/// What `network::freeze` puts into `normalization`: one entry per normalisation layer, in the network's order.
+template <class Backend>
+using frozen_constants = std::vector<channel_moments<Backend>>;
 
 /// y = γ (x − μ) r + β,  r = 1/√(σ² + ε), per channel; then max(0, y) if `rectify`. Ioffe, Szegedy, ICML 2015, arXiv:1502.03167.
 ///
@@ -20,6 +30,9 @@ struct batch_norm {
   std::size_t index;           ///< which normalisation layer of the network this is
   bool rectify = false;
   double epsilon = 1e-5;
+
+  [[nodiscard]] links inputs() const { return {input}; }
+  [[nodiscard]] links parameters() const { return {scale, shift}; }
 
   static constexpr bool restorable = true;
   /// What `node_state::statistics` holds: μ, r, γ r, β − μ γ r and σ², in this order.
@@ -68,18 +81,18 @@ struct batch_norm {
 
   /// The statistics this batch would give: mean and biased variance.
   template <class A>
-  [[nodiscard]] channel_moments batch_moments(std::vector<typename A::tensor> const& parts, A& algebra) const {
+  [[nodiscard]] channel_moments<typename A::backend> batch_moments(std::vector<typename A::tensor> const& parts,
+                                                                   A& algebra) const {
     std::optional<typename A::channels> sum, squares;
     double samples = 0;
     for (auto const& x : parts) {
       auto const [s, q] = algebra.channel_sums(x, x, {});
       sum = sum ? *sum + s : s;
       squares = squares ? *squares + q : q;
-      auto const extents = A::backend::extents(A::value(x));
-      samples += static_cast<double>(extents[1] * extents[2] * extents[3]);
+      samples += static_cast<double>(image_extents(A::backend::extents(A::value(x))).per_channel());
     }
     auto const mu = (1.0 / samples) * *sum;
-    return {A::backend::values_of(mu), A::backend::values_of((1.0 / samples) * *squares - mu * mu)};
+    return {mu, (1.0 / samples) * *squares - mu * mu};
   }
 
  private:
@@ -91,8 +104,7 @@ struct batch_norm {
 
   template <class A>
   [[nodiscard]] static double count(forward_pass<A> const& pass, typename A::tensor const& x) {
-    auto const extents = pass.extents(x);
-    return static_cast<double>(extents[1] * extents[2] * extents[3]);
+    return static_cast<double>(pass.images(x).per_channel());
   }
 
   template <class A>
@@ -101,7 +113,7 @@ struct batch_norm {
     if (pass.norm.mode == norm_mode::eval)
       return {pass.algebra.as_channels(pass.buffers[mean]), pass.algebra.as_channels(pass.buffers[variance])};
     if (pass.norm.mode == norm_mode::frozen && pass.norm.constants) {
-      auto const& constants = pass.norm.constants->at(index);
+      auto const& constants = constants_of<frozen_constants<typename A::backend>>(pass.norm).at(index);
       return {pass.algebra.constant(constants.mean), pass.algebra.constant(constants.variance)};
     }
     auto const [sum, squares] = pass.algebra.channel_sums(x, x, {});

@@ -31,7 +31,9 @@ class network_builder {
   using array = typename Backend::array;
   using node = std::size_t;
 
-  explicit network_builder(std::size_t input_width, std::uint64_t seed = 0) : seed_(seed), widths_{input_width} {}
+  /// `context`: where the network and its arrays are made.
+  explicit network_builder(std::size_t input_width, std::uint64_t seed = 0, typename Backend::context context = {})
+      : network_(context), context_(std::move(context)), seed_(seed), widths_{input_width} {}
 
   [[nodiscard]] node input() const { return 0; }
   [[nodiscard]] std::size_t width(node n) const { return widths_[n]; }
@@ -60,8 +62,9 @@ class network_builder {
     nn::batch_norm layer{.input = from, .scale = 0, .shift = 0, .mean = 0, .variance = 0, .index = norms_++, .rectify = rectify};
     layer.scale = add_constant(name + ".weight", lnpt::role::norm_scale, width, 1);
     layer.shift = add_constant(name + ".bias", lnpt::role::norm_shift, width, 0);
-    layer.mean = network_.add_buffer(name + ".running_mean", lnpt::role::running_mean, Backend::constant({width}, 0));
-    layer.variance = network_.add_buffer(name + ".running_var", lnpt::role::running_variance, Backend::constant({width}, 1));
+    layer.mean = network_.add_buffer(name + ".running_mean", lnpt::role::running_mean, Backend::constant({width}, 0, context_));
+    layer.variance =
+        network_.add_buffer(name + ".running_var", lnpt::role::running_variance, Backend::constant({width}, 1, context_));
     return add(name, layer, width);
   }
 
@@ -101,7 +104,7 @@ class network_builder {
   }
   std::size_t add_constant(std::string name, lnpt::role role, std::size_t width, double value) {
     ++parameters_;
-    return network_.add_parameter(std::move(name), role, Backend::constant({width}, value));
+    return network_.add_parameter(std::move(name), role, Backend::constant({width}, value, context_));
   }
   std::size_t add_weight(std::string const& name, shape const& extents, std::size_t fan_in, lnpt::role role) {
     std::vector<typename Backend::scalar> values(element_count(extents));
@@ -109,10 +112,11 @@ class network_builder {
     for (std::size_t i = 0; i < values.size(); ++i)
       values[i] = static_cast<typename Backend::scalar>(deviation * normal(seed_, parameters_, i).first);
     ++parameters_;
-    return network_.add_parameter(name + ".weight", role, tensor_traits<array>::make(extents, values));
+    return network_.add_parameter(name + ".weight", role, Backend::make(extents, values, context_));
   }
 
   network<Backend> network_;
+  typename Backend::context context_;
   std::uint64_t seed_;
   std::uint64_t parameters_ = 0;
   std::size_t norms_ = 0;

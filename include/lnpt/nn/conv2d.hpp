@@ -12,13 +12,15 @@ struct conv2d {
   std::optional<std::size_t> bias;
   Geometry geometry;
 
+  [[nodiscard]] links inputs() const { return {input}; }
+  [[nodiscard]] links parameters() const { return bias ? links{weight, *bias} : links{weight}; }
+
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
     state.output = pass.algebra.conv2d(pass.output(input), pass.parameters[weight], geometry);
     if (!bias) return;
     auto const shift = pass.algebra.as_channels(pass.parameters[*bias]);
-    auto const one = pass.algebra.constant(std::vector<double>(pass.extents(state.output)[0], 1.0));
-    state.output = pass.algebra.combine({{state.output, one}}, &shift, {});
+    state.output = pass.algebra.combine({{state.output, std::nullopt}}, &shift, {});
   }
 
   template <class A>
@@ -32,7 +34,8 @@ struct conv2d {
   }
 
   [[nodiscard]] shape infer(shape const& x, shape const& w) const {
-    return {w[0], x[1], geometry.out_h(x[2]), geometry.out_w(x[3])};
+    image_extents const in(x);
+    return {w[0], in.samples, geometry.out_h(in.height), geometry.out_w(in.width)};
   }
 };
 

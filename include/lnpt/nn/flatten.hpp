@@ -8,16 +8,19 @@ namespace lnpt::nn {
 struct flatten {
   std::size_t input;
 
+  [[nodiscard]] links inputs() const { return {input}; }
+  [[nodiscard]] links parameters() const { return {}; }
+
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
     auto const& x = pass.output(input);
-    state.output = pass.extents(x).size() == 4 ? pass.algebra.flatten(x) : x;
+    state.output = are_images(pass.extents(x)) ? pass.algebra.flatten(x) : x;
   }
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
     if (!pass.wants(input)) return;
     auto const extents = pass.extents(pass.output(input));
-    pass.give(input, extents.size() == 4 ? pass.algebra.unflatten(gy, extents) : gy);
+    pass.give(input, are_images(extents) ? pass.algebra.unflatten(gy, extents) : gy);
   }
 };
 

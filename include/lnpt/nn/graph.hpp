@@ -14,12 +14,20 @@
 namespace lnpt::nn {
 
 /// Where a batch enters: node 0 of every graph.
-struct input {};
+struct input {
+  [[nodiscard]] links inputs() const { return {}; }
+  [[nodiscard]] links parameters() const { return {}; }
+};
 
 /// A directed acyclic graph of layers, each after those it reads. `Layer` is a variant of layer rules. The walks are generic over the
 /// algebra: values, values with tangents, values with exponents.
 template <class Layer>
 class graph {
+  static_assert(
+      detail::all_linked<Layer>,
+      "lnpt: a layer does not say what it is connected to. Give it inputs(), the nodes it reads, and parameters(), those "
+      "it owns, as lnpt/nn/layer_links.hpp shows.");
+
  public:
   struct node {
     std::string name;

@@ -9,6 +9,9 @@ struct add {
   std::size_t first, second;
   bool rectify = false;
 
+  [[nodiscard]] links inputs() const { return {first, second}; }
+  [[nodiscard]] links parameters() const { return {}; }
+
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
     state.output = pass.algebra.add(pass.output(first), pass.output(second), rectify);
@@ -23,19 +26,22 @@ struct add {
 
 /// The channels of several images, one image after the other.
 struct concat {
-  std::vector<std::size_t> inputs;
+  links images;
+
+  [[nodiscard]] links inputs() const { return images; }
+  [[nodiscard]] links parameters() const { return {}; }
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
-    std::vector<typename A::tensor> images;
-    for (auto const node : inputs) images.push_back(pass.output(node));
-    state.output = pass.algebra.concat(images);
+    std::vector<typename A::tensor> read;
+    for (auto const node : images) read.push_back(pass.output(node));
+    state.output = pass.algebra.concat(read);
   }
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
     std::size_t begin = 0;
-    for (auto const node : inputs) {
-      auto const end = begin + pass.extents(pass.output(node))[0];
+    for (auto const node : images) {
+      auto const end = begin + pass.images(pass.output(node)).channels;
       if (pass.wants(node)) pass.give(node, pass.algebra.slice_channels(gy, begin, end));
       begin = end;
     }
@@ -49,6 +55,9 @@ struct subsample_pad {
   std::size_t stride;
   std::size_t channels;
   std::size_t before;  ///< zero channels
+
+  [[nodiscard]] links inputs() const { return {input}; }
+  [[nodiscard]] links parameters() const { return {}; }
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {

@@ -1,44 +1,40 @@
 #pragma once
 /// What a layer is connected to: the nodes it reads and the parameters it owns.
+#include <concepts>
 #include <cstddef>
 #include <variant>
 #include <vector>
 
 namespace lnpt::nn {
 
-/// The nodes a layer reads, in order.
-template <class... Layers>
-[[nodiscard]] std::vector<std::size_t> inputs_of(std::variant<Layers...> const& layer) {
-  return std::visit(
-      [](auto const& rules) -> std::vector<std::size_t> {
-        if constexpr (requires { rules.inputs; })
-          return rules.inputs;
-        else if constexpr (requires { rules.first; })
-          return {rules.first, rules.second};
-        else if constexpr (requires { rules.input; })
-          return {rules.input};
-        else
-          return {};
-      },
-      layer);
+/// The numbers of nodes or of parameters.
+using links = std::vector<std::size_t>;
+
+/// Rules that say what they read and own: `inputs()`, the nodes in order, and `parameters()`. A pass frees what nobody reads any more
+/// and skips what no wanted parameter lies behind, so that a layer which kept silent would lose its input.
+template <class Rules>
+concept linked = requires(Rules const& rules) {
+  { rules.inputs() } -> std::same_as<links>;
+  { rules.parameters() } -> std::same_as<links>;
+};
+
+namespace detail {
+template <class Layer>
+inline constexpr bool all_linked = false;
+template <class... Rules>
+inline constexpr bool all_linked<std::variant<Rules...>> = (linked<Rules> && ...);
+}  // namespace detail
+
+/// The nodes that a layer reads, in order.
+template <class... Rules>
+[[nodiscard]] links inputs_of(std::variant<Rules...> const& layer) {
+  return std::visit([](auto const& rules) { return rules.inputs(); }, layer);
 }
 
-/// The parameters a layer owns.
-template <class... Layers>
-[[nodiscard]] std::vector<std::size_t> parameters_of(std::variant<Layers...> const& layer) {
-  return std::visit(
-      [](auto const& rules) -> std::vector<std::size_t> {
-        std::vector<std::size_t> result;
-        if constexpr (requires { rules.weight; }) result.push_back(rules.weight);
-        if constexpr (requires { rules.bias; })
-          if (rules.bias) result.push_back(*rules.bias);
-        if constexpr (requires { rules.shift; }) {
-          result.push_back(rules.scale);
-          result.push_back(rules.shift);
-        }
-        return result;
-      },
-      layer);
+/// The parameters that a layer owns.
+template <class... Rules>
+[[nodiscard]] links parameters_of(std::variant<Rules...> const& layer) {
+  return std::visit([](auto const& rules) { return rules.parameters(); }, layer);
 }
 
 }  // namespace lnpt::nn

@@ -10,6 +10,9 @@ struct linear {
   std::size_t weight;
   std::optional<std::size_t> bias;
 
+  [[nodiscard]] links inputs() const { return {input}; }
+  [[nodiscard]] links parameters() const { return bias ? links{weight, *bias} : links{weight}; }
+
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
     state.output = pass.algebra.linear_product(pass.output(input), pass.parameters[weight]);

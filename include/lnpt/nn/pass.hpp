@@ -7,8 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include <lnpt/core/error.hpp>
+#include <lnpt/backend/image_extents.hpp>
 #include <lnpt/core/model.hpp>
+#include <lnpt/nn/layer_links.hpp>
 
 namespace lnpt::nn {
 
@@ -33,6 +34,7 @@ struct forward_pass {
 
   [[nodiscard]] tensor const& output(std::size_t node) const { return states[node].output; }
   [[nodiscard]] shape extents(tensor const& x) const { return Algebra::backend::extents(Algebra::value(x)); }
+  [[nodiscard]] image_extents images(tensor const& x) const { return image_extents(extents(x)); }
 };
 
 /// The reverse pass: collects cotangents of nodes and gradients of parameters, but only those somebody wants.

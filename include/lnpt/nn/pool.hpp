@@ -10,6 +10,9 @@ struct max_pool {
   std::size_t input;
   Window window;
 
+  [[nodiscard]] links inputs() const { return {input}; }
+  [[nodiscard]] links parameters() const { return {}; }
+
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
     std::tie(state.output, state.chosen) = pass.algebra.max_pool(pass.output(input), window);
@@ -26,6 +29,9 @@ struct average_pool {
   std::size_t input;
   Window window;
 
+  [[nodiscard]] links inputs() const { return {input}; }
+  [[nodiscard]] links parameters() const { return {}; }
+
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
     state.output = pass.algebra.average_pool(pass.output(input), window);
@@ -39,6 +45,9 @@ struct average_pool {
 /// The mean of each image plane, as a feature matrix [N, C].
 struct global_average_pool {
   std::size_t input;
+
+  [[nodiscard]] links inputs() const { return {input}; }
+  [[nodiscard]] links parameters() const { return {}; }
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {

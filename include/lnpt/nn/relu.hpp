@@ -8,6 +8,9 @@ namespace lnpt::nn {
 struct relu {
   std::size_t input;
 
+  [[nodiscard]] links inputs() const { return {input}; }
+  [[nodiscard]] links parameters() const { return {}; }
+
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
     state.output = pass.algebra.relu(pass.output(input));

@@ -90,7 +90,7 @@ struct channel_rule {
 
   [[nodiscard]] channel_flow operator()(nn::concat const& layer) const {
     channel_flow flow;
-    for (auto const node : layer.inputs)
+    for (auto const node : layer.images)
       for (std::size_t c = 0; c < known[node].channels; ++c) flow.from.push_back({{node, c}});
     flow.channels = flow.from.size();
     return flow;

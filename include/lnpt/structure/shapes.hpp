@@ -29,9 +29,9 @@ struct shape_rule {
       return {1, parameters[layer.weight][0]};
     } else if constexpr (requires { layer.window.out_shape(known[0]); }) {
       return layer.window.out_shape(known[layer.input]);
-    } else if constexpr (requires { layer.inputs; }) {
-      auto result = known[layer.inputs.front()];
-      for (std::size_t i = 1; i < layer.inputs.size(); ++i) result[0] += known[layer.inputs[i]][0];
+    } else if constexpr (requires { layer.images; }) {
+      auto result = known[layer.images.front()];
+      for (std::size_t i = 1; i < layer.images.size(); ++i) result[0] += known[layer.images[i]][0];
       return result;
     } else if constexpr (requires { layer.first; }) {
       return known[layer.first];

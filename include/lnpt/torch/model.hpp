@@ -1,5 +1,6 @@
 #pragma once
 /// Any module of LibTorch as a model of lnpt.
+#include <any>
 #include <concepts>
 #include <memory>
 #include <span>
@@ -107,9 +108,7 @@ class torch_model {
 
   [[nodiscard]] trace forward(tensor_type const& x, normalization const& norm = {}) const {
     trace t;
-    t.pass_ =
-        network_.run(x.get().detach(), norm.mode,
-                     norm.constants ? detail::constants_from(*norm.constants, network_.layout.norms) : detail::norm_constants{});
+    t.pass_ = network_.run(x.get().detach(), norm.mode, detail::constants_in(norm, network_.layout.norms));
     t.output_ = t.pass_.predicted.logits.detach();
     t.features_ = t.pass_.predicted.features.detach();
     return t;
@@ -172,7 +171,17 @@ class torch_model {
     std::vector<at::Tensor> inputs;
     for (auto const& part : parts) inputs.push_back(part.get());
     auto const pass = network_.run(at::cat(inputs), norm_mode::frozen, {});
-    return {norm_mode::frozen, std::make_shared<std::vector<channel_moments>>(detail::moments_of(pass.constants))};
+    return {norm_mode::frozen, std::make_shared<std::any>(pass.constants)};
+  }
+
+  /// Makes the constants that `freeze` gave the running statistics.
+  void adopt(normalization const& constants) {
+    at::NoGradGuard const plain;
+    auto const frozen = detail::constants_in(constants, network_.layout.norms);
+    for (std::size_t i = 0; i < frozen.size(); ++i) {
+      network_.layout.norms[i].mean.copy_(frozen[i].first);
+      network_.layout.norms[i].variance.copy_(frozen[i].second);
+    }
   }
 
   /// ∂R/∂|θ| of SynFlow, safe from overflow: synaptic_flow.hpp.

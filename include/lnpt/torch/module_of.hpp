@@ -157,7 +157,7 @@ struct graph_module::step_maker {
   step operator()(nn::concat const& layer) const {
     return {[layer](outputs const& at) {
       std::vector<at::Tensor> parts;
-      for (auto const i : layer.inputs) parts.push_back(at[i]);
+      for (auto const i : layer.images) parts.push_back(at[i]);
       return at::cat(parts, 1);
     }};
   }

@@ -27,7 +27,7 @@ class masked_sgd {
   }
 
   template <prunable Model>
-  void step(Model& model, gradients<cpu::array<T>> const& g, cpu::sgd_constants const& constants) {
+  void step(Model& model, gradients<cpu::array<T>> const& g, sgd_constants const& constants) {
     std::size_t i = 0;
     for (auto const& p : model.parameters()) {
       auto const index = i++;

@@ -85,7 +85,7 @@ template <class Guide, class T>
 /// One step of gradient descent; returns the loss of the batch.
 template <class Model, class Images, class Guide, class Loss>
 double train_step(Model& model, masked_sgd<float>& sgd, Images const& images, batch_plan const& plan, std::size_t epoch,
-                  Guide const& guide, Loss const& loss, cpu::sgd_constants const& constants) {
+                  Guide const& guide, Loss const& loss, sgd_constants const& constants) {
   using T = tensor_of<Model>;
   auto const input = gather_images<float>(images, plan);
   std::optional<prediction<T>> teacher_prediction;

@@ -16,13 +16,14 @@ struct mobilenet_options {
 /// A convolution, thirteen depthwise-separable blocks (3×3 depthwise, 1×1 pointwise), a global average and a classifier. Names:
 /// `conv1 bn1 layers.{i}.{conv1,bn1,conv2,bn2} linear`.
 template <class Backend>
-[[nodiscard]] network<Backend> mobilenet(mobilenet_options const& o = {}, std::uint64_t seed = 0) {
+[[nodiscard]] network<Backend> mobilenet(mobilenet_options const& o = {}, std::uint64_t seed = 0,
+                                         typename Backend::context const& context = {}) {
   struct block {
     std::size_t width, stride;
   };
   constexpr block blocks[] = {{2, 1},  {4, 2},  {4, 1},  {8, 2},  {8, 1},  {16, 2}, {16, 1},
                               {16, 1}, {16, 1}, {16, 1}, {16, 1}, {32, 2}, {32, 1}};
-  network_builder<Backend> net(o.input_channels, seed);
+  network_builder<Backend> net(o.input_channels, seed, context);
   auto at = net.batch_norm("bn1", net.conv2d("conv1", net.input(), o.width, {.stride = o.imagenet ? 2u : 1u}), true);
   for (std::size_t i = 0; i < std::size(blocks); ++i) {
     auto const name = "layers." + std::to_string(i);

@@ -44,13 +44,14 @@ template <class Backend>
 /// ResNet-(6n+2): `conv1 bn1 layer{1,2,3}.{i}.{conv1,bn1,conv2,bn2,downsample} fc`. ResNet-32 with widths 32/64/128 has 1.86 M
 /// parameters; ResNet-56 with 16/32/64 and option A 0.85 M.
 template <class Backend>
-[[nodiscard]] network<Backend> resnet(resnet_options const& o = {}, std::uint64_t seed = 0) {
+[[nodiscard]] network<Backend> resnet(resnet_options const& o = {}, std::uint64_t seed = 0,
+                                      typename Backend::context const& context = {}) {
   if (o.depth < 8 || (o.depth - 2) % 6 != 0)
     fail("there is no CIFAR ResNet-", o.depth, ": the depth is 6n + 2, such as 20, 32, 56 or 110");
   if (o.widths.size() != 3)
     fail("a CIFAR ResNet has three stages, but ", o.widths.size(), " widths were given: pass three, such as 16,32,64");
   auto const blocks = (o.depth - 2) / 6;
-  network_builder<Backend> net(o.input_channels, seed);
+  network_builder<Backend> net(o.input_channels, seed, context);
   auto at = net.batch_norm("bn1", net.conv2d("conv1", net.input(), o.widths[0]), true);
   for (std::size_t stage = 0; stage < 3; ++stage)
     for (int i = 0; i < blocks; ++i) {

@@ -18,7 +18,8 @@ struct vgg_options {
 /// Five blocks of 3×3 convolutions without bias, four 2×2 pools between them, a global average and a linear classifier: the CIFAR
 /// form with names `features.N` and `classifier`. VGG-16 has 14.72 M parameters, VGG-19 20.04 M.
 template <class Backend>
-[[nodiscard]] network<Backend> vgg(vgg_options const& o = {}, std::uint64_t seed = 0) {
+[[nodiscard]] network<Backend> vgg(vgg_options const& o = {}, std::uint64_t seed = 0,
+                                   typename Backend::context const& context = {}) {
   auto const per_block = [&]() -> std::array<int, 5> {
     switch (o.depth) {
       case 11: return {1, 1, 2, 2, 2};
@@ -29,7 +30,7 @@ template <class Backend>
     }
   }();
   constexpr std::array<std::size_t, 5> widths{1, 2, 4, 8, 8};
-  network_builder<Backend> net(o.input_channels, seed);
+  network_builder<Backend> net(o.input_channels, seed, context);
   auto at = net.input();
   int index = 0;  // PyTorch counts the activations and pools of a Sequential too
   auto const name = [&] { return "features." + std::to_string(index++); };

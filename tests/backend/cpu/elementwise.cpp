@@ -68,7 +68,7 @@ TEST_CASE_TEMPLATE("a masked step moves kept weights as a dense one does and lea
     std::vector<std::uint64_t> keep(cpu::chunk_count(n, 64));
     std::mt19937_64 random(4);
     for (auto& word : keep) word = random();
-    cpu::sgd_constants const constants{.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 5e-4};
+    sgd_constants const constants{.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 5e-4};
     auto dense = w, dense_v = v, masked = w, masked_v = v;
     cpu::sgd_step(dense, g, dense_v, {}, constants);
     cpu::sgd_step(masked, g, masked_v, keep, constants);

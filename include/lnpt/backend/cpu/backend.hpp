@@ -4,19 +4,22 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#include <lnpt/autodiff/channel_vector.hpp>
+#include <lnpt/backend/concept.hpp>
 #include <lnpt/backend/cpu/array.hpp>
+#include <lnpt/backend/cpu/channel_vector.hpp>
 #include <lnpt/backend/cpu/channels.hpp>
 #include <lnpt/backend/cpu/convolution/conv2d.hpp>
 #include <lnpt/backend/cpu/elementwise.hpp>
 #include <lnpt/backend/cpu/layout.hpp>
 #include <lnpt/backend/cpu/linear.hpp>
 #include <lnpt/backend/cpu/pool.hpp>
+#include <lnpt/backend/cpu/sgd.hpp>
 
 namespace lnpt::cpu {
 
@@ -28,20 +31,21 @@ struct backend {
   using array = cpu::array<T>;
   using indices = std::vector<std::uint32_t>;
   using channels = channel_vector;
-  struct term {
-    array const* values;
-    channels const* coefficient;
-    bool gated;
-  };
+  using packed_mask = std::vector<std::uint64_t>;
+  using term = combined<array, channels>;
+  struct context {};
   using conv_geometry = cpu::conv_geometry;
   using pool_window = cpu::pool_window;
   /// The tiles of convolutions have so many output channels: a width between two multiples costs what the upper one does.
   static constexpr std::size_t output_multiple = 8;
 
   static shape extents(array const& x) { return tensor_traits<array>::shape(x); }
-  /// A batch as callers hold it, [N, C, H, W] or [N, F], in the layout of activations; and where the samples are counted there.
+  static context context_of(array const&) { return {}; }
+  static array constant(shape const& extents, double value, context) { return filled(extents, static_cast<T>(value)); }
+  static array make(shape const& extents, std::span<T const> values, context) {
+    return tensor_traits<array>::make(extents, values);
+  }
   static array from_batch(array const& x) { return x.dimension() == 4 ? to_channel_major(x) : x; }
-  static std::size_t samples(array const& x) { return x.dimension() == 4 ? x.shape()[1] : x.shape()[0]; }
   static array vector(channels const& c) {
     auto const& values = c.values;
     auto result = uninitialized<T>({values.size()});
@@ -115,11 +119,10 @@ struct backend {
   static array gate(array const& z, array const& g) { return cpu::gate(z, g); }
   static array add(array const& x, array const& y, bool rectify) { return cpu::add(x, y, rectify); }
   static array scale(array const& x, double factor) { return cpu::scale(x, static_cast<T>(factor)); }
-  static array absolute(array const& x) {
-    return detail::transformed([](T v) { return std::abs(v); }, x);
+  static std::shared_ptr<array const> absolute(std::shared_ptr<array const> const& x) {
+    if (detail::nonnegative(*x)) return x;
+    return std::make_shared<array const>(detail::transformed([](T v) { return std::abs(v); }, *x));
   }
-  static bool nonnegative(array const& x) { return detail::nonnegative(x); }
-  static array constant(shape const& extents, double value) { return filled(extents, static_cast<T>(value)); }
   /// The largest absolute value, NaN if there is one: both are the largest pattern of bits without the sign.
   static double largest(array const& x) {
     using bits = std::conditional_t<sizeof(T) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;
@@ -133,8 +136,6 @@ struct backend {
   }
   static channels channel_sum(array const& g) { return {cpu::channel_sum(g)}; }
   static channels as_channels(array const& x) { return {std::vector<double>(x.begin(), x.end())}; }
-  static channels channels_of(std::vector<double> const& v) { return {v}; }
-  static std::vector<double> values_of(channels const& c) { return c.values; }
   /// running ← (1 − momentum) running + momentum factor now
   static void move_towards(array& running, channels const& now, double factor, double momentum) {
     for (std::size_t c = 0; c < running.size(); ++c)
@@ -143,9 +144,16 @@ struct backend {
   }
   static array combine(std::vector<term> const& terms, channels const* constant, array const* gate, bool rectify, bool gate_all) {
     std::vector<cpu::term<T>> parts;
-    for (auto const& t : terms) parts.push_back({t.values, &t.coefficient->values, t.gated});
+    for (auto const& t : terms) parts.push_back({t.values, t.coefficient ? &t.coefficient->values : nullptr, t.gated});
     return cpu::channel_combination<T>(parts, constant ? &constant->values : nullptr, gate, rectify, gate_all);
   }
+
+  static packed_mask pack(std::span<std::uint64_t const> words, context) { return {words.begin(), words.end()}; }
+  static void sgd_step(array& w, array const& g, array& v, packed_mask const* kept, sgd_constants const& constants) {
+    cpu::sgd_step(w, g, v, kept ? std::span<std::uint64_t const>(*kept) : std::span<std::uint64_t const>{}, constants);
+  }
 };
+
+static_assert(complete_backend<backend<float>> && complete_backend<backend<double>>);
 
 }  // namespace lnpt::cpu

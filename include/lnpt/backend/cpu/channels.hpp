@@ -27,7 +27,7 @@ struct moments {
 template <class T>
 struct term {
   array<T> const* values;
-  std::vector<double> const* coefficient;
+  std::vector<double> const* coefficient;  ///< null: 1
   bool gated = false;
 };
 
@@ -176,10 +176,10 @@ template <class T>
   std::ranges::copy_if(terms, std::back_inserter(ordered), std::logical_not<>{}, &term<T>::gated);
   if ((gated != 0 || gate_all) && !gate) fail("channel_combination: a gated term without a gate; pass the gate");
   for (auto const& t : terms)
-    if (t.values->size() != pieces.channels * pieces.run || t.coefficient->size() != pieces.channels ||
+    if (t.values->size() != pieces.channels * pieces.run || (t.coefficient && t.coefficient->size() != pieces.channels) ||
         (gate && gate->size() != t.values->size()))
-      fail("channel_combination: ", t.coefficient->size(), " coefficients for an image of shape ", list(t.values->shape()),
-           "; pass images and a gate of one shape, and one coefficient per channel");
+      fail("channel_combination: ", t.coefficient ? t.coefficient->size() : 1, " coefficients for an image of shape ",
+           list(t.values->shape()), "; pass images and a gate of one shape, and one coefficient per channel");
   auto result = array<T>::from_shape(terms.front().values->shape());
   for_each_task(pieces.count(), [&](std::size_t piece) {
     auto const c = pieces.channel(piece), begin = pieces.begin(piece);
@@ -187,7 +187,7 @@ template <class T>
         {}, {}, constant ? static_cast<T>((*constant)[c]) : T{0}, gate ? gate->data() + begin : nullptr, rectify, gate_all};
     for (auto const& t : ordered) {
       run.values.push_back(t.values->data() + begin);
-      run.coefficient.push_back(static_cast<T>((*t.coefficient)[c]));
+      run.coefficient.push_back(t.coefficient ? static_cast<T>((*t.coefficient)[c]) : T{1});
     }
     run(gated, ordered.size() - gated, result.data() + begin, pieces.size(piece));
   });

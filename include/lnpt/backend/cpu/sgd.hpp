@@ -7,16 +7,10 @@
 #include <lnpt/backend/cpu/array.hpp>
 #include <lnpt/backend/cpu/elementwise.hpp>
 #include <lnpt/backend/cpu/parallel.hpp>
+#include <lnpt/backend/sgd_constants.hpp>
 #include <lnpt/core/error.hpp>
 
 namespace lnpt::cpu {
-
-/// The constants of a step, as PyTorch's `SGD` names them.
-struct sgd_constants {
-  double learning_rate = 0.1;
-  double momentum = 0.9;
-  double weight_decay = 0;
-};
 
 namespace detail {
 

@@ -5,19 +5,11 @@
 #include <utility>
 #include <vector>
 
-#include <lnpt/autodiff/channel_vector.hpp>
 #include <lnpt/autodiff/primitives.hpp>
+#include <lnpt/autodiff/tape.hpp>
+#include <lnpt/backend/concept.hpp>
 
 namespace lnpt::autodiff {
-
-/// What a pass computed, in the order in which it did: what a later pass over the same rules can replay. Left out is what that pass
-/// computes again as quickly as it would read it (combinations), and what no rule reads (gradients of weights).
-template <class Backend>
-struct tape {
-  std::vector<std::shared_ptr<typename Backend::array const>> tensors;
-  std::vector<std::shared_ptr<typename Backend::indices const>> indices;
-  std::vector<typename Backend::channels> channels;
-};
 
 /// Computes with values; writes down each result where a tape is given.
 template <class Backend>
@@ -67,8 +59,8 @@ class plain : public primitives<plain<Backend>, Backend> {
     return {std::move(result), std::move(shared)};
   }
   tensor combine(std::vector<term> const& terms, channels const* constant, tensor const& gate, bool rectify = false) {
-    std::vector<typename Backend::term> parts;
-    for (auto const& t : terms) parts.push_back({t.values.get(), &t.coefficient, t.gated});
+    std::vector<combined<array, channels>> parts;
+    for (auto const& t : terms) parts.push_back({t.values.get(), pointer_to(t.coefficient), t.gated});
     return share(Backend::combine(parts, constant, gate.get(), rectify, false));
   }
   std::pair<channels, channels> channel_sums(tensor const& g, tensor const& x, tensor const& gate) {
@@ -79,7 +71,7 @@ class plain : public primitives<plain<Backend>, Backend> {
 
   /// A vector of parameters, one per channel, as a channel vector.
   [[nodiscard]] channels as_channels(tensor const& x) const { return Backend::as_channels(*x); }
-  [[nodiscard]] channels constant(std::vector<double> const& v) const { return Backend::channels_of(v); }
+  [[nodiscard]] channels constant(channels const& c) const { return c; }
   [[nodiscard]] static channels without_tangent(channels c) { return c; }
   [[nodiscard]] tensor as_tensor(channels const& c) const { return std::make_shared<array const>(Backend::vector(c)); }
 
@@ -96,26 +88,6 @@ class plain : public primitives<plain<Backend>, Backend> {
   }
 
   tape<Backend>* record_;
-};
-
-/// Plain values, but every weight gradient is the sum over samples of its per-sample square: Σ_b (J_bᵀ z_b)².
-template <class Backend>
-class sample_squares : public plain<Backend> {
- public:
-  using typename plain<Backend>::array;
-  using typename plain<Backend>::tensor;
-  using plain<Backend>::plain;
-
-  tensor conv2d_weight_gradient(tensor const& x, tensor const& gy, auto const& geometry, shape const& w_shape) {
-    array sum;
-    Backend::conv2d_weight_gradient_squares(*x, *gy, geometry, w_shape, sum, false);
-    return std::make_shared<array const>(std::move(sum));
-  }
-  tensor linear_weight_gradient(tensor const& x, tensor const& gy) {
-    array sum;
-    Backend::linear_weight_gradient_squares(*x, *gy, sum, false);
-    return std::make_shared<array const>(std::move(sum));
-  }
 };
 
 }  // namespace lnpt::autodiff

@@ -1,13 +1,10 @@
 #pragma once
-/// One number per channel, in double: the small vectors between the passes of batch normalisation.
+/// The CPU backend's vectors over channels: the small ones between the passes of batch normalisation.
 #include <cmath>
 #include <cstddef>
-#include <optional>
 #include <vector>
 
-#include <lnpt/autodiff/dual.hpp>
-
-namespace lnpt {
+namespace lnpt::cpu {
 
 /// A vector over channels with elementwise arithmetic. Always double, so that moments of float data do not cancel.
 struct channel_vector {
@@ -44,12 +41,4 @@ struct channel_vector {
   return map(x, [epsilon](double v) { return 1.0 / std::sqrt(v + epsilon); });
 }
 
-/// d (x + ε)^(−1/2) = −½ (x + ε)^(−3/2) ẋ
-template <class Channels>
-[[nodiscard]] dual<Channels> inverse_root(dual<Channels> const& x, double epsilon) {
-  auto const value = inverse_root(x.value, epsilon);
-  if (!x.tangent) return value;
-  return {value, -0.5 * (value * value * value * *x.tangent)};
-}
-
-}  // namespace lnpt
+}  // namespace lnpt::cpu

@@ -1,0 +1,29 @@
+#pragma once
+/// The algebra of squared gradients per sample.
+#include <memory>
+
+#include <lnpt/autodiff/plain.hpp>
+
+namespace lnpt::autodiff {
+
+/// Plain values, but every weight gradient is the sum over samples of its per-sample square: Σ_b (J_bᵀ z_b)².
+template <class Backend>
+class sample_squares : public plain<Backend> {
+ public:
+  using typename plain<Backend>::array;
+  using typename plain<Backend>::tensor;
+  using plain<Backend>::plain;
+
+  tensor conv2d_weight_gradient(tensor const& x, tensor const& gy, auto const& geometry, shape const& w_shape) {
+    array sum;
+    Backend::conv2d_weight_gradient_squares(*x, *gy, geometry, w_shape, sum, false);
+    return std::make_shared<array const>(std::move(sum));
+  }
+  tensor linear_weight_gradient(tensor const& x, tensor const& gy) {
+    array sum;
+    Backend::linear_weight_gradient_squares(*x, *gy, sum, false);
+    return std::make_shared<array const>(std::move(sum));
+  }
+};
+
+}  // namespace lnpt::autodiff

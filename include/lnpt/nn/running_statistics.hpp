@@ -1,0 +1,41 @@
+#pragma once
+/// The running statistics of batch normalisation.
+#include <cstddef>
+#include <variant>
+#include <vector>
+
+#include <lnpt/autodiff/plain.hpp>
+#include <lnpt/nn/network_body.hpp>
+
+namespace lnpt::nn {
+
+/// Moves the running statistics by `momentum` towards those of a train-mode forward pass (unbiased variance), as PyTorch does:
+///
+///     running ← (1 − momentum) running + momentum · batch's
+template <class Backend>
+void update_running_statistics(network_body<Backend>& body, std::vector<node_state<autodiff::plain<Backend>>> const& states,
+                               double momentum) {
+  for (std::size_t i = 0; i < body.graph.size(); ++i) {
+    auto const* const bn = std::get_if<batch_norm>(&body.graph[i]);
+    if (!bn) continue;
+    auto const& statistics = states[i].statistics;
+    auto const n = static_cast<double>(image_extents(Backend::extents(*states[bn->input].output)).per_channel());
+    auto const unbiased = n > 1 ? n / (n - 1) : 1.0;
+    Backend::move_towards(body.buffers[bn->mean].value, statistics[bn->mean_of_batch], 1.0, momentum);
+    Backend::move_towards(body.buffers[bn->variance].value, statistics[bn->variance_of_batch], unbiased, momentum);
+  }
+}
+
+/// Makes the constants that `freeze` took the running statistics.
+template <class Backend>
+void adopt(network_body<Backend>& body, normalization const& frozen) {
+  auto const& moments = constants_of<frozen_constants<Backend>>(frozen);
+  for (std::size_t i = 0; i < body.graph.size(); ++i) {
+    auto const* const bn = std::get_if<batch_norm>(&body.graph[i]);
+    if (!bn) continue;
+    body.buffers[bn->mean].value = Backend::vector(moments.at(bn->index).mean);
+    body.buffers[bn->variance].value = Backend::vector(moments.at(bn->index).variance);
+  }
+}
+
+}  // namespace lnpt::nn

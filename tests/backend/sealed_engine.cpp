@@ -1,0 +1,132 @@
+/// The engine over a backend whose values nobody can look at: no read where a device would have to be waited for, and the CPU's bits.
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <lnpt/core/random.hpp>
+#include <lnpt/nn/builder.hpp>
+
+#include "sealed.hpp"
+
+using namespace lnpt;
+
+namespace {
+
+using cpu_backend = cpu::backend<double>;
+using far_backend = sealed::backend<double>;
+using values = std::vector<std::vector<double>>;
+
+/// Every kind of layer once: a biased convolution, batch norm with its rectifier and without, a join, a shortcut, pools, linear layers.
+template <class Backend>
+network<Backend> every_layer() {
+  network_builder<Backend> net(3, 3);
+  auto const x = net.batch_norm("bn1", net.conv2d("conv1", net.input(), 4, {.bias = true}), true);
+  auto const y = net.join(net.batch_norm("bn2", net.conv2d("conv2", x, 4)), x, true);
+  auto const pooled = net.concat({net.max_pool(y, 2, 2), net.average_pool(y, 2, 2), net.subsample_pad(x, 2, 5)});
+  auto const map = net.global_average_pool(net.conv2d("conv3", pooled, 4));
+  auto const flat = net.relu(net.linear("hidden", net.flatten(net.concat({net.relu(pooled)})), 4, 13 * 9));
+  net.classifier("fc", net.join(map, flat), 5);
+  return std::move(net).build();
+}
+
+template <class T>
+T random_tensor(shape const& extents, std::uint64_t seed) {
+  std::vector<double> drawn(element_count(extents));
+  for (std::size_t i = 0; i < drawn.size(); ++i) drawn[i] = normal(seed, 0, i).first;
+  return make_tensor<T>(extents, drawn, T{});
+}
+
+/// What the passes of one engine give; what they read meanwhile is checked as they go.
+template <class Backend>
+class passes {
+ public:
+  using array = typename Backend::array;
+
+  values run() {
+    network_ = every_layer<Backend>();
+    train();
+    differentiate_twice();
+    freeze();
+    flow();
+    return std::move(results_);
+  }
+
+ private:
+  static constexpr auto square_of_output = [](auto const& p) {
+    cotangents<std::remove_cvref_t<decltype(p.output)>> slope;
+    slope.output = p.output * p.output;
+    return slope;
+  };
+
+  void train() {
+    auto trace = network_.forward(x_, {norm_mode::train});
+    network_.update_running_statistics(trace);
+    auto const g = network_.backward(std::move(trace), {z_, std::nullopt});
+    auto const parameters = network_.parameters();
+    std::vector<std::uint64_t> const words{0b10110101, 0};
+    auto const kept = Backend::pack(words, Backend::context_of(*parameters[0].value));
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      auto velocity = Backend::constant(shape_of(*parameters[i].value), 0.0, {});
+      Backend::sgd_step(*parameters[i].value, g[i].value(), velocity, i == 0 ? &kept : nullptr, {});
+    }
+    expect_reads("a training step", 0);
+    for (auto const& p : parameters) keep(*p.value);
+    for (auto const& b : network_.buffers()) keep(*b.value);
+  }
+  void differentiate_twice() {
+    auto trace = network_.forward(x_, {norm_mode::train});
+    auto const g = network_.retained_backward(trace, square_of_output);
+    auto const product = network_.hessian_vector_product(trace, square_of_output, g);
+    auto const on_duals = network_.hessian_vector_product_on_duals(trace, square_of_output, g);
+    auto const moved = network_.jacobian_vector_product(trace, g);
+    expect_reads("g, Hg and Jg", 0);
+    keep(g), keep(product), keep(on_duals), keep(moved.output);
+  }
+  void freeze() {
+    auto const norm = network_.freeze(std::span(&x_, 1));
+    auto const squares = network_.sample_squared_gradients(network_.forward(x_, norm), {z_, std::nullopt});
+    expect_reads("frozen normalisation and squares per sample", 0);
+    keep(squares);
+  }
+  /// SynFlow's exponents are made of one number per array.
+  void flow() {
+    auto const found = network_.synaptic_flow({1, 3, 6, 6});
+    if (std::same_as<Backend, far_backend>) {
+      auto const reads = sealed::take_reads();
+      CHECK(reads.arrays == 0);
+      CHECK(reads.numbers > 0);
+    }
+    keep(found);
+  }
+
+  static void expect_reads(char const* pass, long expected) {
+    CAPTURE(pass);
+    auto const reads = sealed::take_reads();
+    CHECK(reads.arrays == expected);
+    CHECK(reads.numbers == expected);
+  }
+  void keep(array const& x) {
+    results_.push_back(values_of(x));
+    (void)sealed::take_reads();
+  }
+  void keep(gradients<array> const& all) {
+    for (auto const& g : all) g ? keep(*g) : results_.emplace_back().clear();
+  }
+
+  network<Backend> network_;
+  array x_ = random_tensor<array>({4, 3, 6, 6}, 5), z_ = random_tensor<array>({4, 5}, 6);
+  values results_;
+};
+
+}  // namespace
+
+static_assert(complete_backend<far_backend>);
+
+TEST_CASE("no pass reads a value on the host but SynFlow's largest ones, and sealed values have the CPU engine's bits") {
+  auto const near = passes<cpu_backend>().run(), far = passes<far_backend>().run();
+  REQUIRE(near.size() == far.size());
+  CHECK(near.size() > 60);
+  CHECK(near == far);
+}
