@@ -59,13 +59,19 @@ void compare(Model model, shape const& extents) {
 template <class T>
 network<cpu::backend<T>> every_layer() {
   network_builder<cpu::backend<T>> net(2, 8);
-  auto const x = net.relu(net.conv2d("conv", net.input(), 4, {.bias = true}));
+  auto const x = net.activation(net.conv2d("conv", net.input(), 4, {.bias = true}), {activation_kind::silu});
   auto const y = net.batch_norm("bn", net.conv2d("grouped", x, 4, {.groups = 2}), true);
   auto const twice = net.batch_norm("second", net.batch_norm("first", y));  // whose output is restored from a restored one
   auto const z =
       net.concat({net.join(x, y, true), net.join(net.conv2d("deep", y, 4, {.groups = 4}), x), net.conv2d("behind", twice, 2)});
-  auto const pooled = net.concat({net.max_pool(z, 2, 2), net.average_pool(z, 2, 2), net.subsample_pad(x, 2, 5)});
-  auto const flat = net.relu(net.linear("hidden", net.flatten(pooled), 7, net.width(pooled) * 9));
+  auto const gate = net.activation(net.conv2d("gate", net.average_pool(z, 6, 1), net.width(z), {.kernel = 1, .padding = 0}),
+                                   {activation_kind::hardsigmoid});
+  auto const y2 = net.divide(net.subtract(net.multiply(z, gate), gate), net.affine_constant(net.join(gate, gate), 0.5, 1));
+  auto const turned =
+      net.slice(net.channel_shuffle(net.pad(net.upsample_nearest(x, 2), {1, 0}, 1, 1), 3), {{1, 6, 2}, {2, 14, 4}, {0, 12, 4}});
+  auto const pooled = net.concat(
+      {turned, net.average_pool(y2, 2, 2), net.max_pool(z, 2, 2), net.average_pool(z, 2, 2), net.subsample_pad(x, 2, 5)});
+  auto const flat = net.prelu("prelu", net.linear("hidden", net.flatten(pooled), 7, net.width(pooled) * 9));
   net.classifier("fc", flat, 3);
   return std::move(net).build();
 }

@@ -15,13 +15,13 @@ struct conv_case {
   cpu::conv_geometry geometry;
 
   shape x() const { return {channels, samples, h, w}; }
-  shape weights() const { return {outputs, channels / geometry.groups, geometry.kernel_h, geometry.kernel_w}; }
+  shape weights() const { return {outputs, channels / geometry.groups, geometry.kernel.h, geometry.kernel.w}; }
   shape y() const { return {outputs, samples, geometry.out_h(h), geometry.out_w(w)}; }
 
   friend std::ostream& operator<<(std::ostream& out, conv_case const& c) {
     auto const& g = c.geometry;
-    return out << list(c.x()) << " with " << list(c.weights()) << " stride " << g.stride << " padding " << g.padding << " groups "
-               << g.groups;
+    return out << list(c.x()) << " with " << list(c.weights()) << " stride " << g.stride << " padding " << g.padding
+               << " dilation " << g.dilation << " groups " << g.groups;
   }
 };
 

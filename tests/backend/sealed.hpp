@@ -105,6 +105,16 @@ struct backend {
     return array(open::subsample_pad_adjoint(gy.held_, stride, extents, before));
   }
 
+  static array slice(array const& x, lnpt::image_region const& region) { return array(open::slice(x.held_, region)); }
+  static array unslice(array const& y, lnpt::image_region const& region, shape const& extents) {
+    return array(open::unslice(y.held_, region, extents));
+  }
+  static array channel_shuffle(array const& x, std::size_t groups) { return array(open::channel_shuffle(x.held_, groups)); }
+  static array upsample_nearest(array const& x, lnpt::per_axis factor) { return array(open::upsample_nearest(x.held_, factor)); }
+  static array upsample_nearest_adjoint(array const& gy, lnpt::per_axis factor) {
+    return array(open::upsample_nearest_adjoint(gy.held_, factor));
+  }
+
   static void conv2d(array const& x, array const& w, conv_geometry const& g, array& y, bool more) {
     open::conv2d(x.held_, w.held_, g, y.held_, more);
   }
@@ -156,6 +166,33 @@ struct backend {
   static array gate(array const& z, array const& g) { return array(open::gate(z.held_, g.held_)); }
   static array add(array const& x, array const& y, bool rectify) { return array(open::add(x.held_, y.held_, rectify)); }
   static array scale(array const& x, double factor) { return array(open::scale(x.held_, factor)); }
+  static array affine(array const& x, double factor, double offset) { return array(open::affine(x.held_, factor, offset)); }
+  using function = lnpt::activation_function;
+  static array activate(array const& x, function const& f) { return array(open::activate(x.held_, f)); }
+  static array activation_slope(array const& x, array const& g, function const& f) {
+    return array(open::activation_slope(x.held_, g.held_, f));
+  }
+  static array activation_curvature(array const& x, array const& g, array const& v, function const& f) {
+    return array(open::activation_curvature(x.held_, g.held_, v.held_, f));
+  }
+  static array activate_scaled(array const& x, int exponent, function const& f, int result) {
+    return array(open::activate_scaled(x.held_, exponent, f, result));
+  }
+  static array activation_slope_scaled(array const& x, int exponent, array const& g, function const& f) {
+    return array(open::activation_slope_scaled(x.held_, exponent, g.held_, f));
+  }
+  static array prelu(array const& gate, array const& v, array const& a) {
+    return array(open::prelu(gate.held_, v.held_, a.held_));
+  }
+  static void prelu_sums(array const& gate, array const& v, array const& g, shape const& extents, array& sums, bool more) {
+    open::prelu_sums(gate.held_, v.held_, g.held_, extents, sums.held_, more);
+  }
+  static void product(array const& x, array const& y, array& out, bool more) { open::product(x.held_, y.held_, out.held_, more); }
+  static void product_sum(array const& x, array const& y, shape const& extents, array& out, bool more) {
+    open::product_sum(x.held_, y.held_, extents, out.held_, more);
+  }
+  static array broadcast(array const& x, shape const& extents) { return array(open::broadcast(x.held_, extents)); }
+  static array sum_to(array const& x, shape const& extents) { return array(open::sum_to(x.held_, extents)); }
   static std::shared_ptr<array const> absolute(std::shared_ptr<array const> const& x) {
     return std::make_shared<array const>(array(*open::absolute(std::make_shared<typename open::array const>(x->held_))));
   }

@@ -18,15 +18,22 @@ using cpu_backend = cpu::backend<double>;
 using far_backend = sealed::backend<double>;
 using values = std::vector<std::vector<double>>;
 
-/// Every kind of layer once: a biased convolution, batch norm with its rectifier and without, a join, a shortcut, pools, linear layers.
+/// Every kind of layer: a biased convolution, batch norm with its rectifier and without, arithmetic, gates, copies, pools, linear layers.
 template <class Backend>
 network<Backend> every_layer() {
   network_builder<Backend> net(3, 3);
   auto const x = net.batch_norm("bn1", net.conv2d("conv1", net.input(), 4, {.bias = true}), true);
   auto const y = net.join(net.batch_norm("bn2", net.conv2d("conv2", x, 4)), x, true);
-  auto const pooled = net.concat({net.max_pool(y, 2, 2), net.average_pool(y, 2, 2), net.subsample_pad(x, 2, 5)});
+  auto const gate =
+      net.activation(net.prelu("prelu", net.linear("gate", net.global_average_pool(y), 4)), {activation_kind::silu});
+  auto const gated =
+      net.divide(net.subtract(net.multiply(y, net.unflatten(gate)), x), net.affine_constant(net.join(x, x), 0.5, 2));
+  auto const turned = net.slice(net.channel_shuffle(net.pad(net.upsample_nearest(gated, 2), {1, 0}, 1, 1), 3),
+                                {{1, 6, 2}, {2, 14, 4}, {0, 12, 4}});
+  auto const pooled = net.concat({net.max_pool(y, 2, 2), net.average_pool(y, 2, 2), net.subsample_pad(x, 2, 5), turned,
+                                  net.adaptive_average_pool(gated, 3)});
   auto const map = net.global_average_pool(net.conv2d("conv3", pooled, 4));
-  auto const flat = net.relu(net.linear("hidden", net.flatten(net.concat({net.relu(pooled)})), 4, 13 * 9));
+  auto const flat = net.relu(net.linear("hidden", net.flatten(net.concat({net.relu(pooled)})), 4, 20 * 9));
   net.classifier("fc", net.join(map, flat), 5);
   return std::move(net).build();
 }

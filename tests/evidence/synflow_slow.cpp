@@ -38,7 +38,7 @@ class reach {
                                  },
                                  [&](nn::concat const& join) {
                                    std::vector<char> all;
-                                   for (auto const n : join.inputs)
+                                   for (auto const n : join.images)
                                      all.insert(all.end(), channels_[n].begin(), channels_[n].end());
                                    return all;
                                  },

@@ -43,6 +43,8 @@ TEST_CASE("convolutions of every stride, padding and grouping") {
   examine("1x1", 5, {.kernel = 1, .padding = 0});
   examine("1x1, stride 2", 5, {.kernel = 1, .stride = 2, .padding = 0});
   examine("5x5, stride 3, padding 2", 5, {.kernel = 5, .stride = 3, .padding = 2});
+  examine("1x3, stride 1x2, dilation 1x2", 5, {.kernel = {1, 3}, .stride = {1, 2}, .padding = {0, 2}, .dilation = {1, 2}});
+  examine("dilation 2, padded at two sides", 5, {.padding = {1, 0, 2, 3}, .dilation = 2, .bias = true});
   examine("two groups", 6, {.groups = 2});
   examine("two groups, stride 2, bias", 6, {.stride = 2, .groups = 2, .bias = true});
   examine("depthwise", 4, {.groups = 4});
@@ -64,7 +66,70 @@ TEST_CASE("rectifier, pools and shortcut") {
   examine_layer("overlapping max pool, padded", small, [](builder& net, auto x) { return net.max_pool(x, 3, 2, 1); });
   examine_layer("average pool", small, [](builder& net, auto x) { return net.average_pool(x, 2, 2); });
   examine_layer("overlapping average pool, padded", small, [](builder& net, auto x) { return net.average_pool(x, 3, 2, 1); });
+  examine_layer("max pool of a column, ceiling", small, [](builder& net, auto x) { return net.max_pool(x, {3, 1}, 2, 0, true); });
+  examine_layer("average pool, padded at two sides", small,
+                [](builder& net, auto x) { return net.average_pool(x, {2, 3}, {1, 2}, {1, 0, 0, 1}, true, false); });
+  examine_layer("adaptive average pool", small, [](builder& net, auto x) { return net.adaptive_average_pool(x, {7, 2}); });
   examine_layer("option-A shortcut", small, [](builder& net, auto x) { return net.subsample_pad(x, 2, 7); });
+}
+
+TEST_CASE("activation functions, smooth and not") {
+  using f = activation_function;
+  for (auto const& function : {f::relu6(), f::hardtanh(-0.4, 0.5), f::leaky_relu(0.1), f::elu(0.7), f{activation_kind::silu},
+                               f{activation_kind::sigmoid}, f{activation_kind::hardswish}, f{activation_kind::hardsigmoid},
+                               f{activation_kind::gelu}, f{activation_kind::gelu_by_tanh}, f{activation_kind::tanh}}) {
+    auto const name = "activation " + std::to_string(static_cast<int>(function.kind));
+    examine_layer(name.c_str(), small, [&](builder& net, auto x) { return net.activation(x, function); });
+  }
+  examine_layer("prelu", small, [](builder& net, auto x) { return net.prelu("layer", x); });
+  examine_layer("prelu per channel", small, [](builder& net, auto x) { return net.prelu("layer", x, true); });
+}
+
+TEST_CASE("products, differences and quotients, of gates too") {
+  auto const branch = [](builder& net, auto x) { return net.conv2d("branch", x, 4); };
+  // A gate [C, N, 1, 1] away from 0, and one [1, N, H, W].
+  auto const gate = [](builder& net, auto x) {
+    return net.activation(net.conv2d("gate", net.average_pool(x, {7, 6}, 1), 4, {.kernel = 1, .padding = 0}),
+                          {activation_kind::sigmoid});
+  };
+  auto const attention = [](builder& net, auto x) {
+    return net.activation(net.conv2d("attention", x, 1), {activation_kind::sigmoid});
+  };
+  examine_layer("multiply", small, [&](builder& net, auto x) { return net.multiply(x, branch(net, x)); });
+  examine_layer("a node times itself", small, [](builder& net, auto x) { return net.multiply(x, x); });
+  examine_layer("gate", small, [&](builder& net, auto x) { return net.multiply(x, gate(net, x)); });
+  examine_layer("gate first", small, [&](builder& net, auto x) { return net.multiply(gate(net, x), x); });
+  examine_layer("attention", small, [&](builder& net, auto x) { return net.multiply(x, attention(net, x)); });
+  examine_layer("both stretch", small, [&](builder& net, auto x) { return net.multiply(attention(net, x), gate(net, x)); });
+  examine_layer("add a gate", small, [&](builder& net, auto x) { return net.join(gate(net, x), x, true); });
+  examine_layer("subtract", small, [&](builder& net, auto x) { return net.subtract(x, branch(net, x)); });
+  examine_layer("subtract from a gate", small, [&](builder& net, auto x) { return net.subtract(gate(net, x), x); });
+  examine_layer("divide", small, [&](builder& net, auto x) { return net.divide(x, gate(net, x)); });
+  examine_layer("divide a gate", small, [&](builder& net, auto x) { return net.divide(gate(net, x), attention(net, x)); });
+  examine_layer("affine", small, [](builder& net, auto x) { return net.affine_constant(x, -1.5, 0.25); });
+  examine_layer("affine, squared", small, [](builder& net, auto x) {
+    auto const y = net.affine_constant(x, 1, 0.25);
+    return net.multiply(y, y);
+  });
+}
+
+TEST_CASE("values that only move") {
+  examine_layer("slice of channels", small, [](builder& net, auto x) { return net.slice(x, {.channels = {1, 3}}); });
+  examine_layer("slice with steps", small, [](builder& net, auto x) { return net.slice(x, {{0, 4, 2}, {1, 7, 3}, {0, 6, 2}}); });
+  examine_layer("pad", small, [](builder& net, auto x) { return net.pad(x, {1, 0, 2, 3}, 1, 2); });
+  examine_layer("channel shuffle", small,
+                [](builder& net, auto x) { return net.channel_shuffle(net.concat({x, net.conv2d("branch", x, 2)}), 2); });
+  examine_layer("upsample", small, [](builder& net, auto x) { return net.upsample_nearest(x, {2, 3}); });
+  examine_layer("a gate of linear layers", small, [](builder& net, auto x) {
+    auto const squeezed = net.activation(net.linear("fc1", net.global_average_pool(x), 4), {activation_kind::sigmoid});
+    return net.multiply(x, net.unflatten(squeezed));
+  });
+  examine_layer("slices of features, as an image", small, [](builder& net, auto x) {
+    auto const features = net.flatten(net.adaptive_average_pool(x, {7, 2}));
+    std::size_t const all = 4 * 7 * 2;
+    auto const part = net.add("slice", nn::slice{features, {.channels = {0, all, 2}}}, all / 2);
+    return net.unflatten(part, {7, 2});
+  });
 }
 
 TEST_CASE("branches that join") {

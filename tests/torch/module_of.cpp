@@ -21,13 +21,28 @@ cpu_network every_layer() {
   network_builder<cpu::backend<double>> net(3, 7);
   auto const first = net.batch_norm("stem.bn", net.conv2d("stem.conv", net.input(), 6, {.bias = true}), true);
   auto const left = net.relu(net.conv2d("left.0.conv", first, 6, {.stride = 2, .groups = 3}));
+  auto const dilated = net.conv2d("left.0.dilated", left, 6, {.kernel = {3, 1}, .padding = {2, 0, 0, 0}, .dilation = {1, 2}});
   auto const right = net.max_pool(first, 3, 2, 1);
-  auto const joined = net.concat({net.join(left, right), net.average_pool(first, 3, 2, 1)});
-  auto const shortcut = net.subsample_pad(joined, 2, 15);
+  auto const joined = net.concat({net.join(dilated, right), net.average_pool(first, {2, 3}, 2, {0, 1}, true, false)});
+  auto const turned = net.slice(net.channel_shuffle(net.pad(net.upsample_nearest(joined, {2, 1}), {1, 0, 2, 3}, 1, 2), 5),
+                                {{1, 14, 2}, {1, 10, 3}, {2, 7, 2}});
+  auto const shortcut = net.prelu("left.prelu", net.subsample_pad(joined, 2, 15), true);
   auto const body = net.batch_norm("left.1.bn", net.conv2d("left.1.conv", joined, 15, {.stride = 2}));
-  auto const end = net.join(body, shortcut, true);
-  auto const wide = net.relu(net.linear("head.wide", net.flatten(end), 8, 15 * 2 * 2));
-  net.classifier("head.fc", net.join(wide, net.linear("head.narrow", net.global_average_pool(end), 8)), 4);
+  auto const gate = net.activation(net.conv2d("gate", net.adaptive_average_pool(body, 1), 15, {.kernel = 1, .padding = 0}),
+                                   {activation_kind::hardsigmoid});
+  auto const gated = net.divide(net.subtract(net.multiply(body, gate), gate), net.affine_constant(net.join(gate, body), 0.01, 3));
+  auto const end = net.join(gated, shortcut, true);
+  auto hidden = net.linear("head.wide", net.prelu("head.prelu", net.flatten(end)), 8, 15 * 2 * 2);
+  using f = activation_function;
+  for (auto const& function : {f::relu6(), f::leaky_relu(0.1), f::elu(0.7), f{activation_kind::silu},
+                               f{activation_kind::hardswish}, f{activation_kind::gelu}, f{activation_kind::gelu_by_tanh},
+                               f{activation_kind::tanh}, f{activation_kind::sigmoid}, f{activation_kind::hardsigmoid}})
+    hidden = net.join(hidden, net.activation(hidden, function));
+  auto const wide = net.relu(hidden);
+  net.classifier("head.fc",
+                 net.join(wide, net.join(net.linear("head.narrow", net.global_average_pool(end), 8),
+                                         net.linear("head.turned", net.global_average_pool(turned), 8))),
+                 4);
   return std::move(net).build();
 }
 

@@ -84,6 +84,9 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
     return {nullptr, bilinear_tangent(a, b, into)};
   }
 
+  [[nodiscard]] static bool given(tensor const& x) { return x.value != nullptr || x.tangent != nullptr; }
+  tensor add_ends(tensor const& x, tensor const& y) { return {nullptr, sum_of(x.tangent, y.tangent)}; }
+
   tensor relu(tensor const& x) {
     auto const y = primal([&](auto& a) { return a.relu(x.value); });
     return {y, gated(y, x.tangent)};
@@ -91,11 +94,25 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
   tensor gate(tensor const& z, tensor const& g) {
     return {primal([&](auto& a) { return a.gate(z.value, g.value); }), gated(z.value, g.tangent)};
   }
+  /// d (a x + b) = a ẋ. The value is computed whatever `Primal` is: no tape holds it.
+  tensor affine(tensor const& x, double factor, double offset) {
+    return {share(Backend::affine(*x.value, factor, offset)), x.tangent ? share(Backend::scale(*x.tangent, factor)) : nullptr};
+  }
+  /// d f(x) = f′(x) ẋ. The value is computed whatever `Primal` is: no tape holds it.
+  tensor activate(tensor const& x, activation_function const& f) {
+    return {share(Backend::activate(*x.value, f)),
+            x.tangent ? share(Backend::activation_slope(*x.value, *x.tangent, f)) : nullptr};
+  }
+  /// d (g f′(x)) = ġ f′(x) + g f″(x) ẋ
+  tensor activation_slope(tensor const& x, tensor const& g, activation_function const& f) {
+    auto const moving = g.tangent ? share(Backend::activation_slope(*x.value, *g.tangent, f)) : nullptr;
+    auto const bending =
+        x.tangent && f.curved() ? share(Backend::activation_curvature(*x.value, *g.value, *x.tangent, f)) : nullptr;
+    return {primal([&](auto& a) { return a.activation_slope(x.value, g.value, f); }), sum_of(moving, bending)};
+  }
   tensor add(tensor const& x, tensor const& y, bool rectify = false) {
     auto const z = primal([&](auto& a) { return a.add(x.value, y.value, rectify); });
-    auto tangent = x.tangent && y.tangent ? share(Backend::add(*x.tangent, *y.tangent, false))
-                   : x.tangent            ? x.tangent
-                                          : y.tangent;
+    auto tangent = sum_of(x.tangent, y.tangent);
     return {z, rectify ? gated(z, tangent) : tangent};
   }
   /// Biases are not prunable and so never carry a direction of their own.
@@ -186,6 +203,9 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
     return c ? std::optional(c->value) : std::nullopt;
   }
   [[nodiscard]] static handle share(array&& a) { return std::make_shared<array const>(std::move(a)); }
+  [[nodiscard]] static handle sum_of(handle const& x, handle const& y) {
+    return x && y ? share(Backend::add(*x, *y, false)) : x ? x : y;
+  }
   [[nodiscard]] static handle gated(handle const& z, handle const& tangent) {
     return tangent ? share(Backend::gate(*z, *tangent)) : nullptr;
   }

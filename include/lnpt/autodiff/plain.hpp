@@ -42,8 +42,17 @@ class plain : public primitives<plain<Backend>, Backend> {
     into(*a, *b, result, false);
     return share(std::move(result));
   }
+  /// Whether a gradient has been given.
+  [[nodiscard]] static bool given(tensor const& x) { return x != nullptr; }
+  /// The sum of two gradients of one parameter.
+  tensor add_ends(tensor const& x, tensor const& y) { return share(Backend::add(*x, *y, false)); }
   tensor relu(tensor const& x) { return keep(Backend::relu(*x)); }
   tensor gate(tensor const& z, tensor const& g) { return keep(Backend::gate(*z, *g)); }
+  tensor affine(tensor const& x, double factor, double offset) { return share(Backend::affine(*x, factor, offset)); }
+  tensor activate(tensor const& x, activation_function const& f) { return share(Backend::activate(*x, f)); }
+  tensor activation_slope(tensor const& x, tensor const& g, activation_function const& f) {
+    return keep(Backend::activation_slope(*x, *g, f));
+  }
   tensor add(tensor const& x, tensor const& y, bool rectify = false) { return keep(Backend::add(*x, *y, rectify)); }
   tensor add_row(tensor const& x, tensor const& row) { return keep(Backend::add_row(*x, *row)); }
   tensor concat(std::vector<tensor> const& images) {

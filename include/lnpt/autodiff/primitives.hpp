@@ -7,7 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include <lnpt/core/activation_function.hpp>
 #include <lnpt/core/shape.hpp>
+#include <lnpt/core/window.hpp>
 
 namespace lnpt::autodiff {
 
@@ -30,7 +32,8 @@ template <class T>
 ///     linear(x, f)            f: array → array                            tangent f(ẋ)
 ///     bilinear(a, b, into)    into(a, b, out, accumulate)                 tangent into(ȧ, b) + into(a, ḃ)
 ///     bilinear_end(…)         the same, of a result that no rule reads
-///     relu, gate, add, concat, max_pool, combine, channel_sums                   fused or selecting: a rule of their own
+///     activate, activation_slope                                          pointwise: f′(x) ẋ
+///     relu, gate, add, concat, max_pool, combine, channel_sums            fused or selecting: a rule of their own
 ///
 /// so that a value, a value with a tangent, and a value with an exponent all run the same layer rules.
 template <class Algebra, class Backend>
@@ -62,6 +65,35 @@ class primitives {
         x, gy, [](auto const& xv, auto const& gv, auto& gw, bool more) { Backend::linear_weight_gradient(xv, gv, gw, more); });
   }
 
+  /// x ⊙ y, either stretched where its extent is 1, and the sum of such products over what was stretched.
+  auto product(auto const& x, auto const& y) {
+    return self().bilinear(x, y, [](auto const& a, auto const& b, auto& out, bool more) { Backend::product(a, b, out, more); });
+  }
+  auto product_sum(auto const& x, auto const& y, shape const& to) {
+    return self().bilinear(
+        x, y, [&](auto const& a, auto const& b, auto& out, bool more) { Backend::product_sum(a, b, to, out, more); });
+  }
+  auto broadcast(auto const& x, shape const& to) {
+    return self().linear(x, [&](auto const& v) { return Backend::broadcast(v, to); });
+  }
+  auto sum_to(auto const& x, shape const& to) {
+    return self().linear(x, [&](auto const& v) { return Backend::sum_to(v, to); });
+  }
+  auto scale(auto const& x, double factor) {
+    return self().linear(x, [&](auto const& v) { return Backend::scale(v, factor); });
+  }
+  /// v where the gate is positive, a v elsewhere: linear in v, which may be the gate. The slope a carries no tangent, as it is not pruned.
+  auto prelu(auto const& gate, auto const& v, auto const& a) {
+    return self().linear(v, [&](auto const& each) { return Backend::prelu(Algebra::value(gate), each, Algebra::value(a)); });
+  }
+  /// Σ g x over x ≤ 0, in the shape of a.
+  auto prelu_sums(auto const& x, auto const& g, auto const& a) {
+    auto const extents = Backend::extents(Algebra::value(a));
+    return self().bilinear_end(x, g, [&](auto const& xv, auto const& gv, auto& sums, bool more) {
+      Backend::prelu_sums(Algebra::value(x), xv, gv, extents, sums, more);
+    });
+  }
+
   auto column_sums(auto const& gy) {
     return self().linear(gy, [](auto const& g) { return Backend::column_sums(g); });
   }
@@ -88,6 +120,22 @@ class primitives {
   }
   auto slice_channels(auto const& x, std::size_t begin, std::size_t end) {
     return self().linear(x, [&](auto const& v) { return Backend::slice_channels(v, begin, end); });
+  }
+  /// A region, and an array of this shape that holds x there and zeros elsewhere.
+  auto slice(auto const& x, image_region const& region) {
+    return self().linear(x, [&](auto const& v) { return Backend::slice(v, region); });
+  }
+  auto unslice(auto const& x, image_region const& region, shape const& whole) {
+    return self().linear(x, [&](auto const& v) { return Backend::unslice(v, region, whole); });
+  }
+  auto channel_shuffle(auto const& x, std::size_t groups) {
+    return self().linear(x, [&](auto const& v) { return Backend::channel_shuffle(v, groups); });
+  }
+  auto upsample_nearest(auto const& x, per_axis factor) {
+    return self().linear(x, [&](auto const& v) { return Backend::upsample_nearest(v, factor); });
+  }
+  auto upsample_nearest_adjoint(auto const& gy, per_axis factor) {
+    return self().linear(gy, [&](auto const& g) { return Backend::upsample_nearest_adjoint(g, factor); });
   }
   auto subsample_pad(auto const& x, std::size_t stride, std::size_t channels, std::size_t before) {
     return self().linear(x, [&](auto const& v) { return Backend::subsample_pad(v, stride, channels, before); });

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include <lnpt/autodiff/plain.hpp>
+#include <lnpt/core/error.hpp>
 
 namespace lnpt::autodiff {
 
@@ -18,6 +19,9 @@ class sample_squares : public plain<Backend> {
     array sum;
     Backend::conv2d_weight_gradient_squares(*x, *gy, geometry, w_shape, sum, false);
     return std::make_shared<array const>(std::move(sum));
+  }
+  tensor add_ends(tensor const&, tensor const&) {
+    fail("squared gradients per sample of a weight that two layers share are no sum over the layers: use another curvature");
   }
   tensor linear_weight_gradient(tensor const& x, tensor const& gy) {
     array sum;

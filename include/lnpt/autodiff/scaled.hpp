@@ -38,6 +38,10 @@ class scaled : public primitives<scaled<Backend>, Backend> {
     into(*a.mantissa, *b.mantissa, result, false);
     return normalized(std::move(result), a.exponent + b.exponent);
   }
+  template <class Into>
+  tensor bilinear_end(tensor const& a, tensor const& b, Into into) {
+    return bilinear(a, b, into);
+  }
   /// The exponent at which weight gradients are delivered: all alike, so that they compare as plain numbers.
   void deliver_at(int exponent) { delivery_ = exponent; }
 
@@ -52,8 +56,30 @@ class scaled : public primitives<scaled<Backend>, Backend> {
     return {share(std::move(gw)), delivery_};
   }
 
+  [[nodiscard]] static bool given(tensor const& x) { return x.mantissa != nullptr; }
+  tensor add_ends(tensor const& x, tensor const& y) { return {share(Backend::add(*x.mantissa, *y.mantissa, false)), delivery_}; }
+
   tensor relu(tensor const& x) { return {share(Backend::relu(*x.mantissa)), x.exponent}; }
   tensor gate(tensor const& z, tensor const& g) { return {share(Backend::gate(*z.mantissa, *g.mantissa)), g.exponent}; }
+  tensor affine(tensor const& x, double factor, double offset) {
+    auto const exponent = offset == 0 ? x.exponent : std::max(x.exponent, 0);
+    return normalized(Backend::affine(*x.mantissa, std::ldexp(factor, x.exponent - exponent), std::ldexp(offset, -exponent)),
+                      exponent);
+  }
+  /// f(m·2^e) as what it is, of a bounded f, and as a mantissa for the same exponent of one that grows like x. Rectifiers with a slope are
+  /// exact; the others are computed in double.
+  tensor activate(tensor const& x, activation_function const& f) {
+    if (f.kind == activation_kind::leaky_relu) return {share(Backend::activate(*x.mantissa, f)), x.exponent};
+    if (f.kind == activation_kind::reciprocal) return normalized(Backend::activate(*x.mantissa, f), -x.exponent);
+    auto const exponent = f.bounded() ? 0 : x.exponent;
+    return normalized(Backend::activate_scaled(*x.mantissa, x.exponent, f, exponent), exponent);
+  }
+  tensor activation_slope(tensor const& x, tensor const& g, activation_function const& f) {
+    if (f.kind == activation_kind::leaky_relu) return {share(Backend::activation_slope(*x.mantissa, *g.mantissa, f)), g.exponent};
+    if (f.kind == activation_kind::reciprocal)
+      return normalized(Backend::activation_slope(*x.mantissa, *g.mantissa, f), g.exponent - 2 * x.exponent);
+    return normalized(Backend::activation_slope_scaled(*x.mantissa, x.exponent, *g.mantissa, f), g.exponent);
+  }
   tensor add(tensor const& x, tensor const& y, bool rectify = false) {
     auto const exponent = std::max(x.exponent, y.exponent);
     return normalized(Backend::add(*aligned(x, exponent), *aligned(y, exponent), rectify), exponent);

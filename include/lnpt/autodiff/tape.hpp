@@ -6,7 +6,8 @@
 namespace lnpt::autodiff {
 
 /// What a pass computed, in the order in which it did: what a later pass over the same rules can replay. Left out is what that pass
-/// computes again as quickly as it would read it (combinations), and what no rule reads (gradients of weights).
+/// computes again as quickly as it would read it (combinations, activation functions, affine ones), and what no rule reads (gradients
+/// of weights).
 template <class Backend>
 struct tape {
   std::vector<std::shared_ptr<typename Backend::array const>> tensors;

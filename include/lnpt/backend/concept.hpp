@@ -16,7 +16,9 @@
 #include <vector>
 
 #include <lnpt/backend/sgd_constants.hpp>
+#include <lnpt/core/activation_function.hpp>
 #include <lnpt/core/tensor.hpp>
+#include <lnpt/core/window.hpp>
 
 namespace lnpt {
 
@@ -48,12 +50,15 @@ concept backend_types =
 ///     from_batch(x)                       a caller's batch, [N, C, H, W] or [N, F], as an activation
 ///     flatten(x), unflatten(y, extents)   images as feature matrices in PyTorch's order, and back
 ///     concat(images), slice_channels(x, begin, end)
+///     slice(x, region), unslice(y, region, extents)  some channels, rows and columns, and an array with y there and zeros elsewhere
+///     channel_shuffle(x, groups)          channels as rows of C/groups, read by columns
+///     upsample_nearest(x, factor)         every pixel several times, and the adjoint
 ///     subsample_pad(x, stride, channels, before)  every stride-th pixel between zero channels, `before` of them first; its adjoint
 template <class B>
 concept backend_arrays =
-    backend_types<B> &&
-    requires(typename B::array const& x, shape const& extents, std::span<typename B::scalar const> values,
-             typename B::context const& context, std::vector<typename B::array const*> const& images, std::size_t n) {
+    backend_types<B> && requires(typename B::array const& x, shape const& extents, std::span<typename B::scalar const> values,
+                                 typename B::context const& context, std::vector<typename B::array const*> const& images,
+                                 std::size_t n, image_region const& region, per_axis factor) {
       { B::extents(x) } -> std::convertible_to<shape>;
       { B::context_of(x) } -> std::convertible_to<typename B::context>;
       { B::constant(extents, 1.0, context) } -> std::same_as<typename B::array>;
@@ -63,6 +68,11 @@ concept backend_arrays =
       { B::unflatten(x, extents) } -> std::same_as<typename B::array>;
       { B::concat(images) } -> std::same_as<typename B::array>;
       { B::slice_channels(x, n, n) } -> std::same_as<typename B::array>;
+      { B::slice(x, region) } -> std::same_as<typename B::array>;
+      { B::unslice(x, region, extents) } -> std::same_as<typename B::array>;
+      { B::channel_shuffle(x, n) } -> std::same_as<typename B::array>;
+      { B::upsample_nearest(x, factor) } -> std::same_as<typename B::array>;
+      { B::upsample_nearest_adjoint(x, factor) } -> std::same_as<typename B::array>;
       { B::subsample_pad(x, n, n, n) } -> std::same_as<typename B::array>;
       { B::subsample_pad_adjoint(x, n, extents, n) } -> std::same_as<typename B::array>;
     };
@@ -105,6 +115,7 @@ concept backend_pooling = requires(typename B::array const& x, typename B::pool_
 /// Elementwise operations.
 ///
 ///     relu(x) = max(0, x)      gate(z, g) = g where z > 0, else 0      add(x, y, rectify) = x + y, then max(0, ·) if asked
+///     affine(x, factor, offset) = factor · x + offset
 ///     scale(x, factor)         absolute(handle) = |x|, the same handle where the backend knows that nothing is negative
 ///     largest(x) = max |x|, NaN if there is one: a number on the host, which SynFlow's exponents are made of
 template <class B>
@@ -113,8 +124,32 @@ concept backend_elementwise = requires(typename B::array const& x, std::shared_p
   { B::gate(x, x) } -> std::same_as<typename B::array>;
   { B::add(x, x, true) } -> std::same_as<typename B::array>;
   { B::scale(x, 1.0) } -> std::same_as<typename B::array>;
+  { B::affine(x, 1.0, 0.0) } -> std::same_as<typename B::array>;
   { B::absolute(handle) } -> std::same_as<std::shared_ptr<typename B::array const>>;
   { B::largest(x) } -> std::convertible_to<double>;
+};
+
+/// Activation functions: f(x), g ⊙ f′(x) and g ⊙ f″(x) ⊙ v; f(x·2ⁿ)/2ᵐ and g ⊙ f′(x·2ⁿ) for SynFlow's exponents, computed in double.
+/// `prelu(gate, v, a)` is v where the gate is positive and a v elsewhere, `prelu_sums` the gradient of a.
+template <class B>
+concept backend_activations = requires(typename B::array const& x, activation_function const& f, shape const& extents,
+                                       typename B::array& out, bool accumulate) {
+  { B::activate(x, f) } -> std::same_as<typename B::array>;
+  { B::activation_slope(x, x, f) } -> std::same_as<typename B::array>;
+  { B::activation_curvature(x, x, x, f) } -> std::same_as<typename B::array>;
+  { B::activate_scaled(x, 1, f, 1) } -> std::same_as<typename B::array>;
+  { B::activation_slope_scaled(x, 1, x, f) } -> std::same_as<typename B::array>;
+  { B::prelu(x, x, x) } -> std::same_as<typename B::array>;
+  B::prelu_sums(x, x, x, extents, out, accumulate);
+};
+
+/// Products of arrays of which one stretches along the axes where its extent is 1, their sums over such axes, and both without a factor.
+template <class B>
+concept backend_broadcast = requires(typename B::array const& x, shape const& extents, typename B::array& out, bool accumulate) {
+  B::product(x, x, out, accumulate);
+  B::product_sum(x, x, extents, out, accumulate);
+  { B::broadcast(x, extents) } -> std::same_as<typename B::array>;
+  { B::sum_to(x, extents) } -> std::same_as<typename B::array>;
 };
 
 // clang-format off: it takes the products for pointers
@@ -158,8 +193,9 @@ concept backend_descent = requires(typename B::array& w, typename B::array const
 
 /// Everything that `network<B>` and its training ask of a backend. (Not named `backend`, which is what users call their alias.)
 template <class B>
-concept complete_backend = backend_arrays<B> && backend_convolution<B> && backend_products<B> && backend_pooling<B> &&
-                           backend_elementwise<B> && backend_channels<B> && backend_batch_norm<B> && backend_descent<B>;
+concept complete_backend =
+    backend_arrays<B> && backend_convolution<B> && backend_products<B> && backend_pooling<B> && backend_elementwise<B> &&
+    backend_activations<B> && backend_broadcast<B> && backend_channels<B> && backend_batch_norm<B> && backend_descent<B>;
 
 namespace detail {
 
@@ -174,6 +210,10 @@ template <class B>
   static_assert(backend_pooling<B>, "lnpt: this backend lacks a pooling operation. Supply those that backend_pooling lists.");
   static_assert(backend_elementwise<B>,
                 "lnpt: this backend lacks an elementwise operation. Supply those that backend_elementwise lists.");
+  static_assert(backend_activations<B>,
+                "lnpt: this backend lacks an activation function. Supply those that backend_activations lists.");
+  static_assert(backend_broadcast<B>,
+                "lnpt: this backend lacks a product of arrays that stretch. Supply those that backend_broadcast lists.");
   static_assert(backend_channels<B>,
                 "lnpt: this backend lacks an operation on channels. Supply those that backend_channels lists.");
   static_assert(backend_batch_norm<B>,

@@ -33,6 +33,7 @@ struct batch_norm {
 
   [[nodiscard]] links inputs() const { return {input}; }
   [[nodiscard]] links parameters() const { return {scale, shift}; }
+  [[nodiscard]] shape output_shape(std::vector<shape> const& nodes) const { return nodes[input]; }
 
   static constexpr bool restorable = true;
   /// What `node_state::statistics` holds: μ, r, γ r, β − μ γ r and σ², in this order.

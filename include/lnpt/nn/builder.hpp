@@ -1,5 +1,6 @@
 #pragma once
 /// Builds networks: names as PyTorch's, widths tracked, weights initialised.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -8,15 +9,17 @@
 #include <vector>
 
 #include <lnpt/core/random.hpp>
+#include <lnpt/core/window.hpp>
 #include <lnpt/nn/network.hpp>
 
 namespace lnpt {
 
 /// What a convolution may say beside its width.
 struct conv_options {
-  std::size_t kernel = 3;
-  std::size_t stride = 1;
-  std::size_t padding = 1;
+  per_axis kernel = 3;
+  per_axis stride = 1;
+  margins padding = 1;
+  per_axis dilation = 1;
   std::size_t groups = 1;
   bool bias = false;
 };
@@ -40,9 +43,10 @@ class network_builder {
 
   node conv2d(std::string const& name, node from, std::size_t outputs, conv_options const& o = {}) {
     auto const inputs = widths_[from] / o.groups;
-    auto const weight = add_weight(name, {outputs, inputs, o.kernel, o.kernel}, inputs * o.kernel * o.kernel, lnpt::role::weight);
+    auto const weight =
+        add_weight(name, {outputs, inputs, o.kernel.h, o.kernel.w}, inputs * o.kernel.h * o.kernel.w, lnpt::role::weight);
     auto const bias = o.bias ? std::optional(add_constant(name + ".bias", lnpt::role::bias, outputs, 0)) : std::nullopt;
-    typename Backend::conv_geometry const geometry{o.kernel, o.kernel, o.stride, o.padding, o.groups};
+    typename Backend::conv_geometry const geometry{o.kernel, o.stride, o.padding, o.dilation, o.groups};
     return add(name, nn::conv2d<typename Backend::conv_geometry>{from, weight, bias, geometry}, outputs);
   }
 
@@ -69,19 +73,57 @@ class network_builder {
   }
 
   node relu(node from) { return add("relu", nn::relu{from}, widths_[from]); }
-  node max_pool(node from, std::size_t kernel, std::size_t stride, std::size_t padding = 0) {
-    return add("max_pool", nn::max_pool<typename Backend::pool_window>{from, {kernel, stride, padding}}, widths_[from]);
+  node activation(node from, activation_function const& f) { return add("activation", nn::activation{from, f}, widths_[from]); }
+  /// A rectifier with learnt slopes, one per channel or one for all, that begin at ¼ as PyTorch's.
+  node prelu(std::string const& name, node from, bool per_channel = false) {
+    auto const slope = add_constant(name + ".weight", lnpt::role::bias, per_channel ? widths_[from] : 1, 0.25);
+    return add(name, nn::prelu{from, slope}, widths_[from]);
   }
-  node average_pool(node from, std::size_t kernel, std::size_t stride, std::size_t padding = 0) {
-    return add("average_pool", nn::average_pool<typename Backend::pool_window>{from, {kernel, stride, padding}}, widths_[from]);
+  node max_pool(node from, per_axis kernel, per_axis stride, margins padding = 0, bool ceil_mode = false) {
+    return add("max_pool", nn::max_pool<pool_window>{from, {kernel, stride, padding, ceil_mode}}, widths_[from]);
+  }
+  node average_pool(node from, per_axis kernel, per_axis stride, margins padding = 0, bool ceil_mode = false,
+                    bool count_include_pad = true) {
+    return add("average_pool", nn::average_pool<pool_window>{from, {kernel, stride, padding, ceil_mode, count_include_pad}},
+               widths_[from]);
+  }
+  /// Means in windows without overlap, so that an image of this size is left.
+  node adaptive_average_pool(node from, per_axis size) {
+    return add("adaptive_average_pool", nn::adaptive_average_pool<pool_window>{from, size}, widths_[from]);
   }
   node global_average_pool(node from) { return add("global_average_pool", nn::global_average_pool{from}, widths_[from]); }
   node flatten(node from) { return add("flatten", nn::flatten{from}, widths_[from]); }
-  node join(node first, node second, bool rectify = false) { return add("add", nn::add{first, second, rectify}, widths_[first]); }
+  node join(node first, node second, bool rectify = false) {
+    return add("add", nn::add{first, second, rectify}, wider(first, second));
+  }
+  /// Products, differences and quotients; an extent of 1 stretches to the other node's.
+  node multiply(node first, node second) { return add("multiply", nn::multiply{first, second}, wider(first, second)); }
+  node subtract(node first, node second) { return add("subtract", nn::subtract{first, second}, wider(first, second)); }
+  node divide(node first, node second) { return add("divide", nn::divide{first, second}, wider(first, second)); }
+  /// factor · x + offset
+  node affine_constant(node from, double factor, double offset) {
+    return add("affine_constant", nn::affine_constant{from, factor, offset}, widths_[from]);
+  }
   node concat(std::vector<node> const& from) {
     std::size_t width = 0;
     for (auto const n : from) width += widths_[n];
     return add("concat", nn::concat{from}, width);
+  }
+  /// Channels, rows and columns by ranges, and their converse with zeros around.
+  node slice(node from, image_region const& region) {
+    return add("slice", nn::slice{from, region}, region.channels.count(widths_[from]));
+  }
+  node pad(node from, margins around, std::size_t before = 0, std::size_t after = 0) {
+    return add("pad", nn::pad{from, before, after, around}, before + widths_[from] + after);
+  }
+  node channel_shuffle(node from, std::size_t groups) {
+    return add("channel_shuffle", nn::channel_shuffle{from, groups}, widths_[from]);
+  }
+  node upsample_nearest(node from, per_axis factor) {
+    return add("upsample_nearest", nn::upsample_nearest{from, factor}, widths_[from]);
+  }
+  node unflatten(node from, per_axis size = 1) {
+    return add("unflatten", nn::unflatten{from, size}, widths_[from] / (size.h * size.w));
   }
   /// Zero channels appended evenly before and after.
   node subsample_pad(node from, std::size_t stride, std::size_t channels) {
@@ -90,14 +132,19 @@ class network_builder {
     return add("shortcut", nn::subsample_pad{from, stride, channels, (channels - widths_[from]) / 2}, channels);
   }
 
-  /// The network; its output is the node added last.
-  [[nodiscard]] network<Backend> build() && { return std::move(network_); }
-
- private:
+  /// A layer of any kind, with the width of its output.
   node add(std::string name, typename network<Backend>::layer layer, std::size_t width) {
     widths_.push_back(width);
     return network_.add_node(std::move(name), std::move(layer));
   }
+
+  /// The network; its output is the node added last.
+  [[nodiscard]] network<Backend> build() && { return std::move(network_); }
+
+ private:
+  using pool_window = typename Backend::pool_window;
+
+  [[nodiscard]] std::size_t wider(node first, node second) const { return std::max(widths_[first], widths_[second]); }
   node add_linear(std::string const& name, node from, std::size_t outputs, std::size_t inputs, lnpt::role role) {
     auto const weight = add_weight(name, {outputs, inputs}, inputs, role);
     return add(name, nn::linear{from, weight, add_constant(name + ".bias", lnpt::role::bias, outputs, 0)}, outputs);

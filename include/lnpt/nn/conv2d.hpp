@@ -14,6 +14,10 @@ struct conv2d {
 
   [[nodiscard]] links inputs() const { return {input}; }
   [[nodiscard]] links parameters() const { return bias ? links{weight, *bias} : links{weight}; }
+  [[nodiscard]] shape output_shape(std::vector<shape> const& nodes, std::vector<shape> const& parameters) const {
+    auto const& x = nodes[input];
+    return {parameters[weight][0], x[1], geometry.out_h(x[2]), geometry.out_w(x[3])};
+  }
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
@@ -31,11 +35,6 @@ struct conv2d {
       pass.give_gradient(weight, pass.algebra.conv2d_weight_gradient(x, gy, geometry, pass.extents(w)));
     if (bias && pass.wants_gradient(*bias)) pass.give_gradient(*bias, pass.algebra.as_tensor(pass.algebra.channel_sum(gy)));
     if (pass.wants(input)) pass.give(input, pass.algebra.conv2d_input_gradient(gy, w, geometry, pass.extents(x)));
-  }
-
-  [[nodiscard]] shape infer(shape const& x, shape const& w) const {
-    image_extents const in(x);
-    return {w[0], in.samples, geometry.out_h(in.height), geometry.out_w(in.width)};
   }
 };
 

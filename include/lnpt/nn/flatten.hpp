@@ -10,6 +10,10 @@ struct flatten {
 
   [[nodiscard]] links inputs() const { return {input}; }
   [[nodiscard]] links parameters() const { return {}; }
+  [[nodiscard]] shape output_shape(std::vector<shape> const& nodes) const {
+    auto const& x = nodes[input];
+    return x.size() == 4 ? shape{x[1], x[0] * x[2] * x[3]} : x;
+  }
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {

@@ -17,6 +17,7 @@ namespace lnpt::nn {
 struct input {
   [[nodiscard]] links inputs() const { return {}; }
   [[nodiscard]] links parameters() const { return {}; }
+  [[nodiscard]] shape output_shape(std::vector<shape> const& nodes) const { return nodes.front(); }
 };
 
 /// A directed acyclic graph of layers, each after those it reads. `Layer` is a variant of layer rules. The walks are generic over the

@@ -4,23 +4,26 @@
 
 namespace lnpt::nn {
 
-/// z = x + y, then max(0, z) if `rectify`.
+/// z = x + y, then max(0, z) if `rectify`; an extent of 1 stretches to the other node's.
 struct add {
   std::size_t first, second;
   bool rectify = false;
 
   [[nodiscard]] links inputs() const { return {first, second}; }
   [[nodiscard]] links parameters() const { return {}; }
+  [[nodiscard]] shape output_shape(std::vector<shape> const& nodes) const { return broadcast_shape(nodes[first], nodes[second]); }
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
-    state.output = pass.algebra.add(pass.output(first), pass.output(second), rectify);
+    auto const &x = pass.output(first), &y = pass.output(second);
+    auto const extents = broadcast_shape(pass.extents(x), pass.extents(y));
+    state.output = pass.algebra.add(pass.stretched(x, extents), pass.stretched(y, extents), rectify);
   }
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const& state, typename A::tensor const& gz) const {
     auto const g = rectify ? pass.algebra.gate(state.output, gz) : gz;
-    if (pass.wants(first)) pass.give(first, g);
-    if (pass.wants(second)) pass.give(second, g);
+    for (auto const node : {first, second})
+      if (pass.wants(node)) pass.give(node, pass.summed(g, pass.extents(pass.output(node))));
   }
 };
 
@@ -30,6 +33,11 @@ struct concat {
 
   [[nodiscard]] links inputs() const { return images; }
   [[nodiscard]] links parameters() const { return {}; }
+  [[nodiscard]] shape output_shape(std::vector<shape> const& nodes) const {
+    auto result = nodes[images.front()];
+    for (std::size_t i = 1; i < images.size(); ++i) result[0] += nodes[images[i]][0];
+    return result;
+  }
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
@@ -58,6 +66,10 @@ struct subsample_pad {
 
   [[nodiscard]] links inputs() const { return {input}; }
   [[nodiscard]] links parameters() const { return {}; }
+  [[nodiscard]] shape output_shape(std::vector<shape> const& nodes) const {
+    auto const& x = nodes[input];
+    return {channels, x[1], (x[2] + stride - 1) / stride, (x[3] + stride - 1) / stride};
+  }
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {

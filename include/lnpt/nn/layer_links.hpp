@@ -5,6 +5,8 @@
 #include <variant>
 #include <vector>
 
+#include <lnpt/core/shape.hpp>
+
 namespace lnpt::nn {
 
 /// The numbers of nodes or of parameters.
@@ -35,6 +37,20 @@ template <class... Rules>
 template <class... Rules>
 [[nodiscard]] links parameters_of(std::variant<Rules...> const& layer) {
   return std::visit([](auto const& rules) { return rules.parameters(); }, layer);
+}
+
+/// The shape of a layer's output, [C, N, H, W] or [N, F], from those of the nodes before it and of the network's parameters.
+template <class... Rules>
+[[nodiscard]] shape output_shape(std::variant<Rules...> const& layer, std::vector<shape> const& nodes,
+                                 std::vector<shape> const& parameters) {
+  return std::visit(
+      [&](auto const& rules) {
+        if constexpr (requires { rules.output_shape(nodes, parameters); })
+          return rules.output_shape(nodes, parameters);
+        else
+          return rules.output_shape(nodes);
+      },
+      layer);
 }
 
 }  // namespace lnpt::nn

@@ -12,6 +12,9 @@ struct linear {
 
   [[nodiscard]] links inputs() const { return {input}; }
   [[nodiscard]] links parameters() const { return bias ? links{weight, *bias} : links{weight}; }
+  [[nodiscard]] shape output_shape(std::vector<shape> const& nodes, std::vector<shape> const& parameters) const {
+    return {nodes[input][0], parameters[weight][0]};
+  }
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {

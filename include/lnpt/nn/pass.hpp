@@ -35,6 +35,12 @@ struct forward_pass {
   [[nodiscard]] tensor const& output(std::size_t node) const { return states[node].output; }
   [[nodiscard]] shape extents(tensor const& x) const { return Algebra::backend::extents(Algebra::value(x)); }
   [[nodiscard]] image_extents images(tensor const& x) const { return image_extents(extents(x)); }
+  /// x, stretched to a shape where it has another.
+  [[nodiscard]] tensor stretched(tensor const& x, shape const& to) const {
+    return extents(x) == to ? x : algebra.broadcast(x, to);
+  }
+  /// The sum of a gradient over what was stretched.
+  [[nodiscard]] tensor summed(tensor const& g, shape const& to) const { return extents(g) == to ? g : algebra.sum_to(g, to); }
 };
 
 /// The reverse pass: collects cotangents of nodes and gradients of parameters, but only those somebody wants.
@@ -60,7 +66,11 @@ struct reverse_pass : forward_pass<Algebra> {
     auto& into = cotangents[node];
     into = into ? this->algebra.add(into, g) : std::move(g);
   }
-  void give_gradient(std::size_t parameter, tensor g) { gradients[parameter] = std::move(g); }
+  /// A parameter that several layers own receives the sum of what they give.
+  void give_gradient(std::size_t parameter, tensor g) {
+    auto& into = gradients[parameter];
+    into = Algebra::given(into) ? this->algebra.add_ends(into, g) : std::move(g);
+  }
 };
 
 }  // namespace lnpt::nn

@@ -10,6 +10,7 @@ struct relu {
 
   [[nodiscard]] links inputs() const { return {input}; }
   [[nodiscard]] links parameters() const { return {}; }
+  [[nodiscard]] shape output_shape(std::vector<shape> const& nodes) const { return nodes[input]; }
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {

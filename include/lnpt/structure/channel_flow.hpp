@@ -71,6 +71,12 @@ struct channel_rule {
     return flow;
   }
   [[nodiscard]] channel_flow operator()(nn::relu const& layer) const { return following({layer.input}); }
+  [[nodiscard]] channel_flow operator()(nn::activation const& layer) const { return following({layer.input}); }
+  [[nodiscard]] channel_flow operator()(nn::prelu const& layer) const {
+    auto flow = following({layer.input});
+    if (parameters[layer.slope][0] == flow.channels) flow.parameters = {layer.slope};
+    return flow;
+  }
   template <class Window>
   [[nodiscard]] channel_flow operator()(nn::max_pool<Window> const& layer) const {
     return following({layer.input});
@@ -79,8 +85,17 @@ struct channel_rule {
   [[nodiscard]] channel_flow operator()(nn::average_pool<Window> const& layer) const {
     return following({layer.input});
   }
+  template <class Window>
+  [[nodiscard]] channel_flow operator()(nn::adaptive_average_pool<Window> const& layer) const {
+    return following({layer.input});
+  }
   [[nodiscard]] channel_flow operator()(nn::global_average_pool const& layer) const { return following({layer.input}); }
   [[nodiscard]] channel_flow operator()(nn::add const& layer) const { return following({layer.first, layer.second}); }
+
+  [[nodiscard]] channel_flow operator()(nn::multiply const& layer) const { return following({layer.first, layer.second}); }
+  [[nodiscard]] channel_flow operator()(nn::subtract const& layer) const { return following({layer.first, layer.second}); }
+  [[nodiscard]] channel_flow operator()(nn::divide const& layer) const { return following({layer.first, layer.second}); }
+  [[nodiscard]] channel_flow operator()(nn::affine_constant const& layer) const { return following({layer.input}); }
 
   /// Channel c becomes the H·W columns from c·H·W.
   [[nodiscard]] channel_flow operator()(nn::flatten const& layer) const {
@@ -96,6 +111,38 @@ struct channel_rule {
     return flow;
   }
 
+  [[nodiscard]] channel_flow operator()(nn::slice const& layer) const {
+    auto const& channels = layer.region.channels;
+    return selecting(channels_of(outputs[at]),
+                     [&](std::size_t c) { return node_channel{layer.input, channels.start + c * channels.step}; });
+  }
+  [[nodiscard]] channel_flow operator()(nn::pad const& layer) const {
+    channel_flow flow{.channels = channels_of(outputs[at])};
+    flow.from.resize(flow.channels);
+    for (std::size_t c = 0; c < known[layer.input].channels; ++c) flow.from[layer.before + c] = {{layer.input, c}};
+    return flow;
+  }
+  /// The channels of a column of the shuffle are neighbours behind it, and go together.
+  [[nodiscard]] channel_flow operator()(nn::channel_shuffle const& layer) const {
+    auto const channels = channels_of(outputs[at]), columns = channels / layer.groups;
+    auto flow = selecting(
+        channels, [&](std::size_t c) { return node_channel{layer.input, c % layer.groups * columns + c / layer.groups}; });
+    for (std::size_t c = 0; c < channels; ++c) {
+      if (c % layer.groups == 0) flow.together.emplace_back();
+      flow.together.back().push_back(c);
+    }
+    return flow;
+  }
+  [[nodiscard]] channel_flow operator()(nn::upsample_nearest const& layer) const { return following({layer.input}); }
+  /// Channel c is the H·W columns from c·H·W.
+  [[nodiscard]] channel_flow operator()(nn::unflatten const& layer) const {
+    auto const area = layer.size.h * layer.size.w;
+    channel_flow flow{.channels = channels_of(outputs[at])};
+    flow.from.resize(flow.channels);
+    for (std::size_t i = 0; i < known[layer.input].channels; ++i) flow.from[i / area].push_back({layer.input, i});
+    return flow;
+  }
+
   [[nodiscard]] channel_flow operator()(nn::subsample_pad const& layer) const {
     channel_flow flow{.channels = layer.channels};
     flow.from.resize(layer.channels);
@@ -104,12 +151,12 @@ struct channel_rule {
   }
 
  private:
-  /// Channel c from channel c of each input.
+  /// Channel c from channel c of each input; a single channel stretches.
   [[nodiscard]] channel_flow following(std::vector<std::size_t> const& inputs) const {
-    channel_flow flow{.channels = known[inputs.front()].channels};
+    channel_flow flow{.channels = channels_of(outputs[at])};
     flow.from.resize(flow.channels);
     for (auto const node : inputs)
-      for (std::size_t c = 0; c < flow.channels; ++c) flow.from[c].push_back({node, c});
+      for (std::size_t c = 0; c < flow.channels; ++c) flow.from[c].push_back({node, known[node].channels == 1 ? 0 : c});
     return flow;
   }
   template <class Source>

@@ -8,7 +8,8 @@
 
 namespace lnpt {
 
-/// Multiply–adds of every parameter for one input: of convolution and linear weights, 0 for the others.
+/// Multiply–adds of every parameter for one input: of convolution and linear weights, wherever they
+/// are used, 0 for the others.
 template <class Network>
 [[nodiscard]] std::vector<std::size_t> multiply_adds(Network& network, shape const& input) {
   auto const parameters = parameter_shapes(network);
@@ -18,7 +19,7 @@ template <class Network>
     auto const places = outputs[i].size() == 4 ? outputs[i][2] * outputs[i][3] : 1;  // at which each weight is used once
     std::visit(
         [&](auto const& layer) {
-          if constexpr (requires { layer.weight; }) costs[layer.weight] = places * element_count(parameters[layer.weight]);
+          if constexpr (requires { layer.weight; }) costs[layer.weight] += places * element_count(parameters[layer.weight]);
         },
         network.nodes()[i].rules);
   }

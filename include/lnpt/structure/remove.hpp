@@ -76,10 +76,31 @@ struct removal_rule {
     return layer;
   }
 
+  [[nodiscard]] nn::pad operator()(nn::pad layer) const {
+    auto const behind = layer.before + map.flows[layer.input].channels;
+    layer.after = kept(at, behind, map.flows[at].channels);
+    layer.before = kept(at, 0, layer.before);
+    return layer;
+  }
+  /// Neighbours stay neighbours; of every n-th channel, only a removal of none or all can be said by a slice, as trial removal finds.
+  [[nodiscard]] nn::slice operator()(nn::slice layer) const {
+    auto& channels = layer.region.channels;
+    if (channels.step == 1) {
+      channels.start = kept(layer.input, 0, channels.start);
+      channels.stop = channels.start + kept(at);
+    }
+    return layer;
+  }
+
+  [[nodiscard]] nn::channel_shuffle operator()(nn::channel_shuffle layer) const { return layer; }
+  [[nodiscard]] nn::upsample_nearest operator()(nn::upsample_nearest layer) const { return layer; }
+  [[nodiscard]] nn::unflatten operator()(nn::unflatten layer) const { return layer; }
   [[nodiscard]] nn::input operator()(nn::input layer) const { return layer; }
   [[nodiscard]] nn::linear operator()(nn::linear layer) const { return layer; }
   [[nodiscard]] nn::batch_norm operator()(nn::batch_norm layer) const { return layer; }
   [[nodiscard]] nn::relu operator()(nn::relu layer) const { return layer; }
+  [[nodiscard]] nn::activation operator()(nn::activation layer) const { return layer; }
+  [[nodiscard]] nn::prelu operator()(nn::prelu layer) const { return layer; }
   template <class Window>
   [[nodiscard]] nn::max_pool<Window> operator()(nn::max_pool<Window> layer) const {
     return layer;
@@ -88,9 +109,17 @@ struct removal_rule {
   [[nodiscard]] nn::average_pool<Window> operator()(nn::average_pool<Window> layer) const {
     return layer;
   }
+  template <class Window>
+  [[nodiscard]] nn::adaptive_average_pool<Window> operator()(nn::adaptive_average_pool<Window> layer) const {
+    return layer;
+  }
   [[nodiscard]] nn::global_average_pool operator()(nn::global_average_pool layer) const { return layer; }
   [[nodiscard]] nn::flatten operator()(nn::flatten layer) const { return layer; }
   [[nodiscard]] nn::add operator()(nn::add layer) const { return layer; }
+  [[nodiscard]] nn::multiply operator()(nn::multiply layer) const { return layer; }
+  [[nodiscard]] nn::subtract operator()(nn::subtract layer) const { return layer; }
+  [[nodiscard]] nn::divide operator()(nn::divide layer) const { return layer; }
+  [[nodiscard]] nn::affine_constant operator()(nn::affine_constant layer) const { return layer; }
   [[nodiscard]] nn::concat operator()(nn::concat layer) const { return layer; }
 };
 

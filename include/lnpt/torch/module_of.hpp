@@ -1,10 +1,13 @@
 #pragma once
 /// A network of the library's own engine as a module of LibTorch.
 #include <torch/nn/module.h>
+#include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -94,6 +97,7 @@ struct graph_module::step_maker {
   std::vector<shape> const& extents;  ///< of the parameters
 
   [[nodiscard]] static std::int64_t extent(std::size_t e) { return static_cast<std::int64_t>(e); }
+  [[nodiscard]] static torch::ExpandingArray<2> both(lnpt::per_axis const& p) { return {extent(p.h), extent(p.w)}; }
 
   step operator()(nn::input const&) const { return {}; }
 
@@ -101,13 +105,20 @@ struct graph_module::step_maker {
   step operator()(nn::conv2d<Geometry> const& layer) const {
     auto const& weight = extents[layer.weight];
     auto const& g = layer.geometry;
-    auto const options =
-        torch::nn::Conv2dOptions(extent(weight[1] * g.groups), extent(weight[0]), {extent(g.kernel_h), extent(g.kernel_w)})
-            .stride(extent(g.stride))
-            .padding(extent(g.padding))
-            .groups(extent(g.groups))
-            .bias(layer.bias.has_value());
-    return of_module(std::make_shared<torch::nn::Conv2dImpl>(options), layer.input);
+    auto options = torch::nn::Conv2dOptions(extent(weight[1] * g.groups), extent(weight[0]), both(g.kernel))
+                       .stride(both(g.stride))
+                       .dilation(both(g.dilation))
+                       .groups(extent(g.groups))
+                       .bias(layer.bias.has_value());
+    if (g.padding.symmetric()) {
+      options.padding(torch::ExpandingArray<2>{extent(g.padding.top), extent(g.padding.left)});
+      return of_module(std::make_shared<torch::nn::Conv2dImpl>(options), layer.input);
+    }
+    auto const convolution = std::make_shared<torch::nn::Conv2dImpl>(options);
+    root.place(name, convolution);
+    std::vector<std::int64_t> const around{extent(g.padding.left), extent(g.padding.right), extent(g.padding.top),
+                                           extent(g.padding.bottom)};
+    return {[=, from = layer.input](outputs const& at) { return convolution->forward(at::constant_pad_nd(at[from], around)); }};
   }
 
   step operator()(nn::linear const& layer) const {
@@ -127,16 +138,32 @@ struct graph_module::step_maker {
     return {[from = layer.input](outputs const& at) { return at::relu(at[from]); }};
   }
 
+  step operator()(nn::activation const& layer) const {
+    return {[from = layer.input, f = layer.function](outputs const& at) { return activated(at[from], f); }};
+  }
+
+  step operator()(nn::prelu const& layer) const {
+    auto const options = torch::nn::PReLUOptions().num_parameters(extent(extents[layer.slope][0]));
+    return of_module(std::make_shared<torch::nn::PReLUImpl>(options), layer.input);
+  }
+
   template <class Window>
   step operator()(nn::max_pool<Window> const& layer) const {
-    auto const [kernel, stride, padding] = sides(layer.window);
-    return {[=, from = layer.input](outputs const& at) { return at::max_pool2d(at[from], kernel, stride, padding); }};
+    return {[w = layer.window, from = layer.input](outputs const& at) {
+      return at::max_pool2d(at[from], pair(w.kernel), pair(w.stride), symmetric(w.padding), 1, w.ceil_mode);
+    }};
   }
 
   template <class Window>
   step operator()(nn::average_pool<Window> const& layer) const {
-    auto const [kernel, stride, padding] = sides(layer.window);
-    return {[=, from = layer.input](outputs const& at) { return at::avg_pool2d(at[from], kernel, stride, padding); }};
+    return {[w = layer.window, from = layer.input](outputs const& at) {
+      return at::avg_pool2d(at[from], pair(w.kernel), pair(w.stride), symmetric(w.padding), w.ceil_mode, w.count_include_pad);
+    }};
+  }
+
+  template <class Window>
+  step operator()(nn::adaptive_average_pool<Window> const& layer) const {
+    return {[layer](outputs const& at) { return at::adaptive_avg_pool2d(at[layer.input], pair(layer.size)); }};
   }
 
   step operator()(nn::global_average_pool const& layer) const {
@@ -154,11 +181,61 @@ struct graph_module::step_maker {
     }};
   }
 
+  step operator()(nn::multiply const& layer) const {
+    return {[layer](outputs const& at) { return at[layer.first] * at[layer.second]; }};
+  }
+  step operator()(nn::subtract const& layer) const {
+    return {[layer](outputs const& at) { return at[layer.first] - at[layer.second]; }};
+  }
+  step operator()(nn::divide const& layer) const {
+    return {[layer](outputs const& at) { return at[layer.first] / at[layer.second]; }};
+  }
+  step operator()(nn::affine_constant const& layer) const {
+    return {[layer](outputs const& at) { return at[layer.input] * layer.factor + layer.offset; }};
+  }
+
   step operator()(nn::concat const& layer) const {
     return {[layer](outputs const& at) {
       std::vector<at::Tensor> parts;
       for (auto const i : layer.images) parts.push_back(at[i]);
       return at::cat(parts, 1);
+    }};
+  }
+
+  step operator()(nn::slice const& layer) const {
+    return {[layer](outputs const& at) {
+      auto const part = [](at::Tensor const& x, std::int64_t axis, index_range const& range) {
+        auto const stop = std::min(range.stop, static_cast<std::size_t>(x.size(axis)));
+        return x.slice(axis, extent(range.start), extent(stop), extent(range.step));
+      };
+      auto const channels = part(at[layer.input], 1, layer.region.channels);
+      return channels.dim() != 4 ? channels : part(part(channels, 2, layer.region.rows), 3, layer.region.columns);
+    }};
+  }
+  step operator()(nn::pad const& layer) const {
+    auto const& m = layer.around;
+    std::vector<std::int64_t> const around{extent(m.left),   extent(m.right),      extent(m.top),
+                                           extent(m.bottom), extent(layer.before), extent(layer.after)};
+    return {[around, from = layer.input](outputs const& at) { return at::constant_pad_nd(at[from], around); }};
+  }
+  step operator()(nn::channel_shuffle const& layer) const {
+    // By views, as networks have it: LibTorch 1.13 has no derivative of at::channel_shuffle.
+    return {[layer](outputs const& at) {
+      auto const& x = at[layer.input];
+      auto const rows = x.reshape({x.size(0), extent(layer.groups), -1, x.size(2), x.size(3)});
+      return rows.transpose(1, 2).reshape(x.sizes());
+    }};
+  }
+  step operator()(nn::upsample_nearest const& layer) const {
+    return {[layer](outputs const& at) {
+      auto const& x = at[layer.input];
+      return at::upsample_nearest2d(x, {x.size(2) * extent(layer.factor.h), x.size(3) * extent(layer.factor.w)});
+    }};
+  }
+  step operator()(nn::unflatten const& layer) const {
+    return {[layer](outputs const& at) {
+      auto const& x = at[layer.input];
+      return x.reshape({x.size(0), -1, extent(layer.size.h), extent(layer.size.w)});
     }};
   }
 
@@ -173,18 +250,34 @@ struct graph_module::step_maker {
   }
 
  private:
+  /// f(x), by operators that LibTorch differentiates twice: it has no second derivative of hardsigmoid.
+  [[nodiscard]] static at::Tensor activated(at::Tensor const& x, activation_function const& f) {
+    switch (f.kind) {
+      case activation_kind::hardtanh: return at::hardtanh(x, f.first, f.second);
+      case activation_kind::leaky_relu: return at::leaky_relu(x, f.first);
+      case activation_kind::elu: return at::elu(x, f.first);
+      case activation_kind::silu: return at::silu(x);
+      case activation_kind::sigmoid: return at::sigmoid(x);
+      case activation_kind::hardswish: return x * at::hardtanh(x + 3, 0, 6) / 6;
+      case activation_kind::hardsigmoid: return at::hardtanh(x + 3, 0, 6) / 6;
+      case activation_kind::gelu: return at::gelu(x);
+      case activation_kind::gelu_by_tanh: return at::gelu(x, "tanh");
+      case activation_kind::tanh: return at::tanh(x);
+      case activation_kind::reciprocal: return at::reciprocal(x);
+    }
+    fail("an activation function of no known kind");
+  }
+
   template <class Leaf>
   step of_module(std::shared_ptr<Leaf> const& leaf, std::size_t from) const {
     root.place(name, leaf);
     return {[leaf, from](outputs const& at) { return leaf->forward(at[from]); }};
   }
 
-  struct window_sides {
-    std::int64_t kernel, stride, padding;
-  };
-  template <class Window>
-  static window_sides sides(Window const& window) {
-    return {extent(window.kernel), extent(window.stride), extent(window.padding)};
+  [[nodiscard]] static std::array<std::int64_t, 2> pair(per_axis const& p) { return {extent(p.h), extent(p.w)}; }
+  [[nodiscard]] static std::array<std::int64_t, 2> symmetric(margins const& m) {
+    if (!m.symmetric()) fail("LibTorch pools with equal margins on opposite sides; pad the image first");
+    return pair({m.top, m.left});
   }
 };
 

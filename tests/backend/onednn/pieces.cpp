@@ -41,8 +41,8 @@ TEST_CASE("pieces cover every sample and channel once, whatever the extents") {
 }
 
 TEST_CASE("a batch that divides is cut evenly, and a single sample along its channels") {
-  cpu::conv_extents const many({32, 100, 32, 32}, {32, 32, 3, 3}, {3, 3, 1, 1, 1}),
-      one({512, 1, 4, 4}, {512, 512, 3, 3}, {3, 3, 1, 1, 1});
+  cpu::conv_extents const many({32, 100, 32, 32}, {32, 32, 3, 3}, {3, 1, 1, 1, 1}),
+      one({512, 1, 4, 4}, {512, 512, 3, 3}, {3, 1, 1, 1, 1});
   auto const even = cut(many, 32, std::size_t{1} << 20).samples;
   CHECK(100 % even.count == 0);
   CHECK(cut(one, 512, std::size_t{1} << 20).channels.count == 8);

@@ -11,7 +11,9 @@
 #include <vector>
 
 #include <lnpt/backend/concept.hpp>
+#include <lnpt/backend/cpu/activation.hpp>
 #include <lnpt/backend/cpu/array.hpp>
+#include <lnpt/backend/cpu/broadcast.hpp>
 #include <lnpt/backend/cpu/channel_vector.hpp>
 #include <lnpt/backend/cpu/channels.hpp>
 #include <lnpt/backend/cpu/convolution/conv2d.hpp>
@@ -19,6 +21,8 @@
 #include <lnpt/backend/cpu/layout.hpp>
 #include <lnpt/backend/cpu/linear.hpp>
 #include <lnpt/backend/cpu/pool.hpp>
+#include <lnpt/backend/cpu/prelu.hpp>
+#include <lnpt/backend/cpu/regions.hpp>
 #include <lnpt/backend/cpu/sgd.hpp>
 
 namespace lnpt::cpu {
@@ -85,18 +89,16 @@ struct backend {
   }
   static array column_sums(array const& x) { return cpu::column_sums(x); }
 
-  static array max_pool(array const& x, pool_window const& w, indices& chosen) {
-    return cpu::max_pool(x, w.kernel, w.stride, w.padding, chosen);
-  }
+  static array max_pool(array const& x, pool_window const& w, indices& chosen) { return cpu::max_pool(x, w, chosen); }
   static array gather_pool(array const& x, indices const& chosen, shape const& y_shape) {
     return cpu::gather_pool(x, chosen, y_shape);
   }
   static array scatter_pool(array const& gy, indices const& chosen, shape const& x_shape) {
     return cpu::scatter_pool(gy, chosen, x_shape);
   }
-  static array average_pool(array const& x, pool_window const& w) { return cpu::average_pool(x, w.kernel, w.stride, w.padding); }
+  static array average_pool(array const& x, pool_window const& w) { return cpu::average_pool(x, w); }
   static array average_pool_adjoint(array const& gy, pool_window const& w, shape const& x_shape) {
-    return cpu::average_pool_adjoint(gy, w.kernel, w.stride, w.padding, x_shape);
+    return cpu::average_pool_adjoint(gy, w, x_shape);
   }
   static array global_average_pool(array const& x) { return cpu::global_average_pool(x); }
   static array global_average_pool_adjoint(array const& g, shape const& x_shape) {
@@ -118,6 +120,37 @@ struct backend {
   static array relu(array const& x) { return cpu::relu(x); }
   static array gate(array const& z, array const& g) { return cpu::gate(z, g); }
   static array add(array const& x, array const& y, bool rectify) { return cpu::add(x, y, rectify); }
+  static array slice(array const& x, image_region const& region) { return cpu::slice(x, region); }
+  static array unslice(array const& x, image_region const& region, shape const& whole) { return cpu::unslice(x, region, whole); }
+  static array channel_shuffle(array const& x, std::size_t groups) { return cpu::channel_shuffle(x, groups); }
+  static array upsample_nearest(array const& x, per_axis factor) { return cpu::upsample_nearest(x, factor); }
+  static array upsample_nearest_adjoint(array const& gy, per_axis factor) { return cpu::upsample_nearest_adjoint(gy, factor); }
+  static array activate(array const& x, activation_function const& f) { return cpu::activate(x, f); }
+  static array activation_slope(array const& x, array const& g, activation_function const& f) {
+    return cpu::activation_slope(x, g, f);
+  }
+  static array activation_curvature(array const& x, array const& g, array const& v, activation_function const& f) {
+    return cpu::activation_curvature(x, g, v, f);
+  }
+  static array activate_scaled(array const& x, int exponent, activation_function const& f, int result) {
+    return cpu::activate_scaled(x, exponent, f, result);
+  }
+  static array activation_slope_scaled(array const& x, int exponent, array const& g, activation_function const& f) {
+    return cpu::activation_slope_scaled(x, exponent, g, f);
+  }
+  static array prelu(array const& gate, array const& v, array const& a) { return cpu::prelu(gate, v, a); }
+  static void prelu_sums(array const& gate, array const& v, array const& g, shape const& a, array& sums, bool accumulate) {
+    cpu::prelu_sums(gate, v, g, a, sums, accumulate);
+  }
+  static void product(array const& x, array const& y, array& out, bool accumulate) { cpu::product(x, y, out, accumulate); }
+  static void product_sum(array const& x, array const& y, shape const& to, array& out, bool accumulate) {
+    cpu::product_sum(x, y, to, out, accumulate);
+  }
+  static array broadcast(array const& x, shape const& to) { return cpu::broadcast(x, to); }
+  static array sum_to(array const& x, shape const& to) { return cpu::sum_to(x, to); }
+  static array affine(array const& x, double factor, double offset) {
+    return cpu::affine(x, static_cast<T>(factor), static_cast<T>(offset));
+  }
   static array scale(array const& x, double factor) { return cpu::scale(x, static_cast<T>(factor)); }
   static std::shared_ptr<array const> absolute(std::shared_ptr<array const> const& x) {
     if (detail::nonnegative(*x)) return x;

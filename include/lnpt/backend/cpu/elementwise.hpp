@@ -100,6 +100,12 @@ template <class T>
   return detail::transformed([factor](T a) { return factor * a; }, x);
 }
 
+/// factor · x + offset.
+template <class T>
+[[nodiscard]] array<T> affine(array<T> const& x, T factor, T offset) {
+  return detail::transformed([factor, offset](T a) { return factor * a + offset; }, x);
+}
+
 /// x ⊙ y.
 template <class T>
 [[nodiscard]] array<T> multiply(array<T> const& x, array<T> const& y) {

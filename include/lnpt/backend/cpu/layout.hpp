@@ -72,6 +72,13 @@ template <class T>
   return result;
 }
 
+namespace detail {
+template <class T>
+void copy_in_chunks(T const* from, std::size_t n, T* to) {
+  for_chunks(n, streaming_grain, [&](std::size_t begin, std::size_t end) { std::copy(from + begin, from + end, to + begin); });
+}
+}  // namespace detail
+
 /// The images above each other along the channels.
 template <class T>
 [[nodiscard]] array<T> concat_channels(std::span<array<T> const* const> images) {
@@ -88,7 +95,10 @@ template <class T>
   }
   auto result = uninitialized<T>(extents);
   auto* to = result.data();
-  for (auto const* image : images) to = std::copy_n(image->data(), image->size(), to);
+  for (auto const* image : images) {
+    detail::copy_in_chunks(image->data(), image->size(), to);
+    to += image->size();
+  }
   return result;
 }
 
@@ -103,7 +113,7 @@ template <class T>
   auto const stride = extents[1] * extents[2] * extents[3];
   extents[0] = end - begin;
   auto result = uninitialized<T>(extents);
-  std::copy(x.data() + begin * stride, x.data() + end * stride, result.data());
+  detail::copy_in_chunks(x.data() + begin * stride, result.size(), result.data());
   return result;
 }
 

@@ -8,33 +8,54 @@
 #include <lnpt/backend/cpu/layout.hpp>
 #include <lnpt/backend/cpu/parallel.hpp>
 #include <lnpt/core/error.hpp>
+#include <lnpt/core/window.hpp>
 
 namespace lnpt::cpu {
 
-/// A square pooling window, as PyTorch means it: padding never wins a maximum.
+/// A pooling window, as PyTorch means it: padding never wins a maximum.
 struct pool_window {
-  std::size_t kernel;
-  std::size_t stride;
-  std::size_t padding = 0;
+  per_axis kernel;
+  per_axis stride;
+  margins padding = 0;
+  bool ceil_mode = false;         ///< whether a last window may reach beyond the margin, if it begins before it
+  bool count_include_pad = true;  ///< whether the margin counts in averages, as zeros
 
-  [[nodiscard]] std::size_t out(std::size_t extent) const { return (extent + 2 * padding - kernel) / stride + 1; }
+  [[nodiscard]] window_axis vertical() const { return {kernel.h, stride.h, padding.top, padding.bottom}; }
+  [[nodiscard]] window_axis horizontal() const { return {kernel.w, stride.w, padding.left, padding.right}; }
 
   /// The shape after pooling; refuses a window that does not fit.
   [[nodiscard]] shape out_shape(shape const& x) const {
     detail::require_rank_4("pool", x);
-    if (kernel == 0 || stride == 0 || 2 * padding > kernel || x[2] + 2 * padding < kernel || x[3] + 2 * padding < kernel)
+    auto const fits = [](window_axis const& along, std::size_t extent) {
+      return along.fits(extent) && 2 * std::max(along.before, along.after) <= along.kernel;
+    };
+    if (!fits(vertical(), x[2]) || !fits(horizontal(), x[3]))
       fail("pool: a window of ", kernel, " with stride ", stride, " and padding ", padding, " does not fit an image of shape ",
            list(x), "; pass a window no larger than the padded image, padded by half of it at most");
-    return {x[0], x[1], out(x[2]), out(x[3])};
+    return {x[0], x[1], out(vertical(), x[2]), out(horizontal(), x[3])};
   }
 
-  /// The part of the window at output position `o` that lies inside an extent.
+  /// The pixels of an extent that the window at position `o` covers.
   struct range {
     std::size_t begin, end;
+    [[nodiscard]] std::size_t size() const { return end - begin; }
   };
-  [[nodiscard]] range inside(std::size_t o, std::size_t extent) const {
-    auto const first = o * stride;
-    return {first > padding ? first - padding : 0, std::min(extent, first + kernel - padding)};
+  [[nodiscard]] static range inside(window_axis const& along, std::size_t o, std::size_t extent) {
+    auto const first = o * along.stride;
+    return {first > along.before ? first - along.before : 0, std::min(extent, first + along.kernel - along.before)};
+  }
+  /// How many pixels the mean of that window counts along one axis.
+  [[nodiscard]] std::size_t counted(window_axis const& along, std::size_t o, std::size_t extent) const {
+    if (!count_include_pad) return inside(along, o, extent).size();
+    return std::min(along.kernel, extent + along.before + along.after - o * along.stride);
+  }
+
+ private:
+  [[nodiscard]] std::size_t out(window_axis const& along, std::size_t extent) const {
+    auto const whole = along.out(extent);
+    // One more where the whole windows leave something over and the next begins before the margin behind the image.
+    bool const over = (whole - 1) * along.stride + along.kernel < extent + along.before + along.after;
+    return ceil_mode && over && whole * along.stride < extent + along.before ? whole + 1 : whole;
   }
 };
 
@@ -49,44 +70,59 @@ void for_each_plane(shape const& extents, F f) {
   });
 }
 
-/// The output positions o < out whose window reads, with its k-th element, a position inside [0, in).
+/// The output positions o < out whose window reads, with its k-th element, a pixel of an extent.
 struct reading_outputs {
   std::size_t begin, end;
 
-  reading_outputs(pool_window const& window, std::size_t k, std::size_t in, std::size_t out) {
-    begin = std::min(out, k < window.padding ? (window.padding - k + window.stride - 1) / window.stride : 0);
-    end = in + window.padding > k ? std::clamp((in + window.padding - k - 1) / window.stride + 1, begin, out) : begin;
+  reading_outputs(window_axis const& along, std::size_t k, std::size_t in, std::size_t out) {
+    begin = std::min(out, k < along.before ? (along.before - k + along.stride - 1) / along.stride : 0);
+    end = in + along.before > k ? std::clamp((in + along.before - k - 1) / along.stride + 1, begin, out) : begin;
   }
 };
+
+/// Calls `f(output in the row, pixel in the plane)` for every pixel that the windows of a row of outputs cover, in the order of PyTorch:
+/// row by row, element by element.
+template <class F>
+void for_each_covered(pool_window const& window, shape const& in, shape const& out, std::size_t row, F f) {
+  auto const across = window.horizontal();
+  auto const rows = pool_window::inside(window.vertical(), row, in[2]);
+  for (auto i = rows.begin; i != rows.end; ++i)
+    for (std::size_t j = 0; j < across.kernel; ++j) {
+      reading_outputs const reading(across, j, in[3], out[3]);
+      auto const from = i * in[3] + j - across.before;  // may wrap below zero, and back
+      for (auto w = reading.begin; w < reading.end; ++w) f(w, from + w * across.stride);
+    }
+}
 
 /// One row of maxima, and where in the plane they were: the first one wins, and a NaN beats everything, as in PyTorch.
 template <class T>
 void max_pool_row(pool_window const& window, T const* plane, shape const& in, shape const& out, std::size_t row, T* y,
                   std::uint32_t* indices) {
-  auto const rows = window.inside(row, in[2]);
+  auto const rows = pool_window::inside(window.vertical(), row, in[2]);
   for (std::size_t w = 0; w < out[3]; ++w) {
-    indices[w] = static_cast<std::uint32_t>(rows.begin * in[3] + window.inside(w, in[3]).begin);
+    indices[w] = static_cast<std::uint32_t>(rows.begin * in[3] + pool_window::inside(window.horizontal(), w, in[3]).begin);
     y[w] = plane[indices[w]];
   }
-  for (auto i = rows.begin; i != rows.end; ++i)
-    for (std::size_t j = 0; j < window.kernel; ++j) {
-      reading_outputs const reading(window, j, in[3], out[3]);
-      auto from = i * in[3] + reading.begin * window.stride + j - window.padding;
-      for (auto w = reading.begin; w < reading.end; ++w, from += window.stride) {
-        auto const value = plane[from];
-        bool const wins = value > y[w] || (value != value && y[w] == y[w]);
-        y[w] = wins ? value : y[w];
-        indices[w] = wins ? static_cast<std::uint32_t>(from) : indices[w];
-      }
-    }
+  for_each_covered(window, in, out, row, [&](std::size_t w, std::size_t from) {
+    auto const value = plane[from];
+    bool const wins = value > y[w] || (value != value && y[w] == y[w]);
+    y[w] = wins ? value : y[w];
+    indices[w] = wins ? static_cast<std::uint32_t>(from) : indices[w];
+  });
 }
 
-/// The same for all rows of a plane under windows of 2 × 2 that need no padding: what nearly every network has.
+/// Whether all windows are 2 × 2 and lie within the image: what nearly every network has.
+[[nodiscard]] inline bool of_whole_pairs(pool_window const& window, shape const& in, shape const& out) {
+  return window.kernel == per_axis(2) && window.padding == margins(0) && (out[2] - 1) * window.stride.h + 2 <= in[2] &&
+         (out[3] - 1) * window.stride.w + 2 <= in[3];
+}
+
+/// The same for all rows of a plane under such windows.
 template <class T>
 void max_pool_pairs(pool_window const& window, T const* plane, shape const& in, shape const& out, T* y, std::uint32_t* indices) {
   for (std::size_t h = 0; h < out[2]; ++h)
     for (std::size_t w = 0; w < out[3]; ++w) {
-      auto best = h * window.stride * in[3] + w * window.stride;
+      auto best = h * window.stride.h * in[3] + w * window.stride.w;
       for (auto const at : {best + 1, best + in[3], best + in[3] + 1}) {
         bool const wins = plane[at] > plane[best] || (plane[at] != plane[at] && plane[best] == plane[best]);
         best = wins ? at : best;
@@ -100,17 +136,16 @@ void max_pool_pairs(pool_window const& window, T const* plane, shape const& in, 
 
 /// The maximum of every window; `indices` receives, for every output, where in its plane (h·W + w) the maximum was.
 template <class T>
-[[nodiscard]] array<T> max_pool(array<T> const& x, std::size_t kernel, std::size_t stride, std::size_t padding,
-                                std::vector<std::uint32_t>& indices) {
-  pool_window const window{kernel, stride, padding};
+[[nodiscard]] array<T> max_pool(array<T> const& x, pool_window const& window, std::vector<std::uint32_t>& indices) {
   auto const in = detail::extents_of(x);
   auto const out = window.out_shape(in);
   auto y = uninitialized<T>(out);
   indices.resize(y.size());
+  bool const pairs = detail::of_whole_pairs(window, in, out);
   detail::for_each_plane(in, [&](std::size_t plane) {
     auto const* const from = x.data() + plane * in[2] * in[3];
     auto const o = plane * out[2] * out[3];
-    if (kernel == 2 && padding == 0) return detail::max_pool_pairs(window, from, in, out, y.data() + o, indices.data() + o);
+    if (pairs) return detail::max_pool_pairs(window, from, in, out, y.data() + o, indices.data() + o);
     for (std::size_t h = 0; h < out[2]; ++h)
       detail::max_pool_row(window, from, in, out, h, y.data() + o + h * out[3], indices.data() + o + h * out[3]);
   });
@@ -151,55 +186,57 @@ template <class T>
 
 namespace detail {
 
-/// Calls `f(in index, out index, weight)` for every element that an average of this plane reads.
-template <class T, class F>
-void for_each_averaged(pool_window const& window, shape const& in, shape const& out, std::size_t plane, bool count_include_pad,
-                       F f) {
-  auto const padded = [&](std::size_t o, std::size_t extent) {
-    return std::min(window.kernel, extent + 2 * window.padding - o * window.stride);
-  };
-  for (std::size_t h = 0; h < out[2]; ++h)
-    for (std::size_t w = 0; w < out[3]; ++w) {
-      auto const rows = window.inside(h, in[2]), columns = window.inside(w, in[3]);
-      auto const count =
-          count_include_pad ? padded(h, in[2]) * padded(w, in[3]) : (rows.end - rows.begin) * (columns.end - columns.begin);
-      auto const weight = T{1} / static_cast<T>(count);
-      auto const o = (plane * out[2] + h) * out[3] + w;
-      for (auto i = rows.begin; i != rows.end; ++i)
-        for (auto j = columns.begin; j != columns.end; ++j) f((plane * in[2] + i) * in[3] + j, o, weight);
-    }
-}
+/// What the sum of each window of a plane is divided by, by rows and by columns.
+template <class T>
+struct window_counts {
+  std::vector<T> rows, columns;
+
+  window_counts(pool_window const& window, shape const& in, shape const& out) {
+    auto const count = [&](window_axis const& along, std::size_t o, std::size_t extent) {
+      return static_cast<T>(window.counted(along, o, extent));
+    };
+    for (std::size_t h = 0; h < out[2]; ++h) rows.push_back(count(window.vertical(), h, in[2]));
+    for (std::size_t w = 0; w < out[3]; ++w) columns.push_back(count(window.horizontal(), w, in[3]));
+  }
+};
 
 }  // namespace detail
 
-/// The mean of every window; padding counts as zeros unless `count_include_pad` is false.
+/// The mean of every window.
 template <class T>
-[[nodiscard]] array<T> average_pool(array<T> const& x, std::size_t kernel, std::size_t stride, std::size_t padding,
-                                    bool count_include_pad = true) {
-  pool_window const window{kernel, stride, padding};
+[[nodiscard]] array<T> average_pool(array<T> const& x, pool_window const& window) {
   auto const in = detail::extents_of(x);
   auto const out = window.out_shape(in);
+  detail::window_counts<T> const count(window, in, out);
   auto y = filled<T>(out, T{0});
   detail::for_each_plane(in, [&](std::size_t plane) {
-    detail::for_each_averaged<T>(window, in, out, plane, count_include_pad,
-                                 [&](std::size_t i, std::size_t o, T weight) { y.data()[o] += weight * x.data()[i]; });
+    auto const* const from = x.data() + plane * in[2] * in[3];
+    for (std::size_t h = 0; h < out[2]; ++h) {
+      auto* const to = y.data() + (plane * out[2] + h) * out[3];
+      detail::for_each_covered(window, in, out, h, [&](std::size_t w, std::size_t at) { to[w] += from[at]; });
+      for (std::size_t w = 0; w < out[3]; ++w) to[w] /= count.rows[h] * count.columns[w];
+    }
   });
   return y;
 }
 
 /// The adjoint of `average_pool`.
 template <class T>
-[[nodiscard]] array<T> average_pool_adjoint(array<T> const& gy, std::size_t kernel, std::size_t stride, std::size_t padding,
-                                            shape const& x_shape, bool count_include_pad = true) {
-  pool_window const window{kernel, stride, padding};
+[[nodiscard]] array<T> average_pool_adjoint(array<T> const& gy, pool_window const& window, shape const& x_shape) {
   auto const out = window.out_shape(x_shape);
   if (out != detail::extents_of(gy))
     fail("average_pool_adjoint: gradients of shape ", list(gy.shape()), "; pass some of shape ", list(out),
          ", what this window makes of ", list(x_shape));
+  detail::window_counts<T> const count(window, x_shape, out);
   auto gx = filled<T>(x_shape, T{0});
   detail::for_each_plane(x_shape, [&](std::size_t plane) {
-    detail::for_each_averaged<T>(window, x_shape, out, plane, count_include_pad,
-                                 [&](std::size_t i, std::size_t o, T weight) { gx.data()[i] += weight * gy.data()[o]; });
+    auto* const to = gx.data() + plane * x_shape[2] * x_shape[3];
+    scratch<T> shares(out[3]);
+    for (std::size_t h = 0; h < out[2]; ++h) {
+      auto const* const from = gy.data() + (plane * out[2] + h) * out[3];
+      for (std::size_t w = 0; w < out[3]; ++w) shares[w] = from[w] / (count.rows[h] * count.columns[w]);
+      detail::for_each_covered(window, x_shape, out, h, [&](std::size_t w, std::size_t at) { to[at] += shares[w]; });
+    }
   });
   return gx;
 }

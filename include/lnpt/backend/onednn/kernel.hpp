@@ -21,8 +21,7 @@ struct piece {
   bool accumulate;
 
   [[nodiscard]] auto key() const {
-    return std::tuple(what, samples, channels, h, w, outputs, all_samples, all_channels, geometry.kernel_h, geometry.kernel_w,
-                      geometry.stride, geometry.padding, geometry.groups, accumulate);
+    return std::tuple(what, samples, channels, h, w, outputs, all_samples, all_channels, geometry, accumulate);
   }
   friend bool operator<(piece const& a, piece const& b) { return a.key() < b.key(); }
 };
@@ -58,9 +57,9 @@ inline layout image_layout(piece const& p, std::size_t channels, std::size_t row
 }
 
 inline layout weight_layout(piece const& p) {
-  auto const taps = p.geometry.kernel_h * p.geometry.kernel_w, row = p.all_channels * taps;
+  auto const taps = p.geometry.taps(), row = p.all_channels * taps;
   auto const groups = p.geometry.groups, outputs = p.outputs / groups, channels = p.channels / groups;
-  layout result{dims(outputs, channels, p.geometry.kernel_h, p.geometry.kernel_w), dims(row, taps, p.geometry.kernel_w, 1)};
+  layout result{dims(outputs, channels, p.geometry.kernel.h, p.geometry.kernel.w), dims(row, taps, p.geometry.kernel.w, 1)};
   if (groups == 1) return result;
   result.extents.insert(result.extents.begin(), static_cast<dnnl::memory::dim>(groups));
   result.strides.insert(result.strides.begin(), static_cast<dnnl::memory::dim>(outputs * row));
@@ -74,8 +73,9 @@ inline kernel::kernel(piece const& p) {
              ly = image_layout(p, p.outputs, g.out_h(p.h), g.out_w(p.w));
   auto const attributes = lnpt::onednn::detail::attributes();
   auto const direct = dnnl::algorithm::convolution_direct;
-  auto const strides = dims(g.stride, g.stride), padding = dims(g.padding, g.padding);
-  auto const backward = std::tuple(direct, lx.free(), lw.free(), ly.free(), strides, padding, padding);
+  auto const strides = dims(g.stride.h, g.stride.w), dilation = dims(g.dilation.h - 1, g.dilation.w - 1);
+  auto const before = dims(g.padding.top, g.padding.left), behind = dims(g.padding.bottom, g.padding.right);
+  auto const backward = std::tuple(direct, lx.free(), lw.free(), ly.free(), strides, dilation, before, behind);
   auto const training = std::tuple_cat(std::tuple(dnnl::prop_kind::forward_training), backward);
   auto const forward = describe<dnnl::convolution_forward>(attributes, training);
   if (p.what == product::forward) {

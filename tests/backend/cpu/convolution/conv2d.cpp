@@ -14,19 +14,56 @@ namespace {
 /// depthwise batches that come in several blocks.
 std::vector<conv_case> cases() {
   return {
-      {1, 1, 1, 1, 1, {1, 1, 1, 0, 1}},     {3, 2, 5, 7, 4, {3, 3, 1, 1, 1}},    {3, 5, 8, 8, 16, {3, 3, 1, 1, 1}},
-      {16, 3, 8, 8, 32, {3, 3, 2, 1, 1}},   {17, 1, 9, 6, 9, {3, 3, 2, 1, 1}},   {16, 4, 16, 16, 24, {3, 3, 1, 1, 1}},
-      {32, 2, 32, 32, 32, {3, 3, 1, 1, 1}}, {5, 3, 33, 32, 7, {3, 3, 1, 1, 1}},  {40, 17, 2, 2, 70, {3, 3, 1, 1, 1}},
-      {64, 33, 4, 4, 48, {3, 3, 1, 1, 1}},  {130, 2, 4, 4, 66, {3, 3, 1, 1, 1}}, {24, 3, 7, 5, 50, {1, 1, 1, 0, 1}},
-      {24, 3, 8, 8, 50, {1, 1, 2, 0, 1}},   {6, 3, 9, 9, 10, {5, 5, 1, 2, 1}},   {6, 2, 11, 9, 10, {5, 5, 3, 2, 1}},
-      {4, 2, 6, 6, 4, {3, 3, 1, 0, 1}},     {4, 2, 6, 6, 4, {1, 1, 1, 1, 1}},    {4, 2, 7, 7, 4, {2, 2, 2, 0, 1}},
-      {4, 2, 6, 8, 4, {3, 1, 1, 1, 1}},     {3, 2, 16, 16, 20, {7, 7, 2, 3, 1}}, {8, 3, 6, 5, 12, {3, 3, 1, 1, 2}},
-      {12, 2, 9, 9, 24, {3, 3, 2, 1, 4}},   {19, 3, 8, 8, 19, {3, 3, 1, 1, 19}}, {16, 5, 9, 7, 16, {3, 3, 2, 1, 16}},
-      {6, 2, 5, 5, 12, {3, 3, 1, 1, 6}},    {33, 2, 2, 2, 33, {3, 3, 1, 1, 33}}, {2, 1, 70, 70, 3, {3, 3, 1, 1, 1}},
-      {2, 100, 1, 1, 3, {1, 1, 1, 0, 1}},   {32, 4, 2, 2, 70, {3, 3, 1, 1, 1}},  {16, 1, 9, 7, 9, {3, 3, 2, 1, 1}},
-      {64, 1, 2, 2, 34, {3, 3, 1, 1, 2}},   {48, 5, 1, 1, 10, {1, 1, 1, 0, 1}},  {64, 1, 8, 8, 40, {3, 3, 1, 1, 1}},
-      {80, 1, 4, 4, 21, {3, 3, 1, 1, 1}},   {80, 3, 2, 2, 45, {3, 3, 1, 1, 1}},  {5, 70, 12, 12, 5, {3, 3, 1, 1, 5}},
-      {3, 9, 32, 32, 3, {3, 3, 1, 1, 3}},   {3, 40, 17, 16, 3, {5, 5, 2, 2, 3}},
+      {1, 1, 1, 1, 1, {1, 1, 0, 1, 1}},
+      {3, 2, 5, 7, 4, {3, 1, 1, 1, 1}},
+      {3, 5, 8, 8, 16, {3, 1, 1, 1, 1}},
+      {16, 3, 8, 8, 32, {3, 2, 1, 1, 1}},
+      {17, 1, 9, 6, 9, {3, 2, 1, 1, 1}},
+      {16, 4, 16, 16, 24, {3, 1, 1, 1, 1}},
+      {32, 2, 32, 32, 32, {3, 1, 1, 1, 1}},
+      {5, 3, 33, 32, 7, {3, 1, 1, 1, 1}},
+      {40, 17, 2, 2, 70, {3, 1, 1, 1, 1}},
+      {64, 33, 4, 4, 48, {3, 1, 1, 1, 1}},
+      {130, 2, 4, 4, 66, {3, 1, 1, 1, 1}},
+      {24, 3, 7, 5, 50, {1, 1, 0, 1, 1}},
+      {24, 3, 8, 8, 50, {1, 2, 0, 1, 1}},
+      {6, 3, 9, 9, 10, {5, 1, 2, 1, 1}},
+      {6, 2, 11, 9, 10, {5, 3, 2, 1, 1}},
+      {4, 2, 6, 6, 4, {3, 1, 0, 1, 1}},
+      {4, 2, 6, 6, 4, {1, 1, 1, 1, 1}},
+      {4, 2, 7, 7, 4, {2, 2, 0, 1, 1}},
+      {4, 2, 6, 8, 4, {{3, 1}, 1, 1, 1, 1}},
+      {3, 2, 16, 16, 20, {7, 2, 3, 1, 1}},
+      {8, 3, 6, 5, 12, {3, 1, 1, 1, 2}},
+      {12, 2, 9, 9, 24, {3, 2, 1, 1, 4}},
+      {19, 3, 8, 8, 19, {3, 1, 1, 1, 19}},
+      {16, 5, 9, 7, 16, {3, 2, 1, 1, 16}},
+      {6, 2, 5, 5, 12, {3, 1, 1, 1, 6}},
+      {33, 2, 2, 2, 33, {3, 1, 1, 1, 33}},
+      {2, 1, 70, 70, 3, {3, 1, 1, 1, 1}},
+      {2, 100, 1, 1, 3, {1, 1, 0, 1, 1}},
+      {32, 4, 2, 2, 70, {3, 1, 1, 1, 1}},
+      {16, 1, 9, 7, 9, {3, 2, 1, 1, 1}},
+      {64, 1, 2, 2, 34, {3, 1, 1, 1, 2}},
+      {48, 5, 1, 1, 10, {1, 1, 0, 1, 1}},
+      {64, 1, 8, 8, 40, {3, 1, 1, 1, 1}},
+      {80, 1, 4, 4, 21, {3, 1, 1, 1, 1}},
+      {80, 3, 2, 2, 45, {3, 1, 1, 1, 1}},
+      {5, 70, 12, 12, 5, {3, 1, 1, 1, 5}},
+      {3, 9, 32, 32, 3, {3, 1, 1, 1, 3}},
+      {3, 40, 17, 16, 3, {5, 2, 2, 1, 3}},
+      {6, 3, 9, 11, 10, {3, 1, 2, 2, 1}},
+      {5, 2, 12, 10, 6, {3, 1, {1, 2}, {1, 3}, 1}},
+      {7, 2, 11, 13, 9, {3, 2, 2, 2, 1}},
+      {6, 2, 13, 12, 6, {3, {1, 2}, {2, 3}, {3, 2}, 6}},
+      {4, 3, 1, 40, 8, {{1, 5}, 1, {0, 2}, 1, 1}},
+      {4, 3, 1, 40, 8, {{1, 3}, {1, 2}, {0, 4}, {1, 4}, 2}},
+      {5, 2, 8, 9, 6, {2, 1, {0, 0, 1, 1}, 1, 1}},
+      {5, 2, 8, 9, 6, {3, 2, {0, 1, 1, 0}, 1, 1}},
+      {8, 2, 8, 8, 6, {1, 1, {0, 0, 1, 2}, 1, 1}},
+      {8, 2, 8, 8, 8, {1, 1, {0, 0, 1, 2}, 1, 8}},
+      {8, 2, 10, 9, 8, {3, {2, 1}, {0, 1, 1, 1}, 1, 8}},
+      {64, 1, 7, 7, 12, {3, 1, {3, 0}, {3, 1}, 1}},
   };
 }
 
@@ -41,12 +78,13 @@ void for_each_product(conv_case const& c, F f) {
       for (std::size_t n = 0; n < c.samples; ++n)
         for (std::size_t oh = 0; oh < out[2]; ++oh)
           for (std::size_t ow = 0; ow < out[3]; ++ow)
-            for (std::size_t kh = 0; kh < g.kernel_h; ++kh)
-              for (std::size_t kw = 0; kw < g.kernel_w; ++kw) {
-                auto const h = oh * g.stride + kh - g.padding, w = ow * g.stride + kw - g.padding;  // wraps below zero
+            for (std::size_t kh = 0; kh < g.kernel.h; ++kh)
+              for (std::size_t kw = 0; kw < g.kernel.w; ++kw) {
+                auto const h = oh * g.stride.h + kh * g.dilation.h - g.padding.top,
+                           w = ow * g.stride.w + kw * g.dilation.w - g.padding.left;  // wraps below zero
                 if (h >= c.h || w >= c.w) continue;
                 auto const channel = o / outputs * per_group + i;
-                f(n, ((channel * c.samples + n) * c.h + h) * c.w + w, ((o * per_group + i) * g.kernel_h + kh) * g.kernel_w + kw,
+                f(n, ((channel * c.samples + n) * c.h + h) * c.w + w, ((o * per_group + i) * g.kernel.h + kh) * g.kernel.w + kw,
                   ((o * c.samples + n) * out[2] + oh) * out[3] + ow);
               }
 }
@@ -100,8 +138,12 @@ TEST_CASE("a 2x2 kernel of ones adds four neighbours") {
   auto const x = array_of<float>({1, 1, 2, 3}, {1, 2, 3, 4, 5, 6});
   auto const w = cpu::filled<float>({1, 1, 2, 2}, 1);
   cpu::array<float> y;
-  cpu::conv2d(x, w, {2, 2}, y, false);
+  cpu::conv2d(x, w, {2}, y, false);
   CHECK(y == array_of<float>({1, 1, 1, 2}, {12, 16}));
+  cpu::conv2d(x, w, {.kernel = 2, .padding = {0, 1, 0, 0}}, y, false);  // one column of zeros on the left
+  CHECK(y == array_of<float>({1, 1, 1, 3}, {5, 12, 16}));
+  cpu::conv2d(x, w, {.kernel = 2, .dilation = {1, 2}}, y, false);
+  CHECK(y == array_of<float>({1, 1, 1, 1}, {1 + 3 + 4 + 6}));
 }
 
 TEST_CASE("squares of the weight gradient are taken per sample before they are added") {
@@ -145,8 +187,8 @@ TEST_CASE("the gradients are the adjoints of the convolution") {
 }
 
 TEST_CASE("convolutions have the same bits for any number of threads") {
-  for (auto const& c : {conv_case{16, 20, 16, 16, 40, {3, 3, 1, 1, 1}}, conv_case{48, 37, 4, 4, 72, {3, 3, 2, 1, 1}},
-                        conv_case{24, 9, 14, 14, 24, {3, 3, 1, 1, 24}}}) {
+  for (auto const& c : {conv_case{16, 20, 16, 16, 40, {3, 1, 1, 1, 1}}, conv_case{48, 37, 4, 4, 72, {3, 2, 1, 1, 1}},
+                        conv_case{24, 9, 14, 14, 24, {3, 1, 1, 1, 24}}}) {
     CAPTURE(c);
     auto const x = random_array<float>(c.x(), 8), w = random_array<float>(c.weights(), 9), gy = random_array<float>(c.y(), 10);
     using result = cpu::array<float>;
@@ -165,10 +207,12 @@ TEST_CASE("convolutions have the same bits for any number of threads") {
 TEST_CASE("shapes that do not fit are refused in words") {
   cpu::array<float> y;
   auto const x = cpu::filled<float>({4, 1, 3, 3}, 0), w = cpu::filled<float>({2, 3, 3, 3}, 0);
-  CHECK_THROWS_WITH_AS(cpu::conv2d(x, w, {3, 3, 1, 1, 1}, y, false), doctest::Contains("pass [C, N, H, W]"), lnpt::error);
+  CHECK_THROWS_WITH_AS(cpu::conv2d(x, w, {3, 1, 1, 1, 1}, y, false), doctest::Contains("pass [C, N, H, W]"), lnpt::error);
   auto const fits = cpu::filled<float>({2, 4, 3, 3}, 0);
-  CHECK_THROWS_WITH_AS(cpu::conv2d_input_gradient(x, fits, {3, 3, 1, 1, 1}, {4, 1, 3, 3}, y, false),
+  CHECK_THROWS_WITH_AS(cpu::conv2d_input_gradient(x, fits, {3, 1, 1, 1, 1}, {4, 1, 3, 3}, y, false),
                        doctest::Contains("pass one of shape [2, 1, 3, 3]"), lnpt::error);
-  CHECK_THROWS_WITH_AS(cpu::conv2d(x, fits, {3, 3, 1, 1, 1}, y, true), doctest::Contains("pass one of shape [2, 1, 3, 3]"),
+  CHECK_THROWS_WITH_AS(cpu::conv2d(x, fits, {3, 1, 1, 1, 1}, y, true), doctest::Contains("pass one of shape [2, 1, 3, 3]"),
+                       lnpt::error);
+  CHECK_THROWS_WITH_AS(cpu::conv2d(x, fits, {.kernel = 3, .dilation = 2}, y, false), doctest::Contains("pass a larger image"),
                        lnpt::error);
 }

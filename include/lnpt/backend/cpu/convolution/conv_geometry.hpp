@@ -6,21 +6,25 @@
 #include <lnpt/backend/cpu/array.hpp>
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/shape.hpp>
+#include <lnpt/core/window.hpp>
 
 namespace lnpt::cpu {
 
-/// Kernel, stride, zero padding and groups of a convolution.
+/// Kernel, stride, zero padding, dilation and groups of a convolution, in PyTorch's order.
 struct conv_geometry {
-  std::size_t kernel_h = 1;
-  std::size_t kernel_w = 1;
-  std::size_t stride = 1;
-  std::size_t padding = 0;
+  per_axis kernel = 1;
+  per_axis stride = 1;
+  margins padding = 0;
+  per_axis dilation = 1;
   std::size_t groups = 1;
 
-  [[nodiscard]] std::size_t out_h(std::size_t h) const { return (h + 2 * padding - kernel_h) / stride + 1; }
-  [[nodiscard]] std::size_t out_w(std::size_t w) const { return (w + 2 * padding - kernel_w) / stride + 1; }
+  [[nodiscard]] constexpr window_axis vertical() const { return {kernel.h, stride.h, padding.top, padding.bottom, dilation.h}; }
+  [[nodiscard]] constexpr window_axis horizontal() const { return {kernel.w, stride.w, padding.left, padding.right, dilation.w}; }
+  [[nodiscard]] std::size_t out_h(std::size_t h) const { return vertical().out(h); }
+  [[nodiscard]] std::size_t out_w(std::size_t w) const { return horizontal().out(w); }
+  [[nodiscard]] std::size_t taps() const { return kernel.h * kernel.w; }
 
-  friend bool operator==(conv_geometry const&, conv_geometry const&) = default;
+  friend auto operator<=>(conv_geometry const&, conv_geometry const&) = default;
 };
 
 /// Every extent of one convolution, checked: images [C, N, H, W], weights [O, C/groups, kh, kw].
@@ -29,19 +33,19 @@ struct conv_extents {
   std::size_t channels, samples, h, w, outputs, out_h, out_w;
 
   conv_extents(shape const& x, shape const& weights, conv_geometry const& g) : geometry(g) {
-    if (x.size() != 4 || weights.size() != 4 || g.groups == 0 || g.stride == 0 || x[0] != weights[1] * g.groups ||
-        weights[0] % g.groups != 0 || weights[2] != g.kernel_h || weights[3] != g.kernel_w)
-      fail("conv2d: an image of shape ", list(x), " and weights of shape ", list(weights), " with a ", g.kernel_h, "×",
-           g.kernel_w, " kernel, stride ", g.stride, " and ", g.groups,
+    if (x.size() != 4 || weights.size() != 4 || g.groups == 0 || x[0] != weights[1] * g.groups || weights[0] % g.groups != 0 ||
+        weights[2] != g.kernel.h || weights[3] != g.kernel.w)
+      fail("conv2d: an image of shape ", list(x), " and weights of shape ", list(weights), " with a ", g.kernel,
+           " kernel, stride ", g.stride, " and ", g.groups,
            " groups; pass [C, N, H, W] and [O, C/groups, kh, kw], O a multiple of the groups");
-    if (x[2] + 2 * g.padding < g.kernel_h || x[3] + 2 * g.padding < g.kernel_w)
-      fail("conv2d: a ", g.kernel_h, "×", g.kernel_w, " kernel on an image of shape ", list(x), " padded by ", g.padding,
-           "; pass a larger image");
+    if (!g.vertical().fits(x[2]) || !g.horizontal().fits(x[3]))
+      fail("conv2d: a ", g.kernel, " kernel with stride ", g.stride, " and dilation ", g.dilation, " on an image of shape ",
+           list(x), " padded by ", g.padding, "; pass a larger image, and a stride and a dilation of at least 1");
     channels = x[0], samples = x[1], h = x[2], w = x[3], outputs = weights[0];
     out_h = g.out_h(h), out_w = g.out_w(w);
   }
 
-  [[nodiscard]] std::size_t taps() const { return geometry.kernel_h * geometry.kernel_w; }
+  [[nodiscard]] std::size_t taps() const { return geometry.taps(); }
   [[nodiscard]] std::size_t group_channels() const { return channels / geometry.groups; }
   [[nodiscard]] std::size_t group_outputs() const { return outputs / geometry.groups; }
   [[nodiscard]] std::size_t group_weights() const { return group_outputs() * group_channels() * taps(); }

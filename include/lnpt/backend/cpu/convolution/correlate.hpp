@@ -113,7 +113,8 @@ template <class T>
 void correlate(sweep s, image_view<T const> source, image_view<T> destination, T const* w, weight_strides strides,
                std::size_t weights_per_group, std::size_t groups, bool accumulate) {
   if (s.taps.empty() || s.rows * s.columns == 0) return;
-  if (s.pointwise() && source.channel_stride() % lanes<T> == 0) {  // neighbours do not matter: any rows will do
+  bool const same_extents = source.h == destination.h && source.w == destination.w;
+  if (s.pointwise() && same_extents && source.channel_stride() % lanes<T> == 0) {  // neighbours do not matter: any rows will do
     source = {source.data, source.channels, 1, source.channel_stride() / lanes<T>, lanes<T>};
     destination = {destination.data, destination.channels, 1, source.h, source.w};
     s.rows = source.h, s.columns = source.w;

@@ -95,12 +95,12 @@ class few_pixels {
     for_chunks(e.group_channels(), 32, [&](std::size_t begin, std::size_t end) {
       for (std::size_t p = 0; p < pixels_; ++p) {
         auto const n = p / (e.out_h * e.out_w), oh = p / e.out_w % e.out_h, ow = p % e.out_w;
-        for (std::size_t i = 0; i < g.kernel_h; ++i)
-          for (std::size_t j = 0; j < g.kernel_w; ++j) {
-            auto const h = oh * g.stride + i - g.padding, w = ow * g.stride + j - g.padding;  // wraps below zero
+        for (std::size_t i = 0; i < g.kernel.h; ++i)
+          for (std::size_t j = 0; j < g.kernel.w; ++j) {
+            auto const h = g.vertical().pixel(oh, i), w = g.horizontal().pixel(ow, j);
             if (h >= e.h || w >= e.w) continue;
             for (auto c = begin; c < end; ++c)
-              f(p * stride_ + c * e.taps() + i * g.kernel_w + j, ((c * e.samples + n) * e.h + h) * e.w + w);
+              f(p * stride_ + c * e.taps() + i * g.kernel.w + j, ((c * e.samples + n) * e.h + h) * e.w + w);
           }
       }
     });

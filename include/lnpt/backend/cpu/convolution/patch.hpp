@@ -121,17 +121,17 @@ void for_each_patch_row(patch_layout const& p, Image const& image, Zero zero, Co
   auto const first_row = s.first_row + static_cast<std::ptrdiff_t>(p.part.row);
   for (std::size_t phase = 0; phase < s.phases.size(); ++phase) {
     auto const [row0, column0] = s.phases[phase];
-    inner_range const down(first_row, p.rows, row0, s.source_stride, image.h);
-    inner_range const across(s.first_column, p.columns, column0, s.source_stride, image.w);
+    inner_range const down(first_row, p.rows, row0, s.source_stride.h, image.h);
+    inner_range const across(s.first_column, p.columns, column0, s.source_stride.w, image.w);
     auto const column =
-        static_cast<std::size_t>(s.first_column + static_cast<std::ptrdiff_t>(across.begin)) * s.source_stride + column0;
+        static_cast<std::size_t>(s.first_column + static_cast<std::ptrdiff_t>(across.begin)) * s.source_stride.w + column0;
     for (std::size_t n = 0; n < p.part.samples; ++n)
       for (std::size_t r = 0; r < p.rows; ++r) {
         if (r < down.begin || r >= down.end || across.begin == across.end) {
           zero(p.at(phase, n, r, 0), p.columns);
           continue;
         }
-        auto const row = static_cast<std::size_t>(first_row + static_cast<std::ptrdiff_t>(r)) * s.source_stride + row0;
+        auto const row = static_cast<std::size_t>(first_row + static_cast<std::ptrdiff_t>(r)) * s.source_stride.h + row0;
         zero(p.at(phase, n, r, 0), across.begin);
         copy(p.at(phase, n, r, across.begin), ((p.part.sample + n) * image.h + row) * image.w + column,
              across.end - across.begin);
@@ -156,7 +156,7 @@ class patch_map {
         },
         [&](std::size_t at, std::size_t from, std::size_t count) {
           for (std::size_t i = 0; i < count; ++i)
-            if (auto const pixel = from - first_ + i * p.grid.source_stride; pixel < targets_.size())
+            if (auto const pixel = from - first_ + i * p.grid.source_stride.w; pixel < targets_.size())
               targets_[pixel] = at + i * p.pixel_stride();
         });
     while (!targets_.empty() && targets_.back() == unused) targets_.pop_back();
@@ -194,7 +194,7 @@ class patch_copy {
   /// `size`: of a patch in memory; what lies behind its pixels is zero.
   template <class Image>
   patch_copy(patch_layout const& p, Image const& image, std::size_t size) {
-    auto const step = p.pixel_stride(), stride = p.grid.source_stride;
+    auto const step = p.pixel_stride(), stride = p.grid.source_stride.w;
     for_each_patch_row(
         p, image,
         [&](std::size_t at, std::size_t count) {

@@ -40,11 +40,11 @@ template <class T>
   for (std::size_t run = 0; run < layout.runs(); ++run)
     for (std::size_t i = 0; i < layout.run_length(); i += lanes<T>) {
       strip<T> one{layout.run_offset(run) + i, std::min(lanes<T>, layout.run_length() - i), false, {}};
-      one.contiguous = s.stride == 1 && layout.order == pixel_order::rows && one.width == lanes<T>;
+      one.contiguous = s.stride.w == 1 && layout.order == pixel_order::rows && one.width == lanes<T>;
       for (std::size_t l = 0; l < one.width; ++l) {
         auto const [n, r, c] = layout.pixel(run, i + l);
-        one.write[l] =
-            static_cast<std::uint32_t>((n * destination.h + s.row0 + r * s.stride) * destination.w + s.column0 + c * s.stride);
+        one.write[l] = static_cast<std::uint32_t>((n * destination.h + s.row0 + r * s.stride.h) * destination.w + s.column0 +
+                                                  c * s.stride.w);
       }
       strips.push_back(one);
     }

@@ -24,8 +24,9 @@ struct tap {
 /// Destination pixels (row0 + r·stride, column0 + c·stride) for r < rows, c < columns, and what they read.
 struct sweep {
   std::size_t rows, columns;
-  std::size_t stride, row0, column0;
-  std::size_t source_stride;
+  per_axis stride;
+  std::size_t row0, column0;
+  per_axis source_stride;
   std::vector<phase> phases;
   std::vector<tap> taps;
   std::ptrdiff_t first_row = 0, last_row = 0, first_column = 0, last_column = 0;  ///< the range of the taps
@@ -47,25 +48,24 @@ struct sweep {
     return std::ranges::all_of(taps, [&](auto const& t) { return t.weight == static_cast<std::size_t>(&t - taps.data()); });
   }
   [[nodiscard]] bool pointwise() const {
-    return taps.size() == 1 && stride == 1 && source_stride == 1 && taps[0].row == 0 && taps[0].column == 0;
+    return taps.size() == 1 && stride == per_axis(1) && source_stride == per_axis(1) && taps[0].row == 0 && taps[0].column == 0;
   }
 };
 
 /// The outputs of a convolution, each reading its patch of the input: strided convolutions read the phases of the input.
 [[nodiscard]] inline sweep forward_sweep(conv_extents const& e) {
   auto const& g = e.geometry;
-  auto const stride = static_cast<std::ptrdiff_t>(g.stride), padding = static_cast<std::ptrdiff_t>(g.padding);
   sweep result{e.out_h, e.out_w, 1, 0, 0, g.stride, {}, {}};
-  auto const split = [&](std::size_t k) {  // of an offset, into whole strides and a phase
-    auto const offset = static_cast<std::ptrdiff_t>(k) - padding;
+  auto const split = [](window_axis const& along, std::size_t k) {  // of an offset, into whole strides and a phase
+    auto const stride = static_cast<std::ptrdiff_t>(along.stride), offset = static_cast<std::ptrdiff_t>(along.pixel(0, k));
     auto const rest = (offset % stride + stride) % stride;
     return std::pair{(offset - rest) / stride, static_cast<std::size_t>(rest)};
   };
-  for (std::size_t i = 0; i < g.kernel_h; ++i)
-    for (std::size_t j = 0; j < g.kernel_w; ++j) {
-      auto const [row, phase_row] = split(i);
-      auto const [column, phase_column] = split(j);
-      result.add({phase_row, phase_column}, row, column, i * g.kernel_w + j);
+  for (std::size_t i = 0; i < g.kernel.h; ++i)
+    for (std::size_t j = 0; j < g.kernel.w; ++j) {
+      auto const [row, phase_row] = split(g.vertical(), i);
+      auto const [column, phase_column] = split(g.horizontal(), j);
+      result.add({phase_row, phase_column}, row, column, i * g.kernel.w + j);
     }
   return result;
 }
@@ -73,18 +73,22 @@ struct sweep {
 /// The inputs of a convolution, each reading the gradients of the outputs it went into: one sweep per phase of the input.
 [[nodiscard]] inline std::vector<sweep> input_gradient_sweeps(conv_extents const& e) {
   auto const& g = e.geometry;
-  auto const stride = static_cast<std::ptrdiff_t>(g.stride);
-  auto const offset = [&](std::size_t at, std::size_t k) {
-    return static_cast<std::ptrdiff_t>(at + g.padding) - static_cast<std::ptrdiff_t>(k);
+  auto const [down, across] = g.stride;
+  // The output that reads pixel `at` by element k, in strides: whole where there is one.
+  auto const offset = [](window_axis const& along, std::size_t at, std::size_t k) {
+    return static_cast<std::ptrdiff_t>(at + along.before) - static_cast<std::ptrdiff_t>(k * along.dilation);
   };
+  auto const row_stride = static_cast<std::ptrdiff_t>(down), column_stride = static_cast<std::ptrdiff_t>(across);
   std::vector<sweep> result;
-  for (std::size_t r = 0; r < std::min(g.stride, e.h); ++r)
-    for (std::size_t c = 0; c < std::min(g.stride, e.w); ++c) {
-      sweep one{(e.h - r + g.stride - 1) / g.stride, (e.w - c + g.stride - 1) / g.stride, g.stride, r, c, 1, {}, {}};
-      for (std::size_t i = 0; i < g.kernel_h; ++i)
-        for (std::size_t j = 0; j < g.kernel_w; ++j)
-          if (offset(r, i) % stride == 0 && offset(c, j) % stride == 0)
-            one.add({0, 0}, offset(r, i) / stride, offset(c, j) / stride, i * g.kernel_w + j);
+  for (std::size_t r = 0; r < std::min(down, e.h); ++r)
+    for (std::size_t c = 0; c < std::min(across, e.w); ++c) {
+      sweep one{(e.h - r + down - 1) / down, (e.w - c + across - 1) / across, g.stride, r, c, 1, {}, {}};
+      for (std::size_t i = 0; i < g.kernel.h; ++i)
+        for (std::size_t j = 0; j < g.kernel.w; ++j) {
+          auto const row = offset(g.vertical(), r, i), column = offset(g.horizontal(), c, j);
+          if (row % row_stride == 0 && column % column_stride == 0)
+            one.add({0, 0}, row / row_stride, column / column_stride, i * g.kernel.w + j);
+        }
       result.push_back(std::move(one));
     }
   return result;

@@ -128,7 +128,7 @@ class plane_layout {
     auto const lines = b.rows + sweep_.halo_rows();
     for (std::size_t r = 0; r < lines; ++r) {
       auto const row =
-          (static_cast<std::ptrdiff_t>(b.row + r) + sweep_.first_row) * static_cast<std::ptrdiff_t>(sweep_.source_stride) +
+          (static_cast<std::ptrdiff_t>(b.row + r) + sweep_.first_row) * static_cast<std::ptrdiff_t>(sweep_.source_stride.h) +
           static_cast<std::ptrdiff_t>(row_phases_[phase]);
       auto* const to = plane + r * line();
       if (row < 0 || row >= static_cast<std::ptrdiff_t>(source_.h)) {
@@ -195,7 +195,7 @@ class plane_layout {
 
   /// One shifted plane of a source whose rows are wider, narrower or strided.
   void gather(block const& b, std::size_t channel, std::size_t phase, shift const& s, T* plane) const {
-    auto const stride = sweep_.source_stride;
+    auto const stride = sweep_.source_stride.w;
     cpu::detail::inner_range const inside(s.by, sweep_.columns, s.phase, stride, source_.w);
     for_each_line(b, phase, plane, [&](std::size_t row, T* to) {
       for (std::size_t n = 0; n < b.samples; ++n, to += sweep_.columns) {
@@ -241,7 +241,7 @@ class destination {
   [[nodiscard]] bool contiguous() const { return sweep_.stride == 1 && samples_ == 1; }
   [[nodiscard]] T* begin(block const& b, std::size_t channel) const {
     return image_.data + channel * image_.channel_stride() +
-           (b.sample * image_.h + sweep_.row0 + b.row * sweep_.stride) * image_.w + sweep_.column0;
+           (b.sample * image_.h + sweep_.row0 + b.row * sweep_.stride.h) * image_.w + sweep_.column0;
   }
 
   /// Calls `f(pixels in memory, stride, begin, width)` for the runs of neighbouring columns that pixels [begin, begin + count) are.
@@ -253,7 +253,8 @@ class destination {
     for (std::size_t done = 0; done < count;) {
       auto const width = std::min(columns - column, count - done);
       if (sample < b.samples)
-        f(first + (sample * image_.h + row * sweep_.stride) * image_.w + column * sweep_.stride, sweep_.stride, done, width);
+        f(first + (sample * image_.h + row * sweep_.stride.h) * image_.w + column * sweep_.stride.w, sweep_.stride.w, done,
+          width);
       done += width, column = 0;
       if (++sample == samples_) sample = 0, ++row;
     }
