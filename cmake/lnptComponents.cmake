@@ -7,6 +7,18 @@
 # enables a language, which CMake does not do inside a function.
 include_guard(GLOBAL)
 
+# Eigen is asked for without a version, since its package file accepts requests for its own major version only.
+macro(lnpt_check_eigen)
+  if(Eigen3_FOUND AND Eigen3_VERSION VERSION_LESS 3.4)
+    message(FATAL_ERROR "lnpt needs Eigen 3.4 or newer, and ${Eigen3_DIR} is ${Eigen3_VERSION}.")
+  endif()
+endmacro()
+
+# Where a component's dependency comes from, for those who miss it.
+set(lnpt_io_needs "nlohmann-json 3.10 or newer: install nlohmann-json3-dev, or set nlohmann_json_DIR")
+set(lnpt_torch_needs "LibTorch: install libtorch-dev, or set Torch_DIR to the share/cmake/Torch of another one")
+set(lnpt_onednn_needs "dnnl.hpp and libdnnl: install libdnnl-dev, or set ONEDNN_ROOT")
+
 macro(lnpt_component lnpt_component_name)
   if(NOT TARGET lnpt::${lnpt_component_name})
     set(lnpt_component_quiet QUIET)
@@ -83,6 +95,6 @@ macro(lnpt_find_onednn)
     lnpt_add_component(onednn ${LNPT_ONEDNN_LIBRARY} ${CMAKE_DL_LIBS})
     target_include_directories(lnpt::onednn INTERFACE ${LNPT_ONEDNN_INCLUDE_DIR})
   elseif("${ARGN}" STREQUAL "REQUIRED")
-    message(FATAL_ERROR "lnpt::onednn needs dnnl.hpp and libdnnl: install libdnnl-dev, or set ONEDNN_ROOT.")
+    message(FATAL_ERROR "lnpt::onednn needs ${lnpt_onednn_needs}.")
   endif()
 endmacro()

@@ -9,7 +9,7 @@ namespace {
 using engine = lnpt::cpu::backend<float>;
 
 lnpt::labelled_batch<lnpt::cpu::array<float>> noise(std::size_t samples) {
-  auto input = lnpt::cpu::uninitialized<float>({samples, 3, 16, 16});
+  auto input = lnpt::cpu::uninitialized<float>({samples, 3, 8, 8});
   std::vector<std::int64_t> labels;
   for (std::size_t i = 0; i < input.size(); ++i) input.data()[i] = static_cast<float>(lnpt::normal(1, i).first);
   for (std::size_t b = 0; b < samples; ++b) labels.push_back(static_cast<std::int64_t>(b % 10));
@@ -26,9 +26,9 @@ bool print(char const* criterion, lnpt::prune_report const& report) {
 }  // namespace
 
 int main() {
-  auto student = lnpt::zoo::resnet<engine>({.depth = 8, .widths = {8, 16, 32}}, 1);
-  auto trained = lnpt::zoo::resnet<engine>({.depth = 8, .widths = {8, 16, 32}}, 2);
-  auto const batch = noise(20);
+  auto student = lnpt::zoo::resnet<engine>({.depth = 8, .widths = {4, 4, 8}}, 1);
+  auto trained = lnpt::zoo::resnet<engine>({.depth = 8, .widths = {4, 4, 8}}, 2);
+  auto const batch = noise(10);
 
   std::printf("lnpt %s\n", lnpt::version.data());
   auto const labelled = lnpt::prune<lnpt::snip>(student, batch, {.budget = lnpt::sparsity{0.9}});

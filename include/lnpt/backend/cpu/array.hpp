@@ -7,18 +7,9 @@
 #include <span>
 #include <type_traits>
 #include <vector>
-#include <xtensor/xstorage.hpp>
-
-// xtensor 0.24 has two partial specialisations that clang finds ambiguous from 19 on; a full one decides. It has to come first.
-template <>
-struct xt::rebind_container<std::ptrdiff_t, xt::svector<std::size_t>> {
-  using type = xt::svector<std::ptrdiff_t>;
-};
-
-#include <xtensor/xarray.hpp>
-#include <xtensor/xmath.hpp>
 
 #include <lnpt/backend/cpu/memory/recycling_allocator.hpp>
+#include <lnpt/backend/cpu/xtensor.hpp>
 #include <lnpt/core/tensor.hpp>
 
 namespace lnpt::cpu {
