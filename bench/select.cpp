@@ -69,7 +69,7 @@ using words = std::vector<lnpt::mask::word>;
 
 void select_exactly(scores const& values, std::size_t n, words& kept) {
   std::array const parameters{lnpt::ranked_scores<float>{values, kept}};
-  if (!lnpt::keep_largest<float>(parameters, n).empty()) std::abort();
+  if (!lnpt::keep_largest<float>(parameters, n).non_finite.empty()) std::abort();
 }
 
 void write_bits(scores const& values, float threshold, words& kept) {

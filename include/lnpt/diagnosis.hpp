@@ -1,35 +1,18 @@
 #pragma once
-/// Misuse meets one sentence: the requirements of a scoring call, checked at its door and nowhere else.
+/// The doors: what a call must bring, asked here and nowhere else. Misuse meets one sentence.
 #include <type_traits>
 
 #include <lnpt/core/batch.hpp>
 #include <lnpt/core/guide.hpp>
 #include <lnpt/core/model.hpp>
-#include <lnpt/criterion/evidence.hpp>
-#include <lnpt/evidence/curvature.hpp>
+#include <lnpt/criterion/criterion.hpp>
+#include <lnpt/evidence/gather.hpp>
 #include <lnpt/evidence/problem.hpp>
 #include <lnpt/loss/weighted_sum.hpp>
+#include <lnpt/mask/strategy.hpp>
+#include <lnpt/schedule/schedule.hpp>
 
-namespace lnpt {
-
-/// A stateless callable that names the evidence it is called with.
-template <class C>
-concept criterion = std::semiregular<C> && requires { typename C::evidence; };
-
-namespace detail {
-
-template <class C>
-concept names_a_norm = requires { C::norm; };
-
-/// Criteria that look at the model alone: no data, no loss.
-template <criterion C>
-inline constexpr bool is_data_free = !uses<C, gradient> && !uses<C, hessian_gradient> && std::is_void_v<curvature_of<C>>;
-
-template <criterion C>
-inline constexpr bool needs_hessian = uses<C, hessian_gradient> || std::same_as<curvature_of<C>, hessian_diagonal>;
-
-template <criterion C>
-inline constexpr bool needs_probes = !std::is_void_v<curvature_of<C>> && !std::same_as<curvature_of<C>, hessian_diagonal>;
+namespace lnpt::detail {
 
 /// The batch type of a batch or of a range of them.
 template <class Batches>
@@ -49,10 +32,44 @@ struct diagnosis {
 
   static constexpr bool is_criterion = criterion<C>;
   static constexpr bool is_model = prunable<Model>;
-  static constexpr bool is_differentiable = differentiable<Model>;
   static constexpr bool is_batch = batch_like<batch>;
   static constexpr bool is_loss = loss_like<Loss>;
 
+  static consteval evidence_needs needs() {
+    if constexpr (is_criterion) return needs_of<C>();
+    return {};
+  }
+  static consteval bool lists_tags() {
+    if constexpr (is_criterion) return C::evidence::all_are_tags;
+    return false;
+  }
+  /// Everything of a model but the operations of its tensors.
+  static consteval bool has_tensor() {
+    if constexpr (requires(Model& m) {
+                    typename Model::tensor_type;
+                    m.parameters();
+                  })
+      return tensor<tensor_of<Model>>;
+    return true;
+  }
+  static consteval bool is_called_as_listed() {
+    if constexpr (is_criterion && is_model && lists_tags()) return call_of<C, tensor_of<Model>, typename C::evidence>::possible;
+    return false;
+  }
+  static consteval bool has_gradients() {
+    if constexpr (!needs().gradients) return true;
+    if constexpr (!needs().data) return differentiable<Model> || has_synaptic_flow<Model>;
+    return differentiable<Model>;
+  }
+  static consteval bool is_batch_of_model() {
+    if constexpr (is_model && is_batch)
+      return std::same_as<std::remove_cvref_t<decltype(std::declval<batch const&>().input)>, tensor_of<Model>>;
+    return false;
+  }
+  static consteval bool is_whole_loss() {
+    if constexpr (is_model && is_loss) return loss_for<Loss, loss_tensor_for<tensor_of<Model>>>;
+    return false;
+  }
   static consteval bool has_labels() {
     if constexpr (is_loss) return !loss_needs(Loss::needs).labels || labelled<batch>;
     return false;
@@ -69,49 +86,90 @@ struct diagnosis {
     if constexpr (is_loss) return !loss_needs(Loss::needs).features || has_features<Model>;
     return false;
   }
-  static consteval bool has_hessian() {
-    if constexpr (is_criterion) return !needs_hessian<C> || twice_differentiable<Model>;
-    return false;
-  }
+  static consteval bool has_hessian() { return !needs().hessian || twice_differentiable<Model>; }
   static consteval bool has_differentiable_cotangent() {
-    if constexpr (is_criterion && is_model)
-      return !needs_hessian<C> || loss_tensor<tensor_of<Model>> || !differentiates_loss<Model>;
+    if constexpr (is_model) return !needs().hessian || loss_tensor<tensor_of<Model>> || !differentiates_loss<Model>;
     return false;
   }
   static consteval bool has_probe() {
-    if constexpr (is_criterion && is_loss)
-      return !needs_probes<C> ||
-             requires(Loss const& l, prediction<cpu::array<double>> const& p) { l.curvature_probe(p, p.output); };
+    if constexpr (is_model && is_loss) return !needs().probes || has_curvature_probe<Loss, loss_tensor_for<tensor_of<Model>>>;
     return false;
   }
-  static consteval bool is_batch_of_model() {
-    if constexpr (is_model && is_batch)
-      return std::same_as<std::remove_cvref_t<decltype(std::declval<batch const&>().input)>, tensor_of<Model>>;
+  template <class Tag>
+  static consteval bool gathers() {
+    if constexpr (std::same_as<Tag, weight> || std::same_as<Tag, gradient> || std::same_as<Tag, hessian_gradient>)
+      return true;
+    else if constexpr (!evidence_needs(Tag::needs).data)
+      return evidence_of_model<Tag, Model>;
+    else if constexpr (differentiable<Model> && is_loss)
+      return evidence_of_parts<Tag, scoring_problem<Model, Loss>>;
+    return false;
+  }
+  static consteval bool gathers_evidence() {
+    if constexpr (is_criterion && is_model && lists_tags())
+      return []<class... Tags>(evidence_list<Tags...>) { return (gathers<Tags>() && ...); }(typename C::evidence{});
     return false;
   }
 
-  static constexpr bool well_formed = is_criterion && is_model && is_differentiable && is_batch && is_batch_of_model() &&
-                                      is_loss && has_labels() && is_guide() && has_teacher() && has_feature_map() &&
-                                      has_hessian() && has_differentiable_cotangent() && has_probe();
+  static constexpr bool scores_model =
+      is_criterion && lists_tags() && has_tensor() && is_model && is_called_as_listed() && has_gradients();
+  static consteval bool has_data() {
+    if constexpr (!needs().data) return true;
+    return is_batch && is_batch_of_model() && is_loss && is_whole_loss() && has_labels() && is_guide() && has_teacher() &&
+           has_feature_map() && has_hessian() && has_differentiable_cotangent() && has_probe();
+  }
+  static constexpr bool well_formed = scores_model && has_data() && gathers_evidence();
 
   /// Fails to compile with one sentence: who needs what, and what would have worked.
   static constexpr void explain() {
+    if constexpr (!scores_model)
+      explain_criterion_and_model();
+    else if constexpr (!has_data())
+      explain_data();
+    else
+      static_assert(
+          gathers_evidence(),
+          "lnpt: this tag of evidence says what it needs but not how it is gathered. Give it `static gradients<T> "
+          "of_model(model, request)`, or, where it needs data, `static gradients<T> of_part(problem, part, trace)`: see "
+          "lnpt/evidence/evidence.hpp.");
+  }
+
+ private:
+  static constexpr void explain_criterion_and_model() {
     if constexpr (!is_criterion)
       static_assert(
           is_criterion,
           "lnpt: this is not a criterion. A criterion is a copyable struct with `using evidence = evidence_list<…>` and a call "
           "operator on that evidence, such as lnpt::snip.");
+    else if constexpr (!lists_tags())
+      static_assert(
+          lists_tags(),
+          "lnpt: this criterion lists a type that is no tag of evidence. Choose weight, gradient, hessian_gradient, "
+          "curvature<…>, flow or noise, or give the empty type `static constexpr lnpt::evidence_needs needs` and a way to "
+          "gather it: see lnpt/evidence/evidence.hpp.");
+    else if constexpr (!has_tensor())
+      static_assert(has_tensor(),
+                    "lnpt: the model's tensor_type lacks an operation. A tensor is copyable, has a * b, a + b, double * a and "
+                    "abs(a), found by argument-dependent lookup, and lnpt::tensor_traits: see lnpt/core/tensor.hpp.");
     else if constexpr (!is_model)
       static_assert(
           is_model,
           "lnpt: this is not a model. A model has a tensor_type described by lnpt::tensor_traits and parameters() that give "
           "lnpt::parameter<tensor_type>; see examples/host_engine.cpp.");
-    else if constexpr (!is_differentiable)
+    else if constexpr (!is_called_as_listed())
       static_assert(
-          is_differentiable,
+          is_called_as_listed(),
+          "lnpt: this criterion cannot be called with the evidence it lists. Give it a const call operator that takes one "
+          "tensor for each tag of its evidence_list, in that order, and returns their product or sum.");
+    else
+      static_assert(
+          has_gradients(),
           "lnpt: this criterion needs gradients and the model has none. Add forward(x, normalization) and backward(trace, "
-          "cotangents, wanted), or choose magnitude or random.");
-    else if constexpr (!is_batch)
+          "cotangents, which_gradients), or choose magnitude or random.");
+  }
+
+  static constexpr void explain_data() {
+    if constexpr (!is_batch)
       static_assert(
           is_batch,
           "lnpt: this criterion needs data. Pass unlabelled_batch{input}, labelled_batch{input, labels}, or a vector of them; "
@@ -123,6 +181,12 @@ struct diagnosis {
       static_assert(is_loss,
                     "lnpt: this is not a loss. A loss has `static constexpr loss_needs needs`, value() and cotangent(), such as "
                     "lnpt::cross_entropy or pseudo_label{} + 0.5 * feature_mse{}.");
+    else if constexpr (!is_whole_loss())
+      static_assert(
+          is_whole_loss(),
+          "lnpt: this loss says what it needs but lacks value() or cotangent(). Give it `double value(prediction<T> const&, "
+          "target<T> const&) const` and `cotangents<V> cotangent(prediction<V> const&, target<primal_t<V>> const&) const`: "
+          "see lnpt/loss/concept.hpp.");
     else if constexpr (!has_labels())
       static_assert(
           has_labels(),
@@ -158,5 +222,24 @@ struct diagnosis {
   }
 };
 
-}  // namespace detail
-}  // namespace lnpt
+/// Whether `Mask` ranks and `Schedule` says how much to keep, and the sentence that says which does not.
+template <class Mask, class Schedule>
+struct strategy_diagnosis {
+  static constexpr bool well_formed = mask_strategy<Mask> && pruning_schedule<Schedule>;
+
+  static constexpr void explain() {
+    if constexpr (!mask_strategy<Mask>)
+      static_assert(
+          mask_strategy<Mask>,
+          "lnpt: this is not a mask strategy. Choose global_unstructured, layerwise_unstructured, channel_structured or "
+          "n_of_m<2, 4>, or write a struct with `using budget = …` and a call operator on scored parameters.");
+    else
+      static_assert(
+          pruning_schedule<Schedule>,
+          "lnpt: this is not a schedule. Choose schedule::one_shot, schedule::linear, schedule::exponential or "
+          "schedule::cubic, or write a struct with `density operator()(std::size_t t, std::size_t rounds, density last) "
+          "const`.");
+  }
+};
+
+}  // namespace lnpt::detail

@@ -3,7 +3,6 @@
 #include <lnpt/lnpt.hpp>
 #include <lnpt/torch/model.hpp>
 #include <lnpt/torch/module/script.hpp>
-#include <lnpt/torch/select.hpp>
 #include <lnpt/torch/tensor.hpp>
 #include <lnpt/torch/train/checkpoint.hpp>
 #include <lnpt/torch/train/masked_optimizer.hpp>

@@ -53,7 +53,7 @@ outcome select(problem<T> const& given, std::size_t n, lnpt::keep_end end = lnpt
     parameters.push_back({given.scores[p], result.kept[p]});
     if (!among.empty()) parameters.back().among = among[p];
   }
-  result.non_finite = lnpt::keep_largest<T>(parameters, n, end);
+  result.non_finite = lnpt::keep_largest<T>(parameters, n, end).non_finite;
   return result;
 }
 

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <limits>
+#include <memory>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -224,34 +227,136 @@ TEST_CASE("channels that were pruned stay pruned, and no pruned weight returns w
   CHECK(text(run(lnpt::channel_structured{}, given, {.keep = density{1.0 / 3}, .survivors = &survivors})) == lines{"000100"});
 }
 
-TEST_CASE("two of every four stay, the earlier of equals, and rows that four does not divide are dense and named") {
+TEST_CASE("two of every four stay, the earlier of equals, and layers whose inputs four does not divide are dense and named") {
   model<> given;
-  given.add("conv", {2, 4}, {1, 2, 3, 4, 5, 5, 5, 5}).add("stem", {2, 3}, {1, 2, 3, 4, 5, 6});
+  given.add("fc", {2, 4}, {1, 2, 3, 4, 5, 5, 5, 5}).add("stem", {2, 3}, {1, 2, 3, 4, 5, 6});
   lnpt::n_of_m<2, 4> const strategy;
   CHECK(text(run(strategy, given, {})) == lines{"00111100", "111111"});
   CHECK(text(run(strategy, given, {.end = lnpt::keep_end::lowest})) == lines{"11001100", "111111"});
   CHECK(strategy.dense_parameters<float>(given) == std::vector<std::string>{"stem"});
   mask_set survivors;
-  lnpt::mask partly("conv", {2, 4}, true);
+  lnpt::mask partly("fc", {2, 4}, true);
   partly.set(3, false);
   for (std::size_t i = 4; i < 7; ++i) partly.set(i, false);
   survivors.add(partly);
   CHECK(text(run(strategy, given, {.survivors = &survivors})) == lines{"01100001", "111111"});
 }
 
-TEST_CASE("every group of a large parameter keeps its N best") {
-  auto const given = random_model({{33, 16, 3, 3}, {70, 12}}, 5);
+TEST_CASE("a convolution's groups run along its input channels, at each place of the kernel") {
+  model<> given;  // one filter of four channels, two kernel places: 1 8, 2 7, 3 6, 4 5
+  given.add("conv", {1, 4, 1, 2}, {1, 8, 2, 7, 3, 6, 4, 5});
+  CHECK(text(run(lnpt::n_of_m<2, 4>{}, given, {})) == lines{"01011010"});  // the first place keeps 3 and 4, the second 8 and 7
+  model<> others;
+  others.add("depthwise", {4, 1, 3, 3}, std::vector<float>(36, 1))
+      .add("transposed", {4, 2, 2, 2}, std::vector<float>(32, 1), lnpt::role::weight, 1);
+  others.add("vector", {8}, std::vector<float>(8, 1));
+  CHECK(lnpt::n_of_m<2, 4>{}.dense_parameters<float>(others) == std::vector<std::string>{"depthwise", "transposed", "vector"});
+  for (auto const& mask : run(lnpt::n_of_m<2, 4>{}, others, {})) CHECK(mask.count() == mask.size());
+}
+
+TEST_CASE("every group of large parameters keeps its N best, as loops over channels and kernels find them") {
+  auto const given = random_model({{33, 16, 3, 3}, {6, 8, 1, 5}, {70, 12}, {9, 4, 1, 1}}, 5);
   std::span<scored_parameter<float> const> const parameters = given;
   auto const masks = run(lnpt::n_of_m<1, 4>{}, given, {});
   for (auto mask = masks.begin(); auto const& each : parameters) {
-    for (std::size_t first = 0; first < each.scores.size(); first += 4) {
-      auto const best = std::max_element(each.scores.begin() + static_cast<std::ptrdiff_t>(first),
-                                         each.scores.begin() + static_cast<std::ptrdiff_t>(first) + 4) -
-                        each.scores.begin();
-      for (std::size_t i = first; i < first + 4; ++i) REQUIRE((*mask)[i] == (i == static_cast<std::size_t>(best)));
-    }
+    auto const outputs = each.extents[0], inputs = each.extents[1], kernel = each.scores.size() / (outputs * inputs);
+    for (std::size_t k = 0; k < outputs; ++k)
+      for (std::size_t first = 0; first < inputs; first += 4)
+        for (std::size_t place = 0; place < kernel; ++place) {
+          auto const at = [&](std::size_t c) { return (k * inputs + c) * kernel + place; };
+          auto best = first;
+          for (auto c = first; c < first + 4; ++c)
+            if (each.scores[at(c)] > each.scores[at(best)]) best = c;
+          for (auto c = first; c < first + 4; ++c) REQUIRE((*mask)[at(c)] == (c == best));
+        }
     ++mask;
   }
+}
+
+TEST_CASE("weights that equal the threshold are counted where their place decides which of them stay") {
+  auto const decided = [](auto const& strategy, model<> const& given, selection wanted) {
+    std::size_t count = 0;
+    wanted.decided_by_position = &count;
+    static_cast<void>(run(strategy, given, wanted));
+    return count;
+  };
+  model<> given;
+  given.add("a", {2, 4}, {4, 2, 2, 1, 3, 3, 3, 3}).add("b", {1, 4}, {2, 0, 0, 5});
+  lnpt::global_unstructured const global;
+  CHECK(decided(global, given, {.keep = density{0.5}}) == 0);        // 5 4 3 3 3 3: all threes
+  CHECK(decided(global, given, {.keep = density{0.25}}) == 4);       // 5 4 3: one of four threes
+  CHECK(decided(global, given, {.keep = density{7.0 / 12}}) == 3);   // one of three twos
+  CHECK(decided(global, given, {.keep = density{11.0 / 12}}) == 2);  // one of two zeros
+  CHECK(decided(global, given, {.keep = density{0.25}, .end = lnpt::keep_end::lowest}) == 0);
+  CHECK(decided(lnpt::layerwise_unstructured{}, given, {.keep = density{0.25}}) == 4);  // a: 4 and one of the threes; b: 5
+  CHECK(decided(lnpt::n_of_m<2, 4>{}, given, {}) == 2 + 4);                             // 2 2 of 4 2 2 1, and all of 3 3 3 3
+  CHECK(decided(global, given, {.keep = density{1.0}}) == 0);
+  CHECK(decided(global, given, {.keep = density{0.0}}) == 0);
+  model<> channels;  // sums 3, 3 and 3, 1
+  channels.add("a", {2, 3}, {1, 1, 1, 0, 2, 1}).add("b", {2, 2}, {1, 2, 1, 0});
+  CHECK(decided(lnpt::channel_structured{}, channels, {.keep = density{0.5}}) ==
+        6);  // the filters of a, one of which is certain to stay
+}
+
+TEST_CASE("ties are counted alike where the selection samples") {
+  std::mt19937 generator(3);
+  model<> given;
+  std::vector<float> scores(50'000);
+  for (auto& score : scores) score = static_cast<float>(generator() % 100);
+  given.add("large", {500, 100}, scores);
+  std::size_t counted = 0;
+  auto const masks = run(lnpt::global_unstructured{}, given, {.keep = density{0.3}, .decided_by_position = &counted});
+  auto sorted = scores;
+  std::nth_element(sorted.begin(), sorted.begin() + 14'999, sorted.end(), std::greater<>());
+  CHECK(counted == static_cast<std::size_t>(std::count(scores.begin(), scores.end(), sorted[14'999])));
+}
+
+namespace {
+
+/// Scores on a device, which ranks them itself: here by the core's selection, counting what was asked of it.
+struct far_scores : lnpt::distant_scores<float> {
+  std::vector<float> values;
+  int* copies;
+  int* rankings;
+
+  far_scores(std::vector<float> v, int* c, int* r) : values(std::move(v)), copies(c), rankings(r) {}
+  [[nodiscard]] std::size_t size() const override { return values.size(); }
+  void copy_to(std::span<float> host) const override {
+    ++*copies;
+    std::copy(values.begin(), values.end(), host.begin());
+  }
+  [[nodiscard]] std::optional<lnpt::ranking_outcome> keep_largest(std::span<lnpt::ranked_part<float> const> parts, std::size_t n,
+                                                                  lnpt::keep_end end) const override {
+    ++*rankings;
+    std::vector<lnpt::ranked_scores<float>> host;
+    for (auto const& part : parts)
+      host.push_back({dynamic_cast<far_scores const&>(*part.scores.distant()).values, part.kept, part.among});
+    return lnpt::keep_largest<float>(host, n, end);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("scores on a device are ranked there, minima and layers too, and come to the host once where they are read") {
+  auto const near = random_model({{30, 7}, {5, 3, 3, 3}, {4, 30}}, 7);
+  std::span<scored_parameter<float> const> const parameters = near;
+  int copies = 0, rankings = 0;
+  std::vector<scored_parameter<float>> far(parameters.begin(), parameters.end());
+  for (auto& each : far) {
+    auto const host = each.scores.on_host();
+    each.scores =
+        lnpt::score_values<float>(std::make_shared<far_scores>(std::vector<float>(host.begin(), host.end()), &copies, &rankings));
+  }
+  std::span<scored_parameter<float> const> const there = far;
+  selection const wanted{.keep = density{0.2}, .at_least = 20};
+  CHECK(lnpt::global_unstructured{}(there, wanted) == lnpt::global_unstructured{}(parameters, wanted));
+  CHECK(lnpt::layerwise_unstructured{}(there, wanted) == lnpt::layerwise_unstructured{}(parameters, wanted));
+  CHECK(rankings == (3 + 1) + 3);  // minima of three layers and the rest; three layers
+  CHECK(copies == 0);
+  selection const half{.keep = density{0.5}};
+  CHECK(lnpt::channel_structured{}(there, half) == lnpt::channel_structured{}(parameters, half));
+  CHECK(lnpt::n_of_m<2, 4>{}(there, {}) == lnpt::n_of_m<2, 4>{}(parameters, {}));
+  CHECK(copies == 3);
 }
 
 TEST_CASE("masks are the same bits for any number of threads") {

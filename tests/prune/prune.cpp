@@ -251,6 +251,18 @@ TEST_CASE("bad input meets one sentence and leaves the model as it was") {
       "gauss_newton squares per sample, but batch norm in train mode couples the samples of a batch: use norm_mode::frozen, or "
       "gauss_newton_exact",
       [&] { return prune<obd<>>(s.student, s.batch, {.budget = sparsity{0.9}, .batch_norm = norm_mode::train}); });
+  refused(
+      "batch norm layer3.0.bn1 would take its statistics from one value per channel, of which nothing but rounding passes: pass "
+      "more "
+      "samples or larger images, or score with norm_mode::eval",
+      [&] { return prune<snip>(s.student, labelled_batch<array>{cpu::filled<double>({1, 3, 4, 4}, 1), {0}}, options); });
+  refused(
+      "batch norm layer3.0.bn1 would take its statistics from one value per channel, of which nothing but rounding passes: pass "
+      "more "
+      "samples or larger images, or score with norm_mode::eval",
+      [&] {
+        return prune<obd<>>(s.student, std::vector{labelled_batch<array>{cpu::filled<double>({1, 3, 4, 4}, 1), {0}}}, options);
+      });
   refused("synflow needs the shape of one input: pass {channels, height, width}, or {features}",
           [&] { return prune<synflow>(s.student, {.budget = sparsity{0.9}}); });
 }

@@ -15,7 +15,6 @@
 #include <lnpt/loss/pseudo_label.hpp>
 #include <lnpt/prune.hpp>
 #include <lnpt/torch/model.hpp>
-#include <lnpt/torch/select.hpp>
 #include <lnpt/zoo/resnet.hpp>
 
 #include "../overlap.hpp"

@@ -9,7 +9,6 @@
 #include <lnpt/prune.hpp>
 #include <lnpt/torch/model.hpp>
 #include <lnpt/torch/module/script.hpp>
-#include <lnpt/torch/select.hpp>
 
 #include "modules.hpp"
 
@@ -357,45 +356,6 @@ TEST_CASE("in float, synflow prunes a ResNet-56 whose flow overflows float, to t
   CHECK(flows[0]->get().max().item<double>() > 3.5e38);
   CHECK(narrow.isfinite().all().item<bool>());
   CHECK((narrow - proportions(flows)).abs().sum().item<double>() < 1e-3);
-}
-
-TEST_CASE_TEMPLATE("selection on the device keeps the same bits as on the host", T, float, double) {
-  at::manual_seed(11);
-  auto const on_device = &lnpt::detail::keep_largest_on_device<T>;
-  auto const on_host = &lnpt::detail::keep_largest_on_host<T>;
-  std::vector<scored<torch_tensor<T>>> scores;
-  auto const type = torch_tensor<T>::scalar_type;
-  for (std::int64_t const size : {1, 63, 64, 65, 1000, 5000}) {
-    auto values = at::randn({size}, type);
-    if (size == 1000) values = values.mul(4).round().mul(0.25);           // many ties, −0 among them
-    if (size == 5000) values = values.mul(1e-30).to(type).mul(T(1e-12));  // denormals in float
-    scores.push_back({"p" + std::to_string(size), torch_tensor<T>(values), role::weight, 0});
-  }
-  std::span<scored<torch_tensor<T>> const> const all(scores);
-  lnpt::detail::ranked_view<torch_tensor<T>> const view(scores);
-  mask_set survivors;
-  for (auto const end : {keep_end::highest, keep_end::lowest})
-    for (std::size_t const n : {0, 1, 64, 500, 1193, 3000, 6193}) {
-      mask_set expected;
-      std::vector<ranked_scores<T>> parts;
-      for (auto const& p : view.parameters()) expected.add({p.name, p.extents, false});
-      for (auto m = expected.begin(); auto const& p : view.parameters()) {
-        auto const* const among = survivors.empty() ? nullptr : survivors.find(p.name);
-        parts.push_back({p.scores, (m++)->words(), among ? among->words() : std::span<mask::word const>{}});
-      }
-      REQUIRE(keep_largest<T>(parts, n, end).empty());
-      CHECK(on_device(all, n, end, nullptr) == expected);
-      CHECK(keep_largest(all, n, end) == expected);
-      if (n == 3000) survivors = {};
-    }
-  auto const first = keep_largest(all, 3000);
-  for (auto const& select : {on_device, on_host}) {
-    CHECK(select(all, 1200, keep_end::highest, &first) == keep_largest(all, 1200));
-    CHECK(says(words_of([&] { (void)select(all, 3001, keep_end::highest, &first); }), "cannot keep 3001 weights: 3000 survived"));
-  }
-  scores[2].values = torch_tensor<T>(at::full({64}, std::numeric_limits<T>::infinity(), type));
-  for (auto const& select : {on_device, on_host})
-    CHECK(says(words_of([&] { (void)select(all, 5, keep_end::highest, nullptr); }), "64 of 64 in p64"));
 }
 
 TEST_CASE("a script is scored as the module it stands for") {

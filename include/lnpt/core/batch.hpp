@@ -2,6 +2,8 @@
 /// Batches. An unlabelled batch has no label member, so a pipeline that reads one does not compile.
 #include <cstddef>
 #include <cstdint>
+#include <ranges>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -37,5 +39,21 @@ concept labelled = batch_like<B> && requires(B const& b) {
 
 /// How many samples a batch holds.
 [[nodiscard]] std::size_t sample_count(batch_like auto const& batch) { return shape_of(batch.input).at(0); }
+
+namespace detail {
+
+template <class Batches>
+inline constexpr bool is_range_of_batches = std::ranges::contiguous_range<Batches> && !batch_like<Batches>;
+
+/// One batch as a range of one, a range of batches as it is.
+template <class Batches>
+[[nodiscard]] auto parts_of(Batches const& batches) {
+  if constexpr (is_range_of_batches<Batches>)
+    return std::span(std::ranges::data(batches), std::ranges::size(batches));
+  else
+    return std::span<Batches const>(&batches, 1);
+}
+
+}  // namespace detail
 
 }  // namespace lnpt

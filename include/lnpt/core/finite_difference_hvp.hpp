@@ -63,7 +63,7 @@ class finite_difference_hvp {
   template <class Rule>
   [[nodiscard]] gradients<tensor_type> hessian_vector_product(trace& t, Rule const& rule, gradients<tensor_type> const& v) {
     auto const length = norm_of(v);
-    if (length == 0) return {};
+    if (length == 0) return gradients<tensor_type>(v.size());
     restoring_guard const guard(model_.get());
     auto const step = 1e-5 * std::max(1.0, parameter_norm(v)) / length;
     move(v, step);

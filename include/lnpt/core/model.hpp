@@ -146,6 +146,14 @@ template <prunable M>
     return std::vector<parameter<tensor_of<M>>>{};
 }
 
+/// Whether a model normalises by batch statistics anywhere.
+template <prunable Model>
+[[nodiscard]] bool has_normalization(Model& model) {
+  for (auto const& b : buffers_of(model))
+    if (b.role == role::running_variance) return true;
+  return false;
+}
+
 /// What a trace predicts, features included where the model has them.
 template <differentiable M>
 [[nodiscard]] prediction<tensor_of<M>> prediction_of(M const&, trace_of<M> const& trace) {

@@ -1,7 +1,9 @@
 #pragma once
 /// Which statistics batch normalisation uses while a model is scored.
 #include <any>
+#include <cstddef>
 #include <memory>
+#include <string_view>
 
 #include <lnpt/core/error.hpp>
 
@@ -24,6 +26,15 @@ template <class Constants>
   auto const* const found = std::any_cast<Constants>(norm.constants.get());
   if (!found) fail("these normalisation constants were frozen by another engine: pass what freeze() of this model returned");
   return *found;
+}
+
+/// Refuses to take a layer's statistics from one value per channel: that value is its own mean, so that nothing of the batch but
+/// rounding passes the layer.
+inline void refuse_one_value_per_channel(std::string_view layer, std::size_t values) {
+  if (values == 1)
+    fail("batch norm ", layer,
+         " would take its statistics from one value per channel, of which nothing but rounding passes: pass more "
+         "samples or larger images, or score with norm_mode::eval");
 }
 
 }  // namespace lnpt

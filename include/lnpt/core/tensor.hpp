@@ -1,5 +1,5 @@
 #pragma once
-/// What lnpt asks of a tensor type: a handful of operators found by argument-dependent lookup and five functions in `tensor_traits`.
+/// What lnpt asks of a tensor type: four operations found by argument-dependent lookup, and what `tensor_traits` says of it.
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -27,7 +27,10 @@ namespace lnpt {
 ///     static T    deep_copy(T const&);                          storage of its own, for handles that share it
 ///     static T    empty(shape const&);                          values unspecified: spares a copy
 ///     static T    rows(T const&, std::size_t begin, std::size_t end);   a range of the first axis
-///     exp, log_softmax, row_sum, one_hot, sum                   see loss/functions.hpp: what differentiable losses use
+///     static lnpt::extremes extremes(T const&);                 the smallest and the largest value: core/extremes.hpp
+///     static void apply_mask(T&, mask const&);                  pruned values to +0: mask/apply.hpp
+///     static ranking_outcome keep_largest(…);                   a ranking where the scores are: mask/tensor_scores.hpp
+///     exp, log_softmax, row_sum, one_hot, sum, argmax, one_hot_of_largest   what losses on the tensors use: loss/functions.hpp
 template <class T>
 struct tensor_traits;
 
@@ -38,7 +41,7 @@ namespace detail {
 using std::abs;
 // clang-format off: it takes the products for pointers
 template <class T>
-concept arithmetic_tensor = requires(T const& a, T const& b, value_type<T> s) {
+concept arithmetic_tensor = requires(T const& a, T const& b, double s) {
   { a * b } -> std::convertible_to<T>;
   { a + b } -> std::convertible_to<T>;
   { s * a } -> std::convertible_to<T>;
@@ -47,7 +50,7 @@ concept arithmetic_tensor = requires(T const& a, T const& b, value_type<T> s) {
 // clang-format on
 }  // namespace detail
 
-/// A copyable array with `*`, `+`, scalar `*` and `abs`, described by `tensor_traits`.
+/// A copyable array a with `a * b`, `a + b`, `double * a` and `abs(a)`, described by `tensor_traits`.
 template <class T>
 concept tensor = std::copyable<T> && std::floating_point<value_type<T>> && detail::arithmetic_tensor<T> &&
                  requires(T const& t, std::span<value_type<T>> out, std::span<value_type<T> const> in, shape const& extents) {

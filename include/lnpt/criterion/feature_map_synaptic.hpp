@@ -2,8 +2,10 @@
 /// The LNPT score: which weights close the gap to a trained teacher's feature map. Xiao, Li, Tang, Nie 2024, arXiv:2403.12690.
 #include <cmath>
 
-#include <lnpt/criterion/evidence.hpp>
-#include <lnpt/evidence/curvature.hpp>
+#include <lnpt/evidence/gauss_newton.hpp>
+#include <lnpt/evidence/gradient.hpp>
+#include <lnpt/evidence/hessian_diagonal.hpp>
+#include <lnpt/evidence/hessian_gradient.hpp>
 #include <lnpt/loss/feature_gap.hpp>
 
 namespace lnpt {

@@ -1,6 +1,6 @@
 #pragma once
 /// GraSP: picking winning tickets before training by preserving gradient flow. Wang, Zhang, Grosse, ICLR 2020, arXiv:2002.07376.
-#include <lnpt/criterion/evidence.hpp>
+#include <lnpt/evidence/hessian_gradient.hpp>
 #include <lnpt/loss/cross_entropy.hpp>
 
 namespace lnpt {

@@ -2,7 +2,7 @@
 /// Magnitude pruning, the baseline. Han, Pool, Tran, Dally, NeurIPS 2015, arXiv:1506.02626.
 #include <cmath>
 
-#include <lnpt/criterion/evidence.hpp>
+#include <lnpt/evidence/evidence.hpp>
 
 namespace lnpt {
 

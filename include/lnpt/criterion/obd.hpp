@@ -1,7 +1,7 @@
 #pragma once
 /// Optimal Brain Damage. LeCun, Denker, Solla, NeurIPS 1989.
-#include <lnpt/criterion/evidence.hpp>
-#include <lnpt/evidence/curvature.hpp>
+#include <lnpt/evidence/gauss_newton.hpp>
+#include <lnpt/evidence/hessian_diagonal.hpp>
 #include <lnpt/loss/cross_entropy.hpp>
 
 namespace lnpt {

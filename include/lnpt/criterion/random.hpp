@@ -1,6 +1,6 @@
 #pragma once
 /// Random pruning, the baseline that a criterion has to beat.
-#include <lnpt/criterion/evidence.hpp>
+#include <lnpt/evidence/noise.hpp>
 
 namespace lnpt {
 

@@ -2,7 +2,7 @@
 /// SNIP: single-shot network pruning based on connection sensitivity. Lee, Ajanthan, Torr, ICLR 2019, arXiv:1810.02340.
 #include <cmath>
 
-#include <lnpt/criterion/evidence.hpp>
+#include <lnpt/evidence/gradient.hpp>
 #include <lnpt/loss/cross_entropy.hpp>
 
 namespace lnpt {

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include <lnpt/core/normalization.hpp>
-#include <lnpt/criterion/evidence.hpp>
+#include <lnpt/evidence/flow.hpp>
 
 namespace lnpt {
 
@@ -16,6 +16,7 @@ struct synflow {
   using evidence = evidence_list<weight, flow>;
   static constexpr int default_rounds = 100;
   static constexpr norm_mode norm = norm_mode::eval;
+  static constexpr bool ignores_signs = true;  ///< of the weights, so that rounds take |θ| once
 
   constexpr auto operator()(auto const& theta, auto const& flow) const {
     using std::abs;

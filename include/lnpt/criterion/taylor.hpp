@@ -1,6 +1,6 @@
 #pragma once
 /// First-order Taylor importance. Molchanov, Mallya, Tyree, Frosio, Kautz, CVPR 2019, arXiv:1906.10771.
-#include <lnpt/criterion/evidence.hpp>
+#include <lnpt/evidence/gradient.hpp>
 #include <lnpt/loss/cross_entropy.hpp>
 
 namespace lnpt {

@@ -1,55 +1,25 @@
 #pragma once
 /// What is scored: a model, the scoring batches in parts, what each part is held against, and a loss.
 #include <cstdint>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include <lnpt/core/batch.hpp>
+#include <lnpt/core/gradients.hpp>
 #include <lnpt/core/guide.hpp>
 #include <lnpt/core/model.hpp>
+#include <lnpt/evidence/evidence.hpp>
 #include <lnpt/loss/on_engine.hpp>
 
 namespace lnpt {
-
-/// How evidence is gathered.
-struct score_options {
-  std::optional<norm_mode> batch_norm = std::nullopt;  ///< default: the criterion's own
-  std::uint64_t seed = 0;                              ///< of probes and of `random`
-  int probes = 0;                                      ///< of `gauss_newton`; 0: what the policy says
-  std::size_t sample_group = 5;                        ///< samples per square on engines without native per-sample squares
-};
-
-/// Whether a model normalises by batch statistics anywhere.
-template <prunable Model>
-[[nodiscard]] bool has_normalization(Model& model) {
-  for (auto const& b : buffers_of(model))
-    if (b.role == role::running_variance) return true;
-  return false;
-}
-
-namespace detail {
-
-template <class Batches>
-inline constexpr bool is_range_of_batches = std::ranges::forward_range<Batches> && !batch_like<Batches>;
-
-/// One batch as a range of one, a range of batches as it is.
-template <class Batches>
-[[nodiscard]] auto parts_of(Batches const& batches) {
-  if constexpr (is_range_of_batches<Batches>)
-    return std::span(std::ranges::data(batches), std::ranges::size(batches));
-  else
-    return std::span<Batches const>(&batches, 1);
-}
-
-}  // namespace detail
 
 /// The scoring batches of a model, each with what the loss compares it with.
 template <differentiable Model, class Loss>
 class scoring_problem {
  public:
   using tensor_type = tensor_of<Model>;
+  using trace_type = trace_of<Model>;
 
   struct part {
     tensor_type const* input = nullptr;
@@ -126,24 +96,4 @@ class scoring_problem {
   std::size_t samples_ = 0;
 };
 
-namespace detail {
-
-/// into += from, entry by entry; an entry is reached if either side is.
-template <class T>
-void accumulate(gradients<T>& into, gradients<T> from) {
-  if (into.empty()) into.resize(from.size());
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    if (!from[i]) continue;
-    into[i] = into[i] ? T(*into[i] + *from[i]) : std::move(*from[i]);
-  }
-}
-
-template <class T>
-void scale(gradients<T>& g, double factor) {
-  if (factor == 1.0) return;
-  for (auto& each : g)
-    if (each) each = T(factor * *each);
-}
-
-}  // namespace detail
 }  // namespace lnpt

@@ -6,11 +6,11 @@
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/model.hpp>
-#include <lnpt/loss/functions.hpp>
+#include <lnpt/loss/dual_functions.hpp>
 
 namespace lnpt {
 
-/// What a loss compares the student with; a loss reads only what it declares in `reads`.
+/// What a loss compares the student with; a loss reads only what it declares in `needs`.
 template <class T>
 struct target {
   std::vector<std::int64_t> const* labels = nullptr;

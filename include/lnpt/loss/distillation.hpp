@@ -1,6 +1,6 @@
 #pragma once
 /// Soft targets: the student learns the teacher's class probabilities.
-#include <lnpt/loss/cross_entropy.hpp>
+#include <lnpt/loss/softmax.hpp>
 
 namespace lnpt {
 

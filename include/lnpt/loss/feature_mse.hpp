@@ -2,7 +2,7 @@
 /// The mean squared distance of feature maps: what LNPT trains with.
 #include <cmath>
 
-#include <lnpt/loss/feature_gap.hpp>
+#include <lnpt/loss/feature_difference.hpp>
 
 namespace lnpt {
 

@@ -1,11 +1,16 @@
 #pragma once
 /// Losses on any engine: where the tensors are if their type knows the functions, through a copy on the host otherwise.
 #include <optional>
+#include <type_traits>
 
 #include <lnpt/backend/cpu/array.hpp>
 #include <lnpt/loss/concept.hpp>
 
 namespace lnpt {
+
+/// The tensors that losses of `T` are computed on: `T` itself where it knows the functions of losses, an array on the host otherwise.
+template <tensor T>
+using loss_tensor_for = std::conditional_t<loss_tensor<T>, T, cpu::array<value_type<T>>>;
 
 namespace detail {
 
@@ -22,7 +27,7 @@ template <tensor T, class F>
   if constexpr (loss_tensor<T>) {
     return f(student, expected);
   } else {
-    using host = cpu::array<value_type<T>>;
+    using host = loss_tensor_for<T>;
     std::optional<prediction<host>> teacher_prediction;
     if (expected.teacher) teacher_prediction = convert_prediction<host>(*expected.teacher, host{});
     return f(convert_prediction<host>(student, host{}),

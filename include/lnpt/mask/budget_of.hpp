@@ -2,6 +2,8 @@
 /// The budget a mask strategy is given: what it counts in, and one sentence for everything else.
 #include <concepts>
 #include <optional>
+#include <tuple>
+#include <type_traits>
 
 #include <lnpt/core/budget.hpp>
 
@@ -34,13 +36,37 @@ constexpr void refuse_budget() {
         "channel_structured.");
 }
 
+/// Takes the place of a ratio under a wrong name, and refuses whatever is written there.
+struct misnamed_budget {
+  constexpr misnamed_budget() = default;
+  template <class Given>
+  constexpr misnamed_budget(Given) {  // NOLINT(google-explicit-constructor)
+    static_assert(
+        is_refused<Given>,
+        "lnpt: the ratio of prune_options is called budget. Write {.budget = sparsity{0.95}} or {.budget = density{0.05}}: "
+        "the same network.");
+  }
+};
+
+/// The sentence for a call whose last argument is no options.
+template <class Arguments>
+constexpr void refuse_missing_options() {
+  using last = std::tuple_element_t<std::tuple_size_v<Arguments> - 1, Arguments>;
+  if constexpr (std::is_arithmetic_v<last>)
+    refuse_bare_number<last>();
+  else
+    static_assert(is_refused<Arguments>,
+                  "lnpt: how much to prune is missing. End the call with {.budget = sparsity{0.95}} (or density{0.05}), for "
+                  "channel_structured {.budget = channels{0.5}}.");
+}
+
 }  // namespace detail
 
 /// A `Mask::budget`, from whatever converts to it. A fixed ratio may be left out.
 template <class Mask>
 class budget_of {
  public:
-  /// What `Mask` is pruned with where it is no strategy at all: refused elsewhere, by its own sentence.
+  /// Anything is a budget of a `Mask` that is no strategy, so that the door refuses the strategy and not its budget.
   template <class Given>
   constexpr budget_of(Given) {}  // NOLINT(google-explicit-constructor)
 };

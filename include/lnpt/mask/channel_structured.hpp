@@ -10,7 +10,7 @@
 
 #include <lnpt/mask/accumulation.hpp>
 #include <lnpt/mask/channel_layout.hpp>
-#include <lnpt/mask/strategy.hpp>
+#include <lnpt/mask/keep_ranked.hpp>
 
 namespace lnpt {
 
@@ -26,8 +26,8 @@ struct channel_structured {
   template <class T>
   [[nodiscard]] mask_set operator()(std::span<scored_parameter<T> const> parameters, selection const& wanted) const {
     mask_set masks;
-    auto const weights = detail::weight_ranking(parameters, wanted, masks);
-    detail::require_finite(weights);
+    auto const weights = weight_ranking(parameters, wanted, masks);
+    require_finite(weights);
 
     std::vector<layer> layers;
     for (std::size_t p = 0; p < parameters.size(); ++p) layers.push_back(score_channels(parameters[p], weights.parts[p].among));
@@ -51,11 +51,12 @@ struct channel_structured {
     auto const words = (layout.channels + mask::word_bits - 1) / mask::word_bits;
     layer result{layout, std::vector<double>(layout.channels), std::vector<mask::word>(words), std::vector<mask::word>(words)};
     std::vector<std::size_t> survivors(layout.channels);
+    auto const scores = parameter.scores.on_host();
     tbb::parallel_for(std::size_t{0}, layout.channels, [&](std::size_t c) {
       detail::accumulator sum{accumulate};
       layout.for_each_run(c, [&](std::size_t begin, std::size_t end) {
         for (auto i = begin; i < end; ++i)
-          if (among.empty() || detail::test_bit(among, i)) sum.add(double{parameter.scores[i]});
+          if (among.empty() || detail::test_bit(among, i)) sum.add(double{scores[i]});
       });
       result.scores[c] = sum.value();
       survivors[c] = sum.count;
@@ -77,7 +78,7 @@ struct channel_structured {
   template <class T>
   static void keep_channels(std::span<scored_parameter<T> const> parameters, std::vector<layer>& layers,
                             selection const& wanted) {
-    detail::named_ranking<double> ranking{"channels", {}, {}};
+    ranking<double> ranked{.unit = "channels", .decided_by_position = wanted.decided_by_position};
     std::vector<std::size_t> minima;
     std::size_t total = 0;
     for (std::size_t p = 0; p < layers.size(); ++p) {
@@ -89,15 +90,16 @@ struct channel_structured {
       }
       total += each.layout.channels;
       minima.push_back(std::max<std::size_t>((wanted.at_least + row - 1) / row, 1));
-      ranking.names.push_back(parameters[p].name);
-      ranking.parts.push_back({each.scores, each.kept, each.alive});
+      ranked.names.push_back(parameters[p].name);
+      ranked.parts.push_back({each.scores, each.kept, each.alive});
+      ranked.weights_in_unit.push_back(row);
     }
-    detail::keep_ranked(ranking, kept_count(wanted.keep, total), minima, wanted.end);
+    keep_ranked(ranked, kept_count(wanted.keep, total), minima, wanted.end);
   }
 
   /// The weights of the kept channels, of which those that had been pruned stay pruned.
   template <class T>
-  static void write_weights(layer const& from, ranked_scores<T> const& to) {
+  static void write_weights(layer const& from, ranked_part<T> const& to) {
     for (std::size_t c = 0; c < from.layout.channels; ++c)
       if (detail::test_bit(from.kept, c))
         from.layout.for_each_run(c, [&](std::size_t begin, std::size_t end) { detail::set_bits(to.kept, begin, end); });

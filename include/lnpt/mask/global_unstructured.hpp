@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include <lnpt/mask/strategy.hpp>
+#include <lnpt/mask/keep_ranked.hpp>
 
 namespace lnpt {
 
@@ -15,11 +15,11 @@ struct global_unstructured {
   template <class T>
   [[nodiscard]] mask_set operator()(std::span<scored_parameter<T> const> parameters, selection const& wanted) const {
     mask_set masks;
-    auto const ranking = detail::weight_ranking(parameters, wanted, masks);
+    auto const ranked = weight_ranking(parameters, wanted, masks);
     std::size_t total = 0;
     for (auto const& parameter : parameters) total += parameter.scores.size();
     auto const n = kept_count(wanted.keep, total, wanted.already_kept);
-    detail::keep_ranked(ranking, n, std::vector(parameters.size(), wanted.at_least), wanted.end);
+    keep_ranked(ranked, n, std::vector(parameters.size(), wanted.at_least), wanted.end);
     return masks;
   }
 };

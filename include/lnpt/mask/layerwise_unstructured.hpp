@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <span>
 
-#include <lnpt/mask/strategy.hpp>
+#include <lnpt/mask/keep_ranked.hpp>
 
 namespace lnpt {
 
@@ -16,12 +16,12 @@ struct layerwise_unstructured {
   template <class T>
   [[nodiscard]] mask_set operator()(std::span<scored_parameter<T> const> parameters, selection const& wanted) const {
     mask_set masks;
-    auto const ranking = detail::weight_ranking(parameters, wanted, masks);
+    auto const ranked = weight_ranking(parameters, wanted, masks);
     auto const keep = shared_density(parameters, wanted);
     for (std::size_t p = 0; p < parameters.size(); ++p) {
-      auto const certain = std::min(wanted.at_least, detail::ranked_count(ranking.parts[p]));
+      auto const certain = std::min(wanted.at_least, detail::ranked_count(ranked.parts[p]));
       auto const n = std::max(kept_count(keep, parameters[p].scores.size()), certain);
-      detail::keep_ranked<T>({ranking.unit, {ranking.names[p]}, {ranking.parts[p]}}, n, {0}, wanted.end);
+      keep_ranked(ranked.part(p), n, {0}, wanted.end);
     }
     return masks;
   }

@@ -27,6 +27,14 @@ struct ranked_scores {
   std::span<mask::word const> among = {};  ///< only these take part; empty: all
 };
 
+/// What a ranking met, by part.
+struct ranking_outcome {
+  std::vector<std::size_t> non_finite =
+      {};  ///< NaN and infinite scores; empty where there are none. Otherwise `kept` means nothing
+  std::vector<std::size_t> tied =
+      {};  ///< scores equal to the threshold, where not all of them stay: decided by their place alone
+};
+
 namespace detail {
 
 /// How many scores of a parameter take part.

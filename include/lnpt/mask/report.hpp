@@ -27,6 +27,9 @@ struct prune_report {
   std::vector<std::string> emptied;    ///< layers left without a weight (layer collapse)
   std::vector<std::string> unreached;  ///< layers that the loss does not reach
   std::vector<std::string> dense;      ///< layers that the strategy could not prune and left dense
+  std::size_t decided_by_position =
+      0;  ///< weights at a threshold of which some stayed and some went by their place alone, all rounds
+  std::vector<std::string> warnings;  ///< what a user should know, a sentence each
   double seconds = 0;
 };
 

@@ -2,23 +2,16 @@
 /// A fixed sample of scores, spread evenly but without a regular step.
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <tbb/enumerable_thread_specific.h>
 #include <tbb/parallel_for.h>
 #include <vector>
 
+#include <lnpt/core/random.hpp>
 #include <lnpt/mask/bits.hpp>
 #include <lnpt/mask/ranking.hpp>
 
 namespace lnpt::detail {
-
-/// A fixed scrambling of counters (the finaliser of splitmix64).
-[[nodiscard]] constexpr std::uint64_t scatter(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
-  return x ^ (x >> 31);
-}
 
 /// Keys of about N^(2/3) of N scores, in no particular order: one from each stretch of N^(1/3) scores, at a scattered place so that no
 /// regularity in the scores lines up with it. Scores that do not take part are passed over.
@@ -36,7 +29,7 @@ template <class T>
     auto const& [scores, kept, among] = parameters[p];
     auto& found = drawn.local();
     for (auto first = begin; first < end; first += stride) {
-      auto const i = first + scatter(c * chunk::length + first) % stride;
+      auto const i = first + mix_bits(c * chunk::length + first) % stride;
       if (i < end && (among.empty() || test_bit(among, i))) found.push_back(order(scores[i]));
     }
   });

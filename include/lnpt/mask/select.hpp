@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <numeric>
 #include <span>
 #include <tbb/parallel_for.h>
 #include <utility>
@@ -69,19 +70,19 @@ class selector {
   selector(std::span<ranked_scores<T> const> parameters, std::size_t n, keep_end end)
       : parameters_(parameters), order_(end), chunks_(chunks_of(parameters)), wanted_(n) {}
 
-  /// Writes the bits; returns the number of non-finite scores by parameter, empty where there are none.
-  [[nodiscard]] std::vector<std::size_t> run() {
+  /// Writes the bits.
+  [[nodiscard]] ranking_outcome run() {
     auto const ranked = count_ranked();
     if (wanted_ > ranked) fail("cannot keep ", wanted_, " of ", ranked, " ranked scores: ask for at most ", ranked);
     take_stock(first_bracket(ranked));
-    if (auto counts = non_finite(); !counts.empty()) return counts;
+    if (auto counts = non_finite(); !counts.empty()) return {std::move(counts), {}};
     if (auto const from_high = total(&tally<key>::from_high); from_high > wanted_)
       settle_at(ends_.high, {ends_.high, highest_key}, wanted_);
     else if (auto const above_low = total(&tally<key>::above_low); above_low < wanted_)
       settle_at(ends_.low, {lowest_key, ends_.low}, wanted_ - above_low);
     else if (from_high < wanted_)
       add_candidates(wanted_ - from_high);
-    return {};
+    return {{}, std::move(tied_)};
   }
 
  private:
@@ -203,6 +204,7 @@ class selector {
         ties[c] += each.key == bound;
       }
     });
+    note_ties(ties, available);
     for (std::size_t c = 0; available != 0; ++c) {
       if (ties[c] == 0) continue;
       for (auto const& each : tallies_[c].inside) {
@@ -223,7 +225,9 @@ class selector {
     auto const threshold = ends_.high;
     std::vector<std::size_t> ties(chunks_.size());
     for (std::size_t c = 0; c < chunks_.size(); ++c) ties[c] = tallies_[c].from_high - tallies_[c].above_low;
-    for (auto available = wanted_ - total(&tally<key>::above_low); auto& each : ties) {
+    auto available = wanted_ - total(&tally<key>::above_low);
+    note_ties(ties, available);
+    for (auto& each : ties) {
       each = std::min(each, available);
       available -= each;
     }
@@ -238,12 +242,21 @@ class selector {
     });
   }
 
+  /// Notes how many scores equal the threshold, by parameter, if some of them stay and others go.
+  void note_ties(std::vector<std::size_t> const& ties, std::size_t available) {
+    tied_.clear();
+    if (available == 0 || available == std::accumulate(ties.begin(), ties.end(), std::size_t{0})) return;
+    tied_.resize(parameters_.size());
+    for (std::size_t c = 0; c < ties.size(); ++c) tied_[chunks_[c].parameter] += ties[c];
+  }
+
   std::span<ranked_scores<T> const> parameters_;
   score_order<T> order_;
   std::vector<chunk> chunks_;
   std::size_t wanted_;
   bracket<key> ends_{};
   std::vector<tally<key>> tallies_;
+  std::vector<std::size_t> tied_;
 };
 
 }  // namespace detail
@@ -251,11 +264,10 @@ class selector {
 /// Keeps the n best of all scores: the larger first (the smaller for `rank::lowest`), among equal scores (−0 equals +0) the one that
 /// comes first by parameter and index. Writes the `kept` words; the same bits for any number of threads.
 ///
-/// Returns the number of NaN and infinite scores by parameter; empty where all are finite. Otherwise `kept` means nothing.
 /// Cost: one parallel reading of the scores, a few where very many are equal; memory for about one score in a hundred.
 template <std::floating_point T>
-[[nodiscard]] std::vector<std::size_t> keep_largest(std::span<ranked_scores<T> const> parameters, std::size_t n,
-                                                    keep_end end = keep_end::highest) {
+[[nodiscard]] ranking_outcome keep_largest(std::span<ranked_scores<T> const> parameters, std::size_t n,
+                                           keep_end end = keep_end::highest) {
   return detail::selector<T>(parameters, n, end).run();
 }
 

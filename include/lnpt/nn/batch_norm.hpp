@@ -1,5 +1,7 @@
 #pragma once
 /// Batch normalisation, with the rectifier that usually follows it fused in.
+#include <string_view>
+
 #include <lnpt/autodiff/dual.hpp>
 #include <lnpt/nn/pass.hpp>
 
@@ -38,6 +40,13 @@ struct batch_norm {
   static constexpr bool restorable = true;
   /// What `node_state::statistics` holds: μ, r, γ r, β − μ γ r and σ², in this order.
   enum statistic : std::size_t { mean_of_batch, inverse_deviation, slope_of_output, offset_of_output, variance_of_batch };
+
+  /// Refuses a batch of one value per channel where the batch gives the statistics.
+  template <class A>
+  void examine(forward_pass<A> const& pass, std::string_view name) const {
+    if (pass.norm.mode == norm_mode::train || (pass.norm.mode == norm_mode::frozen && !pass.norm.constants))
+      refuse_one_value_per_channel(name, pass.images(pass.output(input)).per_channel());
+  }
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
@@ -80,20 +89,22 @@ struct batch_norm {
     if (pass.wants(input)) pass.give(input, pass.algebra.combine(terms, constant ? &*constant : nullptr, gate));
   }
 
-  /// The statistics this batch would give: mean and biased variance.
+  /// The statistics this batch would give: mean and biased variance. `name` is the layer's, for its refusal.
   template <class A>
-  [[nodiscard]] channel_moments<typename A::backend> batch_moments(std::vector<typename A::tensor> const& parts,
-                                                                   A& algebra) const {
+  [[nodiscard]] channel_moments<typename A::backend> batch_moments(std::vector<typename A::tensor> const& parts, A& algebra,
+                                                                   std::string_view name) const {
     std::optional<typename A::channels> sum, squares;
-    double samples = 0;
+    std::size_t values = 0;
     for (auto const& x : parts) {
       auto const [s, q] = algebra.channel_sums(x, x, {});
       sum = sum ? *sum + s : s;
       squares = squares ? *squares + q : q;
-      samples += static_cast<double>(image_extents(A::backend::extents(A::value(x))).per_channel());
+      values += image_extents(A::backend::extents(A::value(x))).per_channel();
     }
-    auto const mu = (1.0 / samples) * *sum;
-    return {mu, (1.0 / samples) * *squares - mu * mu};
+    refuse_one_value_per_channel(name, values);
+    auto const share = 1.0 / static_cast<double>(values);
+    auto const mu = share * *sum;
+    return {mu, share * *squares - mu * mu};
   }
 
  private:

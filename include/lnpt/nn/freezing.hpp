@@ -35,7 +35,7 @@ template <class Backend>
     if (auto const* const bn = std::get_if<batch_norm>(&body.graph[i])) {
       std::vector<typename algebra_type::tensor> inputs;
       for (auto const& each : states) inputs.push_back(each[bn->input].output);
-      moments.push_back(bn->batch_moments(inputs, algebra));
+      moments.push_back(bn->batch_moments(inputs, algebra, body.graph.nodes()[i].name));
     }
     for (std::size_t p = 0; p < parts.size(); ++p) {
       body.graph.forward_at(i, forward_pass<algebra_type>{algebra, states[p], parameters, buffers, norm}, states[p][i]);

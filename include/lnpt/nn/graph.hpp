@@ -48,11 +48,12 @@ class graph {
   [[nodiscard]] std::size_t last() const { return nodes_.size() - 1; }
   [[nodiscard]] Layer const& operator[](std::size_t i) const { return nodes_[i].rules; }
 
-  /// The forward rule of one node.
+  /// The forward rule of one node, after a look at what it reads where its rules have one.
   template <class A>
   void forward_at(std::size_t i, forward_pass<A> const& pass, node_state<A>& state) const {
     std::visit(
         [&](auto const& rules) {
+          if constexpr (requires { rules.examine(pass, nodes_[i].name); }) rules.examine(pass, nodes_[i].name);
           if constexpr (!std::same_as<std::remove_cvref_t<decltype(rules)>, input>) rules.forward(pass, state);
         },
         nodes_[i].rules);

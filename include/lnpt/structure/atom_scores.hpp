@@ -10,7 +10,7 @@
 
 #include <lnpt/mask/accumulation.hpp>
 #include <lnpt/mask/bits.hpp>
-#include <lnpt/mask/strategy.hpp>
+#include <lnpt/mask/keep_ranked.hpp>
 #include <lnpt/structure/atoms.hpp>
 
 namespace lnpt {
@@ -31,9 +31,10 @@ class slice_scores {
   slice_scores(scored_parameter<T> const& parameter, std::span<mask::word const> among, accumulation how) {
     for (std::size_t axis = 0; axis < 2; ++axis) sums_[axis].resize(parameter.extents[axis], {how});
     auto const inner = element_count(parameter.extents) / std::max<std::size_t>(1, parameter.extents[0] * parameter.extents[1]);
-    for (std::size_t i = 0; i < parameter.scores.size(); ++i) {
+    auto const scores = parameter.scores.on_host();
+    for (std::size_t i = 0; i < scores.size(); ++i) {
       if (!among.empty() && !test_bit(among, i)) continue;
-      auto const score = static_cast<double>(parameter.scores[i]);
+      auto const score = static_cast<double>(scores[i]);
       magnitude_ += std::abs(score);
       ++count_;
       sums_[0][i / inner / parameter.extents[1]].add(score);
@@ -58,7 +59,7 @@ template <class T>
 [[nodiscard]] scored_atoms score_atoms(atom_set const& set, std::span<scored_parameter<T> const> parameters,
                                        selection const& wanted, accumulation how, bool normalize) {
   mask_set blank;
-  detail::require_finite(detail::weight_ranking(parameters, wanted, blank));
+  require_finite(weight_ranking(parameters, wanted, blank));
   std::vector<std::optional<detail::slice_scores<T>>> by_tensor(set.tensors.size());
   for (auto const& parameter : parameters) {
     auto const found = std::ranges::find(set.tensors, parameter.name, &sliced_tensor::name);

@@ -3,19 +3,17 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <span>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include <lnpt/core/error.hpp>
-#include <lnpt/mask/strategy.hpp>
-#include <lnpt/score.hpp>
-#include <lnpt/torch/tensor.hpp>
+#include <lnpt/mask/select.hpp>
+#include <lnpt/torch/transfer.hpp>
 
 namespace lnpt {
 
@@ -39,12 +37,18 @@ struct device_order {
   }
 };
 
-/// The n-th largest of these keys, found digit by digit, and how many of those equal to it are among the n. Exact, and the same for
-/// any order of counting.
+/// The n-th largest of some keys.
+struct device_threshold {
+  std::int64_t key = 0;
+  std::int64_t available = 0;  ///< how many of those equal to it are among the n
+  std::int64_t equal = 0;      ///< how many are equal to it
+};
+
+/// The n-th largest of these keys, found digit by digit. Exact, and the same for any order of counting.
 template <class Order>
-[[nodiscard]] std::pair<std::int64_t, std::int64_t> nth_largest(at::Tensor candidates, std::int64_t n) {
+[[nodiscard]] device_threshold nth_largest(at::Tensor candidates, std::int64_t n) {
   constexpr int digit_bits = 11;
-  std::int64_t threshold = 0;
+  std::int64_t threshold = 0, equal = 0;
   for (int shift = Order::bits; shift > 0;) {
     auto const next = std::max(0, shift - digit_bits);
     auto const first = shift == Order::bits;
@@ -56,106 +60,104 @@ template <class Order>
     auto const* const count = counts.template data_ptr<std::int64_t>();
     auto digit = counts.numel() - 1;
     for (; count[digit] < n; --digit) n -= count[digit];
+    equal = count[digit];
     candidates = candidates.masked_select(ordered.eq(digit));
     threshold = first ? digit - offset : (threshold << (shift - next)) | digit;
     shift = next;
   }
-  return {threshold, n};
+  return {threshold, n, equal};
 }
 
-/// Throws where scores are NaN or infinite, with the counts by parameter.
+/// One part of a ranking of tensors.
+struct device_part {
+  at::Tensor scores;
+  std::span<mask::word> kept;
+  std::span<mask::word const> among = {};
+};
+
+/// Numbers by part, each a tensor of one integer on the device, in one transfer.
+[[nodiscard]] inline std::vector<std::size_t> counts_on_host(std::vector<at::Tensor> const& counts) {
+  auto const host = at::stack(counts).to(at::kCPU, at::kLong);
+  auto const* const first = host.data_ptr<std::int64_t>();
+  return {first, first + host.numel()};
+}
+
+/// NaN and infinite scores that take part, by part; empty where there are none.
 template <std::floating_point Scalar>
-void require_finite_scores(std::span<scored<torch_tensor<Scalar>> const> scores) {
+[[nodiscard]] std::vector<std::size_t> non_finite_on_device(std::vector<device_part> const& parts,
+                                                            std::vector<at::Tensor> const& left_out) {
   std::vector<at::Tensor> counts;
-  for (auto const& each : scores)
-    counts.push_back(device_order<Scalar>::magnitudes(each.values.get()).ge(score_order<Scalar>::infinity).sum());
-  auto const host = at::stack(counts).to(at::kCPU);
-  std::string found;
-  for (std::size_t p = 0; p < scores.size(); ++p)
-    if (auto const count = host.template data_ptr<std::int64_t>()[p]; count != 0)
-      found += (found.empty() ? "" : ", ") + std::to_string(count) + " of " + std::to_string(size_of(scores[p].values)) + " in " +
-               scores[p].name;
-  if (!found.empty())
-    fail("scores are NaN or infinite (", found, "), so nothing was masked: score finite weights and inputs, or in double");
-}
-
-/// A bool tensor as the words of a mask, packed on its device.
-inline void write_bits(at::Tensor const& kept, std::span<mask::word> words) {
-  auto const padded = at::zeros({static_cast<std::int64_t>(words.size_bytes()) * 8}, kept.options().dtype(at::kByte));
-  padded.narrow(0, 0, kept.numel()).copy_(kept);
-  auto const bytes = padded.view({-1, 8}).mul(bits_of_byte(kept)).sum(1, /*keepdim=*/false, at::kByte).to(at::kCPU).contiguous();
-  std::memcpy(words.data(), bytes.data_ptr(), words.size_bytes());
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    auto bad = device_order<Scalar>::magnitudes(parts[p].scores).ge(score_order<Scalar>::infinity);
+    if (left_out[p].defined()) bad.masked_fill_(left_out[p], false);
+    counts.push_back(bad.sum());
+  }
+  auto found = counts_on_host(counts);
+  if (std::all_of(found.begin(), found.end(), [](auto count) { return count == 0; })) found.clear();
+  return found;
 }
 
 /// On any device, by histograms of the digits of all scores. Memory: about three times the scores.
 template <std::floating_point Scalar>
-[[nodiscard]] mask_set keep_largest_on_device(std::span<scored<torch_tensor<Scalar>> const> scores, std::size_t n,
-                                              keep_end end = keep_end::highest, mask_set const* survivors = nullptr) {
+[[nodiscard]] ranking_outcome keep_largest_on_device(std::vector<device_part> const& parts, std::size_t n, keep_end end) {
   using order = device_order<Scalar>;
   constexpr auto lowest = std::numeric_limits<typename order::key>::min();  // below every score: takes no part
-  mask_set masks;
-  if (scores.empty()) return masks;
-  require_finite_scores(scores);
-
-  std::vector<at::Tensor> parts;
+  if (parts.empty()) return {};
+  std::vector<at::Tensor> keys, left_out;
   std::size_t ranked = 0;
-  for (auto const& each : scores) {
-    auto keys = order::keys(each.values.get(), end);
-    auto const* const among = survivors ? survivors->find(each.name) : nullptr;
-    if (among) keys.masked_fill_(pruned_places(*among, keys).flatten(), lowest);
-    ranked += among ? among->count() : size_of(each.values);
-    parts.push_back(std::move(keys));
+  for (auto const& part : parts) {
+    auto& places = left_out.emplace_back();
+    keys.push_back(order::keys(part.scores, end));
+    auto const size = keys.back().numel();
+    ranked += part.among.empty() ? static_cast<std::size_t>(size) : count_bits(part.among);
+    if (part.among.empty()) continue;
+    places = pruned_places(part.among, {size}, keys.back());
+    keys.back().masked_fill_(places, lowest);
   }
-  if (n > ranked)
-    fail("cannot keep ", n, " weights: ", ranked, " survived the earlier rounds; ask for a density that does not rise");
+  if (n > ranked) fail("cannot keep ", n, " of ", ranked, " ranked scores: ask for at most ", ranked);
+  if (auto found = non_finite_on_device<Scalar>(parts, left_out); !found.empty()) return {std::move(found), {}};
 
-  auto const all = at::cat(parts);
+  auto const all = at::cat(keys);
   auto kept = at::zeros_like(all, all.options().dtype(at::kBool));
+  ranking_outcome outcome;
   if (n > 0) {
-    auto const [threshold, available] = nth_largest<order>(all, static_cast<std::int64_t>(n));
-    auto const ties = all.eq(threshold);
-    kept = all.gt(threshold).logical_or_(ties.logical_and(ties.cumsum(0).le(available)));
+    auto const threshold = nth_largest<order>(all, static_cast<std::int64_t>(n));
+    auto const ties = all.eq(threshold.key);
+    kept = all.gt(threshold.key).logical_or_(ties.logical_and(ties.cumsum(0).le(threshold.available)));
+    if (threshold.available < threshold.equal) {
+      std::vector<at::Tensor> tied;
+      for (auto const& each : keys) tied.push_back(each.eq(threshold.key).sum());
+      outcome.tied = counts_on_host(tied);
+    }
   }
   std::int64_t first = 0;
-  for (auto const& each : scores) {
-    mask written(each.name, shape_of(each.values), false);
-    write_bits(kept.narrow(0, first, each.values.get().numel()), written.words());
-    masks.add(std::move(written));
-    first += each.values.get().numel();
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    write_bits(kept.narrow(0, first, keys[p].numel()), parts[p].kept);
+    first += keys[p].numel();
   }
-  return masks;
+  return outcome;
 }
 
 /// In host memory, by the core's own selection, which reads the scores little more than once.
 template <std::floating_point Scalar>
-[[nodiscard]] mask_set keep_largest_on_host(std::span<scored<torch_tensor<Scalar>> const> scores, std::size_t n, keep_end end,
-                                            mask_set const* survivors) {
+[[nodiscard]] ranking_outcome keep_largest_on_host(std::vector<device_part> const& parts, std::size_t n, keep_end end) {
   std::vector<at::Tensor> held;
-  std::vector<scored_parameter<Scalar>> parameters;
-  for (auto const& each : scores) {
-    auto const& values = held.emplace_back(each.values.get().detach().contiguous());
-    parameters.push_back({each.name, shape_of(each.values), std::span(values.template data_ptr<Scalar>(), size_of(each.values)),
-                          each.role, each.output_axis});
+  std::vector<ranked_scores<Scalar>> host;
+  for (auto const& part : parts) {
+    auto const& values = held.emplace_back(part.scores.contiguous());
+    host.push_back(
+        {std::span(values.template data_ptr<Scalar>(), static_cast<std::size_t>(values.numel())), part.kept, part.among});
   }
-  mask_set masks;
-  auto const ranking =
-      weight_ranking<Scalar>(parameters, selection{.keep = density{1.0}, .survivors = survivors, .end = end}, masks);
-  keep_ranked(ranking, n, std::vector<std::size_t>(parameters.size()), end);
-  return masks;
+  return lnpt::keep_largest<Scalar>(host, n, end);
+}
+
+/// The n best of all parts, where the scores are: the larger first (the smaller for `keep_end::lowest`), among equal scores (−0 equals
+/// +0) the one that comes first by part and index. The same bits on every device.
+template <std::floating_point Scalar>
+[[nodiscard]] ranking_outcome keep_largest_of(std::vector<device_part> const& parts, std::size_t n, keep_end end) {
+  auto const on_host = std::all_of(parts.begin(), parts.end(), [](auto const& each) { return each.scores.is_cpu(); });
+  return on_host ? keep_largest_on_host<Scalar>(parts, n, end) : keep_largest_on_device<Scalar>(parts, n, end);
 }
 
 }  // namespace detail
-
-/// Masks that keep the n best of all scores, where the scores are: the larger first (the smaller for `rank::lowest`), among equal
-/// scores (−0 equals +0) the one that comes first by parameter and index. The same bits on every device.
-///
-/// `survivors`: only these are ranked and may stay. Throws on NaN and infinite scores.
-template <std::floating_point Scalar>
-[[nodiscard]] mask_set keep_largest(std::span<scored<torch_tensor<Scalar>> const> scores, std::size_t n,
-                                    keep_end end = keep_end::highest, mask_set const* survivors = nullptr) {
-  auto const on_host = std::all_of(scores.begin(), scores.end(), [](auto const& each) { return each.values.get().is_cpu(); });
-  return on_host ? detail::keep_largest_on_host(scores, n, end, survivors)
-                 : detail::keep_largest_on_device(scores, n, end, survivors);
-}
-
 }  // namespace lnpt

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <bit>
 #include <concepts>
 #include <cstdint>
 #include <span>
@@ -12,8 +11,12 @@
 
 #include <lnpt/core/batch.hpp>
 #include <lnpt/core/error.hpp>
+#include <lnpt/core/extremes.hpp>
 #include <lnpt/core/tensor.hpp>
 #include <lnpt/mask/apply.hpp>
+#include <lnpt/mask/tensor_scores.hpp>
+#include <lnpt/torch/select.hpp>
+#include <lnpt/torch/transfer.hpp>
 
 namespace lnpt {
 
@@ -45,24 +48,6 @@ class torch_tensor {
 
 namespace detail {
 
-/// Extents as LibTorch counts them, and back.
-[[nodiscard]] inline std::vector<std::int64_t> torch_sizes(shape const& extents) { return {extents.begin(), extents.end()}; }
-[[nodiscard]] inline shape extents_of(at::Tensor const& t) { return {t.sizes().begin(), t.sizes().end()}; }
-
-/// Memory of the host that a device copies from without making the host wait.
-[[nodiscard]] inline at::Tensor staging_for(at::Device device, at::IntArrayRef sizes, at::ScalarType type) {
-  return at::empty(sizes, at::TensorOptions().dtype(type).pinned_memory(device.is_cuda()));
-}
-
-/// A copy of host values on the device of `near`.
-template <class Value>
-[[nodiscard]] at::Tensor to_device(std::span<Value const> values, at::IntArrayRef sizes, at::Tensor const& near) {
-  auto const device = near.defined() ? near.device() : at::Device(at::kCPU);
-  auto const host = staging_for(device, sizes, c10::CppTypeToScalarType<Value>::value);
-  std::copy(values.begin(), values.end(), host.template data_ptr<Value>());
-  return host.to(device, /*non_blocking=*/true);
-}
-
 /// Class ids, an int64 tensor [B], on the host.
 [[nodiscard]] inline std::vector<std::int64_t> class_ids(at::Tensor const& labels) {
   if (labels.dim() != 1 || labels.scalar_type() != at::kLong)
@@ -70,22 +55,6 @@ template <class Value>
   auto const host = labels.to(at::kCPU).contiguous();
   auto const* const first = host.data_ptr<std::int64_t>();
   return {first, first + host.numel()};
-}
-
-/// The bits 1, 2, 4 … 128 of a byte, on the device of `near`.
-[[nodiscard]] inline at::Tensor bits_of_byte(at::Tensor const& near) {
-  return at::pow(2, at::arange(8, near.options().requires_grad(false).dtype(at::kInt))).to(at::kByte);
-}
-
-static_assert(std::endian::native == std::endian::little, "lnpt: masks cross to a device as bytes, least significant first");
-
-/// Where a mask prunes: a bool tensor of its shape on the device of `near`. One bit per weight is what travels there.
-[[nodiscard]] inline at::Tensor pruned_places(mask const& kept, at::Tensor const& near) {
-  auto const* const first = reinterpret_cast<std::uint8_t const*>(kept.words().data());
-  auto const bytes =
-      to_device(std::span(first, kept.words().size_bytes()), {static_cast<std::int64_t>(kept.words().size_bytes()), 1}, near);
-  auto const all = bytes.bitwise_and(bits_of_byte(near)).eq(0).flatten();
-  return all.narrow(0, 0, static_cast<std::int64_t>(kept.size())).reshape(torch_sizes(kept.extents()));
 }
 
 /// A mask as tensors meet it: its bits in host memory, and a bool per weight where they are on a device or not contiguous.
@@ -136,6 +105,18 @@ struct tensor_traits<torch_tensor<Scalar>> {
     target.copy_(from.get());
   }
   static void apply_mask(tensor& into, mask const& kept) { detail::torch_mask(kept).clear(into.get()); }
+  static lnpt::extremes extremes(tensor const& t) {
+    auto const values = t.get().detach();
+    if (values.numel() == 0) return {};
+    auto const [low, high] = at::aminmax(values);
+    auto const both = at::stack({low, high}).to(at::kCPU, at::kDouble);
+    return {both.template data_ptr<double>()[0], both.template data_ptr<double>()[1]};
+  }
+  static ranking_outcome keep_largest(std::span<ranked_tensor<tensor> const> parts, std::size_t n, keep_end end) {
+    std::vector<detail::device_part> tensors;
+    for (auto const& part : parts) tensors.push_back({part.scores->get().detach(), part.kept, part.among});
+    return detail::keep_largest_of<Scalar>(tensors, n, end);
+  }
   static tensor rows(tensor const& t, std::size_t begin, std::size_t end) {
     return t.get().narrow(0, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end - begin));
   }

@@ -12,6 +12,7 @@
 #include <lnpt/loss/weighted_sum.hpp>
 #include <lnpt/schedule/cosine.hpp>
 #include <lnpt/train/accuracy.hpp>
+#include <lnpt/train/diagnosis.hpp>
 #include <lnpt/train/masked_sgd.hpp>
 
 namespace lnpt {
@@ -114,15 +115,10 @@ double train_step(Model& model, masked_sgd<float>& sgd, Images const& images, ba
 /// function of (seed, epoch, image), so that a run resumed from a saved state equals the run not interrupted, to the bit. Xiao et al.
 /// 2024, arXiv:2403.12690, Algorithm 1.
 template <class Model, image_source Images, labelled_images Test, class Guide, class Loss>
-  requires std::convertible_to<cpu::array<float>, tensor_of<Model>>
+  requires host_tensor<tensor_of<Model>>
 train_state train(Model& student, mask_set const& masks, Images const& images, Test const& test, Guide const& guide,
                   Loss const& loss, train_options const& options, train_state state = {}, train_observer const& observer = {}) {
-  static_assert(!Loss::needs.teacher || !std::same_as<Guide, no_guide>,
-                "lnpt: this loss compares against a teacher, and there is none. Pass teacher{model} or a teacher cache, or train "
-                "on labels with cross_entropy.");
-  static_assert(!Loss::needs.labels || labelled_images<Images>,
-                "lnpt: this loss compares against labels, but the images carry none. Pass images with labels, or choose a "
-                "label-free loss such as pseudo_label with a teacher.");
+  detail::require_trainable<Model, Images, Guide, Loss>();
   auto const steps = detail::steps_of(images, options);
   masked_sgd<float> sgd(student, masks);
   if (!state.velocity.empty()) sgd.set_velocity(std::move(state.velocity));

@@ -13,17 +13,10 @@ TEST_CASE("sums, rectified or not") {
   auto const x = array_of<float>({4}, {1, -2, 3, -4}), y = array_of<float>({4}, {1, 1, 1, 5});
   CHECK(cpu::add(x, y) == array_of<float>({4}, {2, -1, 4, 1}));
   CHECK(cpu::add(x, y, true) == array_of<float>({4}, {2, 0, 4, 1}));
-  auto into = x;
-  cpu::accumulate(into, y);
-  CHECK(into == cpu::add(x, y));
   CHECK(cpu::relu(x) == array_of<float>({4}, {1, 0, 3, 0}));
   CHECK(cpu::gate(x, y) == array_of<float>({4}, {1, 0, 1, 0}));
-  auto gated = y;
-  cpu::gate_in_place(x, gated);
-  CHECK(gated == cpu::gate(x, y));
   CHECK(cpu::scale(x, 2.0F) == array_of<float>({4}, {2, -4, 6, -8}));
   CHECK(cpu::multiply(x, y) == array_of<float>({4}, {1, -2, 3, -20}));
-  CHECK(cpu::sum_all(x) == -2);
 }
 
 TEST_CASE("a NaN stays visible through a rectifier") {
@@ -37,15 +30,12 @@ TEST_CASE_TEMPLATE("long arrays are treated like short ones, across all chunks",
     CAPTURE(n);
     auto const x = random_array<T>({n}, 1), y = random_array<T>({n}, 2);
     std::vector<double> sum(n), gated(n);
-    double total = 0;
     for (std::size_t i = 0; i < n; ++i) {
       sum[i] = std::max(0.0, static_cast<double>(x.data()[i] + y.data()[i]));
       gated[i] = x.data()[i] > 0 ? double(y.data()[i]) : 0;
-      total += double(x.data()[i]);
     }
     CHECK(relative_error(cpu::add(x, y, true), sum) == 0);
     CHECK(relative_error(cpu::gate(x, y), gated) == 0);
-    CHECK(cpu::sum_all(x) == doctest::Approx(total).epsilon(1e-12));
   }
 }
 

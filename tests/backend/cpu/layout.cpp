@@ -10,7 +10,7 @@ TEST_CASE("channels and samples change places, and back") {
   auto const nchw = array_of<float>({2, 3, 1, 2}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
   auto const cnhw = cpu::to_channel_major(nchw);
   CHECK(cnhw == array_of<float>({3, 2, 1, 2}, {0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11}));
-  CHECK(cpu::to_sample_major(cnhw) == nchw);
+  CHECK(cpu::to_channel_major(cnhw) == nchw);  // its own inverse
   CHECK(cpu::flatten(cnhw) == array_of<float>({2, 6}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
   CHECK(cpu::unflatten(cpu::flatten(cnhw), {3, 2, 1, 2}) == cnhw);
 }
@@ -20,7 +20,7 @@ TEST_CASE_TEMPLATE("layouts of any size survive the round trip", T, float, doubl
     auto const x = random_array<T>(extents, 1);
     auto const swapped = cpu::to_channel_major(x);
     CHECK(swapped(extents[1] - 1, 0, 0, 0) == x(0, extents[1] - 1, 0, 0));
-    CHECK(same_bits(cpu::to_sample_major(swapped), x));
+    CHECK(same_bits(cpu::to_channel_major(swapped), x));
     CHECK(same_bits(cpu::unflatten(cpu::flatten(x), extents), x));
   }
 }

@@ -1,6 +1,5 @@
 // Scoring on LibTorch in double.
 #include <lnpt/torch/model.hpp>
-#include <lnpt/torch/select.hpp>
 
 #include "../scoring_definitions.hpp"
 

@@ -66,14 +66,6 @@ template <class T>
   return detail::transformed([](T a, T b) { return a + b; }, x, y);
 }
 
-/// into += x. (`X` so that an unqualified call never prefers xtensor's function of the same name.)
-template <class T, class X>
-  requires std::same_as<std::remove_cvref_t<X>, array<T>>
-void accumulate(array<T>& into, X&& x) {
-  detail::require_same_size<T>("accumulate", into, x);
-  detail::transform(into.data(), x.size(), [](T a, T b) { return a + b; }, into.data(), x.data());
-}
-
 /// max(0, x).
 template <class T>
 [[nodiscard]] array<T> relu(array<T> const& x) {
@@ -85,13 +77,6 @@ template <class T>
 [[nodiscard]] array<T> gate(array<T> const& z, array<T> const& g) {
   detail::require_same_size("gate", z, g);
   return detail::transformed([](T open, T a) { return open > T{0} ? a : T{0}; }, z, g);
-}
-
-/// The same in place.
-template <class T>
-void gate_in_place(array<T> const& z, array<T>& g) {
-  detail::require_same_size("gate_in_place", z, g);
-  detail::transform(g.data(), g.size(), [](T open, T a) { return open > T{0} ? a : T{0}; }, z.data(), g.data());
 }
 
 /// factor · x.
@@ -111,22 +96,6 @@ template <class T>
 [[nodiscard]] array<T> multiply(array<T> const& x, array<T> const& y) {
   detail::require_same_size("multiply", x, y);
   return detail::transformed([](T a, T b) { return a * b; }, x, y);
-}
-
-/// The sum of all elements, in double.
-template <class T>
-[[nodiscard]] double sum_all(array<T> const& x) {
-  return sum_chunks(x.size(), streaming_grain, 0.0, [&](std::size_t begin, std::size_t end) {
-    constexpr std::size_t width = 16;
-    double part[width] = {};
-    auto i = begin;
-    for (; i + width <= end; i += width)
-      for (std::size_t l = 0; l < width; ++l) part[l] += static_cast<double>(x.data()[i + l]);
-    for (; i != end; ++i) part[0] += static_cast<double>(x.data()[i]);
-    double total = 0;
-    for (auto const each : part) total += each;
-    return total;
-  });
 }
 
 }  // namespace lnpt::cpu

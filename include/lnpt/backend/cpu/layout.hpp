@@ -44,12 +44,6 @@ template <class T>
   return result;
 }
 
-/// [C, N, H, W] → [N, C, H, W].
-template <class T>
-[[nodiscard]] array<T> to_sample_major(array<T> const& cnhw) {
-  return to_channel_major(cnhw);  // the same exchange of the two outer axes
-}
-
 /// [C, N, H, W] → [N, C·H·W], a sample's features in PyTorch's order.
 template <class T>
 [[nodiscard]] array<T> flatten(array<T> const& cnhw) {

@@ -114,9 +114,7 @@ inline void set_velocity(torch::optim::SGD& sgd, torch_model<float> const& model
 template <class Data, class Test, class Guide, class Loss>
 train_state train(torch_model<float>& student, mask_set const& masks, Data const& data, Test const& test, Guide const& guide,
                   Loss const& loss, torch_train_options const& options, train_state state, train_observer const& observer = {}) {
-  static_assert(!Loss::needs.teacher || !std::same_as<Guide, no_guide>,
-                "lnpt: this loss compares against a teacher, and there is none. Pass teacher{model} or a teacher cache, or train "
-                "on labels with cross_entropy.");
+  detail::require_trainable<torch_model<float>, Data, Guide, Loss>();
   (void)detail::steps_of(data, options);  // refuses what cannot be trained on before anything changes
   auto const settings =
       torch::optim::SGDOptions(options.learning_rate).momentum(options.momentum).weight_decay(options.weight_decay);
@@ -149,6 +147,13 @@ template <class Data, class Test, class Guide, class Loss>
 train_state train(torch_model<float>& student, mask_set const& masks, Data const& data, Test const& test, Guide const& guide,
                   Loss const& loss, train_options const& options, train_observer const& observer = {}) {
   return train(student, masks, data, test, guide, loss, torch_train_options{options}, observer);
+}
+
+/// In double: refused, as on every engine.
+template <class... Arguments>
+train_state train(torch_model<double>&, Arguments const&...) {
+  detail::require_trainable<torch_model<double>, no_guide, no_guide, no_guide>();
+  return {};
 }
 
 }  // namespace lnpt

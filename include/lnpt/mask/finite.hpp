@@ -1,0 +1,38 @@
+#pragma once
+/// NaN and infinite scores, which cannot be ranked.
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <lnpt/core/error.hpp>
+
+namespace lnpt::detail {
+
+template <std::floating_point T>
+[[nodiscard]] std::size_t count_non_finite(std::span<T const> scores) {
+  return static_cast<std::size_t>(std::count_if(scores.begin(), scores.end(), [](T s) { return !std::isfinite(s); }));
+}
+
+/// Which parameters have scores that are NaN or infinite, and how many.
+class non_finite_scores {
+ public:
+  void add(std::string_view name, std::size_t count, std::size_t size) {
+    if (count == 0) return;
+    if (!text_.empty()) text_ += ", ";
+    text_ += std::to_string(count) + " of " + std::to_string(size) + " in " + std::string(name);
+  }
+  /// Throws if there are any.
+  void refuse() const {
+    if (!text_.empty())
+      fail("scores are NaN or infinite (", text_, "), so nothing was masked: score finite weights and inputs, or in double");
+  }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace lnpt::detail

@@ -1,0 +1,141 @@
+#pragma once
+/// The ranking that mask strategies share: the n best of all parts, with minima by part, and a sentence for what cannot be ranked.
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/error.hpp>
+#include <lnpt/mask/finite.hpp>
+#include <lnpt/mask/select.hpp>
+#include <lnpt/mask/strategy.hpp>
+
+namespace lnpt {
+
+/// Parts to rank, with what messages and the report say of them.
+template <class T>
+struct ranking {
+  std::string_view unit = "weights";         ///< or "channels"
+  std::vector<std::string_view> names = {};  ///< of the parts
+  std::vector<ranked_part<T>> parts = {};
+  std::vector<std::size_t> weights_in_unit = {};  ///< by part; empty: 1
+  std::size_t* decided_by_position = nullptr;     ///< where to add the weights decided by their place alone; null: nobody asks
+
+  /// A ranking of part p alone.
+  [[nodiscard]] ranking part(std::size_t p) const {
+    return {unit,
+            {names[p]},
+            {parts[p]},
+            weights_in_unit.empty() ? weights_in_unit : std::vector{weights_in_unit[p]},
+            decided_by_position};
+  }
+};
+
+namespace detail {
+
+/// How many scores of a part take part.
+template <class T>
+[[nodiscard]] std::size_t ranked_count(ranked_part<T> const& part) {
+  return part.among.empty() ? part.scores.size() : count_bits(part.among);
+}
+
+/// The words of the survivors of one parameter; empty where all survived.
+template <class T>
+[[nodiscard]] std::span<mask::word const> survivors_of(scored_parameter<T> const& parameter, selection const& wanted) {
+  auto const* const found = wanted.survivors == nullptr ? nullptr : wanted.survivors->find(parameter.name);
+  if (found == nullptr) return {};
+  if (found->extents() != parameter.extents)
+    fail("the survivors of ", parameter.name, " have the shape ", list(found->extents()), ", its scores ",
+         list(parameter.extents), ": pass the masks of this model");
+  return found->words();
+}
+
+/// The n best, where the scores are if they all lie on one device.
+template <class T>
+[[nodiscard]] ranking_outcome keep_largest_anywhere(std::vector<ranked_part<T>> const& parts, std::size_t n, keep_end end) {
+  if (!parts.empty() && parts.front().scores.distant() != nullptr)
+    if (auto outcome = parts.front().scores.distant()->keep_largest(parts, n, end)) return std::move(*outcome);
+  std::vector<ranked_scores<T>> on_host;
+  for (auto const& part : parts) on_host.push_back(part.on_host());
+  return keep_largest<T>(on_host, n, end);
+}
+
+}  // namespace detail
+
+/// All weights as a ranking: the survivors take part, and what stays is written to blank masks, which are added to `masks`. The masks
+/// must not be added to or moved while the ranking is in use.
+template <class T>
+[[nodiscard]] ranking<T> weight_ranking(std::span<scored_parameter<T> const> parameters, selection const& wanted,
+                                        mask_set& masks) {
+  ranking<T> result{.decided_by_position = wanted.decided_by_position};
+  for (auto const& parameter : parameters) {
+    if (parameter.scores.size() != element_count(parameter.extents))
+      fail(parameter.name, " has the shape ", list(parameter.extents), " but ", parameter.scores.size(), " scores: pass ",
+           element_count(parameter.extents));
+    masks.add({parameter.name, parameter.extents, false});
+  }
+  for (auto part = masks.begin(); auto const& parameter : parameters) {
+    result.names.push_back(parameter.name);
+    result.parts.push_back({parameter.scores, (part++)->words(), detail::survivors_of(parameter, wanted)});
+  }
+  return result;
+}
+
+/// Keeps the n best over all parts: writes the bits of what stays. Throws where a score is NaN or infinite.
+template <class T>
+void keep_ranked(ranking<T> const& ranked, std::size_t n, keep_end end) {
+  auto const outcome = detail::keep_largest_anywhere(ranked.parts, n, end);
+  detail::non_finite_scores refused;
+  for (std::size_t p = 0; p < outcome.non_finite.size(); ++p)
+    refused.add(ranked.names[p], outcome.non_finite[p], ranked.parts[p].scores.size());
+  refused.refuse();
+  if (ranked.decided_by_position == nullptr) return;
+  for (std::size_t p = 0; p < outcome.tied.size(); ++p)
+    *ranked.decided_by_position += outcome.tied[p] * (ranked.weights_in_unit.empty() ? 1 : ranked.weights_in_unit[p]);
+}
+
+/// Refuses NaN and infinite scores where weights are not ranked themselves; leaves the masks blank.
+template <class T>
+void require_finite(ranking<T> const& ranked) {
+  keep_ranked(ranked, 0, keep_end::highest);
+}
+
+/// Keeps the n best over all parts, among them the best `minima[p]` of each part p, or all that part has where it has fewer.
+template <class T>
+void keep_ranked(ranking<T> const& ranked, std::size_t n, std::vector<std::size_t> const& minima, keep_end end) {
+  std::size_t available = 0;
+  std::size_t certain = 0;
+  for (std::size_t p = 0; p < minima.size(); ++p) {
+    available += detail::ranked_count(ranked.parts[p]);
+    certain += std::min(minima[p], detail::ranked_count(ranked.parts[p]));
+  }
+  if (n > available)
+    fail("cannot keep ", n, ' ', ranked.unit, ": ", available,
+         " survived the earlier rounds; ask for a density that does not rise");
+  if (n < certain)
+    fail("cannot keep ", n, " of ", available, ' ', ranked.unit, ": ", certain,
+         " are certain to stay in their layers; keep at least as many, or guarantee fewer");
+  if (certain == 0) return keep_ranked(ranked, n, end);
+
+  // First the minima, part by part; then what is left competes for the rest.
+  auto rest = ranked;
+  std::vector<std::vector<mask::word>> contested(ranked.parts.size());
+  std::vector<std::vector<mask::word>> chosen(ranked.parts.size());
+  for (std::size_t p = 0; p < minima.size(); ++p) {
+    auto const& part = ranked.parts[p];
+    keep_ranked(ranked.part(p), std::min(minima[p], detail::ranked_count(part)), end);
+    contested[p].assign(part.among.begin(), part.among.end());
+    if (part.among.empty()) detail::set_bits(contested[p] = std::vector<mask::word>(part.kept.size()), 0, part.scores.size());
+    for (std::size_t w = 0; w < contested[p].size(); ++w) contested[p][w] &= ~part.kept[w];
+    chosen[p].resize(part.kept.size());
+    rest.parts[p].kept = chosen[p];
+    rest.parts[p].among = contested[p];
+  }
+  keep_ranked(rest, n - certain, end);
+  for (std::size_t p = 0; p < chosen.size(); ++p)
+    for (std::size_t w = 0; w < chosen[p].size(); ++w) ranked.parts[p].kept[w] |= chosen[p][w];
+}
+
+}  // namespace lnpt

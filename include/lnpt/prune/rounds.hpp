@@ -1,0 +1,132 @@
+#pragma once
+/// Rounds of scoring and ranking: what prune() does once it is through the door.
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/guard.hpp>
+#include <lnpt/criterion/magnitude.hpp>
+#include <lnpt/mask/apply.hpp>
+#include <lnpt/mask/layerwise_unstructured.hpp>
+#include <lnpt/mask/tensor_scores.hpp>
+#include <lnpt/prune/options.hpp>
+#include <lnpt/score.hpp>
+
+namespace lnpt::detail {
+
+/// Scores as mask strategies see them; a view.
+template <class T>
+[[nodiscard]] std::vector<scored_parameter<value_type<T>>> parameters_of(std::vector<scored<T>> const& scores) {
+  std::vector<scored_parameter<value_type<T>>> parameters;
+  for (auto const& s : scores) parameters.push_back({s.name, shape_of(s.values), scores_of(s.values), s.role, s.output_axis});
+  return parameters;
+}
+
+[[nodiscard]] inline bool is_among(std::vector<std::string> const& names, std::string const& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+template <prunable Model>
+[[nodiscard]] std::size_t unscored_weights(Model& model, std::vector<std::string> const& names) {
+  std::size_t count = 0;
+  for (auto const& p : model.parameters())
+    if (is_among(names, p.name)) count += size_of(*p.value);
+  return count;
+}
+
+/// Masks of the parameters the loss does not reach, by magnitude, each at the density of the selection.
+template <prunable Model>
+[[nodiscard]] mask_set magnitude_masks(Model& model, std::vector<std::string> const& names, selection const& wanted) {
+  std::vector<scored<tensor_of<Model>>> scores;
+  for (auto const& p : model.parameters())
+    if (is_among(names, p.name)) scores.push_back({p.name, tensor_of<Model>(magnitude{}(*p.value)), p.role, p.output_axis});
+  auto const parameters = parameters_of(scores);
+  return layerwise_unstructured{}(std::span(parameters.data(), parameters.size()),
+                                  selection{.keep = wanted.keep, .decided_by_position = wanted.decided_by_position});
+}
+
+template <prunable Model>
+[[nodiscard]] std::vector<layer_report> layers_of(Model& model, std::vector<std::string> const& without_score) {
+  std::vector<layer_report> layers;
+  for (auto const& p : model.parameters())
+    if (is_prunable(p.role))
+      layers.push_back({.name = p.name, .total = size_of(*p.value), .kept = 0, .reached = !is_among(without_score, p.name)});
+  return layers;
+}
+
+/// What the rounds have come to.
+struct rounds_so_far {
+  mask_set masks = {};
+  std::vector<std::string> without_score = {};
+  std::vector<std::string> dense = {};
+  std::size_t decided_by_position = 0;
+};
+
+/// One round: ranks the scores among the survivors of the rounds before, all weights in the first.
+template <class Mask, class Model, class T>
+void rank_round(Model& model, score_set<T> const& scores, prune_options<Mask> const& options, lnpt::density keep, bool first,
+                rounds_so_far& state) {
+  auto const survivors = std::move(state.masks);
+  selection wanted{.keep = keep,
+                   .survivors = first ? nullptr : &survivors,
+                   .end = options.keep_end,
+                   .at_least = options.at_least,
+                   .decided_by_position = &state.decided_by_position};
+  if (options.unreached == unreached::keep_in_budget) wanted.already_kept = unscored_weights(model, scores.unreached);
+  auto const parameters = parameters_of(scores.parameters);
+  std::span<scored_parameter<value_type<T>> const> const view(parameters);
+  state.masks = options.strategy(view, wanted);
+  if (options.unreached == unreached::magnitude)
+    for (auto& m : magnitude_masks(model, scores.unreached, wanted)) state.masks.add(std::move(m));
+  state.without_score = scores.unreached;
+  if constexpr (requires { options.strategy.dense_parameters(view); }) state.dense = options.strategy.dense_parameters(view);
+}
+
+/// The report on what the rounds came to, with its warnings.
+template <prunable Model>
+[[nodiscard]] prune_report report_on(Model& model, rounds_so_far const& state) {
+  auto report = make_report(state.masks, layers_of(model, state.without_score));
+  report.dense = state.dense;
+  report.decided_by_position = state.decided_by_position;
+  std::size_t scored = 0;
+  for (auto const& layer : report.layers) scored += layer.reached ? layer.total : 0;
+  if (100 * report.decided_by_position > scored)
+    report.warnings.push_back(
+        std::to_string(report.decided_by_position) + " of " + std::to_string(scored) +
+        " scored weights had exactly the score of a threshold and were kept or removed by their place alone: "
+        "score on more samples, or by another criterion");
+  return report;
+}
+
+/// Scores, ranks, and scores what is left again, as often as asked; `rescore(model)` gives a score set. Where several rounds change
+/// the model for a while, `prepare(model)` may do so before the first.
+template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
+[[nodiscard]] prune_result prune_in_rounds(Model& model, prune_options<Mask> const& options, int rounds, Rescore const& rescore,
+                                           Prepare const& prepare) {
+  stopwatch const watch;
+  rounds_so_far state;
+  {
+    std::optional<restoring_guard<Model>> guard;
+    if (rounds > 1) {
+      guard.emplace(model);
+      prepare(model);
+    }
+    for (int t = 1; t <= rounds; ++t) {
+      if (options.progress) options.progress(t, rounds);
+      auto const scores = rescore(model);
+      require_ranking(scores);
+      auto const keep =
+          Schedule{}(static_cast<std::size_t>(t), static_cast<std::size_t>(rounds), density_of(options.budget.value()));
+      rank_round(model, scores, options, keep, t == 1, state);
+      if (t < rounds) apply(state.masks, model);
+    }
+  }
+  auto report = report_on(model, state);
+  report.seconds = watch.seconds();
+  return {std::move(state.masks), std::move(report)};
+}
+
+}  // namespace lnpt::detail

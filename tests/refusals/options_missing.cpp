@@ -1,0 +1,7 @@
+// expect: how much to prune is missing
+#include <lnpt/criterion/snip.hpp>
+#include <lnpt/prune.hpp>
+
+#include "support.hpp"
+
+auto f(gradients_only& model, lnpt::labelled_batch<array> const& batch) { return lnpt::prune<lnpt::snip>(model, batch); }
