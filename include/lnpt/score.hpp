@@ -131,13 +131,14 @@ template <class C, class Model, class Batches, class Guide, class Loss>
 /// would rank nothing: all of them 0 or rounding noise, or none.
 template <class C, class Model, class Batches, class Guide, class Loss>
 [[nodiscard]] auto score(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
-                         score_options const& options) {
+                         score_options const& options = {}) {
   return detail::score_as_asked<C>(model, batches, guide, loss, options);
 }
 
 /// As above with the criterion's own loss, or with a loss and no guide.
 template <class C, class Model, class Batches, class GuideOrLoss>
-[[nodiscard]] auto score(Model& model, Batches const& batches, GuideOrLoss const& guide_or_loss, score_options const& options) {
+[[nodiscard]] auto score(Model& model, Batches const& batches, GuideOrLoss const& guide_or_loss,
+                         score_options const& options = {}) {
   if constexpr (loss_like<GuideOrLoss>)
     return detail::score_as_asked<C>(model, batches, no_guide{}, guide_or_loss, options);
   else
@@ -146,7 +147,7 @@ template <class C, class Model, class Batches, class GuideOrLoss>
 
 /// As above without a guide.
 template <class C, class Model, class Batches>
-[[nodiscard]] auto score(Model& model, Batches const& batches, score_options const& options) {
+[[nodiscard]] auto score(Model& model, Batches const& batches, score_options const& options = {}) {
   return detail::score_as_asked<C>(model, batches, no_guide{}, detail::default_loss<C>(), options);
 }
 

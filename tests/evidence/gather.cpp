@@ -150,6 +150,16 @@ TEST_CASE("evidence shares its passes") {
   CHECK(passes(product_of<gradient, hessian_gradient, exact>{}, curved) == std::pair(3 + 8 * 4, 3 + 8 * 4));
 }
 
+TEST_CASE("options, guide and loss may be left out") {
+  scene s;
+  auto const plain = values_of(score<snip>(s.student, s.batch).parameters.at(0).values);
+  CHECK(plain == values_of(score<snip>(s.student, s.batch, score_options{}).parameters.at(0).values));
+  CHECK(plain == values_of(score<snip>(s.student, s.batch, cross_entropy{}).parameters.at(0).values));
+  CHECK(plain == values_of(score<snip>(s.student, s.batch, s.guide, cross_entropy{}).parameters.at(0).values));
+  CHECK(values_of(score<feature_map_synaptic<>>(s.student, s.batch, s.guide).parameters.at(0).values) ==
+        values_of(score<feature_map_synaptic<>>(s.student, s.batch, s.guide, feature_gap{}, {}).parameters.at(0).values));
+}
+
 TEST_CASE("evidence of a user's own is gathered, from data and from the model") {
   scene s;
   auto const slopes = s.first_scores<product_of<gradient>>(), squares = s.first_scores<product_of<squared_gradient>>();

@@ -178,6 +178,9 @@ TEST_CASE("a strategy with a ratio of its own takes no budget, and names what it
   CHECK(report.dense == std::vector<std::string>{"conv1.weight", "layer2.0.conv2.weight", "layer3.0.conv1.weight",
                                                  "layer3.0.downsample.0.weight"});
   CHECK(masks.find("layer1.0.conv1.weight")->count() == 4 * 36 / 2);
+  std::size_t halved = 0;
+  for (auto const& m : masks) halved += m.count() == m.size() ? 0 : m.size();
+  CHECK(report.sparsity_prunable == doctest::Approx(0.5 * static_cast<double>(halved) / static_cast<double>(total(masks))));
 }
 
 TEST_CASE("half of the channels leaves half of the filters, and every class") {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <string>
 
 #include <lnpt/backend/cpu/backend.hpp>
@@ -95,8 +96,11 @@ struct disagreement {
 template <class A, class B>
 disagreement compare_masks(score_set<A> const& ours, score_set<B> const& theirs) {
   selection const wanted{.keep = density{0.05}};
-  auto const our_masks = lnpt::detail::choose(global_unstructured{}, ours.parameters, wanted);
-  auto const their_masks = lnpt::detail::choose(global_unstructured{}, theirs.parameters, wanted);
+  auto const masks_of = [&](auto const& scores) {
+    auto const parameters = lnpt::detail::parameters_of(scores.parameters);
+    return global_unstructured{}(std::span(parameters), wanted);
+  };
+  auto const our_masks = masks_of(ours), their_masks = masks_of(theirs);
   auto threshold = std::numeric_limits<double>::infinity();
   for (auto const& p : ours.parameters) {
     auto const values = doubles_of(p.values);

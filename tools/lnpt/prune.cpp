@@ -55,6 +55,8 @@ nlohmann::ordered_json as_json(lnpt::prune_report const& report) {
   all["emptied"] = report.emptied;
   all["unreached"] = report.unreached;
   all["dense"] = report.dense;
+  all["decided_by_position"] = report.decided_by_position;
+  all["warnings"] = report.warnings;
   all["seconds"] = report.seconds;
   return all;
 }
@@ -75,6 +77,7 @@ void print_report(lnpt::prune_report const& report) {
   print_names("emptied", report.emptied);
   print_names("not reached by the loss", report.unreached);
   print_names("left dense", report.dense);
+  for (auto const& warning : report.warnings) fmt::print("warning: {}\n", warning);
 }
 
 template <class T>
