@@ -26,8 +26,7 @@ class teacher {
   template <tensor T>
   [[nodiscard]] prediction<T> predict(T const& input, std::size_t = 0) const {
     auto& model = model_.get();
-    auto const parameters = model.parameters();
-    auto const& near = *parameters.begin()->value;
+    auto const near = tensor_near(model);
     auto const predicted =
         prediction_without_trace(model, convert<tensor_of<Model>>(input, near), normalization{norm_mode::eval});
     prediction<T> result{convert<T>(predicted.output, input), std::nullopt};

@@ -138,6 +138,20 @@ concept has_synaptic_flow = prunable<M> && requires(M& m, shape const& input) {
   { m.synaptic_flow(input) } -> std::convertible_to<gradients<tensor_of<M>>>;
 };
 
+/// A tensor where the model's own are: its `near()` if it has one, since a model need not have parameters to score, else the first
+/// parameter.
+template <prunable M>
+[[nodiscard]] tensor_of<M> tensor_near(M& model) {
+  if constexpr (requires {
+                  { model.near() } -> std::convertible_to<tensor_of<M>>;
+                }) {
+    return model.near();
+  } else {
+    auto&& parameters = model.parameters();
+    return *std::ranges::begin(parameters)->value;
+  }
+}
+
 template <prunable M>
 [[nodiscard]] auto buffers_of(M& model) {
   if constexpr (requires { model.buffers(); })
@@ -154,10 +168,14 @@ template <prunable Model>
   return false;
 }
 
-/// What a trace predicts, features included where the model has them.
+/// What a trace predicts, features included where the model has them. A trace whose `features()` may fail says `finds_features()`.
 template <differentiable M>
 [[nodiscard]] prediction<tensor_of<M>> prediction_of(M const&, trace_of<M> const& trace) {
-  if constexpr (has_features<M>)
+  if constexpr (requires {
+                  { trace.finds_features() } -> std::convertible_to<bool>;
+                })
+    return {trace.output(), trace.finds_features() ? std::optional(trace.features()) : std::nullopt};
+  else if constexpr (has_features<M>)
     return {trace.output(), trace.features()};
   else
     return {trace.output(), std::nullopt};

@@ -39,8 +39,7 @@ template <differentiable Model>
   restoring_guard const guard(model);
   for (auto const& p : model.parameters()) make_absolute(p);
   for (auto const& b : buffers_of(model)) make_absolute(b);
-  auto const parameters = model.parameters();
-  auto const& near = *parameters.begin()->value;
+  auto const near = tensor_near(model);
   auto trace = model.forward(ones(extents, near), normalization{norm_mode::eval});
   auto const output = shape_of(trace.output());
   return model.backward(trace, {ones(output, near), std::nullopt}, which_gradients::prunable);

@@ -17,6 +17,7 @@ namespace detail {
 /// What the loss reads of a prediction: the features or the logits.
 template <class Loss, class T>
 [[nodiscard]] T const& read_by(prediction<T> const& predicted) {
+  require_features<Loss>(predicted);
   if constexpr (Loss::needs.features)
     return *predicted.features;
   else

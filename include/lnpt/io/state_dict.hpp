@@ -1,9 +1,11 @@
 #pragma once
 /// A model's parameters and buffers, and its masks, to and from a safetensors file.
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <span>
 #include <string>
@@ -15,6 +17,7 @@
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/parameter.hpp>
+#include <lnpt/core/state.hpp>
 #include <lnpt/core/tensor.hpp>
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/tensor_names.hpp>
@@ -31,11 +34,21 @@ concept has_state = requires(Model& model) {
 
 namespace detail {
 
-/// Calls `use` for each parameter, then for each buffer.
+/// A model with more state than its parameters and buffers: state_entry.
+template <class Model>
+concept has_whole_state = requires(Model& model) {
+  { *std::begin(model.state()) } -> std::convertible_to<state_entry const&>;
+};
+
+/// Calls `use` for each tensor of the state: of the whole state where the model shows it, else each parameter, then each buffer.
 template <has_state Model, class Use>
 void for_each_state(Model& model, Use use) {
-  for (auto&& each : model.parameters()) use(each);
-  for (auto&& each : model.buffers()) use(each);
+  if constexpr (has_whole_state<Model>) {
+    for (auto&& each : model.state()) use(each);
+  } else {
+    for (auto&& each : model.parameters()) use(each);
+    for (auto&& each : model.buffers()) use(each);
+  }
 }
 
 /// Where the file may hold what was sought: the prefixes under which it has `name`, else those up to the first dot of its names.
@@ -52,6 +65,19 @@ void for_each_state(Model& model, Use use) {
 /// Whether a tensor may lie in a file without being the model's: counters of batch norm, of which this library has no use.
 [[nodiscard]] inline bool is_counter(std::string_view name) { return name.ends_with("num_batches_tracked"); }
 
+/// Whether a file may lack this tensor of a model's: a counter, or a further name of a tensor that the file has under another.
+template <class Model, class Entry>
+[[nodiscard]] bool may_be_missing(Model& model, Entry const& entry, tensor_names const& names) {
+  if constexpr (has_whole_state<Model>) {
+    auto const state = model.state();
+    return is_counter(entry.name) || std::ranges::any_of(state, [&](state_entry const& other) {
+             return other.tensor == entry.tensor && names.find(other.name) != nullptr;
+           });
+  } else {
+    return false;
+  }
+}
+
 /// Refuses a file that lacks a tensor of the model, or holds one that the model does not have; both lists stand in one sentence.
 template <has_state Model>
 void check_names(Model& model, safetensors::file const& file, tensor_names const& names, state_dict_options const& options) {
@@ -59,7 +85,7 @@ void check_names(Model& model, safetensors::file const& file, tensor_names const
   std::vector<std::string> missing, extra;
   for_each_state(model, [&](auto const& each) {
     known.insert(each.name);
-    if (names.find(each.name) == nullptr) missing.push_back(each.name);
+    if (names.find(each.name) == nullptr && !may_be_missing(model, each, names)) missing.push_back(each.name);
   });
   for (auto const& [name, stored] : names.all()) {
     std::string_view bare = name;
@@ -77,18 +103,38 @@ void check_names(Model& model, safetensors::file const& file, tensor_names const
          options.prefix.empty() ? ", name the prefix of its part" : "", ", or ignore what is extra");
 }
 
-/// The tensor of one parameter from the file, checked for shape and finite values.
-template <class T>
-[[nodiscard]] T read_parameter(parameter<T> const& into, safetensors::file const& file, std::string const& stored) {
+/// The numbers of one tensor of the file, checked for shape and, where they must be, for finite values.
+template <class Number>
+[[nodiscard]] std::vector<Number> read_numbers(safetensors::file const& file, std::string const& stored, shape const& expected,
+                                               bool finite = true) {
   auto const& about = file.info(stored);
-  if (auto const expected = shape_of(*into.value); about.shape != expected)
+  auto const counts = expected.empty() && about.shape == shape{1};  // some writers give a number an axis
+  if (about.shape != expected && !counts)
     fail(file.name(), ": ", in_quotes(about.name), " has shape ", list(about.shape), " where the model has ", list(expected),
          "; load a file of the same architecture");
-  auto const values = file.template read<value_type<T>>(about.name);
-  if (auto const bad = count_nonfinite(std::span(values)); bad != 0)
-    fail(file.name(), ": ", in_quotes(about.name), " holds ", bad, " values of ", values.size(),
-         " that are NaN or infinite; every value must be finite");
-  return make_tensor<T>(about.shape, values, *into.value);
+  auto values = file.template read<Number>(about.name);
+  if constexpr (std::floating_point<Number>)
+    if (auto const bad = finite ? count_nonfinite(std::span<Number const>(values)) : 0; bad != 0)
+      fail(file.name(), ": ", in_quotes(about.name), " holds ", bad, " values of ", values.size(),
+           " that are NaN or infinite; every value must be finite");
+  return values;
+}
+
+/// What gives a tensor of the model the file's values, which are read and found good at once.
+template <class T>
+[[nodiscard]] std::function<void()> assignment(parameter<T> const& into, safetensors::file const& file,
+                                               std::string const& stored) {
+  auto const extents = shape_of(*into.value);
+  return [value = into.value, loaded = make_tensor<T>(extents, read_numbers<value_type<T>>(file, stored, extents), *into.value)] {
+    assign(*value, loaded);
+  };
+}
+[[nodiscard]] inline std::function<void()> assignment(state_entry const& into, safetensors::file const& file,
+                                                      std::string const& stored) {
+  if (into.assign_reals)
+    return
+        [assign = into.assign_reals, loaded = read_numbers<double>(file, stored, into.extents, into.finite)] { assign(loaded); };
+  return [assign = into.assign_integers, loaded = read_numbers<std::int64_t>(file, stored, into.extents)] { assign(loaded); };
 }
 
 }  // namespace detail
@@ -100,12 +146,11 @@ template <has_state Model>
 void load_state_dict(Model& model, safetensors::file const& file, state_dict_options const& options) {
   tensor_names const names(file, options);
   detail::check_names(model, file, names, options);
-  using tensor_type = std::remove_cvref_t<decltype(*std::begin(model.parameters())->value)>;
-  std::vector<tensor_type> loaded;
-  detail::for_each_state(model,
-                         [&](auto const& each) { loaded.push_back(detail::read_parameter(each, file, *names.find(each.name))); });
-  auto next = loaded.begin();
-  detail::for_each_state(model, [&](auto const& each) { assign(*each.value, *next++); });
+  std::vector<std::function<void()>> assignments;
+  detail::for_each_state(model, [&](auto const& each) {
+    if (auto const* const stored = names.find(each.name)) assignments.push_back(detail::assignment(each, file, *stored));
+  });
+  for (auto const& assign_it : assignments) assign_it();
 }
 
 /// The same where names differ by a prefix at most.
@@ -128,16 +173,20 @@ inline void add_masks(safetensors::writer& writer, mask_set const& masks) {
   }
 }
 
-/// Adds every parameter and buffer under its name, as F32 or F64, and the masks, if there are any. The writer looks at the model's values until it has
-/// written.
+/// Adds every parameter and buffer under its name, as F32 or F64, and the masks, if there are any; the whole state of a model that shows it,
+/// in its own number types. The writer looks at the model's values until it has written.
 template <has_state Model>
 void add_state_dict(safetensors::writer& writer, Model& model, mask_set const& masks = {}) {
   detail::for_each_state(model, [&](auto const& each) {
-    using T = std::remove_cvref_t<decltype(*each.value)>;
-    if constexpr (host_tensor<T>)
-      writer.add(each.name, shape_of(*each.value), tensor_traits<T>::view(std::as_const(*each.value)));
-    else
-      writer.add(each.name, shape_of(*each.value), values_of(*each.value));
+    if constexpr (detail::has_whole_state<Model>) {
+      writer.add_stored(each.name, each.extents, dtype_named(each.dtype).value(), each.bytes());
+    } else {
+      using T = std::remove_cvref_t<decltype(*each.value)>;
+      if constexpr (host_tensor<T>)
+        writer.add(each.name, shape_of(*each.value), tensor_traits<T>::view(std::as_const(*each.value)));
+      else
+        writer.add(each.name, shape_of(*each.value), values_of(*each.value));
+    }
   });
   add_masks(writer, masks);
 }

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include <lnpt/backend/cpu/array.hpp>
+#include <lnpt/core/error.hpp>
 #include <lnpt/loss/concept.hpp>
 
 namespace lnpt {
@@ -19,6 +20,16 @@ template <class To, class From>
   prediction<To> result{convert<To>(from.output, near), std::nullopt};
   if (from.features) result.features = convert<To>(*from.features, near);
   return result;
+}
+
+/// Refuses predictions without the features that the loss reads.
+template <class Loss, class T>
+void require_features(prediction<T> const& student, std::type_identity_t<prediction<T>> const* teacher = nullptr) {
+  if constexpr (Loss::needs.features) {
+    constexpr auto remedy = ": choose a loss on logits such as pseudo_label, or let the model return {logits, features}";
+    if (!student.features) fail("this loss reads features, and the model shows none for its input", remedy);
+    if (teacher && !teacher->features) fail("this loss reads features, and the teacher shows none", remedy);
+  }
 }
 
 /// Calls `f(prediction, target)` on tensors that losses can compute with.
@@ -47,11 +58,13 @@ template <class T, class From>
 
 template <class Loss, tensor T>
 [[nodiscard]] double loss_value(Loss const& loss, prediction<T> const& student, target<T> const& expected) {
+  detail::require_features<Loss>(student, expected.teacher);
   return detail::on_loss_tensors(student, expected, [&](auto const& s, auto const& h) { return loss.value(s, h); });
 }
 
 template <class Loss, tensor T>
 [[nodiscard]] cotangents<T> loss_cotangent(Loss const& loss, prediction<T> const& student, target<T> const& expected) {
+  detail::require_features<Loss>(student, expected.teacher);
   return detail::on_loss_tensors(student, expected, [&](auto const& s, auto const& h) {
     return detail::convert_cotangents<T>(loss.cotangent(s, h), student.output);
   });
@@ -60,6 +73,7 @@ template <class Loss, tensor T>
 /// S z for the loss's curvature, z given in the shape of what the loss reads.
 template <class Loss, tensor T>
 [[nodiscard]] cotangents<T> loss_curvature_probe(Loss const& loss, prediction<T> const& student, T const& z) {
+  detail::require_features<Loss>(student);
   return detail::on_loss_tensors(student, target<T>{}, [&](auto const& s, auto const&) {
     return detail::convert_cotangents<T>(loss.curvature_probe(s, convert<std::remove_cvref_t<decltype(s.output)>>(z, s.output)),
                                          student.output);

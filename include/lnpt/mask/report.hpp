@@ -21,14 +21,15 @@ struct layer_report {
 
 /// The outcome of pruning a model.
 struct prune_report {
-  std::vector<layer_report> layers;     ///< every prunable parameter, in the order of the model
-  double sparsity_scored = 0;           ///< removed, of the weights that have scores
-  double sparsity_prunable = 0;         ///< removed, of all prunable weights
-  std::vector<std::string> emptied;     ///< layers left without a weight (layer collapse)
-  std::vector<std::string> unreached;   ///< layers that the loss does not reach
-  std::vector<std::string> dense;       ///< layers that the strategy could not prune and left dense
-  std::size_t decided_by_position = 0;  ///< weights at a threshold that their place alone kept or removed, over all rounds
-  std::vector<std::string> warnings;    ///< what a user should know, a sentence each
+  std::vector<layer_report> layers;        ///< every prunable parameter, in the order of the model
+  double sparsity_scored = 0;              ///< removed, of the weights that have scores
+  double sparsity_prunable = 0;            ///< removed, of all prunable weights
+  std::vector<std::string> emptied;        ///< layers left without a weight (layer collapse)
+  std::vector<std::string> unreached;      ///< layers that the loss does not reach
+  std::vector<std::string> dense;          ///< layers that the strategy could not prune and left dense
+  std::vector<layer_report> not_prunable;  ///< parameters of two axes or more that are no weights: tables, own scales, norms
+  std::size_t decided_by_position = 0;     ///< weights at a threshold that their place alone kept or removed, over all rounds
+  std::vector<std::string> warnings;       ///< what a user should know, a sentence each
   double seconds = 0;
 };
 

@@ -85,11 +85,23 @@ void rank_round(Model& model, score_set<T> const& scores, prune_options<Mask> co
   if constexpr (requires { options.strategy.dense_parameters(view); }) state.dense = options.strategy.dense_parameters(view);
 }
 
+/// Parameters that look like weights, having two axes or more, but are none.
+template <prunable Model>
+[[nodiscard]] std::vector<layer_report> not_prunable_of(Model& model) {
+  std::vector<layer_report> found;
+  for (auto const& p : model.parameters())
+    if (!is_prunable(p.role) && shape_of(*p.value).size() >= 2)
+      found.push_back({.name = p.name, .total = size_of(*p.value), .kept = size_of(*p.value)});
+  return found;
+}
+
 /// The report on what the rounds came to, with its warnings.
 template <prunable Model>
 [[nodiscard]] prune_report report_on(Model& model, rounds_so_far const& state) {
   auto report = make_report(state.masks, layers_of(model, state.without_score));
   report.dense = state.dense;
+  report.not_prunable = not_prunable_of(model);
+  if constexpr (requires { model.remarks(); }) report.warnings = model.remarks();
   report.decided_by_position = state.decided_by_position;
   std::size_t scored = 0;
   for (auto const& layer : report.layers) scored += layer.reached ? layer.total : 0;

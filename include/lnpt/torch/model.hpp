@@ -13,6 +13,8 @@
 #include <lnpt/torch/evidence/reversal.hpp>
 #include <lnpt/torch/evidence/synaptic_flow.hpp>
 #include <lnpt/torch/pass/forward.hpp>
+#include <lnpt/torch/refusal.hpp>
+#include <lnpt/torch/state.hpp>
 #include <lnpt/torch/tensor.hpp>
 
 namespace lnpt {
@@ -20,13 +22,17 @@ namespace lnpt {
 /// A module of LibTorch, on any device; satisfies every model concept of the library.
 ///
 ///     torch_model student(net);                                            // forward(x), or features(x) and head(f)
+///     torch_model student(net, example);                                   // the same, looked at by running it at once
 ///     torch_model student(net, [&](at::Tensor x) { … return std::pair(logits, features); });
 ///     torch_model script(torch::jit::load("model.pt"));                    // with lnpt/torch/module/script.hpp
 ///
-/// Features [B, M] are what the callable returns beside the logits [B, K]; where it returns logits alone, the input of the last linear
-/// layer. The module is shared, not copied. Scoring leaves it as it was: no weight, buffer or mode is written, and dropout is off.
-/// Prunable are the weights of convolutions and linear layers that require gradients; a weight that layers share is counted once.
-/// Throws `lnpt::error` where there are no parameters, or where they hold another scalar type.
+/// The first forward pass, or an example, decides what is what: prunable is every parameter of two axes or more that meets an input in a
+/// convolution or a product, and requires gradients; the classifier is what makes the logits last. Before that the types of modules
+/// decide. A weight that layers share is counted once, one that an embedding reads too stays dense.
+///
+/// Features [B, M] are what the callable returns beside the logits [B, K]; where it returns logits alone, the classifier's input, each
+/// sample in one row. The module is shared, not copied. Scoring leaves it as it was: no weight, buffer or mode is written, and dropout
+/// is off. Throws `lnpt::error` where there are no parameters, where they hold another scalar type, and where LibTorch refuses.
 template <std::floating_point Scalar = float>
 class torch_model {
  public:
@@ -36,7 +42,12 @@ class torch_model {
   class trace {
    public:
     [[nodiscard]] tensor_type const& output() const { return output_; }
-    [[nodiscard]] tensor_type const& features() const { return features_; }
+    /// Throws where the features were not found.
+    [[nodiscard]] tensor_type const& features() const {
+      if (!finds_features()) fail(detail::torch_network::no_features);
+      return features_;
+    }
+    [[nodiscard]] bool finds_features() const { return features_.get().defined(); }
 
    private:
     friend torch_model;
@@ -47,16 +58,26 @@ class torch_model {
   };
 
   /// `callable(x)` gives the logits, or the logits and the features as a pair, a tuple or a struct of two tensors.
-  template <class Module, class Callable>
+  template <class Module, std::invocable<at::Tensor const&> Callable>
   torch_model(Module const& module, Callable callable)
       : torch_model(detail::torch_source<Module>::tree(module),
-                    guarded<Module>([callable](at::Tensor const& x) mutable { return detail::said_from(callable(x)); })) {}
+                    guarded<Module>([callable](at::Tensor const& x) mutable { return detail::predicted_from(callable(x)); })) {}
 
   /// A module that has `forward(x)`, or `features(x)` and `head(f)`.
   template <class Module>
     requires(!std::same_as<Module, torch_model>)
   explicit torch_model(Module const& module)
       : torch_model(detail::torch_source<Module>::tree(module), guarded<Module>(detail::torch_source<Module>::callable(module))) {
+  }
+
+  /// The same, run on an example: a batch of one sample or more.
+  template <class Module>
+  torch_model(Module const& module, at::Tensor const& example) : torch_model(module) {
+    network_.execute(example.detach());
+  }
+  template <class Module, std::invocable<at::Tensor const&> Callable>
+  torch_model(Module const& module, Callable callable, at::Tensor const& example) : torch_model(module, std::move(callable)) {
+    network_.execute(example.detach());
   }
 
   torch_model(torch_model const&) = delete;
@@ -86,11 +107,25 @@ class torch_model {
     return result;
   }
 
+  /// The whole state_dict: frozen parameters and every buffer as well, and a shared tensor by each of its names.
+  [[nodiscard]] std::vector<state_entry> state() const { return detail::state_entries_of(network_.tree); }
+
   /// The names of the parameters that do not require gradients: they are kept as they are.
   [[nodiscard]] std::vector<std::string> frozen_parameters() const {
     std::vector<std::string> names;
     for (auto const& held : network_.layout.frozen) names.push_back(held.name);
     return names;
+  }
+
+  /// A tensor on the module's device; there is one even where all parameters are frozen.
+  [[nodiscard]] tensor_type near() const { return network_.layout.any().value.detach().to(tensor_type::scalar_type); }
+
+  /// What a report on this model should add.
+  [[nodiscard]] std::vector<std::string> remarks() const {
+    if (network_.was_executed()) return {};
+    return {
+        "the weights and the classifier were told by the types of modules, since the module was not run: pass an example to "
+        "torch_model"};
   }
 
   /// The module's own tensors, in the order of `parameters()`: what an optimizer takes.
@@ -107,10 +142,12 @@ class torch_model {
   }
 
   [[nodiscard]] trace forward(tensor_type const& x, normalization const& norm = {}) const {
+    check_scalar_types();
+    if (at::GradMode::is_enabled()) network_.execute(x.get().detach());
     trace t;
     t.pass_ = network_.run(x.get().detach(), norm.mode, detail::constants_in(norm, network_.layout.norms));
     t.output_ = t.pass_.predicted.logits.detach();
-    t.features_ = t.pass_.predicted.features.detach();
+    if (t.pass_.predicted.features.defined()) t.features_ = t.pass_.predicted.features.detach();
     return t;
   }
 
@@ -118,7 +155,7 @@ class torch_model {
   [[nodiscard]] prediction<tensor_type> predict(tensor_type const& x, normalization const& norm = {}) const {
     at::NoGradGuard const plain;
     auto const t = forward(x, norm);
-    return {t.output(), t.features()};
+    return {t.output(), t.finds_features() ? std::optional(t.features()) : std::nullopt};
   }
 
   [[nodiscard]] gradients<tensor_type> backward(trace const& t, cotangents<tensor_type> const& slope,
@@ -140,10 +177,13 @@ class torch_model {
     auto const& predicted = t.pass_.predicted;
     at::AutoGradMode const recording(true);
     t.retained_for_ = indices(which);
-    auto const slope = rule(prediction<tensor_type>{predicted.logits, tensor_type(predicted.features)});
+    auto const features = predicted.features.defined() ? std::optional(tensor_type(predicted.features)) : std::nullopt;
+    auto const slope = rule(prediction<tensor_type>{predicted.logits, features});
     detail::reversal_tap const tap;
-    t.retained_ = detail::differentiate(detail::roots_of(predicted, slopes_of(slope)), tensors(t.retained_for_),
-                                        detail::graph_after::differentiable);
+    t.retained_ = detail::in_torch("differentiate the loss", [&] {
+      return detail::differentiate(detail::roots_of(predicted, slopes_of(slope)), tensors(t.retained_for_),
+                                   detail::graph_after::differentiable);
+    });
     return spread(t.retained_for_, t.retained_);
   }
 
@@ -162,15 +202,19 @@ class torch_model {
 
   /// Σ_b (J_bᵀ z_b)² per prunable parameter, for independent samples (frozen or eval normalisation): network_squares.hpp.
   [[nodiscard]] gradients<tensor_type> sample_squared_gradients(trace const& t, cotangents<tensor_type> const& z) const {
-    return spread(indices(which_gradients::all), detail::sample_squares_of(network_, t.pass_, slopes_of(z)));
+    return spread(indices(which_gradients::all), detail::in_torch("square the gradients of single samples", [&] {
+                    return detail::sample_squares_of(network_, t.pass_, slopes_of(z));
+                  }));
   }
 
   /// The normalisation constants of a batch that comes in parts, by one forward pass over all of it, without a graph.
   [[nodiscard]] normalization freeze(std::span<tensor_type const> parts) const {
     at::NoGradGuard const plain;
+    check_scalar_types();
     std::vector<at::Tensor> inputs;
     for (auto const& part : parts) inputs.push_back(part.get());
-    auto const pass = network_.run(at::cat(inputs), norm_mode::frozen, {});
+    auto const all = detail::in_torch("join the batches", [&] { return at::cat(inputs); });
+    auto const pass = network_.run(all, norm_mode::frozen, {});
     return {norm_mode::frozen, std::make_shared<std::any>(pass.constants)};
   }
 
@@ -186,9 +230,14 @@ class torch_model {
 
   /// ∂R/∂|θ| of SynFlow, safe from overflow: synaptic_flow.hpp.
   [[nodiscard]] gradients<tensor_type> synaptic_flow(shape const& extents) const {
+    check_scalar_types();
+    auto const sizes = detail::torch_sizes(extents);
+    auto const& near = network_.layout.any().value;
+    network_.execute(at::ones(sizes, near.options().requires_grad(false)));
     auto const chosen = indices(which_gradients::prunable);
     detail::flow_network const flow{network_, tensors(chosen)};
-    return spread(chosen, flow.flow(detail::torch_sizes(extents), tensor_type::scalar_type));
+    return spread(chosen, detail::in_torch("compute the flow through the module",
+                                           [&] { return flow.flow(sizes, tensor_type::scalar_type); }));
   }
 
  private:
@@ -196,6 +245,11 @@ class torch_model {
       : network_(std::move(tree), std::move(callable)),
         values_(network_.layout.parameters.size()),
         statistics_(2 * network_.layout.norms.size()) {
+    check_scalar_types();
+  }
+
+  /// A module may be converted after it was wrapped.
+  void check_scalar_types() const {
     for (auto const& held : network_.layout.parameters)
       if (held.value.scalar_type() != tensor_type::scalar_type)
         fail("the parameter ", held.name, " holds ", c10::toString(held.value.scalar_type()), " but the model is of ",
@@ -215,7 +269,9 @@ class torch_model {
                                                 detail::graph_after after) const {
     auto const norms = constants_of(t);
     auto const chosen = indices(which);
-    return spread(chosen, detail::differentiate(detail::roots_of(t.pass_.predicted, slopes_of(slope)), tensors(chosen), after));
+    return spread(chosen, detail::in_torch("differentiate the loss", [&] {
+                    return detail::differentiate(detail::roots_of(t.pass_.predicted, slopes_of(slope)), tensors(chosen), after);
+                  }));
   }
 
   /// ∂⟨g, v⟩/∂θ of the retained g.
@@ -227,7 +283,9 @@ class torch_model {
       auto const i = t.retained_for_[k];
       if (t.retained_[k].defined() && i < v.size() && v[i]) roots.add(t.retained_[k], v[i]->get());
     }
-    return spread(t.retained_for_, detail::differentiate(roots, tensors(t.retained_for_), after));
+    return spread(t.retained_for_, detail::in_torch("differentiate the gradient", [&] {
+                    return detail::differentiate(roots, tensors(t.retained_for_), after);
+                  }));
   }
 
   /// Passes back meet the constants of the pass forward.
@@ -261,7 +319,7 @@ class torch_model {
     return result;
   }
 
-  detail::torch_network network_;
+  mutable detail::torch_network network_;         ///< learns its roles in the first pass, and changes in nothing else
   std::vector<tensor_type> values_, statistics_;  ///< what `parameters()` and `buffers()` point to
 };
 

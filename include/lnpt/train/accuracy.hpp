@@ -22,7 +22,7 @@ template <differentiable Model, image_source Images>
   for (std::size_t begin = 0; begin < all.size(); begin += evaluation_batch) {
     auto const part = std::span(all).subspan(begin, std::min(evaluation_batch, all.size() - begin));
     auto const gathered = gather_images<value_type<T>>(images, {{part.begin(), part.end()}, {}});
-    auto const input = convert<T>(gathered, *model.parameters().begin()->value);
+    auto const input = convert<T>(gathered, tensor_near(model));
     auto const here = tensor_traits<T>::argmax(prediction_without_trace(model, input, normalization{norm_mode::eval}).output);
     result.insert(result.end(), here.begin(), here.end());
   }

@@ -6,10 +6,11 @@
 
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
-#include <lnpt/torch/pass/tap.hpp>
+#include <lnpt/torch/pass/weight_use.hpp>
 
 namespace lnpt::detail {
 
@@ -47,18 +48,42 @@ enum class graph_after { kept, differentiable, freed };
 
 [[nodiscard]] inline torch::autograd::Edge edge_of(weight_use const& use) { return {use.node, use.output_number}; }
 
-/// How often each node of the graph is an operand: for the node of a parameter, in how many places it is used.
-[[nodiscard]] inline std::unordered_map<torch::autograd::Node const*, int> count_uses(graph_roots const& roots) {
-  std::unordered_map<torch::autograd::Node const*, int> uses;
+/// Visits each node behind a tensor once, from there back; `visit(node)` says whether to go on behind it.
+template <class Visit>
+void for_each_node(at::Tensor const& tensor, Visit visit) {
+  if (!tensor.requires_grad()) return;
+  std::unordered_set<torch::autograd::Node const*> met;
   std::vector<torch::autograd::Node const*> open;
-  auto const visit = [&](torch::autograd::Node const* node) {
-    if (node != nullptr && ++uses[node] == 1) open.push_back(node);
+  auto const meet = [&](torch::autograd::Node const* node) {
+    if (node != nullptr && met.insert(node).second && visit(node)) open.push_back(node);
   };
-  for (auto const& root : roots.tensors) visit(torch::autograd::impl::gradient_edge(root).function.get());
+  meet(torch::autograd::impl::gradient_edge(tensor).function.get());
   while (!open.empty()) {
     auto const* const node = open.back();
     open.pop_back();
-    for (auto const& edge : node->next_edges()) visit(edge.function.get());
+    for (auto const& edge : node->next_edges()) meet(edge.function.get());
+  }
+}
+
+/// All nodes behind a tensor.
+[[nodiscard]] inline std::unordered_set<torch::autograd::Node const*> nodes_behind(at::Tensor const& tensor) {
+  std::unordered_set<torch::autograd::Node const*> nodes;
+  for_each_node(tensor, [&](torch::autograd::Node const* node) { return nodes.insert(node).second; });
+  return nodes;
+}
+
+/// How often each node of the graph is an operand: for the node of a parameter, in how many places it is used.
+[[nodiscard]] inline std::unordered_map<torch::autograd::Node const*, int> count_uses(graph_roots const& roots) {
+  std::unordered_map<torch::autograd::Node const*, int> uses;
+  std::unordered_set<torch::autograd::Node const*> met;
+  for (auto const& root : roots.tensors) {
+    ++uses[torch::autograd::impl::gradient_edge(root).function.get()];
+    for_each_node(root, [&](torch::autograd::Node const* node) {
+      if (!met.insert(node).second) return false;
+      for (auto const& edge : node->next_edges())
+        if (edge.function) ++uses[edge.function.get()];
+      return true;
+    });
   }
   return uses;
 }

@@ -1,108 +1,18 @@
 #pragma once
-/// The backward passes of convolution and batch norm, with derivatives of their own.
-///
-/// LibTorch differentiates these passes at several times their cost: the weight gradient of a convolution by correlating whole images
-/// with each other, batch norm by some thirty sweeps over its activations. Both have a derivative that is made of the very passes they
-/// consist of. So while a gradient is computed as a graph, this puts such a node in the place of LibTorch's behind each result.
+/// Puts lnpt's derivatives of backward passes into the graph of a gradient.
 #include <ATen/ATen.h>
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <algorithm>
 #include <memory>
-#include <string_view>
-#include <tuple>
-#include <utility>
 #include <vector>
 
-#include <lnpt/torch/pass/tap.hpp>
+#include <lnpt/torch/evidence/reversal_rules.hpp>
+#include <lnpt/torch/pass/operator_call.hpp>
 
 namespace lnpt::detail {
-
-using torch::autograd::variable_list;
-
-/// The sum of two results of which nobody else holds the first. Each may be undefined, which stands for zero.
-[[nodiscard]] inline at::Tensor sum_of(at::Tensor a, at::Tensor const& b) {
-  if (!a.defined()) return b;
-  if (!b.defined()) return a;
-  return at::GradMode::is_enabled() ? a + b : a.add_(b);
-}
-
-/// gx = ∂⟨x ∗ w, gy⟩/∂x and gw = ∂⟨x ∗ w, gy⟩/∂w. With u arriving at gx and v at gw, ⟨u, gx⟩ + ⟨v, gw⟩ = ⟨u ∗ w + x ∗ v, gy⟩.
-struct convolution_reversal {
-  static constexpr std::string_view name = "aten::convolution_backward";
-  static constexpr std::size_t results = 2;
-
-  [[nodiscard]] static variable_list derivative(std::vector<at::IValue> const& call, at::Tensor const& u, at::Tensor const& v) {
-    auto const gy = call[0].toTensor(), x = call[1].toTensor(), w = call[2].toTensor();
-    auto const stride = call[4].toIntVector(), padding = call[5].toIntVector(), dilation = call[6].toIntVector(),
-               output_padding = call[8].toIntVector();
-    auto const transposed = call[7].toBool();
-    auto const groups = call[9].toInt();
-    auto const convolved = [&](at::Tensor const& input, at::Tensor const& weight) {
-      return at::convolution(input, weight, {}, stride, padding, dilation, transposed, output_padding, groups);
-    };
-    auto const reversed = [&](at::Tensor const& input, at::Tensor const& weight, bool by_input) {
-      return at::convolution_backward(gy, input, weight, at::OptionalIntArrayRef{}, stride, padding, dilation, transposed,
-                                      output_padding, groups, {by_input, !by_input, false});
-    };
-    return {sum_of(u.defined() ? convolved(u, w) : u, v.defined() ? convolved(x, v) : v),
-            v.defined() && x.requires_grad() ? std::get<0>(reversed(x, v, true)) : at::Tensor(),
-            u.defined() ? std::get<1>(reversed(u, w, false)) : at::Tensor()};
-  }
-};
-
-/// gx of batch norm y = γ x̂ + β, x̂ = (x − μ)/σ. With means ⟨·⟩ over a channel,
-///
-///     gx = γ/σ (gy − ⟨gy⟩ − x̂ ⟨gy x̂⟩)                     under batch statistics;      γ/σ gy under constants
-///
-/// which is linear in gy, and symmetric: what arrives at gy is the same of u. Under batch statistics, with a = ⟨u gy⟩ − ⟨u⟩⟨gy⟩ − p q,
-/// p = ⟨u x̂⟩ and q = ⟨gy x̂⟩, there arrives
-///
-///     at x:  −γ/σ² (q (u − ⟨u⟩) + p (gy − ⟨gy⟩) + (a − 2 p q) x̂),           at γ:  a/σ, summed over the channel
-struct batch_norm_reversal {
-  static constexpr std::string_view name = "aten::native_batch_norm_backward";
-  static constexpr std::size_t results = 1;
-
-  [[nodiscard]] static variable_list derivative(std::vector<at::IValue> const& call, at::Tensor const& u, at::Tensor const&) {
-    auto const tensor = [&](std::size_t i) { return call[i].isTensor() ? call[i].toTensor() : at::Tensor(); };
-    auto const gy = tensor(0), x = tensor(1), scale = tensor(2);
-    auto const from_batch = call[7].toBool();
-    auto const epsilon = call[8].toDouble();
-    // The pass that LibTorch has, which sums gradients of scale and shift as well.
-    auto const reversed = [&](at::Tensor const& g, bool by_input) {
-      return at::native_batch_norm_backward(g, x, scale, tensor(3), tensor(4), tensor(5), tensor(6), from_batch, epsilon,
-                                            {by_input, true, true});
-    };
-    auto const products = channel_products(u, gy);
-    auto const [at_gy, sum_ux, sum_u] = reversed(u, true);
-    if (!from_batch) return {at_gy, {}, products * (tensor(4) + epsilon).rsqrt()};
-
-    auto const count = static_cast<double>(x.numel() / x.size(1));
-    auto const [none, sum_gx, sum_g] = reversed(gy, false);
-    auto const p = sum_ux / count, q = sum_gx / count, mean_u = sum_u / count, mean_g = sum_g / count;
-    auto const a = products / count - mean_u * mean_g - p * q;
-    auto const& mean = tensor(5);
-    auto const& by_deviation = tensor(6);
-    auto const factor = (scale.defined() ? by_deviation * scale : by_deviation) * by_deviation.neg();
-    auto const by_x = factor * by_deviation * (a - 2 * p * q);
-    auto const constant = factor * (q * mean_u + p * mean_g) + by_x * mean;
-
-    std::vector<std::int64_t> per_channel(static_cast<std::size_t>(x.dim()), 1);
-    per_channel[1] = x.size(1);
-    auto at_x = at::addcmul(constant.neg().view(per_channel), u, (factor * q).view(per_channel));
-    at_x.addcmul_(gy, (factor * p).view(per_channel)).addcmul_(x, by_x.view(per_channel));
-    return {at_gy, at_x, a * by_deviation * count};
-  }
-
- private:
-  /// Σ u ⊙ g per channel, in one sweep: the gradient of a scale where the mean is 0 and the deviation 1.
-  [[nodiscard]] static at::Tensor channel_products(at::Tensor const& u, at::Tensor const& g) {
-    auto const zeros = at::zeros({g.size(1)}, g.options().requires_grad(false));
-    return std::get<1>(
-        at::native_batch_norm_backward(u, g, {}, {}, {}, zeros, at::ones_like(zeros), /*train=*/true, 0.0, {false, true, false}));
-  }
-};
 
 /// One call of a backward pass as the dispatcher saw it: arguments gy, x, weight, … and the results that have a gradient.
 struct reversal_call {
@@ -111,8 +21,8 @@ struct reversal_call {
   bool has_first = true;  ///< whether the first result is among them
 
   [[nodiscard]] at::Tensor argument(std::size_t i) const {
-    auto const& value = arguments[i];
-    return value.isTensor() && value.toTensor().defined() ? value.toTensor() : at::empty({0});
+    auto const is_tensor = i < arguments.size() && arguments[i].isTensor() && arguments[i].toTensor().defined();
+    return is_tensor ? arguments[i].toTensor() : at::empty({0});
   }
 };
 
@@ -142,7 +52,8 @@ struct reversal_node : torch::autograd::Function<reversal_node<Reversal>> {
   }
 };
 
-/// While it lives, convolutions and batch norms that a differentiable pass goes back through have the derivatives above.
+/// While it lives, the backward passes that a differentiable pass goes through have the derivatives of reversal_rules.hpp: behind each
+/// of their results stands a node of lnpt's in the place of LibTorch's.
 class reversal_tap {
  public:
   reversal_tap()
@@ -156,28 +67,34 @@ class reversal_tap {
 
  private:
   struct pending : at::ObserverContext {
-    explicit pending(c10::ArrayRef<at::IValue const> arguments) { call.arguments.assign(arguments.begin(), arguments.end()); }
     reversal_call call;
+    void (*replace)(reversal_call&, c10::ArrayRef<at::IValue const>) = nullptr;
   };
 
   static std::unique_ptr<at::ObserverContext> on_start(at::RecordFunction const& call) {
-    std::string_view const name = call.name();
-    if (!at::GradMode::is_enabled() || (name != convolution_reversal::name && name != batch_norm_reversal::name)) return nullptr;
-    return std::make_unique<pending>(arguments_of(call));
+    if (!at::GradMode::is_enabled()) return nullptr;
+    return start<convolution_reversal, batch_norm_reversal, hardsigmoid_reversal>(call);
+  }
+
+  template <class... Reversals>
+  static std::unique_ptr<pending> start(at::RecordFunction const& call) {
+    auto context = std::make_unique<pending>();
+    ((Reversals::name == call.name() ? void(context->replace = &replace_nodes<Reversals>) : void()), ...);
+    if (!context->replace) return nullptr;
+    auto const arguments = operator_call(call).arguments();
+    context->call.arguments.assign(arguments.begin(), arguments.end());
+    return context;
   }
 
   static void on_end(at::RecordFunction const& call, at::ObserverContext* context) {
     if (context == nullptr) return;
     at::RecordFunctionGuard const quiet(/*is_enabled=*/false);
-    auto& seen = static_cast<pending*>(context)->call;
-    if (convolution_reversal::name == call.name())
-      replace_nodes<convolution_reversal>(seen, call.outputs());
-    else
-      replace_nodes<batch_norm_reversal>(seen, call.outputs());
+    auto& seen = *static_cast<pending*>(context);
+    seen.replace(seen.call, operator_call(call).results());
   }
 
   template <class Reversal>
-  static void replace_nodes(reversal_call& call, std::vector<at::IValue> const& outputs) {
+  static void replace_nodes(reversal_call& call, c10::ArrayRef<at::IValue const> outputs) {
     for (std::size_t i = 0; i < std::min(outputs.size(), Reversal::results); ++i) {
       auto const has_node = outputs[i].isTensor() && outputs[i].toTensor().defined() && outputs[i].toTensor().grad_fn();
       if (has_node) call.results.push_back(outputs[i].toTensor());

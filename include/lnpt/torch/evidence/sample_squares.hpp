@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <lnpt/backend/cpu/convolution/conv2d.hpp>
-#include <lnpt/torch/pass/tap.hpp>
+#include <lnpt/torch/pass/weight_use.hpp>
 
 namespace lnpt::detail {
 
@@ -71,8 +72,10 @@ template <class T>
   auto const& how = *use.convolution;
   auto const w = extents(use.operand);
   auto const unsigned_of = [](std::int64_t n) { return static_cast<std::size_t>(n); };
-  cpu::conv_geometry const geometry{w[2], w[3], unsigned_of(how.stride.front()), unsigned_of(how.padding.front()),
-                                    unsigned_of(how.groups)};
+  cpu::conv_geometry const geometry{.kernel = {w[2], w[3]},
+                                    .stride = unsigned_of(how.stride.front()),
+                                    .padding = unsigned_of(how.padding.front()),
+                                    .groups = unsigned_of(how.groups)};
   cpu::array<T> sum;
   cpu::conv2d_weight_gradient_squares(channel_major(use.input), channel_major(gy), geometry, w, sum, false);
   return as_tensor(sum, use.operand).clone();
@@ -93,16 +96,20 @@ template <class T>
   return sum;
 }
 
-/// Whether `sample_squares` knows this layer, its samples counted by the first axis.
-[[nodiscard]] inline bool has_sample_squares(weight_use const& use, std::int64_t samples) {
-  if (!use.node || use.input.dim() < 2 || use.input.size(0) != samples) return false;
-  return !use.convolution || !use.convolution->transposed;
+/// Whether the squares of this use are known from its input and the gradient of its output: where the operand is the whole parameter,
+/// and one axis of the input counts samples, which is not the axis that is summed over.
+[[nodiscard]] inline bool has_sample_squares(weight_use const& use, std::optional<std::int64_t> sample_axis) {
+  if (!use.node || !sample_axis || use.form == weight_form::other) return false;
+  if (use.form == weight_form::convolution) return !use.convolution->transposed && *sample_axis == 0 && use.is_whole();
+  return *sample_axis < use.input.dim() - 1 && (use.is_whole() || use.is_transposed());
 }
 
-/// Σ_b (∂⟨gy_b, y_b⟩/∂w)².
-[[nodiscard]] inline at::Tensor sample_squares_of(weight_use const& use, at::Tensor const& gy) {
+/// Σ_b (∂⟨gy_b, y_b⟩/∂w)², in the parameter's own layout.
+[[nodiscard]] inline at::Tensor sample_squares_of(weight_use const& use, at::Tensor const& gy, std::int64_t sample_axis) {
   at::NoGradGuard const plain;
-  return use.convolution ? convolution_sample_squares(use, gy) : linear_sample_squares(use.input.detach(), gy);
+  if (use.form == weight_form::convolution) return convolution_sample_squares(use, gy);
+  auto const squares = linear_sample_squares(use.input.detach().movedim(sample_axis, 0), gy.movedim(sample_axis, 0));
+  return use.output_axis() == 0 ? squares : squares.t();
 }
 
 }  // namespace lnpt::detail

@@ -22,6 +22,7 @@ struct flow_network {
 
   /// ∂R/∂|θ| up to one common positive factor; undefined where R does not depend on a weight.
   [[nodiscard]] std::vector<at::Tensor> flow(std::vector<std::int64_t> sizes, at::ScalarType type) const {
+    if (weights.empty()) return {};
     sizes[0] = 2;  // LibTorch's fast convolutions on the CPU begin at two samples
     auto found = flow_at(sizes, type, 0);
     if (finite(found)) return found;
@@ -45,14 +46,16 @@ struct flow_network {
   template <class Use>
   auto with_absolute_values(std::vector<std::int64_t> const& sizes, at::ScalarType type, int exponent, Use use) const {
     auto const factor = std::ldexp(1.0, exponent);
-    mode_guard const modes(network.tree, /*train_norms=*/false);
+    mode_guard const modes(network.tree, norm_mode::eval);
     storage_guard storage;
     for (auto const* group : {&network.layout.parameters, &network.layout.frozen})
-      for (auto const& p : *group) replace(storage, p.value, type, is_shift(p.role) ? factor : 1.0);
-    for (auto const& norm : network.layout.norms) {
-      replace(storage, norm.mean, type, factor);
-      replace(storage, norm.variance, type, 1.0);
-    }
+      for (auto const& p : *group)
+        if (at::isFloatingType(p.value.scalar_type())) replace(storage, p.value, type, is_shift(p.role) ? factor : 1.0);
+    for (auto const& entry : network.tree)
+      for (auto const& buffer : entry.buffers()) {
+        if (buffer.name == "running_mean") replace(storage, buffer.value, type, factor);
+        if (buffer.name == "running_var") replace(storage, buffer.value, type, 1.0);
+      }
     return use(at::full(sizes, factor, weights.front().options().requires_grad(false).dtype(type)));
   }
 

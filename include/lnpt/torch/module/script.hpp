@@ -3,9 +3,14 @@
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
+#include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <lnpt/torch/module/source.hpp>
+#include <lnpt/torch/refusal.hpp>
 
 namespace lnpt::detail {
 
@@ -15,9 +20,14 @@ namespace lnpt::detail {
 }
 
 [[nodiscard]] inline module_entry script_entry(std::string path, torch::jit::Module module) {
-  module_entry entry{std::move(path), script_type(module), {}, {}, nullptr, nullptr};
+  module_entry entry{std::move(path), script_type(module), {}, nullptr, nullptr, nullptr};
   for (auto const& p : module.named_parameters(/*recurse=*/false)) entry.parameters.push_back({p.name, p.value});
-  for (auto const& b : module.named_buffers(/*recurse=*/false)) entry.buffers.push_back({b.name, b.value});
+  entry.buffers = [module] {
+    std::vector<named_tensor> buffers;
+    for (auto const& b : module.named_buffers(/*recurse=*/false)) buffers.push_back({b.name, b.value});
+    return buffers;
+  };
+  entry.put_back = [module](named_tensor const& buffer) mutable { module.setattr(buffer.name, buffer.value); };
   entry.training = [module] { return module.hasattr("training") && module.attr("training").toBool(); };
   entry.train = [module](bool on) mutable {
     if (module.hasattr("training")) module.setattr("training", on);
@@ -40,7 +50,7 @@ struct torch_source<torch::jit::Module> {
 
   [[nodiscard]] static torch_callable callable(torch::jit::Module const& module) {
     return [held = torch::jit::Module(module)](at::Tensor const& x) mutable {
-      auto const returned = held.forward({x});
+      auto const returned = run(held, x);
       if (returned.isTensor()) return torch_prediction{returned.toTensor(), {}};
       if (returned.isTuple() && returned.toTupleRef().elements().size() == 2) {
         auto const& elements = returned.toTupleRef().elements();
@@ -49,6 +59,20 @@ struct torch_source<torch::jit::Module> {
       }
       fail("the script returns a ", returned.tagKind(), ": let its forward return the logits, or (logits, features)");
     };
+  }
+
+ private:
+  /// The interpreter wraps what an operator threw into a trace of the script, whose last line is the reason.
+  [[nodiscard]] static at::IValue run(torch::jit::Module& module, at::Tensor const& x) {
+    try {
+      return module.forward({x});
+    } catch (c10::Error const&) {
+      throw;
+    } catch (std::runtime_error const& reason) {
+      std::string_view words = reason.what();
+      words = words.substr(0, words.find_last_not_of('\n') + 1);
+      fail_in_torch("run this script", words.substr(words.rfind('\n') + 1));
+    }
   }
 };
 

@@ -13,7 +13,7 @@
 
 namespace lnpt::detail {
 
-/// What a callable returned; undefined features stand for "the input of the last linear layer".
+/// What a callable returned; undefined features stand for "the input of what makes the logits".
 struct torch_prediction {
   at::Tensor logits, features;
 };
@@ -22,7 +22,7 @@ using torch_callable = std::function<torch_prediction(at::Tensor const&)>;
 
 /// A tensor, or anything of two tensors that `auto [logits, features] = …` takes apart.
 template <class Returned>
-[[nodiscard]] torch_prediction said_from(Returned&& returned) {
+[[nodiscard]] torch_prediction predicted_from(Returned&& returned) {
   if constexpr (std::convertible_to<Returned, at::Tensor>) {
     return {std::forward<Returned>(returned), {}};
   } else {
@@ -47,7 +47,7 @@ template <class M>
     static_assert(
         requires(M& m, at::Tensor const& x) { m.forward(x); },
         "lnpt: this module has neither forward(x) nor features(x) and head(f). Pass a callable that returns {logits, features}.");
-    return [module](at::Tensor const& x) { return said_from(module->forward(x)); };
+    return [module](at::Tensor const& x) { return predicted_from(module->forward(x)); };
   }
 }
 

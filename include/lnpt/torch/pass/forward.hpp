@@ -1,7 +1,10 @@
 #pragma once
 /// A forward pass of a module: put into a mode, watched, checked, and left as it was.
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -9,8 +12,11 @@
 #include <lnpt/core/normalization.hpp>
 #include <lnpt/torch/evidence/autograd_graph.hpp>
 #include <lnpt/torch/module/source.hpp>
+#include <lnpt/torch/pass/attention.hpp>
+#include <lnpt/torch/pass/execution.hpp>
 #include <lnpt/torch/pass/guard.hpp>
 #include <lnpt/torch/pass/tap.hpp>
+#include <lnpt/torch/refusal.hpp>
 
 namespace lnpt::detail {
 
@@ -37,34 +43,67 @@ struct torch_slopes {
   return roots;
 }
 
-/// What a module is made of, and how it is called.
+/// Says what was tried, where LibTorch refuses it.
+[[nodiscard]] inline auto running_on(at::Tensor const& x) {
+  return [&x] { return std::string("run the module on an input of ") + c10::toString(x.scalar_type()) + ' ' + list(x.sizes()); };
+}
+
+/// What a module is made of, how it is called, and what running it told.
 class torch_network {
  public:
   torch_network(module_tree modules, torch_callable callable)
       : tree(std::move(modules)), layout(layout_of(tree)), callable_(std::move(callable)) {}
 
   module_tree tree;
-  model_layout layout;
+  model_layout layout;  ///< roles by execution once there was one, by the types of modules before
 
   [[nodiscard]] at::Tensor logits(at::Tensor const& x) const { return callable_(x).logits; }
 
-  /// The module as it is, in its own mode; looks for features only if they are wanted.
-  [[nodiscard]] torch_prediction operator()(at::Tensor const& x, bool wants_features) const {
-    if (!wants_features) return callable_(x);
-    forward_tap tap(layout.norms);
-    return with_features(callable_(x), tap);
+  /// Runs the module on samples of `x`, unless it was run before, and decides by that run which parameters are weights and which
+  /// makes the logits.
+  void execute(at::Tensor const& x) {
+    if (!execution_) execution_ = in_torch(running_on(x), [&] { return trial_run{tree, layout, callable_}.on(x); });
+  }
+  /// Whether execution decided on the roles.
+  [[nodiscard]] bool was_executed() const { return execution_.has_value(); }
+
+  /// The module as it is, in its own mode. Features are empty unless they are wanted and found.
+  [[nodiscard]] torch_prediction operator()(at::Tensor const& x, bool wants_features) {
+    return in_torch(running_on(x), [&] {
+      if (!wants_features) return callable_(x);
+      forward_tap tap(layout);
+      return with_features(callable_(x), x, tap.uses());
+    });
   }
 
   /// A pass in this mode, with these constants or, frozen without constants, with those of the batch itself.
-  [[nodiscard]] forward_pass run(at::Tensor const& x, norm_mode mode, norm_constants constants) const {
+  [[nodiscard]] forward_pass run(at::Tensor const& x, norm_mode mode, norm_constants constants) {
+    return in_torch(running_on(x), [&] { return pass_of(x, mode, std::move(constants)); });
+  }
+
+  /// Why a prediction has no features.
+  static constexpr auto no_features =
+      "the features were not found, since no single linear layer or convolution makes the logits: choose a criterion or a loss "
+      "that "
+      "reads none, or pass a callable that returns {logits, features}";
+
+  /// The axis of the input of `uses[i]` that counts samples, if it is known.
+  [[nodiscard]] std::optional<std::int64_t> sample_axis(std::vector<weight_use> const& uses, std::size_t i) const {
+    return is_as_expected(uses) ? (*execution_)[i].sample_axis : std::nullopt;
+  }
+
+ private:
+  [[nodiscard]] forward_pass pass_of(at::Tensor const& x, norm_mode mode, norm_constants constants) {
+    mode_guard const modes(tree, mode);  // from here on, buffers are copies
     auto const own = mode == norm_mode::frozen && constants.empty();
     if (own)
       for (auto const& norm : layout.norms) constants.emplace_back(norm.mean.detach(), norm.variance.detach());
-    mode_guard const modes(tree, mode == norm_mode::train);
     norm_guard const norms(layout.norms, constants);
-    forward_tap tap(layout.norms, mode == norm_mode::train, own);
-    auto predicted = with_features(callable_(x), tap);
+    plain_attention_guard const attention;
+    forward_tap tap(layout, mode, own);
+    auto predicted = callable_(x);
     tap.check();
+    predicted = with_features(std::move(predicted), x, tap.uses());
     check(predicted, x);
     if (own)
       for (std::size_t i = 0; i < constants.size(); ++i)
@@ -72,16 +111,21 @@ class torch_network {
     return {x, std::move(predicted), mode, std::move(constants), std::move(tap.uses())};
   }
 
- private:
-  [[nodiscard]] torch_prediction with_features(torch_prediction predicted, forward_tap& tap) const {
+  [[nodiscard]] bool is_as_expected(std::vector<weight_use> const& uses) const {
+    return execution_ && std::ranges::equal(uses, *execution_, {}, &weight_use::parameter, &expected_use::parameter);
+  }
+
+  /// The features are what the callable says, else the input, sample by sample, of the one use of a weight that makes the logits.
+  [[nodiscard]] torch_prediction with_features(torch_prediction predicted, at::Tensor const& x,
+                                               std::vector<weight_use> const& uses) {
     if (predicted.features.defined()) return predicted;
-    if (layout.classifier.defined())
-      for (auto const& use : tap.uses())
-        if (use.is_of(layout.classifier)) predicted.features = use.input;
-    if (!predicted.features.defined())
-      fail(
-          "the features were not found, since no linear layer that the module owns ran last: pass a callable that returns "
-          "{logits, features}");
+    execute(x);
+    auto const makes_logits = [](expected_use const& use) { return use.makes_logits; };
+    if (!is_as_expected(uses) || std::ranges::count_if(*execution_, makes_logits) != 1) return predicted;
+    auto const at = static_cast<std::size_t>(std::ranges::find_if(*execution_, makes_logits) - execution_->begin());
+    auto const& input = uses[at].input;
+    if (!input.defined() || input.dim() < 2 || input.size(0) != x.size(0)) return predicted;
+    if (input.dim() == 2 || (*execution_)[at].sample_axis == 0) predicted.features = input.flatten(1);
     return predicted;
   }
 
@@ -92,23 +136,27 @@ class torch_network {
              ": return {logits [B, K], features [B, M]}");
     };
     check_shape("logits", predicted.logits);
-    check_shape("features", predicted.features);
+    if (predicted.features.defined()) check_shape("features", predicted.features);
     if (!at::GradMode::is_enabled()) return;
+    if (layout.parameters.empty())
+      fail("all ", layout.frozen.size(), " parameters of the module are frozen: set requires_grad on those to be scored");
     if (!predicted.logits.requires_grad())
       fail("the logits are detached from the graph: compute them without detach(), .data() or a NoGradGuard");
-    if (!predicted.features.requires_grad() && has_weight_before_features())
+    if (predicted.features.defined() && !predicted.features.requires_grad() && has_weight_before_features())
       fail(
           "the features are detached from the graph, so that no weight would have a score: return them without detach(), .data() "
           "or a NoGradGuard");
   }
 
+  /// Whether a weight to score was used, and its output does not make the logits by itself.
   [[nodiscard]] bool has_weight_before_features() const {
-    for (auto const& held : layout.parameters)
-      if (held.role == role::weight) return true;
-    return false;
+    return execution_ && std::ranges::any_of(*execution_, [](expected_use const& use) {
+             return !use.makes_logits && use.parameter->value.requires_grad();
+           });
   }
 
   torch_callable callable_;
+  std::optional<execution> execution_;
 };
 
 }  // namespace lnpt::detail

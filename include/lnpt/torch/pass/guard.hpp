@@ -1,33 +1,43 @@
 #pragma once
 /// Puts a module of LibTorch into the state that a pass needs, and back, on every path.
+#include <ranges>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include <lnpt/core/normalization.hpp>
+#include <lnpt/torch/module/layout.hpp>
 #include <lnpt/torch/pass/norm_constants.hpp>
 
 namespace lnpt::detail {
 
 /// Gives tensors of a module other storage for a while. The tensors stay the same objects, so that every module and script that holds
-/// them sees the change, and their own storage is never written.
+/// them sees the change, and their own storage is never written. The first replacement of a tensor holds; a tensor that a module keeps
+/// under two names is replaced once.
 class storage_guard {
  public:
   storage_guard() = default;
   storage_guard(storage_guard const&) = delete;
   storage_guard& operator=(storage_guard const&) = delete;
   ~storage_guard() {
-    for (auto& [tensor, own] : replaced_) tensor.set_data(own);
+    for (auto& [tensor, own] : std::views::reverse(replaced_)) tensor.set_data(own);
   }
 
+  /// Whether this is the first replacement of the tensor.
+  [[nodiscard]] bool is_first(at::Tensor const& tensor) { return known_.insert(tensor.unsafeGetTensorImpl()).second; }
+
   void replace(at::Tensor const& tensor, at::Tensor const& by) {
+    if (!is_first(tensor)) return;
     replaced_.emplace_back(tensor, tensor.detach());
     tensor.set_data(by);
   }
 
  private:
+  std::unordered_set<void const*> known_;
   std::vector<std::pair<at::Tensor, at::Tensor>> replaced_;
 };
 
-/// Gives each norm layer these constants while it lives: in the forward pass, and in every pass back through it.
+/// Gives each batch norm these constants while it lives: in the forward pass, and in every pass back through it.
 class norm_guard {
  public:
   norm_guard(std::vector<norm_layer> const& norms, norm_constants const& constants) {
@@ -39,6 +49,29 @@ class norm_guard {
 
  private:
   storage_guard storage_;
+};
+
+/// Whatever a pass writes to a module's buffers is lost when it ends: values go to copies, and a script that assigns a new tensor to a
+/// buffer gets the old one back.
+class buffer_guard {
+ public:
+  explicit buffer_guard(module_tree const& tree) {
+    for (auto const& entry : tree) {
+      auto const buffers = entry.buffers();
+      for (auto const& buffer : buffers) storage_.replace(buffer.value, buffer.value.detach().clone());
+      if (entry.put_back) own_.emplace_back(&entry, buffers);
+    }
+  }
+  buffer_guard(buffer_guard const&) = delete;
+  buffer_guard& operator=(buffer_guard const&) = delete;
+  ~buffer_guard() {
+    for (auto const& [entry, buffers] : own_)
+      for (auto const& buffer : buffers) entry->put_back(buffer);
+  }
+
+ private:
+  storage_guard storage_;
+  std::vector<std::pair<module_entry const*, std::vector<named_tensor>>> own_;
 };
 
 /// Puts every module into training or evaluation, and at the end back into its own mode.
@@ -59,20 +92,40 @@ class training_guard {
   std::vector<char> own_;
 };
 
-/// Everything evaluates but the norm layers, which train if asked; what training would write to buffers is lost.
+/// Everything evaluates but the norm layers that are to use statistics of the batch. Buffers are as before when it ends.
 class mode_guard {
  public:
-  mode_guard(module_tree const& tree, bool train_norms) : modes_(tree, false) {
-    if (!train_norms) return;
+  mode_guard(module_tree const& tree, norm_mode mode) : buffers_(tree), modes_(tree, false) {
     for (auto const& entry : tree) {
-      if (find_tensor(entry.buffers, "running_mean").defined()) entry.train(true);
-      for (auto const& buffer : entry.buffers) storage_.replace(buffer.value, buffer.value.detach().clone());
+      auto const of_batch = is_instance_norm(entry) ? mode != norm_mode::eval : mode == norm_mode::train;
+      if (of_batch && find_tensor(entry.buffers(), "running_mean").defined()) entry.train(true);
     }
   }
 
  private:
-  storage_guard storage_;
+  buffer_guard buffers_;
   training_guard modes_;
+};
+
+/// Lets every parameter require gradients, so that a pass leaves the whole graph.
+class gradient_guard {
+ public:
+  explicit gradient_guard(model_layout const& layout) {
+    for (auto const& held : layout.frozen) {
+      auto const& p = held.value;
+      if (!at::isFloatingType(p.scalar_type()) || p.requires_grad() || p.is_inference()) continue;
+      p.set_requires_grad(true);
+      changed_.push_back(p);
+    }
+  }
+  gradient_guard(gradient_guard const&) = delete;
+  gradient_guard& operator=(gradient_guard const&) = delete;
+  ~gradient_guard() {
+    for (auto const& p : changed_) p.set_requires_grad(false);
+  }
+
+ private:
+  std::vector<at::Tensor> changed_;
 };
 
 }  // namespace lnpt::detail

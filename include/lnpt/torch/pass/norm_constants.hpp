@@ -6,7 +6,7 @@
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/normalization.hpp>
-#include <lnpt/torch/module/module_tree.hpp>
+#include <lnpt/torch/module/layout.hpp>
 #include <lnpt/torch/tensor.hpp>
 
 namespace lnpt::detail {

@@ -1,96 +1,62 @@
 #pragma once
-/// Watches the operators of one forward pass: where each weight met its input, and what batch norm was given.
-#include <ATen/core/dispatch/Dispatcher.h>
+/// Watches the operators of one forward pass. LibTorch's C++ modules have no hooks; the dispatcher's observers see every operator of
+/// every module, scripted ones among them, with its tensors as autograd knows them.
 #include <ATen/record_function.h>
-#include <torch/csrc/autograd/function.h>
 
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include <lnpt/core/error.hpp>
-#include <lnpt/core/normalization.hpp>
-#include <lnpt/torch/module/module_tree.hpp>
+#include <lnpt/torch/pass/norm_watch.hpp>
+#include <lnpt/torch/pass/operator_call.hpp>
+#include <lnpt/torch/pass/weight_use.hpp>
 
 namespace lnpt::detail {
 
-/// The arguments of the call that is being recorded. RecordFunction::inputs() would do, but where NDEBUG is not defined it checks a
-/// flag that LibTorch's own release build never sets; so this reads the member, by the one way the language leaves open: access is not
-/// checked in an explicit instantiation.
-[[nodiscard]] inline c10::ArrayRef<at::IValue const> arguments_of(at::RecordFunction const& call);
-template <auto Inputs>
-struct recorded_arguments {
-  friend c10::ArrayRef<at::IValue const> arguments_of(at::RecordFunction const& call) { return call.*Inputs; }
-};
-template struct recorded_arguments<&at::RecordFunction::inputs_>;
-
-/// How a convolution was called.
-struct torch_convolution {
-  std::vector<std::int64_t> stride, padding, dilation, output_padding;
-  bool transposed = false;
-  std::int64_t groups = 1;
-};
-
-/// A node of the graph as this LibTorch holds it: by a std::shared_ptr, or since 2.15 by a c10::intrusive_ptr.
-using node_pointer = std::remove_cvref_t<decltype(std::declval<at::Tensor const&>().grad_fn())>;
-
-/// One place where a weight met its input. `node` is where the gradient of the output arrives, also when the output is later changed
-/// in place.
-struct weight_use {
-  at::Tensor operand, input;                       ///< the weight, or a transposed view of it
-  std::unique_ptr<torch_convolution> convolution;  ///< null: a linear layer
-  node_pointer node = {};
-  std::uint32_t output_number = 0;
-
-  /// Whether it is this parameter that met the input. LibTorch's linear layers multiply by a transposed view.
-  [[nodiscard]] bool is_of(at::Tensor const& parameter) const {
-    if (operand.is_same(parameter)) return true;
-    return !convolution && operand.dim() == 2 && parameter.dim() == 2 && operand.data_ptr() == parameter.data_ptr() &&
-           operand.sizes().equals({parameter.size(1), parameter.size(0)}) &&
-           operand.strides().equals({parameter.stride(1), parameter.stride(0)});
-  }
-};
-
-/// What a forward pass is to do with batch norm, and what was seen of it. LibTorch's C++ modules have no hooks; the record-function
-/// callbacks of the dispatcher reach every module, scripted ones among them, and see tensors as autograd does.
+/// While it lives, keeps the uses of parameters that this thread's operators make, and tells when norm layers or dropout do not do as
+/// the module was told. A tap made while another lives takes over from it for as long.
 class forward_tap {
  public:
   /// Looks on.
-  explicit forward_tap(std::vector<norm_layer> const& norms) : forward_tap(norms, std::nullopt, false) {}
+  explicit forward_tap(model_layout const& layout) : forward_tap(layout, std::nullopt, false) {}
 
-  /// `own_moments`: the running statistics of each norm layer become those of the batch it is about to normalise.
-  forward_tap(std::vector<norm_layer> const& norms, std::optional<bool> expects_training, bool own_moments)
-      : norms_(norms),
-        uses_of_norm_(norms.size()),
-        expects_training_(expects_training),
-        own_moments_(own_moments),
-        outer_(current()) {
+  /// Checks that the module is in this mode. `own_moments`: see norm_watch.
+  forward_tap(model_layout const& layout, std::optional<norm_mode> mode, bool own_moments)
+      : parameters_(layout), norms_(layout.norms, mode, own_moments), checks_(mode.has_value()), outer_(current()) {
     current() = this;
-    handle_ = at::addThreadLocalCallback(
-        at::RecordFunctionCallback(&on_start, &on_end).needsInputs(true).needsOutputs(true).scopes({at::RecordScope::FUNCTION}));
+    if (outer_ == nullptr)  // one observer calls the innermost tap
+      handle_ = at::addThreadLocalCallback(at::RecordFunctionCallback(&on_start, &on_end)
+                                               .needsInputs(true)
+                                               .needsOutputs(true)
+                                               .scopes({at::RecordScope::FUNCTION}));
   }
   forward_tap(forward_tap const&) = delete;
   forward_tap& operator=(forward_tap const&) = delete;
   ~forward_tap() {
-    at::removeCallback(handle_);
+    if (outer_ == nullptr) at::removeCallback(handle_);
     current() = outer_;
   }
 
+  /// The uses of parameters, in the order of execution.
   [[nodiscard]] std::vector<weight_use>& uses() { return uses_; }
+  /// The parameters that rows were read from, as an embedding does.
+  [[nodiscard]] std::unordered_set<held_parameter const*> const& tables() const { return tables_; }
 
-  /// Throws where the module did not do as it was told; callbacks cannot.
+  /// Throws where the module did not do as it was told; an observer cannot.
   void check() const {
     if (!complaint_.empty()) fail(complaint_);
   }
 
  private:
-  struct pending_use : at::ObserverContext {
-    explicit pending_use(weight_use u) : use(std::move(u)) {}
-    weight_use use;
+  /// An operator that is running: the uses it makes if it is the outermost of those that are watched.
+  struct running : at::ObserverContext {
+    std::vector<weight_use> uses;
   };
 
   static forward_tap*& current() {
@@ -99,77 +65,97 @@ class forward_tap {
   }
 
   static std::unique_ptr<at::ObserverContext> on_start(at::RecordFunction const& call) {
-    if (current() == nullptr) return nullptr;  // a thread of autograd's, for another device
+    auto* const tap = current();
+    if (tap == nullptr) return nullptr;  // a thread of autograd's, for another device
     at::RecordFunctionGuard const quiet(/*is_enabled=*/false);
-    std::string_view const name = call.name();
-    auto inputs = arguments_of(call);
-    if (auto const op = call.operator_name())
-      if (auto const found = c10::Dispatcher::singleton().findSchema(*op))
-        if (auto const own = found->schema().arguments().size(); own < inputs.size()) inputs = inputs.slice(inputs.size() - own);
-    if (name == "aten::batch_norm" && inputs.size() >= 6)
-      current()->see_batch_norm(inputs);
-    else if ((name == "aten::dropout" || name == "aten::feature_dropout") && inputs[2].toBool() && inputs[1].toDouble() > 0)
-      current()->complain(
-          "dropout runs although the module was told to evaluate: script the module rather than trace it, or trace it in eval "
-          "mode");
-    else if (name == "aten::linear" || name == "aten::matmul" || name == "aten::mm")
-      return std::make_unique<pending_use>(weight_use{inputs[1].toTensor(), inputs[0].toTensor(), nullptr});
-    else if (name == "aten::addmm" && inputs[3].toScalar().toDouble() == 1 && inputs[4].toScalar().toDouble() == 1)
-      return std::make_unique<pending_use>(weight_use{inputs[2].toTensor(), inputs[1].toTensor(), nullptr});
-    else if ((name == "aten::convolution" || name == "aten::_convolution") && inputs.size() >= 9)
-      return std::make_unique<pending_use>(
-          weight_use{inputs[1].toTensor(), inputs[0].toTensor(),
-                     std::make_unique<torch_convolution>(torch_convolution{inputs[3].toIntVector(), inputs[4].toIntVector(),
-                                                                           inputs[5].toIntVector(), inputs[7].toIntVector(),
-                                                                           inputs[6].toBool(), inputs[8].toInt()})});
-    return nullptr;
-  }
-
-  static void on_end(at::RecordFunction const& call, at::ObserverContext* context) {
-    if (context == nullptr || call.outputs().empty()) return;
-    auto& use = static_cast<pending_use*>(context)->use;
-    auto const output = call.outputs().back().toTensor();
-    use.node = output.grad_fn();
-    use.output_number = static_cast<std::uint32_t>(output.output_nr());
-    auto& seen = current()->uses_;
-    // Operators that call one another are seen twice, with the same node or, beneath autograd, without one.
-    for (auto const& each : seen)
-      if (use.node && each.node == use.node) return;
-    seen.push_back(std::move(use));
-  }
-
-  void see_batch_norm(c10::ArrayRef<at::IValue const> inputs) {
-    if (!inputs[3].isTensor()) return;
-    auto const mean = inputs[3].toTensor();
-    for (std::size_t i = 0; i < norms_.size(); ++i) {
-      if (!mean.is_same(norms_[i].mean)) continue;
-      if (expects_training_ && inputs[5].toBool() != *expects_training_)
-        complain("batch norm " + norms_[i].path +
-                 (*expects_training_ ? " evaluates although it was told to train" : " trains although it was told to evaluate") +
-                 ": script the module rather than trace it");
-      if (!own_moments_) return;
-      if (++uses_of_norm_[i] > 1)
-        complain("batch norm " + norms_[i].path +
-                 " runs twice in one forward pass, so its statistics cannot be frozen: score with norm_mode::eval");
-      at::NoGradGuard const plain;
-      auto const [m, v] = at::batch_norm_update_stats(inputs[0].toTensor().detach(), {}, {}, 0.0);
-      mean.set_data(m);
-      norms_[i].variance.set_data(v);
+    try {
+      return tap->start(call);
+    } catch (std::exception const& reason) {
+      tap->complain(std::string(call.name()) + " could not be watched (" + reason.what() + ")");
+      return nullptr;
     }
   }
 
-  void complain(std::string sentence) {
-    if (expects_training_ && complaint_.empty()) complaint_ = std::move(sentence);
+  static void on_end(at::RecordFunction const& call, at::ObserverContext* context) {
+    auto* const tap = current();
+    if (context == nullptr || tap == nullptr) return;
+    at::RecordFunctionGuard const quiet(/*is_enabled=*/false);
+    tap->end(operator_call(call), *static_cast<running*>(context));
   }
 
-  std::vector<norm_layer> const& norms_;
-  std::vector<int> uses_of_norm_;
-  std::optional<bool> expects_training_;
-  bool own_moments_;
+  [[nodiscard]] std::unique_ptr<running> start(at::RecordFunction const& record) {
+    std::string_view const name = record.name();
+    auto const batch_norm = name == "aten::batch_norm", instance_norm = name == "aten::instance_norm";
+    auto const normalises = batch_norm || instance_norm;
+    if (normalises || multiplies(name)) {
+      auto context = std::make_unique<running>();
+      if (depth_ == 0) {
+        operator_call const call(record);
+        if (normalises)
+          complain(batch_norm ? norms_.see_batch_norm(call) : norms_.see_instance_norm(call));
+        else
+          context->uses = weight_uses_of(call, parameters_);
+        if (draws(name)) check_draws(call);
+      }
+      ++depth_;
+      return context;
+    }
+    if (reads_table(name)) {
+      for (auto const* const table : tables_of(operator_call(record), parameters_)) tables_.insert(table);
+    } else if (draws(name)) {
+      check_draws(operator_call(record));
+    }
+    return nullptr;
+  }
+
+  void end(operator_call const& call, running& done) {
+    --depth_;
+    auto const results = call.results();
+    auto const output = !results.empty() && results[0].isTensor() ? results[0].toTensor() : at::Tensor();
+    auto const node = output.defined() ? output.grad_fn() : node_pointer{};
+    if (depth_ > 0) {
+      if (node) inner_.push_back(node);
+      return;
+    }
+    for (auto& use : done.uses) {
+      if (!output.defined()) break;  // the call threw
+      use.node = node;
+      use.output_number = static_cast<std::uint32_t>(output.output_nr());
+      use.inner = inner_;
+      uses_.push_back(std::move(use));
+    }
+    inner_.clear();
+  }
+
+  /// Whether an operator may draw random numbers in training: dropout by any name, leaky ReLUs of random slope, recurrent layers.
+  [[nodiscard]] static bool draws(std::string_view name) {
+    return mentions(name, "dropout") || mentions(name, "rrelu") || name == "aten::lstm" || name == "aten::gru" ||
+           name == "aten::rnn_tanh" || name == "aten::rnn_relu";
+  }
+
+  void check_draws(operator_call const& call) {
+    if (!call.flag("train") && !call.flag("training")) return;
+    auto probability = call.number("p");
+    if (!probability) probability = call.number("dropout");
+    if (probability && *probability <= 0) return;
+    complain(std::string(call.name().substr(call.name().rfind(':') + 1)) +
+             " draws although the module was told to evaluate: script the module rather than trace it, or trace it in eval mode");
+  }
+
+  void complain(std::string sentence) {
+    if (checks_ && complaint_.empty()) complaint_ = std::move(sentence);
+  }
+
+  parameter_table parameters_;
+  norm_watch norms_;
+  bool checks_;
+  int depth_ = 0;                    ///< watched operators that are running
+  std::vector<node_pointer> inner_;  ///< of the operators inside the outermost
   std::vector<weight_use> uses_;
+  std::unordered_set<held_parameter const*> tables_;
   std::string complaint_;
   forward_tap* outer_;
-  at::CallbackHandle handle_;
+  at::CallbackHandle handle_ = 0;
 };
 
 }  // namespace lnpt::detail

@@ -15,20 +15,12 @@
 
 #include <lnpt/io/atomic_file.hpp>
 #include <lnpt/torch/model.hpp>
+#include <lnpt/torch/state.hpp>
 #include <lnpt/train/train.hpp>
 
 namespace lnpt {
 
 namespace detail {
-
-/// Every parameter and buffer of a tree by its full name, those that are not trained among them.
-[[nodiscard]] inline std::vector<named_tensor> state_of(module_tree const& tree) {
-  std::vector<named_tensor> state;
-  for (auto const& entry : tree)
-    for (auto const* group : {&entry.parameters, &entry.buffers})
-      for (auto const& each : *group) state.push_back({joined(entry.path, each.name), each.value});
-  return state;
-}
 
 /// The generators that dropout draws from: the CPU's and, elsewhere, that of the model's device.
 [[nodiscard]] inline std::vector<at::Generator> generators_of(at::Device device) {
@@ -54,7 +46,7 @@ void save_checkpoint(std::filesystem::path const& path, torch_model<Scalar>& mod
   archive.write("model", model_part);
   archive.write("optimizer", optimizer_part);
   archive.write("progress", detail::numbers_of(state));
-  auto const generators = detail::generators_of(model.torch_parameters().front().device());
+  auto const generators = detail::generators_of(model.near().get().device());
   for (std::size_t i = 0; i < generators.size(); ++i) archive.write("generator" + std::to_string(i), generators[i].get_state());
 
   io::atomic_file file(path);
@@ -70,7 +62,7 @@ template <std::floating_point Scalar>
 [[nodiscard]] train_state load_checkpoint(std::filesystem::path const& path, torch_model<Scalar>& model,
                                           torch::optim::Optimizer& optimizer) {
   try {
-    auto const device = model.torch_parameters().front().device();
+    auto const device = model.near().get().device();
     torch::serialize::InputArchive archive, model_part, optimizer_part;
     archive.load_from(path.string(), device);
     archive.read("model", model_part);

@@ -73,7 +73,7 @@ double torch_epoch(torch_model<float>& model, masked_optimizer& optimizer, Data 
     }
     optimizer.step();
   };
-  for_each_batch<Loss::needs>(data, epoch, guide, options, model.torch_parameters().front().device(), learn);
+  for_each_batch<Loss::needs>(data, epoch, guide, options, model.near().get().device(), learn);
   return total / static_cast<double>(looks);
 }
 

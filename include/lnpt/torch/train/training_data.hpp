@@ -122,7 +122,7 @@ void for_each_batch(loader_batches<Loader> const& data, std::size_t, Guide const
 /// The fraction of a loader's samples whose label the model decides for, in eval mode.
 template <std::floating_point Scalar, class Loader>
 [[nodiscard]] double accuracy(torch_model<Scalar>& model, loader_batches<Loader> const& data) {
-  auto const device = model.torch_parameters().front().device();
+  auto const device = model.near().get().device();
   std::size_t right = 0, total = 0;
   for (auto const& drawn : data.loader()) {
     torch_tensor<Scalar> const input(drawn.data.to(device, torch_tensor<Scalar>::scalar_type));

@@ -1,0 +1,74 @@
+#pragma once
+/// Watches the norm layers of a forward pass: whether they do as they were told, and which moments they are given.
+#include <ATen/ATen.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/normalization.hpp>
+#include <lnpt/torch/module/layout.hpp>
+#include <lnpt/torch/pass/operator_call.hpp>
+
+namespace lnpt::detail {
+
+/// Sees each call of batch norm and instance norm before it runs. `mode`: what the module was told; empty: nothing is checked.
+/// `own_moments`: the running statistics of each batch norm become the moments of the batch it is about to normalise.
+class norm_watch {
+ public:
+  norm_watch(std::vector<norm_layer> const& norms, std::optional<norm_mode> mode, bool own_moments)
+      : norms_(norms), calls_(norms.size()), mode_(mode), own_moments_(own_moments) {}
+
+  /// The sentence that refuses this call; empty where all is well.
+  [[nodiscard]] std::string see_batch_norm(operator_call const& call) {
+    auto const mean = call.tensor("running_mean"), x = call.tensor("input");
+    auto const trains = call.flag("training");
+    for (std::size_t i = 0; i < norms_.size(); ++i)
+      if (mean.defined() && mean.is_same(norms_[i].mean)) return see(i, x, trains);
+    // Batch norm is also used to standardise weights, or rows laid out as channels, of one sample: there it couples nothing.
+    if (mode_ && mode_ != norm_mode::train && trains && x.size(0) > 1)
+      return "a batch norm whose statistics are not registered as running_mean and running_var trains although the module was "
+             "told to "
+             "evaluate: register them, or score with norm_mode::train";
+    return {};
+  }
+
+  /// Instance norm couples no samples. So wherever statistics of the batch are wanted, each instance is normalised by its own.
+  [[nodiscard]] std::string see_instance_norm(operator_call const& call) const {
+    if (!mode_ || !call.tensor("running_mean").defined()) return {};
+    return call.flag("use_input_stats") == (mode_ != norm_mode::eval) ? ""
+                                                                      : disobeys("an instance norm", mode_ == norm_mode::eval);
+  }
+
+ private:
+  [[nodiscard]] static std::string disobeys(std::string const& layer, bool trains) {
+    return layer + (trains ? " trains although it was told to evaluate" : " evaluates although it was told to train") +
+           ": script the module rather than trace it";
+  }
+
+  [[nodiscard]] std::string see(std::size_t i, at::Tensor const& x, bool trains) {
+    auto const layer = "batch norm " + norms_[i].path;
+    if (mode_ && trains != (mode_ == norm_mode::train)) return disobeys(layer, trains);
+    auto const channels = x.dim() > 1 ? x.size(1) : x.numel();
+    if ((own_moments_ || (mode_ && trains)) && x.numel() <= channels)
+      return layer + " sees one value per channel, whose deviation is 0: score more samples at once, or with norm_mode::eval";
+    if (!own_moments_) return {};
+    if (++calls_[i] > 1)
+      return layer + " runs twice in one forward pass, so its statistics cannot be frozen: score with norm_mode::eval";
+    at::NoGradGuard const plain;
+    auto const [m, v] = at::batch_norm_update_stats(x.detach(), {}, {}, 0.0);
+    norms_[i].mean.set_data(m);
+    norms_[i].variance.set_data(v);
+    return {};
+  }
+
+  std::vector<norm_layer> const& norms_;
+  std::vector<int> calls_;
+  std::optional<norm_mode> mode_;
+  bool own_moments_;
+};
+
+}  // namespace lnpt::detail
