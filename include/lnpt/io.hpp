@@ -12,7 +12,9 @@
 #include <lnpt/io/in_quotes.hpp>
 #include <lnpt/io/mnist.hpp>
 #include <lnpt/io/narrowed.hpp>
+#include <lnpt/io/network_description.hpp>
 #include <lnpt/io/number_text.hpp>
+#include <lnpt/io/onnx.hpp>
 #include <lnpt/io/pruned_copy.hpp>
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/safetensors_header.hpp>

@@ -42,6 +42,34 @@ cpu_network<T> trained(cpu_network<T> network, std::uint64_t seed = 5) {
   return network;
 }
 
+/// Gates, a channel shuffle whose halves go different ways, and every activation, for images of 3 × 8 × 8.
+template <class Backend>
+lnpt::network<Backend> of_every_layer() {
+  using lnpt::activation_kind;
+  lnpt::network_builder<Backend> net(3);
+  lnpt::conv_options const point{.kernel = 1, .padding = 0, .bias = true};
+  auto const a = net.prelu("prelu", net.batch_norm("bn", net.conv2d("a", net.input(), 8)), true);
+  auto const squeezed = net.relu(net.conv2d("squeeze", net.adaptive_average_pool(a, 1), 4, point));
+  auto const gate = net.activation(net.conv2d("excite", squeezed, 8, point), {activation_kind::hardsigmoid});
+  auto const shuffled = net.channel_shuffle(net.conv2d("grouped", net.multiply(a, gate), 12, {.groups = 2}), 2);
+  auto const low = net.activation(net.slice(shuffled, {{0, 6}, {}, {}}), {activation_kind::silu});
+  auto const high = net.activation(net.slice(shuffled, {{6, 12}, {}, {}}), {activation_kind::hardswish});
+  auto sum = net.join(low, net.prelu("one_slope", high));
+  for (auto const& f :
+       {lnpt::activation_function::relu6(), lnpt::activation_function::leaky_relu(0.1), lnpt::activation_function::elu(1),
+        lnpt::activation_function{activation_kind::gelu}, lnpt::activation_function{activation_kind::gelu_by_tanh},
+        lnpt::activation_function{activation_kind::tanh}})
+    sum = net.join(sum, net.activation(low, f));
+  auto const divisor = net.affine_constant(net.activation(high, {activation_kind::sigmoid}), 0.5, 1);
+  auto const ratio = net.divide(net.subtract(sum, high), divisor);
+  auto const wide = net.pad(net.upsample_nearest(net.max_pool(ratio, 3, 2, 1), 2), 1, 1, 2);
+  auto const both = net.join(net.conv2d("b", wide, 5, {.padding = 0}), net.conv2d("c", ratio, 5));
+  auto const strided = net.join(net.slice(both, {{}, {0, 8, 2}, {1, 8, 2}}), net.max_pool(both, 3, 2, 0, true));
+  auto const image = net.unflatten(net.linear("hidden", net.flatten(net.adaptive_average_pool(strided, 2)), 12, 20), 2);
+  net.classifier("fc", net.global_average_pool(net.average_pool(image, 2, 1, 1)), 4);
+  return std::move(net).build();
+}
+
 /// A fraction of the atoms, drawn by a seed; every producing axis keeps one.
 inline std::vector<char> drawn(lnpt::atom_set const& set, double fraction, std::uint64_t seed) {
   std::vector<char> removed(set.atoms.size());

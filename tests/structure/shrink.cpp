@@ -57,6 +57,7 @@ std::vector<net_case> cases() {
           {"residual, convolutions",
            {4, 3, 8, 8},
            [] { return zoo::resnet<cpu::backend<double>>({.depth = 8, .widths = {6, 8, 10}}); }},
+          {"gates, shuffle, slices, every activation", {4, 3, 8, 8}, [] { return test::of_every_layer<cpu::backend<double>>(); }},
           {"depthwise", {2, 3, 32, 32}, [] { return zoo::mobilenet<cpu::backend<double>>({.width = 4}); }},
           {"concat, groups, flatten, pools", {4, 3, 8, 8}, [] {
              builder net(3);

@@ -1,15 +1,14 @@
 #pragma once
 /// Builds networks: names as PyTorch's, widths tracked, weights initialised.
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <lnpt/core/random.hpp>
 #include <lnpt/core/window.hpp>
+#include <lnpt/nn/initial_values.hpp>
 #include <lnpt/nn/network.hpp>
 
 namespace lnpt {
@@ -43,8 +42,7 @@ class network_builder {
 
   node conv2d(std::string const& name, node from, std::size_t outputs, conv_options const& o = {}) {
     auto const inputs = widths_[from] / o.groups;
-    auto const weight =
-        add_weight(name, {outputs, inputs, o.kernel.h, o.kernel.w}, inputs * o.kernel.h * o.kernel.w, lnpt::role::weight);
+    auto const weight = add_weight(name, {outputs, inputs, o.kernel.h, o.kernel.w}, lnpt::role::weight);
     auto const bias = o.bias ? std::optional(add_constant(name + ".bias", lnpt::role::bias, outputs, 0)) : std::nullopt;
     typename Backend::conv_geometry const geometry{o.kernel, o.stride, o.padding, o.dilation, o.groups};
     return add(name, nn::conv2d<typename Backend::conv_geometry>{from, weight, bias, geometry}, outputs);
@@ -146,20 +144,15 @@ class network_builder {
 
   [[nodiscard]] std::size_t wider(node first, node second) const { return std::max(widths_[first], widths_[second]); }
   node add_linear(std::string const& name, node from, std::size_t outputs, std::size_t inputs, lnpt::role role) {
-    auto const weight = add_weight(name, {outputs, inputs}, inputs, role);
+    auto const weight = add_weight(name, {outputs, inputs}, role);
     return add(name, nn::linear{from, weight, add_constant(name + ".bias", lnpt::role::bias, outputs, 0)}, outputs);
   }
   std::size_t add_constant(std::string name, lnpt::role role, std::size_t width, double value) {
     ++parameters_;
     return network_.add_parameter(std::move(name), role, Backend::constant({width}, value, context_));
   }
-  std::size_t add_weight(std::string const& name, shape const& extents, std::size_t fan_in, lnpt::role role) {
-    std::vector<typename Backend::scalar> values(element_count(extents));
-    auto const deviation = std::sqrt(2.0 / static_cast<double>(fan_in));
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = static_cast<typename Backend::scalar>(deviation * normal(seed_, parameters_, i).first);
-    ++parameters_;
-    return network_.add_parameter(name + ".weight", role, Backend::make(extents, values, context_));
+  std::size_t add_weight(std::string const& name, shape const& extents, lnpt::role role) {
+    return network_.add_parameter(name + ".weight", role, nn::kaiming_normal<Backend>(extents, seed_, parameters_++, context_));
   }
 
   network<Backend> network_;

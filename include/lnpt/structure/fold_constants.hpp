@@ -207,7 +207,7 @@ void merge_columns(Network& network, channel_map const& map, constant_plan const
             values[(row + each.into) * layout.inner + t] +=
                 static_cast<value_type<array>>(from.ratio * static_cast<double>(values[(row + from.column) * layout.inner + t]));
           }
-    weight = tensor_traits<array>::make(extents, values);
+    weight = make_tensor<array>(extents, values, weight);
   }
 }
 

@@ -127,12 +127,15 @@ struct removal_rule {
 template <class Network, class Layer>
 void add_to_bias(Network& network, Layer& layer, std::string const& name, std::vector<double> const& amounts) {
   using array = tensor_of<Network>;
-  if constexpr (requires { layer.bias; }) {
+  if constexpr (requires {
+                  layer.bias;
+                  layer.weight;
+                }) {
     std::vector<value_type<array>> values(amounts.size());
     if (layer.bias) values = values_of(*network.parameters()[*layer.bias].value);
     for (std::size_t o = 0; o < values.size(); ++o)
       values[o] = static_cast<value_type<array>>(static_cast<double>(values[o]) + amounts[o]);
-    auto bias = tensor_traits<array>::make({values.size()}, values);
+    auto bias = make_tensor<array>({values.size()}, values, *network.parameters()[layer.weight].value);
     if (layer.bias)
       *network.parameters()[*layer.bias].value = std::move(bias);
     else
