@@ -41,9 +41,9 @@ void require_finite(score_set<T> const& scores) {
   found.refuse();
 }
 
-/// Refuses scores that rank nothing: of no parameter, or all 0.
+/// Refuses scores that rank nothing: of no parameter, or all 0. `round` counts from 1 where pruning scores in rounds.
 template <class T>
-void require_ranking(score_set<T> const& scores) {
+void require_ranking(score_set<T> const& scores, int round = 1) {
   if (scores.parameters.empty()) {
     if (scores.unreached.empty())
       fail("the model has no prunable weights: give the weights of its convolutions and linear layers role::weight");
@@ -52,6 +52,10 @@ void require_ranking(score_set<T> const& scores) {
   }
   for (auto const& p : scores.parameters)
     if (!extremes_of(p.values).all_zero()) return;
+  if (round > 1)
+    fail("all scores are 0 in round ", round,
+         ": the rounds before have cut every path from the input to the loss; ask for less "
+         "sparsity, or set at_least to keep weights in every layer");
   fail("all scores are 0, from ", scores.parameters.front().name, " to ", scores.parameters.back().name,
        ", so nothing is more worth keeping than anything else: score weights that are not 0, on data and with a loss or teacher "
        "that "
@@ -96,7 +100,7 @@ template <class Batches>
   return extents;
 }
 
-/// The scores of a call that has passed its door.
+/// The scores of a call that has passed its door, whether they rank anything or not.
 template <criterion C, prunable Model, class Batches, class Guide, class Loss>
 [[nodiscard]] auto score_well_formed(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
                                      score_options const& options, weight_signs signs = weight_signs::any) {
@@ -108,7 +112,6 @@ template <criterion C, prunable Model, class Batches, class Guide, class Loss>
   }
   gather_from_model(model, {sample_shape(batches), options, signs}, found);
   auto result = scores_from(C{}, model, std::move(found));
-  require_ranking(result);
   result.seconds = watch.seconds();
   return result;
 }
@@ -118,10 +121,13 @@ template <class C, class Model, class Batches, class Guide, class Loss>
 [[nodiscard]] auto score_as_asked(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
                                   score_options const& options) {
   using asked = diagnosis<C, Model, Batches, Guide, Loss>;
-  if constexpr (asked::well_formed)
-    return score_well_formed<C>(model, batches, guide, loss, options);
-  else
+  if constexpr (asked::well_formed) {
+    auto scores = score_well_formed<C>(model, batches, guide, loss, options);
+    require_ranking(scores);
+    return scores;
+  } else {
     asked::explain();
+  }
 }
 
 }  // namespace detail

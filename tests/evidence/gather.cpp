@@ -178,7 +178,15 @@ TEST_CASE("scores that are all 0 are refused, in every round") {
   auto const zeros = [](counted& model) {
     return score_set<matrix>{{{"hidden.0.weight", 0.0 * *model.parameters()[0].value, role::weight, 0}}, {}, 0};
   };
-  says(sentence([&] { (void)prune_by(s.student, zeros, half); }), "all scores are 0");
+  says(sentence([&] { (void)prune_by(s.student, zeros, half); }), "all scores are 0, from hidden.0.weight to hidden.0.weight");
+  auto const cut = [round = 0](counted& model) mutable {
+    return score_set<matrix>{
+        {{"hidden.0.weight", (round++ == 0 ? 1.0 : 0.0) * *model.parameters()[0].value, role::weight, 0}}, {}, 0};
+  };
+  auto rescore = cut;
+  says(sentence(
+           [&] { (void)prune_by(s.student, [&](counted& m) { return rescore(m); }, {.budget = sparsity{0.5}, .rounds = 2}); }),
+       "all scores are 0 in round 2");
 }
 
 TEST_CASE("gradients that are rounding noise are refused, small ones are not") {

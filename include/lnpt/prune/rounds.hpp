@@ -129,7 +129,7 @@ template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
     for (int t = 1; t <= rounds; ++t) {
       if (options.progress) options.progress(t, rounds);
       auto const scores = rescore(model);
-      require_ranking(scores);
+      require_ranking(scores, t);
       auto const keep =
           Schedule{}(static_cast<std::size_t>(t), static_cast<std::size_t>(rounds), density_of(options.budget.value()));
       rank_round(model, scores, options, keep, t == 1, state);
