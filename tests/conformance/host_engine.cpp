@@ -13,7 +13,7 @@ namespace {
 labelled_batch<host::matrix> batch() { return random_batch<host::matrix>({10, 6}, 4, 1); }
 
 /// A host engine that breaks one promise.
-enum class broken { gradient, bias_gradient, empty_gradient, repetition, features, restoration };
+enum class broken { gradient, bias_gradient, empty_gradient, repetition, features, restoration, count, shape, name };
 
 class broken_engine : public host::perceptron {
  public:
@@ -31,7 +31,14 @@ class broken_engine : public host::perceptron {
     if (promise_ == broken::gradient) g[2]->values[5] *= 1.01;
     if (promise_ == broken::bias_gradient && g[1]) g[1]->values[0] += 1e-3;
     if (promise_ == broken::empty_gradient && !g[4]) g[4] = 0.0 * *parameters()[4].value;
+    if (promise_ == broken::count) g.pop_back();
+    if (promise_ == broken::shape) std::swap(g[0]->extents[0], g[0]->extents[1]);
     return g;
+  }
+  std::vector<parameter<host::matrix>> parameters() {
+    auto all = perceptron::parameters();
+    if (promise_ == broken::name) all[2].name = all[0].name;
+    return all;
   }
 
  private:
@@ -82,6 +89,46 @@ TEST_CASE("an engine that breaks one promise is found out, by the name of the pr
   CHECK(finds(examined(broken::repetition), "trace"));
   CHECK(finds(examined(broken::features), "trace"));
   CHECK(finds(examined(broken::restoration), "restoration"));
+}
+
+TEST_CASE("counts, shapes and names come first: where they do not hold nothing else is examined, and that is said") {
+  for (auto const& [promise, property] :
+       {std::pair{broken::count, "shapes"}, std::pair{broken::shape, "shapes"}, std::pair{broken::name, "names"}}) {
+    broken_engine model(promise);
+    auto const found = conformance::examine(model, batch());
+    CHECK(finds(found, property));
+    REQUIRE(found.not_examined.size() == 1);
+    CHECK(found.not_examined[0].property == "everything else");
+  }
+}
+
+TEST_CASE("what an engine does not offer is said to be not examined") {
+  host::perceptron model({6, 9, 7, 4}, 3);
+  auto const found = conformance::examine(model, batch());
+  std::vector<std::string> properties;
+  for (auto const& [property, why] : found.not_examined) properties.push_back(property);
+  CHECK(properties == std::vector<std::string>{"Hessian-vector product", "Jacobian-vector product", "per-sample squares"});
+}
+
+namespace {
+
+/// lnpt's own network in float, with a gradient that is half as large again.
+struct skewed_network : network<cpu::backend<float>> {
+  using array = cpu::array<float>;
+  explicit skewed_network(network<cpu::backend<float>> model) : network(std::move(model)) {}
+  gradients<array> backward(trace const& t, cotangents<array> const& slope, which_gradients which) const {
+    auto g = network::backward(t, slope, which);
+    if (g[2]) g[2] = array(1.5F * *g[2]);
+    return g;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a gradient that is half as large again is found out in float too") {
+  std::vector<std::size_t> const sizes{6, 9, 7, 4};
+  skewed_network model(zoo::mlp<cpu::backend<float>>(sizes, 3));
+  CHECK(finds(conformance::examine(model, random_batch<cpu::array<float>>({10, 6}, 4, 1)), "gradient"));
 }
 
 TEST_CASE("a Hessian-vector product that is wrong, or of no symmetric matrix, is found out") {

@@ -20,22 +20,34 @@ struct finding {
   std::string what;
 };
 
-/// What an examination turned up; empty where the engine conforms.
+/// What an examination turned up; empty where the engine conforms in everything that was examined.
 class findings : public std::vector<finding> {
  public:
+  std::vector<finding> not_examined;  ///< properties nobody looked at, and why
+
   template <class... Parts>
   void add(std::string property, Parts const&... parts) {
+    push_back({std::move(property), text_of(parts...)});
+  }
+  template <class... Parts>
+  void skip(std::string property, Parts const&... parts) {
+    not_examined.push_back({std::move(property), text_of(parts...)});
+  }
+
+ private:
+  template <class... Parts>
+  [[nodiscard]] static std::string text_of(Parts const&... parts) {
     std::ostringstream what;
     (what << ... << parts);
-    push_back({std::move(property), what.str()});
+    return what.str();
   }
 };
 
 struct examination_options {
   std::uint64_t seed = 1;
-  double derivative_tolerance = 1e-6;  ///< relative, of derivatives against central differences in double
-  double step = 1e-7;                  ///< of central differences, relative to the parameters that move
-  int draws = 10;                      ///< how often a direction that meets a kink is drawn again
+  double derivative_tolerance = 0;  ///< relative, of derivatives against central differences; 0: 1e-6 in double, 0.1 in float
+  double step = 0;  ///< of central differences, relative to the parameters that move; 0: 1e-7 in double, 1e-4 in float
+  int draws = 10;   ///< how often a direction that meets a kink is drawn again
 };
 
 /// A model with all that a loss can ask for: labelled inputs, and predictions to compare its own with.
@@ -47,6 +59,12 @@ struct subject {
   labelled_batch<tensor_type> const& batch;
   prediction<tensor_type> teacher_prediction;
   examination_options options;
+
+  static constexpr bool in_double = std::same_as<value_type<tensor_type>, double>;
+  [[nodiscard]] double tolerance() const {
+    return options.derivative_tolerance > 0 ? options.derivative_tolerance : in_double ? 1e-6 : 0.1;
+  }
+  [[nodiscard]] double step() const { return options.step > 0 ? options.step : in_double ? 1e-7 : 1e-4; }
 
   [[nodiscard]] target<tensor_type> expected() const { return {&batch.labels, &teacher_prediction}; }
   [[nodiscard]] auto guide() const { return known_predictions(teacher_prediction); }
