@@ -8,7 +8,14 @@ namespace lnpt {
 /// `needs` and `of_part` as every tag of evidence (evidence.hpp).
 template <class Policy>
 struct curvature {
-  static constexpr evidence_needs needs = Policy::needs;
+  static_assert(
+      evidence_tag<Policy>,
+      "lnpt: this is not a curvature policy. Choose gauss_newton<>, gauss_newton_exact or hessian_diagonal, or write an empty "
+      "struct with `static constexpr evidence_needs needs` and of_part().");
+  static constexpr evidence_needs needs = [] {
+    if constexpr (evidence_tag<Policy>) return evidence_needs(Policy::needs);
+    return evidence_needs{};
+  }();
 
   template <class Problem>
   [[nodiscard]] static gradients<typename Problem::tensor_type> of_part(Problem const& problem,
