@@ -5,9 +5,11 @@
 #include <lnpt/io/cached_guide.hpp>
 #include <lnpt/io/checkpoint.hpp>
 #include <lnpt/io/cifar.hpp>
+#include <lnpt/io/count_nonzero.hpp>
 #include <lnpt/io/data_set.hpp>
 #include <lnpt/io/dtype.hpp>
 #include <lnpt/io/foreign_file.hpp>
+#include <lnpt/io/glob.hpp>
 #include <lnpt/io/image_set.hpp>
 #include <lnpt/io/in_quotes.hpp>
 #include <lnpt/io/mnist.hpp>
@@ -19,8 +21,12 @@
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/safetensors_header.hpp>
 #include <lnpt/io/safetensors_writer.hpp>
+#include <lnpt/io/shard_index.hpp>
+#include <lnpt/io/sharded_model.hpp>
 #include <lnpt/io/small_floats.hpp>
 #include <lnpt/io/state_dict.hpp>
 #include <lnpt/io/synthetic.hpp>
 #include <lnpt/io/teacher_cache.hpp>
+#include <lnpt/io/tensor_images.hpp>
 #include <lnpt/io/tensor_names.hpp>
+#include <lnpt/out_of_core/prune.hpp>

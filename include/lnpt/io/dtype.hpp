@@ -62,6 +62,9 @@ inline constexpr std::array<dtype_fact, 22> dtype_facts{{
 /// Bits per element; 4 and 6 for the packed types.
 [[nodiscard]] constexpr unsigned bits_of(dtype type) { return detail::dtype_facts[static_cast<std::size_t>(type)].bits; }
 
+/// Whether values are real floating-point numbers.
+[[nodiscard]] constexpr bool is_floating(dtype type) { return name_of(type).front() == 'F' || type == dtype::bf16; }
+
 /// The type of this name, or nothing.
 [[nodiscard]] constexpr std::optional<dtype> dtype_named(std::string_view name) {
   auto const* const found = std::ranges::find(detail::dtype_facts, name, &detail::dtype_fact::name);

@@ -101,6 +101,12 @@ class file {
 
   /// Where the bytes of the first tensor begin.
   [[nodiscard]] std::uint64_t data_offset() const { return data_; }
+  /// A copy of what stands before it: the header and its length, as they are stored.
+  [[nodiscard]] std::vector<std::byte> header_bytes() const {
+    std::vector<std::byte> bytes(static_cast<std::size_t>(data_));
+    source_.read(0, bytes);
+    return bytes;
+  }
 
   /// The values, row-major, converted to `T`: any number to float or double, integers and booleans to an integer type that
   /// is at least as wide. NaN and infinity pass; see `count_nonfinite`.

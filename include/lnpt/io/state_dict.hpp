@@ -164,13 +164,16 @@ void load_state_dict(Model& model, std::filesystem::path const& path, std::strin
   load_state_dict(model, safetensors::open(path), prefix);
 }
 
-/// Adds each mask as U8 under `mask.` + parameter name.
+/// Adds a mask as U8 under `mask.` + name.
+inline void add_mask(safetensors::writer& writer, std::string const& name, mask const& kept) {
+  std::vector<std::uint8_t> bytes(kept.size());
+  for (std::size_t i = 0; i != bytes.size(); ++i) bytes[i] = kept[i];
+  writer.add(std::string(mask_prefix) + name, kept.extents(), std::move(bytes));
+}
+
+/// Adds each mask under its parameter's name.
 inline void add_masks(safetensors::writer& writer, mask_set const& masks) {
-  for (auto const& each : masks) {
-    std::vector<std::uint8_t> kept(each.size());
-    for (std::size_t i = 0; i != kept.size(); ++i) kept[i] = each[i];
-    writer.add(std::string(mask_prefix) + each.name(), each.extents(), std::move(kept));
-  }
+  for (auto const& each : masks) add_mask(writer, each.name(), each);
 }
 
 /// Adds every parameter and buffer under its name, as F32 or F64, and the masks, if there are any; the whole state of a model that shows it,

@@ -1,0 +1,126 @@
+#pragma once
+/// How far a run has come, so that a run that was killed goes on from there.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/error.hpp>
+#include <lnpt/io/atomic_file.hpp>
+#include <lnpt/out_of_core/threshold.hpp>
+
+namespace lnpt::out_of_core {
+
+/// What a journal tells of a run.
+struct progress_record {
+  std::string identity = {};                          ///< of the run: options, and the files it reads
+  std::optional<out_of_core::threshold> global = {};  ///< the threshold of a global ranking, once it is known
+  std::uint64_t ties = 0;                             ///< of the global threshold that later tensors may keep
+  std::vector<std::uint64_t> kept = {};               ///< how many weights of each written tensor stay
+
+  friend bool operator==(progress_record const&, progress_record const&) = default;
+};
+
+/// The record in a journal's text, whose last line counts only if it is whole; nothing where not even the identity is.
+///
+///     lnpt-prune 1 IDENTITY
+///     threshold KEY TIES TIED
+///     tensors TIES KEPT…       one number for each tensor written since the last such line
+[[nodiscard]] inline std::optional<progress_record> parse_journal(std::string_view text) {
+  auto const whole = text.substr(0, text.rfind('\n') == text.npos ? 0 : text.rfind('\n') + 1);
+  std::istringstream lines{std::string(whole)};
+  std::string line;
+  std::string const head = "lnpt-prune 1 ";
+  if (!std::getline(lines, line) || !line.starts_with(head)) return std::nullopt;
+  progress_record record{.identity = line.substr(head.size())};
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::string what;
+    words >> what;
+    if (threshold found; what == "threshold" && words >> found.above >> found.ties >> found.tied) {
+      record.global = found;
+      record.ties = found.ties;
+    } else if (what == "tensors" && words >> record.ties) {
+      for (std::uint64_t kept = 0; words >> kept;) record.kept.push_back(kept);
+      if (!words.eof()) return std::nullopt;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return record;
+}
+
+/// The journal of a run that is under way: lines that are on the disk when `write` returns.
+class journal {
+ public:
+  /// Opens the journal, or begins one for this identity; refuses that of another run.
+  journal(std::filesystem::path path, std::string const& identity) : path_(std::move(path)) {
+    std::ifstream file(path_, std::ios::binary);
+    std::string const text{std::istreambuf_iterator<char>(file), {}};
+    auto found = parse_journal(text);
+    if (found && found->identity != identity)
+      fail(path_.parent_path().string(),
+           " holds an unfinished run with other options or on other files: remove it, or repeat that run");
+    record_ = found ? std::move(*found) : progress_record{.identity = identity};
+    // A line that was cut short is written over.
+    auto const kept = found ? static_cast<std::uintmax_t>(text.rfind('\n') + 1) : 0;
+    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (descriptor_ < 0 || ::ftruncate(descriptor_, static_cast<::off_t>(kept)) != 0 || ::lseek(descriptor_, 0, SEEK_END) < 0)
+      refuse("opening");
+    if (!found) write("lnpt-prune 1 " + identity);
+  }
+  journal(journal const&) = delete;
+  journal& operator=(journal const&) = delete;
+  ~journal() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+
+  [[nodiscard]] progress_record const& record() const { return record_; }
+
+  void found_threshold(threshold const& found) {
+    write("threshold " + std::to_string(found.above) + ' ' + std::to_string(found.ties) + ' ' + std::to_string(found.tied));
+    record_.global = found;
+    record_.ties = found.ties;
+  }
+  /// Tensors after those recorded, in the order of their names, are on the disk; `ties` is what later ones may keep.
+  void wrote_tensors(std::span<std::uint64_t const> kept, std::uint64_t ties) {
+    auto line = "tensors " + std::to_string(ties);
+    for (auto const count : kept) line += ' ' + std::to_string(count);
+    write(std::move(line));
+    record_.kept.insert(record_.kept.end(), kept.begin(), kept.end());
+    record_.ties = ties;
+  }
+
+ private:
+  void write(std::string line) {
+    line += '\n';
+    for (std::string_view rest = line; !rest.empty();) {
+      auto const written = ::write(descriptor_, rest.data(), rest.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) refuse("writing");
+      rest.remove_prefix(static_cast<std::size_t>(written));
+    }
+    if (::fsync(descriptor_) != 0) refuse("flushing");
+  }
+  [[noreturn]] void refuse(char const* action) const {
+    fail(action, ' ', path_.string(), " failed (", io::system_reason(), "): a writable folder with enough free space is needed");
+  }
+
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+  progress_record record_;
+};
+
+}  // namespace lnpt::out_of_core

@@ -1,0 +1,174 @@
+#pragma once
+/// Which tensors of a stored model are pruned, by their names, shapes and dtypes alone, and why the others are not.
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/error.hpp>
+#include <lnpt/io/glob.hpp>
+#include <lnpt/io/narrowed.hpp>
+#include <lnpt/io/sharded_model.hpp>
+#include <lnpt/out_of_core/keys.hpp>
+#include <lnpt/out_of_core/layout.hpp>
+#include <lnpt/out_of_core/model_config.hpp>
+#include <lnpt/out_of_core/options.hpp>
+
+namespace lnpt::out_of_core {
+
+/// A tensor that is pruned.
+struct planned_tensor {
+  io::stored_tensor tensor;
+  matrix_layout layout;
+  score_source scores;
+
+  [[nodiscard]] std::uint64_t size() const { return tensor.about->size(); }
+  [[nodiscard]] std::size_t width() const { return io::bits_of(tensor.about->dtype) / 8; }
+};
+
+/// A tensor that stays as it is.
+struct dense_tensor {
+  io::stored_tensor tensor;
+  std::string reason;
+};
+
+struct prune_plan {
+  std::vector<planned_tensor> pruned;  ///< in the order of their names, which is the order of ties
+  std::vector<dense_tensor> dense;
+
+  [[nodiscard]] std::uint64_t weights() const {
+    std::uint64_t sum = 0;
+    for (auto const& each : pruned) sum += each.size();
+    return sum;
+  }
+};
+
+namespace detail {
+
+/// Parts of names that pruning leaves alone by default, and what they mean. What other tools leave dense too.
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> dense_names{{
+    {"embed", "an embedding"},
+    {"wte", "an embedding"},
+    {"wpe", "an embedding"},
+    {"lm_head", "the classifier over the vocabulary"},
+    {"norm", "a normalisation"},
+    {"ln_", "a normalisation"},
+    {"position", "a position table"},
+    {"token_type", "an embedding"},
+    {"shared.weight", "an embedding"},
+    {"router", "a router of experts"},
+    {"mlp.gate.", "a router of experts"},
+    {"block_sparse_moe.gate.", "a router of experts"},
+    {"relative_attention_bias", "a position table"},
+}};
+
+[[nodiscard]] inline bool matches_any(std::vector<std::string> const& patterns, std::string_view name) {
+  return std::ranges::any_of(patterns, [&](auto const& pattern) { return io::matches(pattern, name); });
+}
+
+[[nodiscard]] inline bool is_scale(std::string_view name) {
+  return name.ends_with("_scale") || name.ends_with("_scale_inv") || name.ends_with("_scales");
+}
+
+/// Why a tensor cannot be pruned at all; empty where it can.
+[[nodiscard]] inline std::string impossible(io::stored_tensor const& tensor) {
+  auto const& about = *tensor.about;
+  if (is_scale(about.name)) return "scales of another tensor";
+  if (!is_ranked(about.dtype)) return std::string(io::name_of(about.dtype)) + " is not ranked";
+  if (about.shape.size() < 2) return "fewer than two axes";
+  if (about.size() == 0) return "no weights";
+  return {};
+}
+
+/// Why a tensor that could be pruned is left dense unless it is included by name; empty where it is not.
+[[nodiscard]] inline std::string left_by_name(io::stored_tensor const& tensor, model_config const& config) {
+  auto const& about = *tensor.about;
+  for (auto const& [part, meaning] : dense_names)
+    if (about.name.find(part) != about.name.npos) return std::string(meaning) + " by its name";
+  if (!about.name.ends_with(".weight") && !is_fused_experts(about.name, about.shape.size())) return "not called a weight";
+  if (config.vocabulary != 0 && about.shape[0] == config.vocabulary) return "one row for each word of the vocabulary";
+  return {};
+}
+
+/// Why a layout does not allow the pattern; empty where it does.
+[[nodiscard]] inline std::string impossible_pattern(std::optional<matrix_layout> const& layout, prune_options const& options) {
+  auto const by_unit = options.pattern == pattern::rows || options.pattern == pattern::n_of_m;
+  if (by_unit && !layout) return "which axis counts its inputs is not known";
+  if (options.pattern == pattern::rows && !layout->rows_are_outputs) return "its rows are inputs";
+  if (options.pattern == pattern::n_of_m && layout->inputs % options.m != 0)
+    return std::to_string(layout->inputs) + " inputs are no multiple of " + std::to_string(options.m);
+  return {};
+}
+
+/// The scales of an 8-bit tensor, or null where it has none. Refuses scales that do not tile it.
+[[nodiscard]] inline std::shared_ptr<block_scales const> scales_of(io::sharded_model const& model,
+                                                                   io::stored_tensor const& tensor) {
+  io::stored_tensor const* found = nullptr;
+  for (auto const* const ending : {"_scale_inv", "_scale"})
+    if (found == nullptr) found = model.find(tensor.name() + ending);
+  if (found == nullptr) return nullptr;
+  auto const& extents = tensor.about->shape;
+  auto held = found->about->shape;
+  while (held.size() < 2) held.push_back(1);
+  auto const rows = extents[0], columns = tensor.about->size() / rows;
+  auto const refuse = [&](char const* why) {
+    fail("the scales ", io::in_quotes(found->name()), " of shape ", list(found->about->shape), ' ', why, ' ',
+         io::in_quotes(tensor.name()), " of shape ", list(extents), "; leave it dense with an exclude pattern");
+  };
+  auto const is_float =
+      found->about->dtype == io::dtype::f32 || found->about->dtype == io::dtype::bf16 || found->about->dtype == io::dtype::f16;
+  if (!is_float) refuse("are no floats, so they say nothing of");
+  if (extents.size() != 2 || held.size() != 2 || held[0] == 0 || held[1] == 0 || held[0] > rows || held[1] > columns)
+    refuse("do not tile");
+  // A block is as large as the smallest whole number that makes so many of them cover the axis.
+  block_scales scales{
+      .columns = columns, .block_rows = (rows + held[0] - 1) / held[0], .block_columns = (columns + held[1] - 1) / held[1]};
+  if ((rows + scales.block_rows - 1) / scales.block_rows != held[0] ||
+      (columns + scales.block_columns - 1) / scales.block_columns != held[1])
+    refuse("do not tile");
+  scales.factors = model.shard(found->shard).read<float>(found->name());
+  return std::make_shared<block_scales const>(std::move(scales));
+}
+
+}  // namespace detail
+
+/// Decides tensor by tensor. Refuses a pattern that matches nothing, and an included tensor that cannot be pruned.
+[[nodiscard]] inline prune_plan make_plan(io::sharded_model const& model, model_config const& config,
+                                          prune_options const& options) {
+  prune_plan plan;
+  for (auto const* const patterns : {&options.include, &options.exclude})
+    for (auto const& pattern : *patterns)
+      if (std::ranges::none_of(model.tensors(), [&](auto const& each) { return io::matches(pattern, each.name()); }))
+        fail("no tensor is called ", io::in_quotes(pattern), ": write a pattern such as ", io::in_quotes("*.mlp.*"));
+  for (auto const& tensor : model.tensors()) {
+    auto const included = detail::matches_any(options.include, tensor.name());
+    auto reason = detail::impossible(tensor);
+    if (reason.empty() && detail::matches_any(options.exclude, tensor.name())) reason = "excluded";
+    if (reason.empty() && !included) reason = options.include.empty() ? detail::left_by_name(tensor, config) : "not included";
+    std::optional<matrix_layout> layout;
+    if (reason.empty()) {
+      layout = layout_of(tensor.name(), tensor.about->shape, config.type);
+      reason = detail::impossible_pattern(layout, options);
+    }
+    if (!reason.empty()) {
+      plan.dense.push_back({tensor, std::move(reason)});
+      continue;
+    }
+    auto const by_magnitude = options.criterion == criterion::magnitude;
+    auto const is_small = is_float8(tensor.about->dtype);
+    plan.pruned.push_back(
+        {tensor, layout.value_or(matrix_layout{}),
+         by_magnitude ? score_source::magnitude(tensor.about->dtype, is_small ? detail::scales_of(model, tensor) : nullptr)
+                      : score_source::random(options.seed, plan.pruned.size())});
+  }
+  if (plan.pruned.empty()) fail("nothing is left to prune: include tensors by a pattern, or exclude fewer");
+  return plan;
+}
+
+}  // namespace lnpt::out_of_core

@@ -1,0 +1,469 @@
+/// Pruning from files to files against pruning in memory: the same bits for every dtype, pattern and cut into files.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <lnpt/backend/cpu/array.hpp>
+#include <lnpt/core/random.hpp>
+#include <lnpt/criterion/magnitude.hpp>
+#include <lnpt/criterion/random.hpp>
+#include <lnpt/io/safetensors.hpp>
+#include <lnpt/mask/layerwise_unstructured.hpp>
+#include <lnpt/mask/n_of_m.hpp>
+#include <lnpt/out_of_core/prune.hpp>
+#include <lnpt/prune.hpp>
+
+#include "../io/support.hpp"
+
+using namespace lnpt;
+namespace st = io::safetensors;
+using support::refusal;
+using support::says;
+
+namespace {
+
+using bytes = std::vector<std::byte>;
+
+/// A tensor of a stored model.
+struct stored {
+  io::dtype dtype;
+  shape extents;
+  bytes values;
+};
+using model_files = std::map<std::string, stored>;
+
+std::size_t width_of(stored const& tensor) { return io::bits_of(tensor.dtype) / 8; }
+
+/// Finite values of a dtype from random codes: many equal ones, zeros of both signs and denormals among them.
+stored drawn(io::dtype type, shape extents, std::uint64_t seed) {
+  stored tensor{type, std::move(extents), {}};
+  auto const width = width_of(tensor);
+  for (std::uint64_t i = 0, counter = 0; i != element_count(tensor.extents); ++counter) {
+    auto const bits = random_bits(seed, counter);
+    std::uint32_t code = static_cast<std::uint32_t>(bits) & (width == 4 ? 0xffffffffu : (1u << (8 * width)) - 1);
+    if (type == io::dtype::f32) code = (bits >> 40) % 5 == 0 ? code & 0x803fffffu : (code & 0x81ffffffu) | 0x3c000000u;
+    bytes value(width);
+    std::memcpy(value.data(), &code, width);
+    auto read = 0.0f;
+    io::detail::with_stored_type(type, [&](auto tag) {
+      typename decltype(tag)::type held;
+      std::memcpy(&held, value.data(), width);
+      read = static_cast<float>(held);
+    });
+    if (!std::isfinite(read)) continue;
+    tensor.values.insert(tensor.values.end(), value.begin(), value.end());
+    ++i;
+  }
+  return tensor;
+}
+
+/// Writes the tensors into `cuts` files with an index beside them, dealt out so that neighbours by name lie apart.
+void write(std::filesystem::path const& folder, model_files const& model, std::size_t cuts) {
+  std::filesystem::create_directories(folder);
+  std::string map;
+  for (std::size_t c = 0; c != cuts; ++c) {
+    auto const name = "model-" + std::to_string(c) + ".safetensors";
+    st::writer writer;
+    writer.metadata("cut", std::to_string(c));
+    std::size_t place = 0;
+    for (auto const& [tensor, held] : model)
+      if (place++ % cuts == c) {
+        writer.add_stored(tensor, held.extents, held.dtype, held.values);
+        map += (map.empty() ? "" : ",") + ('"' + tensor + "\":\"" + name + '"');
+      }
+    writer.save(folder / name);
+  }
+  std::ofstream(folder / "model.safetensors.index.json") << R"({"metadata":{"total_size":1},"weight_map":{)" << map << "}}";
+}
+
+model_files read(std::filesystem::path const& folder) {
+  model_files model;
+  io::sharded_model const files(folder);
+  for (auto const& tensor : files.tensors()) {
+    bytes values(tensor.bytes());
+    files.read(tensor, 0, values);
+    model[tensor.name()] = {tensor.about->dtype, tensor.about->shape, values};
+  }
+  return model;
+}
+
+std::vector<float> floats_of(stored const& tensor) {
+  st::writer writer;
+  writer.add_stored("x", tensor.extents, tensor.dtype, tensor.values);
+  auto const file = writer.bytes();
+  return st::view(file).read<float>("x");
+}
+
+/// Parameters in memory, in the order of their names.
+struct memory_model {
+  using tensor_type = cpu::array<float>;
+  std::map<std::string, tensor_type> tensors;
+
+  [[nodiscard]] std::vector<parameter<tensor_type>> parameters() {
+    std::vector<parameter<tensor_type>> all;
+    for (auto& [name, value] : tensors) all.push_back({name, &value, role::weight});
+    return all;
+  }
+};
+
+std::string const head = "lm_head.weight";
+bool is_pruned(std::string const& name, stored const& tensor) {
+  return tensor.extents.size() > 1 && name.ends_with(".weight") && name != head && name.find("embed") == name.npos;
+}
+
+memory_model in_memory(model_files const& model) {
+  memory_model result;
+  for (auto const& [name, tensor] : model)
+    if (is_pruned(name, tensor))
+      result.tensors.emplace(name, tensor_traits<cpu::array<float>>::make(tensor.extents, floats_of(tensor)));
+  return result;
+}
+
+/// Each row a parameter of its own, named so that the order stays.
+memory_model rows_in_memory(model_files const& model) {
+  memory_model result;
+  for (auto const& [name, tensor] : model) {
+    if (!is_pruned(name, tensor)) continue;
+    auto const values = floats_of(tensor);
+    auto const row = values.size() / tensor.extents[0];
+    for (std::size_t r = 0; r != tensor.extents[0]; ++r)
+      result.tensors.emplace(name + '#' + std::to_string(1000000 + r),
+                             tensor_traits<cpu::array<float>>::make({row}, std::span(values).subspan(r * row, row)));
+  }
+  return result;
+}
+
+/// The stored model with the pruned values as zero bytes.
+model_files masked(model_files model, mask_set const& masks) {
+  for (auto& [name, tensor] : model) {
+    auto const width = width_of(tensor);
+    std::size_t first = 0;
+    for (auto const& mask : masks) {
+      if (mask.name().substr(0, mask.name().find('#')) != name) continue;
+      for (std::size_t i = 0; i != mask.size(); ++i)
+        if (!mask[i]) std::memset(tensor.values.data() + (first + i) * width, 0, width);
+      first += mask.size();
+    }
+  }
+  return model;
+}
+
+void check_same(model_files const& seen, model_files const& expected) {
+  REQUIRE(seen.size() == expected.size());
+  for (auto const& [name, tensor] : expected) {
+    CAPTURE(name);
+    auto const found = seen.find(name);
+    REQUIRE(found != seen.end());
+    CHECK(found->second.dtype == tensor.dtype);
+    CHECK(found->second.extents == tensor.extents);
+    CHECK(found->second.values == tensor.values);
+  }
+}
+
+model_files mixed(std::vector<io::dtype> const& types) {
+  model_files model;
+  std::uint64_t seed = 0;
+  auto const type = [&] { return types[seed % types.size()]; };
+  for (std::string const name : {"model.layers.10.mlp.up.weight", "model.layers.2.mlp.up.weight", "conv.weight", "a.weight"})
+    model[name] = drawn(type(), name == "conv.weight" ? shape{6, 8, 3, 3} : shape{24, 40}, ++seed);
+  model["big.weight"] = drawn(type(), {2, 300'000}, ++seed);  // more than a block, and rows that end inside one
+  model[head] = drawn(type(), {10, 12}, ++seed);
+  model["embed.weight"] = drawn(type(), {10, 12}, ++seed);
+  model["model.norm.weight"] = drawn(type(), {7}, ++seed);
+  model["ids"] = {io::dtype::i64, {2}, bytes(16, std::byte{3})};
+  return model;
+}
+
+std::vector<std::vector<io::dtype>> const all_types{
+    {io::dtype::f32},     {io::dtype::f16},     {io::dtype::bf16},
+    {io::dtype::f8_e4m3}, {io::dtype::f8_e5m2}, {io::dtype::f32, io::dtype::bf16, io::dtype::f8_e4m3, io::dtype::f16}};
+
+}  // namespace
+
+TEST_CASE("the four largest of eight, by hand: ties stay in the order of name, then index") {
+  support::temporary_folder const folder;
+  auto const values = [](std::vector<float> v) {
+    auto const raw = std::as_bytes(std::span(v));
+    return bytes(raw.begin(), raw.end());
+  };
+  write(folder / "in",
+        {{"b.weight", {io::dtype::f32, {2, 2}, values({3, -2, 2, 1})}},
+         {"a.weight", {io::dtype::f32, {2, 2}, values({0, 2, -5, 2})}}},
+        2);
+  auto const report = out_of_core::prune(folder / "in", folder / "out", {.keep = density{0.5}});
+  auto const seen = read(folder / "out");
+  CHECK(floats_of(seen.at("a.weight")) == std::vector<float>{0, 2, -5, 2});
+  CHECK(floats_of(seen.at("b.weight")) == std::vector<float>{3, 0, 0, 0});
+  CHECK(report.kept() == 4);
+  CHECK(report.decided_by_position == 4);
+}
+
+TEST_CASE("global, layerwise and rows keep the bits that pruning in memory keeps, however the model is cut") {
+  support::temporary_folder const folder;
+  for (auto const& types : all_types) {
+    auto const model = mixed(types);
+    auto memory = in_memory(model), rows = rows_in_memory(model);
+    for (std::size_t const cuts : {1u, 2u, 7u}) {
+      CAPTURE(io::name_of(types.front()));
+      CAPTURE(cuts);
+      auto const in = folder / "in";
+      write(in, model, cuts);
+      auto const pruned = [&](out_of_core::prune_options options) {
+        options.replace = true;
+        static_cast<void>(out_of_core::prune(in, folder / "out", options));
+        return read(folder / "out");
+      };
+      auto const keep = density{cuts == 7 ? 0.05 : 0.4};
+      auto const seed = std::uint64_t{cuts};
+
+      check_same(pruned({.keep = keep}), masked(model, prune<magnitude>(memory, {.budget = keep}).masks));
+      check_same(pruned({.keep = keep, .pattern = out_of_core::pattern::layerwise}),
+                 masked(model, prune<magnitude, layerwise_unstructured>(memory, {.budget = keep}).masks));
+      check_same(pruned({.keep = keep, .pattern = out_of_core::pattern::rows}),
+                 masked(model, prune<magnitude, layerwise_unstructured>(rows, {.budget = keep}).masks));
+      check_same(pruned({.keep = keep, .criterion = out_of_core::criterion::random, .seed = seed}),
+                 masked(model, prune<lnpt::random>(memory, {.budget = keep, .seed = seed}).masks));
+      std::filesystem::remove_all(in);
+    }
+  }
+}
+
+TEST_CASE("N:M keeps what it keeps in memory, along the inputs of linear layers and of convolutions") {
+  support::temporary_folder const folder;
+  for (auto const& types : all_types) {
+    auto model = mixed(types);
+    auto linear = model;
+    linear.erase("conv.weight");
+    auto memory = in_memory(linear);
+    write(folder / "in", model, 2);
+    auto const report =
+        out_of_core::prune(folder / "in", folder / "out", {.pattern = out_of_core::pattern::n_of_m, .replace = true});
+    auto expected = masked(linear, prune<magnitude, n_of_m<2, 4>>(memory, {}).masks);
+
+    // Of 8 input channels, the two best of each four at every filter and place; written out.
+    auto conv = model.at("conv.weight");
+    auto const scores = floats_of(conv);
+    auto const width = width_of(conv);
+    for (std::size_t filter = 0; filter != 6; ++filter)
+      for (std::size_t group = 0; group != 2; ++group)
+        for (std::size_t place = 0; place != 9; ++place) {
+          auto const at = [&](std::size_t i) { return (filter * 8 + group * 4 + i) * 9 + place; };
+          for (std::size_t i = 0; i != 4; ++i) {
+            std::size_t better = 0;
+            for (std::size_t j = 0; j != 4; ++j)
+              better += std::abs(scores[at(j)]) > std::abs(scores[at(i)]) ||
+                        (std::abs(scores[at(j)]) == std::abs(scores[at(i)]) && j < i);
+            if (better >= 2) std::memset(conv.values.data() + at(i) * width, 0, width);
+          }
+        }
+    expected["conv.weight"] = conv;
+    check_same(read(folder / "out"), expected);
+    CHECK(report.kept() * 2 == report.total());
+    std::filesystem::remove_all(folder / "in");
+  }
+}
+
+TEST_CASE("what stays dense is listed with its reason, and names can be included and excluded") {
+  support::temporary_folder const folder;
+  write(folder / "in", mixed({io::dtype::bf16}), 1);
+  std::ofstream(folder / "in" / "config.json") << R"({"model_type":"gpt2","vocab_size":24})";
+  std::ofstream(folder / "in" / "tokenizer.txt") << "words";
+  auto const report = out_of_core::prune(folder / "in", folder / "out", {.keep = density{0.5}});
+  CHECK(report.dense == std::vector<std::pair<std::string, std::string>>{
+                            {"a.weight", "one row for each word of the vocabulary"},
+                            {"embed.weight", "an embedding by its name"},
+                            {"ids", "I64 is not ranked"},
+                            {"lm_head.weight", "the classifier over the vocabulary by its name"},
+                            {"model.layers.10.mlp.up.weight", "one row for each word of the vocabulary"},
+                            {"model.layers.2.mlp.up.weight", "one row for each word of the vocabulary"},
+                            {"model.norm.weight", "fewer than two axes"}});
+  CHECK(report.copied == std::vector<std::string>{"config.json", "model.safetensors.index.json", "tokenizer.txt"});
+  CHECK(support::text_of(folder / "out/tokenizer.txt") == "words");
+  CHECK(st::open(folder / "out/model-0.safetensors").metadata() == st::open(folder / "in/model-0.safetensors").metadata());
+  auto const chosen = out_of_core::prune(folder / "in", folder / "chosen",
+                                         {.keep = density{0.5}, .include = {"*.mlp.*", "lm_head*"}, .exclude = {"*.2.*"}});
+  REQUIRE(chosen.pruned.size() == 2);
+  CHECK(chosen.pruned[0].name == "lm_head.weight");
+  CHECK(chosen.pruned[0].kept + chosen.pruned[1].kept == (120 + 960) / 2);
+  auto const refused = [&](out_of_core::prune_options const& options) {
+    return refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "none", options)); });
+  };
+  CHECK(says(refused({.include = {"nobody"}}), "no tensor is called \"nobody\""));
+  CHECK(says(refused({.exclude = {"*"}}), "nothing is left to prune"));
+  CHECK(says(refused({.pattern = out_of_core::pattern::n_of_m, .n = 4, .m = 4}), "0 < N < M"));
+  CHECK(says(refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "out", {})); }), "out exists"));
+  CHECK(says(refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "in", {.replace = true})); }),
+             "is the folder that is read"));
+  CHECK(says(refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "in/out", {})); }),
+             "lies in the folder that is read"));
+  CHECK_FALSE(std::filesystem::exists(folder / "none"));
+}
+
+TEST_CASE("matrices stored the other way round are grouped along their inputs where the model says so, else left dense") {
+  support::temporary_folder const folder;
+  model_files model;
+  model["h.0.mlp.c_fc.weight"] = drawn(io::dtype::bf16, {8, 6}, 1);
+  model["layers.0.experts.gate_up_proj"] = drawn(io::dtype::bf16, {2, 8, 6}, 2);
+  write(folder / "in", model, 1);
+  std::ofstream(folder / "in" / "config.json") << R"({"model_type":"gpt2"})";
+  out_of_core::prune_options const two_of_four{.pattern = out_of_core::pattern::n_of_m};
+  auto const report = out_of_core::prune(folder / "in", folder / "out", two_of_four);
+  REQUIRE(report.dense.size() == 1);
+  CHECK(report.dense[0].second == "which axis counts its inputs is not known");
+  auto const seen = floats_of(read(folder / "out").at("h.0.mlp.c_fc.weight"));
+  auto const before = floats_of(model["h.0.mlp.c_fc.weight"]);
+  for (std::size_t out = 0; out != 6; ++out)
+    for (std::size_t group = 0; group != 2; ++group) {
+      std::vector<float> four, left;
+      for (std::size_t i = 0; i != 4; ++i) {
+        four.push_back(std::abs(before[(group * 4 + i) * 6 + out]));
+        left.push_back(std::abs(seen[(group * 4 + i) * 6 + out]));
+      }
+      std::ranges::sort(four, std::greater{});
+      std::ranges::sort(left, std::greater{});
+      CHECK(left == std::vector<float>{four[0], four[1], 0, 0});
+    }
+  std::ofstream(folder / "in" / "config.json") << R"({"model_type":"gpt_oss"})";
+  auto const experts = out_of_core::prune(folder / "in", folder / "oss", two_of_four).pruned;
+  REQUIRE(experts.size() == 1);
+  CHECK(experts[0].name == "layers.0.experts.gate_up_proj");  // 6 inputs of a linear layer [8, 6] are no multiple of 4
+  auto const rows = refusal([&] {
+    static_cast<void>(
+        out_of_core::prune(folder / "in", folder / "rows", {.pattern = out_of_core::pattern::rows, .include = {"*gate_up*"}}));
+  });
+  CHECK(says(rows, "nothing is left to prune"));
+}
+
+TEST_CASE("8-bit weights are ranked by what they stand for: their value times the scale of their block") {
+  support::temporary_folder const folder;
+  auto const model_with = [&](shape const& scales_shape, std::vector<float> const& scales) {
+    model_files model;
+    model["a.weight"] = drawn(io::dtype::f8_e4m3, {4, 6}, 3);
+    model["b.weight"] = drawn(io::dtype::f32, {4, 6}, 4);
+    auto const raw = std::as_bytes(std::span(scales));
+    model["a.weight_scale_inv"] = {io::dtype::f32, scales_shape, bytes(raw.begin(), raw.end())};
+    std::filesystem::remove_all(folder / "in");
+    write(folder / "in", model, 1);
+    return model;
+  };
+  auto const factor = [](shape const& scales, std::vector<float> const& values, std::size_t i) {
+    if (values.size() == 1) return values[0];
+    if (scales.size() == 1) return values[i / 6];
+    return values[i / 6 / 2 * 2 + i % 6 / 3];
+  };
+  for (auto const& [extents, scales] : std::vector<std::pair<shape, std::vector<float>>>{
+           {{}, {0.25f}}, {{1}, {0.125f}}, {{4}, {1, 0.5f, 2, 0.01f}}, {{2, 2}, {1, 0.03f, 0.2f, 7}}}) {
+    auto const model = model_with(extents, scales);
+    memory_model memory;
+    for (std::string const name : {"a.weight", "b.weight"}) {
+      auto values = floats_of(model.at(name));
+      for (std::size_t i = 0; name[0] == 'a' && i != values.size(); ++i) values[i] *= factor(extents, scales, i);
+      memory.tensors.emplace(name, tensor_traits<cpu::array<float>>::make({4, 6}, values));
+    }
+    static_cast<void>(out_of_core::prune(folder / "in", folder / "out", {.keep = density{0.5}, .replace = true}));
+    check_same(read(folder / "out"), masked(model, prune<magnitude>(memory, {.budget = density{0.5}}).masks));
+  }
+  model_with({3, 2}, std::vector<float>(6, 1.0f));
+  auto const refused =
+      refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "no", {.keep = density{0.5}})); });
+  CHECK(says(refused, R"(the scales "a.weight_scale_inv" of shape [3, 2] do not tile "a.weight")"));
+}
+
+TEST_CASE("a run that stops anywhere goes on to the same bytes, and the old output stays until the new one is whole") {
+  support::temporary_folder const folder;
+  auto const model = mixed({io::dtype::f32, io::dtype::bf16});
+  write(folder / "in", model, 2);
+  out_of_core::prune_options options{.keep = density{0.3}, .journal_after = 1000, .replace = true};
+  static_cast<void>(out_of_core::prune(folder / "in", folder / "whole", options));
+  auto const whole = read(folder / "whole");
+  static_cast<void>(out_of_core::prune(folder / "in", folder / "out", {.keep = density{0.9}}));
+  auto const old = read(folder / "out");
+
+  struct stopped {};
+  for (int steps = 1, done = 0; done == 0; ++steps) {
+    CAPTURE(steps);
+    REQUIRE(steps < 200);
+    int left = steps;
+    options.progress = [&](std::uint64_t at, std::uint64_t total, char const*) {
+      CHECK(at <= total);
+      if (--left == 0) throw stopped{};
+    };
+    try {
+      static_cast<void>(out_of_core::prune(folder / "in", folder / "out", options));
+      done = steps;
+    } catch (stopped const&) {
+      check_same(read(folder / "out"), old);
+    }
+    if (steps % 3 == 0) {  // as if the last line of the journal had been cut
+      auto const journal = folder / "out.partial/.lnpt-prune.journal";
+      if (std::filesystem::exists(journal)) std::filesystem::resize_file(journal, std::filesystem::file_size(journal) * 2 / 3);
+    }
+  }
+  check_same(read(folder / "out"), whole);
+  CHECK_FALSE(std::filesystem::exists(folder / "out.partial"));
+  CHECK_FALSE(std::filesystem::exists(folder / "out/.lnpt-prune.journal"));
+
+  options.progress = [&](std::uint64_t, std::uint64_t, char const*) { throw stopped{}; };
+  CHECK_THROWS_AS(static_cast<void>(out_of_core::prune(folder / "in", folder / "out", options)), stopped);
+  auto const other = refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "out", {.replace = true})); });
+  CHECK(says(other, "holds an unfinished run with other options or on other files"));
+}
+
+TEST_CASE("weights that are not finite, or all 0, are refused by name, and nothing appears") {
+  support::temporary_folder const folder;
+  auto model = mixed({io::dtype::f32});
+  auto const nan = std::bit_cast<std::array<std::byte, 4>>(std::nanf(""));
+  for (auto const pattern : {out_of_core::pattern::global, out_of_core::pattern::layerwise, out_of_core::pattern::rows,
+                             out_of_core::pattern::n_of_m}) {
+    auto broken = model;
+    std::ranges::copy(nan, broken["conv.weight"].values.begin());
+    write(folder / "in", broken, 1);
+    auto const refused = refusal([&] {
+      static_cast<void>(out_of_core::prune(folder / "in", folder / "out", {.keep = density{0.5}, .pattern = pattern}));
+    });
+    CHECK(says(refused, "1 of 432 in conv.weight"));
+    CHECK_FALSE(std::filesystem::exists(folder / "out"));
+    std::filesystem::remove_all(folder / "out.partial");
+  }
+  for (auto& [name, tensor] : model) tensor.values.assign(tensor.values.size(), std::byte{0});
+  write(folder / "in", model, 1);
+  CHECK(says(refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "out", {.keep = density{0.5}})); }),
+             "every weight is 0"));
+}
+
+TEST_CASE("an index that disagrees with its files is refused") {
+  support::temporary_folder const folder;
+  write(folder / "in", mixed({io::dtype::bf16}), 2);
+  auto const index = folder / "in/model.safetensors.index.json";
+  auto const whole = support::text_of(index);
+  auto const said = [&](std::string const& text) {
+    std::ofstream(index) << text;
+    return refusal([&] { io::sharded_model const model(folder / "in"); });
+  };
+  CHECK(said(whole).empty());
+  CHECK(says(said("[]"), "is a JSON array"));
+  CHECK(says(said("{}"), "has no weight_map"));
+  CHECK(says(said("{"), "breaks the index's JSON"));
+  CHECK(says(said(R"({"weight_map":{"a":"../b"}})"), "shards lie beside their index"));
+  CHECK(says(said(R"({"weight_map":{"a":1}})"), "something that is no file name"));
+  CHECK(says(said(R"({"weight_map":{"a":"x","a":"y"}})"), R"(the tensor "a" appears twice)"));
+  CHECK(says(said(R"({"weight_map":{"ids":"model-0.safetensors"}})"), "does not say that"));
+  auto changed = whole;
+  changed.insert(changed.find("\"ids\""), R"("extra":"model-0.safetensors",)");
+  CHECK(says(said(changed), "tensors, and it holds"));
+}
+
+TEST_CASE("stars and question marks in patterns") {
+  CHECK(io::matches("*.mlp.*", "model.layers.0.mlp.up.weight"));
+  CHECK(io::matches("a?c", "abc"));
+  CHECK_FALSE(io::matches("a?c", "ac"));
+  CHECK(io::matches("*", ""));
+  CHECK_FALSE(io::matches("", "a"));
+  CHECK(io::matches("a*b*c", "a.b.b.c"));
+  CHECK_FALSE(io::matches("a*b*d", "a.b.b.c"));
+}
