@@ -36,6 +36,9 @@ TEST_CASE("docs/extend.md shows the compiled text") {
     CAPTURE(name);
     CHECK(page.find("```cpp\n" + header.substr(header.find("/// ")) + "```\n") != std::string::npos);
   }
+  auto const relu = text_of(here / "../../include/lnpt/nn/relu.hpp");
+  auto const rules = relu.find("/// y = max"), end = relu.rfind("\n}  // namespace");
+  CHECK(page.find("```cpp\n" + relu.substr(rules, end - rules) + "```\n") != std::string::npos);
 }
 
 TEST_CASE("evidence: one sample to a batch, squared gradients are those of each sample") {
