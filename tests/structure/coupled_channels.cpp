@@ -30,12 +30,13 @@ struct by_hand {
   std::vector<float> a{1, 2, /**/ 5, -4, /**/ 0, 1, /**/ 3, 3}, fc{1, 0, 8, 1, /**/ 1, 0, -8, 1};
 
   template <class Budget>
-  std::vector<std::size_t> removed(Budget budget, coupled_channels<Budget> strategy = {},
-                                   keep_end end = keep_end::highest) const {
+  std::vector<std::size_t> removed(Budget budget, coupled_channels<Budget> strategy = {}, keep_end end = keep_end::highest,
+                                   std::size_t* decided_by_position = nullptr) const {
     strategy.atoms = &map.set;
     std::vector<scored_parameter<float>> const scores{{"hidden.0.weight", {4, 2}, a},
                                                       {"fc.weight", {2, 4}, fc, role::classifier_weight}};
-    auto const masks = strategy(std::span(scores), selection{.keep = density_of(budget), .end = end});
+    auto const masks = strategy(std::span(scores),
+                                selection{.keep = density_of(budget), .end = end, .decided_by_position = decided_by_position});
     auto const* const kept = masks.find("hidden.0.bias");
     std::vector<std::size_t> gone;
     for (std::size_t u = 0; u < 4; ++u)
@@ -72,6 +73,15 @@ TEST_CASE("the score of a unit is accumulated over its row and its column; the l
   CHECK(net.removed(channels{0.5}, {.accumulate = accumulation::mean}) == units{1, 2});
   // means of magnitudes 19/8 and 20/8: 24/19 + 16/20, 8/19, 8/19 + 0, 48/19 + 16/20
   CHECK(net.removed(channels{0.25}, {.normalize = true}) == units{2});
+}
+
+TEST_CASE("weights are counted where the place of equal units decides which of them stays") {
+  by_hand const net;  // two units of equal score, each of two weights in and two out
+  std::size_t decided = 0;
+  static_cast<void>(net.removed(channels{0.25}, {}, keep_end::highest, &decided));
+  CHECK(decided == 8);
+  static_cast<void>(net.removed(channels{0.3}, {}, keep_end::highest, &decided));  // both go
+  CHECK(decided == 8);
 }
 
 TEST_CASE("parameters and multiply-adds are counted as they are after removal") {

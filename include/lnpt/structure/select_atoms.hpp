@@ -15,7 +15,13 @@ class atom_selection {
  public:
   atom_selection(atom_set const& set, scored_atoms const& scored, counted unit, selection const& wanted,
                  channel_rounding const& rounding)
-      : set_(set), dead_(scored.dead), full_(set, unit), wanted_(wanted), rounding_(rounding), unit_(unit) {
+      : set_(set),
+        scores_(scored.scores),
+        dead_(scored.dead),
+        full_(set, unit),
+        wanted_(wanted),
+        rounding_(rounding),
+        unit_(unit) {
     for (std::size_t a = 0; a < set.atoms.size(); ++a)
       if (scored.ranked[a]) order_.push_back(a);
     std::ranges::stable_sort(order_, [&](std::size_t a, std::size_t b) {
@@ -40,6 +46,7 @@ class atom_selection {
       auto const middle = few + (enough - few) / 2;
       (cost_of(removed_among(middle)) <= limit ? enough : few) = middle;
     }
+    count_ties(enough);
     return removed_among(enough);
   }
 
@@ -76,6 +83,24 @@ class atom_selection {
     return left.width(s.tensor) >= least + s.indices.size();
   }
 
+  /// Counts the weights of the atoms whose score equals that of the n-th to go, if it is that of the next as well.
+  void count_ties(std::size_t n) const {
+    if (wanted_.decided_by_position == nullptr || n == 0 || n == order_.size()) return;
+    auto const threshold = scores_[order_[n - 1]];
+    if (scores_[order_[n]] != threshold) return;
+    for (auto const a : order_)
+      if (scores_[a] == threshold) *wanted_.decided_by_position += weights_of(set_.atoms[a]);
+  }
+
+  /// The weights of convolutions and linear layers that an atom has slices of.
+  [[nodiscard]] std::size_t weights_of(atom const& each) const {
+    std::size_t count = 0;
+    for (auto const& slices : each.slices)
+      if (auto const& tensor = set_.tensors[slices.tensor]; is_prunable(tensor.role))
+        count += slices.indices.size() * element_count(tensor.extents) / tensor.extents[slices.axis];
+    return count;
+  }
+
   [[nodiscard]] bool is_round(remaining_network const& left, std::size_t tensor) const {
     auto const width = left.width(tensor);
     return rounding_(width, set_.tensors[tensor].extents[0]) == width;
@@ -104,6 +129,7 @@ class atom_selection {
   }
 
   atom_set const& set_;
+  std::vector<double> const& scores_;
   std::vector<char> const& dead_;
   remaining_network full_;
   selection const& wanted_;
