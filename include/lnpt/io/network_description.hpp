@@ -69,14 +69,14 @@ class description_reader {
   [[nodiscard]] std::pair<network<Backend>, shape> take() && { return {std::move(result_), std::move(input_)}; }
 
  private:
-  static constexpr std::size_t most_elements = std::size_t{1} << 34;
+  static constexpr std::uint64_t most_elements = std::min<std::uint64_t>(std::uint64_t{1} << 34, std::size_t{0} - 1);
 
   template <class Add>
   void add_tensors(json const& from, Add add) {
     for (auto const& each : from) {
       shape extents;
       field_reader{}(each.at("shape"), extents);
-      std::size_t size = 1;
+      std::uint64_t size = 1;
       for (auto const extent : extents) {
         if (extent == 0 || extent > most_elements / size)
           fail("a description gives ", each.at("name").dump(), " the shape ", list(extents));

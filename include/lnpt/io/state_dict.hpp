@@ -120,14 +120,18 @@ template <class Number>
   return values;
 }
 
+/// A tensor of the file as one like the model's parameter `like`.
+template <class T>
+[[nodiscard]] T read_parameter(parameter<T> const& like, safetensors::file const& file, std::string const& stored) {
+  auto const extents = shape_of(*like.value);
+  return make_tensor<T>(extents, read_numbers<value_type<T>>(file, stored, extents), *like.value);
+}
+
 /// What gives a tensor of the model the file's values, which are read and found good at once.
 template <class T>
 [[nodiscard]] std::function<void()> assignment(parameter<T> const& into, safetensors::file const& file,
                                                std::string const& stored) {
-  auto const extents = shape_of(*into.value);
-  return [value = into.value, loaded = make_tensor<T>(extents, read_numbers<value_type<T>>(file, stored, extents), *into.value)] {
-    assign(*value, loaded);
-  };
+  return [value = into.value, loaded = read_parameter(into, file, stored)] { assign(*value, loaded); };
 }
 [[nodiscard]] inline std::function<void()> assignment(state_entry const& into, safetensors::file const& file,
                                                       std::string const& stored) {

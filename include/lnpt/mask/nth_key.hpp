@@ -32,7 +32,8 @@ template <class Key, class ForEachKey>
     tbb::parallel_for(std::size_t{0}, parts, [&](std::size_t part) {
       auto& counts = partial.local();
       for_each_key(part, [&](Key key) {
-        if (range.low <= key && key <= range.high) ++counts[static_cast<offset>(static_cast<offset>(key) - low) >> shift];
+        if (range.low <= key && key <= range.high)
+          ++counts[static_cast<std::size_t>(static_cast<offset>(static_cast<offset>(key) - low) >> shift)];
       });
     });
     auto const count_of = [&](std::size_t bucket) {
@@ -40,7 +41,7 @@ template <class Key, class ForEachKey>
       for (auto const& counts : partial) sum += counts[bucket];
       return sum;
     };
-    std::size_t bucket = width >> shift;
+    auto bucket = static_cast<std::size_t>(width >> shift);
     for (auto count = count_of(bucket); count < n; count = count_of(--bucket)) n -= count;
     auto const first = static_cast<offset>(static_cast<offset>(bucket) << shift);
     auto const last = std::min(static_cast<offset>(first + ((offset{1} << shift) - 1)), width);

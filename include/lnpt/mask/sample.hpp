@@ -29,7 +29,7 @@ template <class T>
     auto const& [scores, kept, among] = parameters[p];
     auto& found = drawn.local();
     for (auto first = begin; first < end; first += stride) {
-      auto const i = first + mix_bits(c * chunk::length + first) % stride;
+      auto const i = first + static_cast<std::size_t>(mix_bits(c * chunk::length + first) % stride);
       if (i < end && (among.empty() || test_bit(among, i))) found.push_back(order(scores[i]));
     }
   });
