@@ -4,6 +4,7 @@
 #include <torch/nn/modules/dropout.h>
 
 #include <lnpt/criterion/feature_map_synaptic.hpp>
+#include <lnpt/criterion/magnitude.hpp>
 #include <lnpt/criterion/snip.hpp>
 #include <lnpt/criterion/synflow.hpp>
 #include <lnpt/prune.hpp>
@@ -310,6 +311,21 @@ TEST_CASE("synaptic flow that overflows float comes back into range, in the same
   auto const flows = wide.synaptic_flow({1, 64});
   CHECK(flows[0]->get().sum().item<double>() > 3.5e38);
   CHECK(at::allclose(narrow, proportions(flows), 1e-4, 0));
+}
+
+TEST_CASE("scores that rank nothing are refused: a log_softmax at the end, a teacher with the student's weights, zeros") {
+  auto const net = small_network();
+  torch_model<double> model(net),
+      logarithmic(net, [inner = net](at::Tensor const& x) mutable { return inner->forward(x).log_softmax(1); });
+  CHECK_NOTHROW((void)score<synflow>(model, shape{2, 6, 6}, {}));
+  CHECK(says(words_of([&] { (void)score<synflow>(logarithmic, shape{2, 6, 6}, {}); }),
+             "the synaptic flow of 0.weight, the first layer, is negative"));
+  auto const images = torch_batch<double>(samples());
+  CHECK(
+      says(words_of([&] { (void)score<feature_map_synaptic<>>(model, images, teacher(model), {.batch_norm = norm_mode::eval}); }),
+           "all scores are 0"));
+  for (auto& p : net->parameters()) p.data().zero_();
+  CHECK(says(words_of([&] { (void)prune<magnitude>(model, {.budget = sparsity{0.5}}); }), "all scores are 0"));
 }
 
 TEST_CASE("in float, synflow prunes a ResNet-56 whose flow overflows float, to the exact count") {
