@@ -73,6 +73,11 @@ bool const registered = [] {
     row("train_step/" + net, 40, [=](auto& state) { train_step_row(state, net); });
     row("memcpy/train_step/" + net, 40, [=](auto& state) { train_copy_row(state, net); });
   }
+  for (std::string const net : mobile_networks) {
+    row("forward_backward/" + net, 4, [=](auto& state) { mobile_row(state, net); });
+    row("score/snip/" + net, 2, [=](auto& state) { score_row<snip>(state, net); });
+    row("score/feature_map_synaptic/" + net, 2, [=](auto& state) { score_row<feature_map_synaptic<>>(state, net); });
+  }
   memory_row("forward_backward", "vgg19",
              [](auto& net, auto const& batch, auto const&) { benchmark::DoNotOptimize(forward_backward(net, batch)); });
   score_memory_row<snip>("snip", "vgg19");

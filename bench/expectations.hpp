@@ -53,6 +53,18 @@ inline std::vector<row> scores(std::string const& engine, std::vector<cost> cons
   return rows;
 }
 
+/// torchvision's networks: a pass in LibTorch's, scores in the engine's own.
+inline group mobile() {
+  group result{"Networks of torchvision (batch 32, 96²): passes in LibTorch's, scores in the CPU engine's own", {}};
+  for (std::string const net : {"mobilenet_v2", "densenet121", "shufflenet_v2"}) {
+    auto const pass = "forward_backward/" + net;
+    result.rows.push_back({pass, "libtorch/" + pass, 1.1});
+    result.rows.push_back({"score/snip/" + net, pass, 1.1});
+    result.rows.push_back({"score/feature_map_synaptic/" + net, pass, 2.0});
+  }
+  return result;
+}
+
 inline std::vector<row> flows(std::string const& engine, double reach) {
   std::vector<row> rows;
   for (auto const& [net, published] : {std::pair<std::string, std::string>{"resnet32", "33"}, {"vgg19", "69"}})
@@ -86,6 +98,7 @@ inline group selection() {
       {"Scores, in the CPU engine's own forward and backward passes (batch 100)",
        scores("",
               {{"snip", 1.05, "0.9-1.4"}, {"feature_map_synaptic", 1.8}, {"grasp", 3.1, "5.6-21.5"}, {"hessian_gradient", 3.1}})},
+      detail::mobile(),
       {"SynFlow, 100 rounds with masks, in LibTorch's forward and backward passes", flows("", 4)},
       {"Two threads against one",
        {{"forward_backward/resnet32/threads:1", "forward_backward/resnet32", 1.8, bound::at_least},

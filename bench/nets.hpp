@@ -5,18 +5,22 @@
 
 #include <lnpt/lnpt.hpp>
 
+#include "mobile_nets.hpp"
 #include "sizes.hpp"
 
 namespace bench_nets {
 
 using array = lnpt::cpu::array<float>;
 
-/// ResNet-32 of the pruning papers (32/64/128), VGG-19 and MobileNet-v1, for CIFAR.
+/// ResNet-32 of the pruning papers (32/64/128), VGG-19 and MobileNet-v1, for CIFAR; and torchvision's.
 template <class Backend = lnpt::cpu::backend<float>>
 lnpt::network<Backend> make(std::string const& name, std::uint64_t seed) {
   if (name == "resnet32") return lnpt::zoo::resnet<Backend>({.depth = 32, .widths = {32, 64, 128}}, seed);
   if (name == "vgg19") return lnpt::zoo::vgg<Backend>({.depth = 19}, seed);
   if (name == "mobilenet") return lnpt::zoo::mobilenet<Backend>({}, seed);
+  if (name == "mobilenet_v2") return mobile_nets<Backend>(seed).mobilenet_v2();
+  if (name == "densenet121") return mobile_nets<Backend>(seed).densenet121();
+  if (name == "shufflenet_v2") return mobile_nets<Backend>(seed).shufflenet_v2();
   lnpt::fail("no bench network is called ", name);
 }
 
@@ -28,10 +32,10 @@ inline array noise(lnpt::shape const& extents, std::uint64_t seed) {
 }
 
 /// Normal pixels and cycling labels.
-inline lnpt::labelled_batch<array> labelled_noise(std::size_t samples) {
+inline lnpt::labelled_batch<array> labelled_noise(std::size_t samples, std::size_t side = 32, std::size_t classes = 10) {
   std::vector<std::int64_t> labels(samples);
-  for (std::size_t i = 0; i < samples; ++i) labels[i] = static_cast<std::int64_t>(i % 10);
-  return {noise({samples, 3, 32, 32}, 7), std::move(labels)};
+  for (std::size_t i = 0; i < samples; ++i) labels[i] = static_cast<std::int64_t>(i % classes);
+  return {noise({samples, 3, side, side}, 7), std::move(labels)};
 }
 
 /// What some teacher said of as many samples: no network runs for it.

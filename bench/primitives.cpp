@@ -32,19 +32,18 @@ image noise(shape const& extents) {
 
 struct layer {
   std::size_t channels, extent, outputs;
-  cpu::conv_geometry geometry = {3, 3, 1, 1, 1};
+  cpu::conv_geometry geometry = {3, 1, 1, 1, 1};
 
   shape x() const { return {channels, batch, extent, extent}; }
-  shape w() const { return {outputs, channels / geometry.groups, geometry.kernel_h, geometry.kernel_w}; }
+  shape w() const { return {outputs, channels / geometry.groups, geometry.kernel.h, geometry.kernel.w}; }
   shape y() const { return {outputs, batch, geometry.out_h(extent), geometry.out_w(extent)}; }
   double operations() const {
-    return 2.0 * static_cast<double>(element_count(y())) *
-           static_cast<double>(channels / geometry.groups * geometry.kernel_h * geometry.kernel_w);
+    return 2.0 * static_cast<double>(element_count(y())) * static_cast<double>(channels / geometry.groups * geometry.taps());
   }
   std::string name() const {
     auto text = std::to_string(channels) + 'x' + std::to_string(extent) + "_to_" + std::to_string(outputs) + "_k" +
-                std::to_string(geometry.kernel_h);
-    if (geometry.stride != 1) text += "_s" + std::to_string(geometry.stride);
+                std::to_string(geometry.kernel.h);
+    if (geometry.stride.h != 1) text += "_s" + std::to_string(geometry.stride.h);
     if (geometry.groups != 1) text += "_depthwise";
     return text;
   }
@@ -52,7 +51,7 @@ struct layer {
 
 /// ResNet-20 and -32, VGG-19 and MobileNet, and their strides.
 std::vector<layer> layers() {
-  cpu::conv_geometry const strided{3, 3, 2, 1, 1}, point{1, 1, 1, 0, 1}, shortcut{1, 1, 2, 0, 1};
+  cpu::conv_geometry const strided{3, 2, 1, 1, 1}, point{1, 1, 0, 1, 1}, shortcut{1, 2, 0, 1, 1};
   return {{16, 32, 16},
           {32, 16, 32},
           {64, 8, 64},
@@ -71,8 +70,8 @@ std::vector<layer> layers() {
           {512, 2, 512},
           {64, 32, 128, point},
           {512, 4, 512, point},
-          {64, 32, 64, {3, 3, 1, 1, 64}},
-          {512, 4, 512, {3, 3, 1, 1, 512}}};
+          {64, 32, 64, {3, 1, 1, 1, 64}},
+          {512, 4, 512, {3, 1, 1, 1, 512}}};
 }
 
 void report(benchmark::State& state, char const* unit, double per_iteration) {
@@ -166,7 +165,7 @@ void register_passes(shape const& extents) {
   register_pass("gate", extents, 3, [](auto const& x, auto const& g, auto& out) { out = cpu::gate(x, g); });
   register_pass("max_pool", extents, 1.5,
                 [indices = std::vector<std::uint32_t>()](auto const& x, auto const&, auto& out) mutable {
-                  out = cpu::max_pool(x, 2, 2, 0, indices);
+                  out = cpu::max_pool(x, {2, 2}, indices);
                 });
 }
 

@@ -2,6 +2,7 @@
 /// The benchmarks of an engine: what a pass costs, and what each criterion costs in units of it, at the sizes of the CIFAR papers.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <utility>
@@ -48,12 +49,25 @@ void forward_backward_row(benchmark::State& state, std::string const& name, std:
   time_passes(state, [&] { benchmark::DoNotOptimize(forward_backward(net, batch)); });
 }
 
+/// The batch that a network is scored on.
+inline labelled_batch<array> batch_for(std::string const& name) {
+  bool const mobile = std::ranges::find(mobile_networks, name) != mobile_networks.end();
+  return mobile ? labelled_noise(mobile_batch, mobile_side, mobile_classes) : labelled_noise(batch_size);
+}
+
+/// One pass over that batch.
+inline void mobile_row(benchmark::State& state, std::string const& name) {
+  auto net = make<>(name, 1);
+  auto const batch = batch_for(name);
+  time_passes(state, [&] { benchmark::DoNotOptimize(forward_backward(net, batch)); });
+}
+
 /// A criterion's scores, teacher outputs at hand.
 template <class Criterion>
 void score_row(benchmark::State& state, std::string const& name) {
   auto net = make<>(name, 1);
-  auto const batch = labelled_noise(batch_size);
-  auto const guide = teacher_prediction(net, batch_size);
+  auto const batch = batch_for(name);
+  auto const guide = teacher_prediction(net, batch.labels.size());
   time_passes(state, [&] { benchmark::DoNotOptimize(score<Criterion>(net, batch, guide, score_options{})); });
 }
 

@@ -10,6 +10,10 @@ inline constexpr std::array networks{"resnet32", "vgg19", "mobilenet"};
 /// Those that scores are timed on.
 inline constexpr std::array scored_networks{"resnet32", "vgg19"};
 
+/// Networks as PyTorch's users bring them, on images of 96² in 1000 classes.
+inline constexpr std::array mobile_networks{"mobilenet_v2", "densenet121", "shufflenet_v2"};
+inline constexpr std::size_t mobile_side = 96, mobile_classes = 1000, mobile_batch = 32;
+
 inline constexpr std::size_t batch_size = 100;
 
 struct timed_batch {

@@ -2,6 +2,7 @@
 /// The networks of nets.hpp as modules of LibTorch, and the batches they run on.
 #include <torch/nn/functional/loss.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -10,9 +11,10 @@
 
 #include <lnpt/io/synthetic.hpp>
 #include <lnpt/torch.hpp>
+#include <lnpt/torch/module_of.hpp>
 
 #include "../tests/torch/modules.hpp"
-#include "sizes.hpp"
+#include "nets.hpp"
 
 namespace bench_nets {
 
@@ -64,20 +66,31 @@ struct workload {
 
 template <class Module>
 workload make_workload(std::shared_ptr<Module> module, std::function<at::Tensor(at::Tensor)> logits, std::int64_t width,
-                       std::size_t size) {
+                       std::size_t size, std::int64_t side = 32, std::int64_t classes = 10) {
   at::set_num_threads(2);
   at::manual_seed(0);
   auto const samples = static_cast<std::int64_t>(size);
-  auto const labels = at::randint(10, {samples}, at::kLong);
+  auto const labels = at::randint(classes, {samples}, at::kLong);
   return {module,
           std::move(logits),
           std::make_shared<lnpt::torch_model<>>(module),
-          lnpt::torch_batch(at::randn({samples, 3, 32, 32}), labels),
+          lnpt::torch_batch(at::randn({samples, 3, side, side}), labels),
           labels,
-          {at::randn({samples, 10}), lnpt::torch_tensor<float>(at::rand({samples, width}))}};
+          {at::randn({samples, classes}), lnpt::torch_tensor<float>(at::rand({samples, width}))}};
+}
+
+/// A network of the library's own engine, computed by LibTorch: the same layers, one operator each.
+inline workload make_mobile_workload(std::string const& name) {
+  auto const network = std::make_shared<lnpt::network<lnpt::cpu::backend<float>>>(make<>(name, 1));
+  auto const module = std::make_shared<lnpt::graph_module>(*network, at::kCPU);
+  auto const width = (network->parameters().end() - 2)->value->shape()[1];
+  return make_workload(
+      module, [network, module](at::Tensor x) { return module->forward(x).first; }, static_cast<std::int64_t>(width),
+      mobile_batch, mobile_side, mobile_classes);
 }
 
 inline workload make_workload(std::string const& name, std::size_t samples) {
+  if (std::ranges::find(mobile_networks, name) != mobile_networks.end()) return make_mobile_workload(name);
   if (name == "resnet32") {
     auto const net = std::make_shared<torch_modules::resnet>(32, std::array<std::int64_t, 3>{32, 64, 128});
     return make_workload(net, [net](at::Tensor x) { return net->head(net->features(x)); }, 128, samples);

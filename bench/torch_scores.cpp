@@ -95,6 +95,8 @@ bool const registered = [] {
   for (std::string const net : bench_nets::networks)
     for (auto const& [samples, passes] : bench_nets::batches)
       time_row("forward_backward", net, samples, passes, forward_backward);
+  for (std::string const net : bench_nets::mobile_networks)
+    time_row("forward_backward", net, bench_nets::batch_size, 4, forward_backward);
   for (std::string const net : bench_nets::scored_networks) {
     auto const time = [&](char const* what, int passes, work run, preparation make = make_workload) {
       time_row(what, net, bench_nets::batch_size, passes, run, make);
