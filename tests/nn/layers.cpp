@@ -161,6 +161,27 @@ TEST_CASE("a convolution of ones over ones counts the pixels under its kernel") 
   CHECK(values_of(trace.output()) == std::vector<double>{4.5, 6.5, 4.5, 6.5, 9.5, 6.5, 4.5, 6.5, 4.5});
 }
 
+TEST_CASE("a weight that two layers share: of w² x the derivatives are 2 w x and 2 x") {
+  network<backend> model;
+  auto const w = model.add_parameter("w", role::weight, cpu::filled<double>({1, 1, 1, 1}, 3));
+  using convolution = nn::conv2d<backend::conv_geometry>;
+  auto const once = model.add_node("once", convolution{0, w, std::nullopt, {}});
+  model.set_features(model.add_node("twice", convolution{once, w, std::nullopt, {}}));
+  auto const x = cpu::filled<double>({1, 1, 1, 1}, 5);
+  auto trace = model.forward(x);
+  CHECK(trace.output().data()[0] == 3 * 3 * 5);
+  auto const one = [](auto const& p) {
+    return cotangents<std::remove_cvref_t<decltype(p.output)>>{cpu::filled<double>({1, 1, 1, 1}, 1), std::nullopt};
+  };
+  auto const g = model.retained_backward(trace, one);
+  CHECK(g[0]->data()[0] == 2 * 3 * 5);
+  gradients<cpu::array<double>> const v{cpu::filled<double>({1, 1, 1, 1}, 7)};
+  CHECK(model.hessian_vector_product(trace, one, v)[0]->data()[0] == 2 * 5 * 7);
+  CHECK(model.synaptic_flow({1, 1, 1, 1})[0]->data()[0] == 2 * 3);
+  CHECK_THROWS_WITH_AS((void)model.sample_squared_gradients(trace, one(prediction_of(model, trace))),
+                       doctest::Contains("two layers share"), lnpt::error);
+}
+
 TEST_CASE("running statistics move a tenth of the way to the batch's mean and unbiased variance, as PyTorch's do") {
   builder net(1);
   net.batch_norm("bn", net.input());

@@ -1,13 +1,18 @@
 // A network as a module of LibTorch: every kind of layer, forwards and backwards, on the network's own memory.
 #include "doctest.hpp"
 
+#include <torch/nn/modules/container/functional.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/linear.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/criterion/grasp.hpp>
 #include <lnpt/nn/builder.hpp>
+#include <lnpt/score.hpp>
 #include <lnpt/torch/model.hpp>
-
 #include <lnpt/torch/module_of.hpp>
 
 using namespace lnpt;
@@ -87,6 +92,42 @@ TEST_CASE("names, order, outputs, features and gradients are the network's, in e
       CHECK(distance(*h[i], *g[i]) < 1e-10);
     }
   }
+}
+
+TEST_CASE("Hessian–vector products are the network's: hardsigmoid is computed by what LibTorch differentiates twice") {
+  auto ours = every_layer();
+  torch_model<double> theirs(std::make_shared<graph_module>(ours, at::kCPU));
+  at::manual_seed(4);
+  torch_tensor<double> const x(at::randn({5, 3, 8, 8}, at::kDouble));
+  auto const rule = [](auto const& predicted) {
+    cotangents<std::remove_cvref_t<decltype(predicted.output)>> slope;
+    slope.output = predicted.output * predicted.output;
+    return slope;
+  };
+  auto near = ours.forward(convert<cpu::array<double>>(x, {}), {norm_mode::train});
+  auto far = theirs.forward(x, {norm_mode::train});
+  auto const g = ours.retained_backward(near, rule);
+  auto const h = ours.hessian_vector_product(near, rule, g);
+  auto const k = theirs.hessian_vector_product(far, rule, theirs.retained_backward(far, rule));
+  auto const parameters = ours.parameters();
+  for (std::size_t i = 0; i < h.size(); ++i) {
+    CAPTURE(parameters[i].name);
+    REQUIRE(h[i].has_value() == k[i].has_value());
+    if (!h[i]) continue;
+    double largest = 0;
+    for (auto const v : *h[i]) largest = std::max(largest, std::abs(v));
+    CHECK(distance(*k[i], *h[i]) < 1e-9 * largest);
+  }
+}
+
+TEST_CASE("a second derivative that LibTorch lacks is named, and what to write instead") {
+  torch::nn::Sequential net(torch::nn::Linear(3, 4),
+                            torch::nn::Functional([](at::Tensor const& x) { return at::hardsigmoid(x); }),
+                            torch::nn::Linear(4, 2));
+  net->to(at::kDouble);
+  torch_model<double> model(net);
+  auto const batch = torch_batch<double>(at::randn({5, 3}, at::kDouble), at::tensor({0, 1, 1, 0, 1}, at::kLong));
+  CHECK_THROWS_WITH_AS((void)score<grasp>(model, batch, {}), doctest::Contains("hardtanh(x + 3, 0, 6) / 6"), lnpt::error);
 }
 
 TEST_CASE("the module's tensors are the network's memory") {

@@ -4,12 +4,15 @@
 #include <torch/csrc/autograd/engine.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <exception>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include <lnpt/core/error.hpp>
 #include <lnpt/torch/pass/weight_use.hpp>
 
 namespace lnpt::detail {
@@ -29,12 +32,26 @@ struct graph_roots {
 /// What a pass back leaves: the graph for further passes, its own graph as well, or nothing, each value dropped when it is behind it.
 enum class graph_after { kept, differentiable, freed };
 
+/// Refuses an operator that LibTorch does not differentiate, such as the derivative of hardsigmoid; passes any other failure on.
+[[noreturn]] inline void explain_missing_derivative(std::exception const& failure) {
+  std::string_view const words = failure.what();
+  std::string_view const before = "derivative for ", behind = " is not implemented";
+  auto const begin = words.find(before), end = words.find(behind);
+  if (begin == words.npos || end == words.npos) throw;
+  fail(
+      "LibTorch has no derivative of ", words.substr(begin + before.size(), end - begin - before.size()),
+      ", which this pass needs: write the activation function by others (hardsigmoid(x) as hardtanh(x + 3, 0, 6) / 6), or choose "
+      "evidence without second derivatives");
+}
+
 /// ∂⟨slopes, roots⟩/∂inputs; undefined where the roots do not depend on an input.
 [[nodiscard]] inline std::vector<at::Tensor> differentiate(graph_roots const& roots, std::vector<at::Tensor> const& inputs,
-                                                           graph_after after = graph_after::kept) {
+                                                           graph_after after = graph_after::kept) try {
   if (roots.tensors.empty() || inputs.empty()) return std::vector<at::Tensor>(inputs.size());
   return torch::autograd::grad(roots.tensors, inputs, roots.slopes, /*retain_graph=*/after != graph_after::freed,
                                /*create_graph=*/after == graph_after::differentiable, /*allow_unused=*/true);
+} catch (std::exception const& failure) {
+  explain_missing_derivative(failure);
 }
 
 /// The gradients that arrive at these edges: at outputs that autograd::grad could not name, such as one that was changed in place.
