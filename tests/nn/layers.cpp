@@ -52,6 +52,14 @@ TEST_CASE("convolutions of every stride, padding and grouping") {
   examine("depthwise with two outputs each", 8, {.groups = 4});
 }
 
+TEST_CASE("convolutions of sequences are those of images with one row") {
+  shape const sequences{3, 2, 13};
+  examine_layer("conv1d", sequences, [](builder& net, auto x) {
+    return net.conv2d("layer", x, 5, {.kernel = {1, 5}, .stride = {1, 2}, .padding = {0, 4}, .dilation = {1, 2}});
+  });
+  examine_layer("max pool", sequences, [](builder& net, auto x) { return net.max_pool(x, {1, 3}, {1, 2}); });
+}
+
 TEST_CASE("batch norm, with its rectifier and without, once and twice") {
   examine_layer("batch norm", small, [](builder& net, auto x) { return net.batch_norm("layer", x); });
   examine_layer("batch norm, rectified", small, [](builder& net, auto x) { return net.batch_norm("layer", x, true); });

@@ -47,7 +47,7 @@ concept backend_types =
 ///     context_of(x)                       where x lies
 ///     constant(extents, value, context)   an array filled with one value
 ///     make(extents, values, context)      an array of these values, row-major
-///     from_batch(x)                       a caller's batch, [N, C, H, W] or [N, F], as an activation
+///     from_batch(x)                       a caller's batch, [N, C, H, W], [N, C, L] or [N, F], as an activation
 ///     flatten(x), unflatten(y, extents)   images as feature matrices in PyTorch's order, and back
 ///     concat(images), slice_channels(x, begin, end)
 ///     slice(x, region), unslice(y, region, extents)  some channels, rows and columns, and an array with y there and zeros elsewhere

@@ -42,7 +42,7 @@ class graph_module : public torch::nn::Module {
   /// Logits and features.
   [[nodiscard]] std::pair<at::Tensor, at::Tensor> forward(at::Tensor const& x) const {
     outputs at(steps_.size());
-    at[0] = x;
+    at[0] = x.dim() == 3 ? x.unsqueeze(2) : x;  // a sequence is an image of one row
     for (std::size_t i = 1; i < steps_.size(); ++i) {
       at[i] = steps_[i].run(at);
       for (auto const done : steps_[i].done_with) at[done].reset();

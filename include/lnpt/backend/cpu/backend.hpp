@@ -49,7 +49,7 @@ struct backend {
   static array make(shape const& extents, std::span<T const> values, context) {
     return tensor_traits<array>::make(extents, values);
   }
-  static array from_batch(array const& x) { return x.dimension() == 4 ? to_channel_major(x) : x; }
+  static array from_batch(array const& x) { return x.dimension() > 2 ? to_channel_major(x) : x; }
   static array vector(channels const& c) {
     auto const& values = c.values;
     auto result = uninitialized<T>({values.size()});

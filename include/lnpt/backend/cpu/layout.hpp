@@ -34,11 +34,12 @@ void swap_outer(T const* from, T* to, std::size_t a, std::size_t b, std::size_t 
 
 }  // namespace detail
 
-/// [N, C, H, W] → [C, N, H, W].
+/// [N, C, H, W] → [C, N, H, W]; a sequence [N, C, L] is an image of one row.
 template <class T>
 [[nodiscard]] array<T> to_channel_major(array<T> const& nchw) {
-  detail::require_rank_4("to_channel_major", nchw.shape());
-  auto const s = nchw.shape();
+  auto s = detail::extents_of(nchw);
+  if (s.size() == 3) s.insert(s.begin() + 2, 1);
+  detail::require_rank_4("to_channel_major", s);
   auto result = uninitialized<T>({s[1], s[0], s[2], s[3]});
   detail::swap_outer(nchw.data(), result.data(), s[0], s[1], s[2] * s[3]);
   return result;
