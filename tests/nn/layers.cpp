@@ -2,6 +2,7 @@
 #include "../conformance/support.hpp"
 
 #include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/evidence/flow.hpp>
 #include <lnpt/nn/builder.hpp>
 
 using namespace lnpt;
@@ -188,6 +189,35 @@ TEST_CASE("a weight that two layers share: of w² x the derivatives are 2 w x an
   CHECK(model.synaptic_flow({1, 1, 1, 1})[0]->data()[0] == 2 * 3);
   CHECK_THROWS_WITH_AS((void)model.sample_squared_gradients(trace, one(prediction_of(model, trace))),
                        doctest::Contains("two layers share"), lnpt::error);
+}
+
+TEST_CASE("the flow through activations and gates is that of the definition, far from 1 too") {
+  using f = activation_function;
+  for (double const size : {1.0, 1e9, 1e-12})
+    for (auto const& function : {f::leaky_relu(0.1), f::elu(0.7), f{activation_kind::silu}, f{activation_kind::hardswish},
+                                 f{activation_kind::gelu}, f{activation_kind::sigmoid}, f{activation_kind::tanh}, f::relu6()}) {
+      CAPTURE(size);
+      CAPTURE(static_cast<int>(function.kind));
+      builder net(2, 3);
+      auto const x = net.activation(net.conv2d("conv", net.input(), 4), function);
+      auto const gate = net.activation(net.conv2d("gate", net.adaptive_average_pool(x, 1), 4, {.kernel = 1, .padding = 0}),
+                                       {activation_kind::sigmoid});
+      auto const y = net.join(net.affine_constant(net.multiply(x, gate), 0.5, 2), net.prelu("prelu", x));
+      net.classifier("fc", net.global_average_pool(net.conv2d("last", y, 3)), 3);
+      auto model = std::move(net).build();
+      for (auto& w : *model.parameters()[0].value) w *= size;
+      auto const native = model.synaptic_flow({1, 2, 5, 6}), defined = detail::flow_by_absolute_values(model, {1, 2, 5, 6});
+      for (std::size_t i = 0; i < native.size(); ++i) {
+        REQUIRE(native[i].has_value() == defined[i].has_value());
+        if (!native[i]) continue;
+        double largest = 0, worst = 0;
+        for (std::size_t k = 0; k < native[i]->size(); ++k) {
+          largest = std::max(largest, std::abs(defined[i]->data()[k]));
+          worst = std::max(worst, std::abs(native[i]->data()[k] - defined[i]->data()[k]));
+        }
+        CHECK(worst <= 1e-12 * largest);
+      }
+    }
 }
 
 TEST_CASE("running statistics move a tenth of the way to the batch's mean and unbiased variance, as PyTorch's do") {

@@ -7,6 +7,9 @@ namespace lnpt::nn {
 
 /// y = f(x); ∂x = ∂y ⊙ f′(x). A trace keeps x alone, and y is computed again where the reverse pass reads it.
 ///
+/// Hessian–vector products carry f″ too. Gauss–Newton's curvature leaves it out, as it leaves out every second derivative of the network:
+/// it is the Hessian of the linearised network, also under smooth functions.
+///
 /// SynFlow takes these functions as they are, at the point that absolute weights and an input of ones lead to: its scores are those of
 /// the definition, though R is no longer linear in each layer's weights. A bounded function may saturate there and let nothing through;
 /// a flow that is nowhere positive is refused.
