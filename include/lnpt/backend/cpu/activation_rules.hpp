@@ -14,19 +14,19 @@
 
 namespace lnpt::cpu::detail {
 
-/// out[i] = f(x[i]) for a block, `f` on Eigen's arrays, whose exponentials work on whole vectors.
+/// out[i] = f(x[i]) for a block, `f` on Eigen's arrays, whose exponentials work on whole vectors; a NaN stays one.
 template <class T, class F>
 void map_block(T const* x, T* out, std::size_t n, F f) {
   using numbers = Eigen::Array<T, Eigen::Dynamic, 1>;
   auto const size = static_cast<Eigen::Index>(n);
   Eigen::Map<numbers>(out, size) = f(Eigen::Map<numbers const>(x, size));
+  for (std::size_t i = 0; i < n; ++i) out[i] = x[i] == x[i] ? out[i] : x[i];
 }
 
-/// 1/(1 + e⁻ˣ); a NaN stays one.
+/// 1/(1 + e⁻ˣ).
 template <class T>
 void sigmoid_block(T const* x, T* out, std::size_t n) {
   map_block(x, out, n, [](auto const& v) { return (T{1} + (-v).exp()).inverse(); });
-  for (std::size_t i = 0; i < n; ++i) out[i] = x[i] == x[i] ? out[i] : x[i];
 }
 
 /// A rule that prepares nothing.
@@ -46,8 +46,14 @@ struct hardtanh_rule : unprepared {
 template <class T>
 struct leaky_relu_rule : unprepared {
   T below;
-  T value(T x, T) const { return x > T{0} ? x : below * x; }
-  T slope(T x, T) const { return x > T{0} ? T{1} : below; }
+  T value(T x, T) const {
+    auto const scaled = below * x;  // in any case, which leaves no branch
+    return x > T{0} ? x : scaled;
+  }
+  T slope(T x, T) const {
+    auto const otherwise = below;
+    return x > T{0} ? T{1} : otherwise;
+  }
   T curvature(T, T) const { return T{0}; }
 };
 
@@ -55,7 +61,7 @@ template <class T>
 struct elu_rule {
   T below;
   void prepare(T const* x, T* minus_one, std::size_t n) const {
-    for (std::size_t i = 0; i < n; ++i) minus_one[i] = x[i] > T{0} ? T{0} : std::expm1(x[i]);
+    map_block(x, minus_one, n, [](auto const& v) { return v.min(T{0}).expm1(); });
   }
   T value(T x, T minus_one) const { return x > T{0} ? x : below * minus_one; }
   T slope(T x, T minus_one) const { return x > T{0} ? T{1} : below * (minus_one + T{1}); }
@@ -110,7 +116,7 @@ struct gelu_rule {
 template <class T>
 struct gelu_by_tanh_rule {
   void prepare(T const* x, T* t, std::size_t n) const {
-    for (std::size_t i = 0; i < n; ++i) t[i] = std::tanh(root * x[i] * (T{1} + cubic * x[i] * x[i]));
+    map_block(x, t, n, [](auto const& v) { return (root * v * (T{1} + cubic * v * v)).tanh(); });
   }
   T value(T x, T t) const { return T{0.5} * x * (T{1} + t); }
   T slope(T x, T t) const { return T{0.5} * (T{1} + t + x * first(x, t)); }
@@ -128,7 +134,7 @@ struct gelu_by_tanh_rule {
 template <class T>
 struct tanh_rule {
   void prepare(T const* x, T* t, std::size_t n) const {
-    for (std::size_t i = 0; i < n; ++i) t[i] = std::tanh(x[i]);
+    map_block(x, t, n, [](auto const& v) { return v.tanh(); });
   }
   T value(T, T t) const { return t; }
   T slope(T, T t) const { return T{1} - t * t; }
