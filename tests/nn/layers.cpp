@@ -11,9 +11,12 @@ using builder = network_builder<backend>;
 
 namespace {
 
+/// What synflow makes of a layer: scores, or the refusal of a flow that is negative.
+enum class synflow_is { scored, refused };
+
 /// A convolution, so that cotangents have somewhere to go; then the layer; then what it takes to reach a loss.
 template <class Layer>
-void examine_layer(char const* name, shape const& input, Layer const& layer) {
+void examine_layer(char const* name, shape const& input, Layer const& layer, synflow_is expected = synflow_is::scored) {
   CAPTURE(name);
   builder net(input[1], 21);
   auto const first = net.conv2d("first", net.input(), 4, {.bias = true});
@@ -25,7 +28,14 @@ void examine_layer(char const* name, shape const& input, Layer const& layer) {
     if (!is_prunable(p.role))
       for (std::size_t i = 0; i < p.value->size(); ++i) p.value->data()[i] += 0.5 * uniform(3, stream, i);
   }
-  check_conforms(conformance::examine(model, random_batch<cpu::array<double>>(input, 3, 17)));
+  auto const batch = random_batch<cpu::array<double>>(input, 3, 17);
+  if (expected == synflow_is::scored) return check_conforms(conformance::examine(model, batch));
+  conformance::findings found;
+  conformance::subject<decltype(model)> const s{model, batch, conformance::detail::taught_predictions(model, batch.input, 1), {}};
+  for (auto const& norm : conformance::detail::modes_of(model, batch.input)) conformance::detail::examine_mode(s, norm, found);
+  check_conforms(found);
+  CHECK_THROWS_WITH_AS((void)score<synflow>(model, shape(input.begin() + 1, input.end())), doctest::Contains("is negative in"),
+                       lnpt::error);
 }
 
 shape const small{3, 2, 7, 6};
@@ -111,11 +121,14 @@ TEST_CASE("products, differences and quotients, of gates too") {
   examine_layer("attention", small, [&](builder& net, auto x) { return net.multiply(x, attention(net, x)); });
   examine_layer("both stretch", small, [&](builder& net, auto x) { return net.multiply(attention(net, x), gate(net, x)); });
   examine_layer("add a gate", small, [&](builder& net, auto x) { return net.join(gate(net, x), x, true); });
-  examine_layer("subtract", small, [&](builder& net, auto x) { return net.subtract(x, branch(net, x)); });
-  examine_layer("subtract from a gate", small, [&](builder& net, auto x) { return net.subtract(gate(net, x), x); });
-  examine_layer("divide", small, [&](builder& net, auto x) { return net.divide(x, gate(net, x)); });
-  examine_layer("divide a gate", small, [&](builder& net, auto x) { return net.divide(gate(net, x), attention(net, x)); });
-  examine_layer("affine", small, [](builder& net, auto x) { return net.affine_constant(x, -1.5, 0.25); });
+  examine_layer("subtract", small, [&](builder& net, auto x) { return net.subtract(x, branch(net, x)); }, synflow_is::refused);
+  examine_layer(
+      "subtract from a gate", small, [&](builder& net, auto x) { return net.subtract(gate(net, x), x); }, synflow_is::refused);
+  examine_layer("divide", small, [&](builder& net, auto x) { return net.divide(x, gate(net, x)); }, synflow_is::refused);
+  examine_layer(
+      "divide a gate", small, [&](builder& net, auto x) { return net.divide(gate(net, x), attention(net, x)); },
+      synflow_is::refused);
+  examine_layer("affine", small, [](builder& net, auto x) { return net.affine_constant(x, -1.5, 0.25); }, synflow_is::refused);
   examine_layer("affine, squared", small, [](builder& net, auto x) {
     auto const y = net.affine_constant(x, 1, 0.25);
     return net.multiply(y, y);

@@ -27,8 +27,8 @@ cpu_network every_layer() {
   auto const first = net.batch_norm("stem.bn", net.conv2d("stem.conv", net.input(), 6, {.bias = true}), true);
   auto const left = net.relu(net.conv2d("left.0.conv", first, 6, {.stride = 2, .groups = 3}));
   auto const dilated = net.conv2d("left.0.dilated", left, 6, {.kernel = {3, 1}, .padding = {2, 0, 0, 0}, .dilation = {1, 2}});
-  auto const right = net.max_pool(first, 3, 2, 1);
-  auto const joined = net.concat({net.join(dilated, right), net.average_pool(first, {2, 3}, 2, {0, 1}, true, false)});
+  auto const right = net.max_pool(first, 3, 2, 0, true);
+  auto const joined = net.concat({net.join(dilated, right), net.average_pool(first, {2, 3}, 2, {0, 1}, false, false)});
   auto const turned = net.slice(net.channel_shuffle(net.pad(net.upsample_nearest(joined, {2, 1}), {1, 0, 2, 3}, 1, 2), 5),
                                 {{1, 14, 2}, {1, 10, 3}, {2, 7, 2}});
   auto const shortcut = net.prelu("left.prelu", net.subsample_pad(joined, 2, 15), true);
