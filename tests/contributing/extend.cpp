@@ -41,6 +41,16 @@ TEST_CASE("docs/extend.md shows the compiled text") {
   CHECK(page.find("```cpp\n" + relu.substr(rules, end - rules) + "```\n") != std::string::npos);
 }
 
+TEST_CASE("the plan of the headers has a line for every folder") {
+  auto const headers = std::filesystem::path(__FILE__).parent_path() / "../../include/lnpt";
+  auto const plan = text_of(headers / "README.md");
+  for (auto const& entry : std::filesystem::directory_iterator(headers)) {
+    if (!entry.is_directory()) continue;
+    CAPTURE(entry.path());
+    CHECK(plan.find("`" + entry.path().filename().string() + "/`") != std::string::npos);
+  }
+}
+
 TEST_CASE("evidence: one sample to a batch, squared gradients are those of each sample") {
   scene s;
   std::vector<labelled_batch<array>> samples;
