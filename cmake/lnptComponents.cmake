@@ -15,7 +15,9 @@ macro(lnpt_check_eigen)
 endmacro()
 
 # Where a component's dependency comes from, for those who miss it.
-set(lnpt_io_needs "nlohmann-json 3.10 or newer: install nlohmann-json3-dev, or set nlohmann_json_DIR")
+set(lnpt_io_needs "nlohmann-json 3.10 or newer, minizip and zlib: install nlohmann-json3-dev, libminizip-dev and zlib1g-dev, "
+  "or set CMAKE_PREFIX_PATH")
+string(CONCAT lnpt_io_needs ${lnpt_io_needs})
 set(lnpt_torch_needs "LibTorch: install libtorch-dev, or set Torch_DIR to the share/cmake/Torch of another one")
 set(lnpt_onednn_needs "dnnl.hpp and libdnnl: install libdnnl-dev, or set ONEDNN_ROOT")
 
@@ -49,8 +51,16 @@ endfunction()
 
 macro(lnpt_find_io)
   find_package(nlohmann_json 3.10 ${ARGN})
-  if(TARGET nlohmann_json::nlohmann_json)
-    lnpt_add_component(io nlohmann_json::nlohmann_json)
+  find_package(ZLIB ${ARGN})
+  # By path: Debian's minizip has no configuration file.
+  find_path(LNPT_MINIZIP_INCLUDE_DIR minizip/unzip.h)
+  find_library(LNPT_MINIZIP_LIBRARY minizip)
+  mark_as_advanced(LNPT_MINIZIP_INCLUDE_DIR LNPT_MINIZIP_LIBRARY)
+  if(TARGET nlohmann_json::nlohmann_json AND TARGET ZLIB::ZLIB AND LNPT_MINIZIP_INCLUDE_DIR AND LNPT_MINIZIP_LIBRARY)
+    lnpt_add_component(io nlohmann_json::nlohmann_json ${LNPT_MINIZIP_LIBRARY} ZLIB::ZLIB)
+    target_include_directories(lnpt::io INTERFACE ${LNPT_MINIZIP_INCLUDE_DIR})
+  elseif("${ARGN}" STREQUAL "REQUIRED")
+    message(FATAL_ERROR "lnpt::io needs ${lnpt_io_needs}.")
   endif()
 endmacro()
 

@@ -6,7 +6,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <lnpt/core/error.hpp>
+#include <random>
 #include <span>
+#include <utility>
+#include <vector>
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
 
@@ -46,6 +49,34 @@ inline std::size_t mutate_framed(std::uint8_t* data, std::size_t size, std::size
   std::uint64_t const length = static_cast<std::uint64_t>(last - (data + 8));
   std::memcpy(data, &length, sizeof length);
   return size;
+}
+
+/// Puts a word of a JSON text in the place of another, starting from a valid one now and then. Words are numbers and quoted strings.
+inline std::size_t swap_words(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned seed,
+                              std::span<std::byte const> valid) {
+  if ((size == 0 || seed % 16 == 1) && valid.size() <= max_size) {
+    std::memcpy(data, valid.data(), valid.size());
+    size = valid.size();
+  }
+  std::vector<std::pair<std::size_t, std::size_t>> words;  // begin and length
+  for (std::size_t i = 0; i < size; ++i) {
+    auto const quoted = data[i] == '"';
+    if (!quoted && (data[i] < '0' || data[i] > '9')) continue;
+    auto end = i + 1;
+    while (end < size && (quoted ? data[end] != '"' : data[end] >= '0' && data[end] <= '9')) ++end;
+    end += quoted && end < size;
+    words.emplace_back(i, end - i);
+    i = end - 1;
+  }
+  if (words.empty()) return size;
+  std::minstd_rand draw(seed);
+  auto const [to, old] = words[draw() % words.size()];
+  auto const [from, length] = words[draw() % words.size()];
+  if (size - old + length > max_size) return size;
+  std::vector<std::uint8_t> const word(data + from, data + from + length);
+  std::memmove(data + to + length, data + to + old, size - to - old);
+  std::copy(word.begin(), word.end(), data + to);
+  return size - old + length;
 }
 
 }  // namespace fuzz

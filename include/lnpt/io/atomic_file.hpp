@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <span>
@@ -42,6 +43,17 @@ class atomic_file {
       auto const written = ::write(descriptor_, bytes.data(), bytes.size());
       if (written < 0 && errno == EINTR) continue;
       if (written < 0) refuse("writing");
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
+  }
+
+  /// Writes over bytes that were appended before.
+  void write_at(std::uint64_t offset, std::span<std::byte const> bytes) {
+    while (!bytes.empty()) {
+      auto const written = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<::off_t>(offset));
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) refuse("writing");
+      offset += static_cast<std::uint64_t>(written);
       bytes = bytes.subspan(static_cast<std::size_t>(written));
     }
   }

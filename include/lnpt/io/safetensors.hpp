@@ -5,7 +5,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <span>
@@ -17,38 +16,13 @@
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/io/byte_source.hpp>
+#include <lnpt/io/convert_values.hpp>
 #include <lnpt/io/dtype.hpp>
 #include <lnpt/io/foreign_file.hpp>
 #include <lnpt/io/safetensors_header.hpp>
 #include <lnpt/io/safetensors_writer.hpp>
 
 namespace lnpt::io::safetensors {
-
-namespace detail {
-
-/// Whether every value of `From` has a place in `To`: any number in a floating type (rounded), else an integer without loss.
-template <class From, class To>
-concept convertible_values = std::floating_point<To> || (std::integral<To> && std::integral<From> && sizeof(From) <= sizeof(To));
-
-/// Values stored as `From`, at any alignment, to `To`; the index of the first that has no place there, or the count.
-template <class From, class To>
-[[nodiscard]] std::size_t convert_values(std::byte const* from, std::span<To> to) {
-  for (std::size_t i = 0; i != to.size(); ++i) {
-    From value;
-    std::memcpy(&value, from + i * sizeof(From), sizeof(From));
-    if constexpr (std::integral<From> && std::integral<To>) {
-      if (!std::in_range<To>(value)) return i;
-      to[i] = static_cast<To>(value);
-    } else if constexpr (std::is_class_v<From>) {
-      to[i] = static_cast<To>(static_cast<float>(value));
-    } else {
-      to[i] = static_cast<To>(value);
-    }
-  }
-  return to.size();
-}
-
-}  // namespace detail
 
 /// An open file whose layout has been checked; tensors are read from it when asked for, straight into their vectors.
 class file {
@@ -129,7 +103,7 @@ class file {
     auto converted = false;
     io::detail::with_stored_type(about.dtype, [&](auto tag) {
       using from = typename decltype(tag)::type;
-      if constexpr (detail::convertible_values<from, T>) {
+      if constexpr (io::detail::convertible_values<from, T>) {
         read_as<from>(about, out);
         converted = true;
       }
@@ -159,7 +133,7 @@ class file {
         auto const part = out.subspan(done, std::min(block, out.size() - done));
         auto const stored = std::span(bytes).first(part.size() * sizeof(From));
         source_.read(offset, stored);
-        if (auto const bad = detail::convert_values<From>(stored.data(), part); bad != part.size())
+        if (auto const bad = io::detail::convert_values<From>(stored.data(), part); bad != part.size())
           fail(name(), ": tensor ", in_quotes(about.name), " holds at ", done + bad, " a value outside ", name_of(dtype_of<To>()),
                "; save it in that type");
         offset += stored.size();

@@ -1,0 +1,112 @@
+#pragma once
+/// Operators that leave every number as it is: other names, other shapes, channels in another order.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/shape.hpp>
+#include <lnpt/core/window.hpp>
+#include <lnpt/io/exported_program/reading.hpp>
+#include <lnpt/nn/flatten.hpp>
+#include <lnpt/nn/pool.hpp>
+#include <lnpt/nn/rearrange.hpp>
+
+namespace lnpt::io::exported {
+
+/// The same tensor under another name.
+template <class Backend>
+void read_identity(reading<Backend>& r, call const& from) {
+  r.alias(from, from.first_tensor());
+}
+
+/// A copy, which in-place operators on the original do not reach.
+template <class Backend>
+void read_copy(reading<Backend>& r, call const& from) {
+  auto copy = r.at(from.first_tensor());
+  copy.storage = 0;
+  r.bind(r.result_of(from), std::move(copy));
+}
+
+namespace detail {
+
+/// Whether a shape is that of an image whose channels are split in two: {first, second, H, W}.
+[[nodiscard]] inline bool splits_channels(shape const& split, shape const& image) {
+  return split.size() == image.size() + 1 && split[0] * split[1] == image[0] &&
+         std::equal(split.begin() + 2, split.end(), image.begin() + 1);
+}
+
+template <class Backend>
+void flatten(reading<Backend>& r, call const& from, std::string const& x) {
+  auto const& v = r.at(x);
+  auto const source = v.is == value::kind::pooled ? v.at : r.node_of(x);
+  auto const name = r.node_name(from);
+  r.give_node(from, v.is == value::kind::pooled ? r.network().add(name, nn::global_average_pool{source})
+                                                : r.network().add(name, nn::flatten{source}));
+}
+
+}  // namespace detail
+
+/// view, reshape, flatten, squeeze and unsqueeze, told apart by what the graph says about their results.
+template <class Backend>
+void read_reshape(reading<Backend>& r, call const& from) {
+  auto const x = from.first_tensor();
+  auto const v = r.at(x);
+  auto const to = r.claimed(r.result_of(from));
+  if (v.is != value::kind::node && v.is != value::kind::pooled && v.is != value::kind::shuffling) return r.alias(from, x);
+  if (v.extents.empty() || to.empty() || element_count(v.extents) != element_count(to))
+    refuse("takes shape ", list(v.extents), " per sample to ", list(to));
+  auto const same_image = [](shape const& a, shape const& b) {  // [C, L] and [C, 1, L] are one
+    return a.size() == 2 && b.size() == 3 && a[0] == b[0] && b[1] == 1;
+  };
+  auto const one_pixel = only_channels(v.extents) && only_channels(to) && to.front() == v.extents.front();
+  if (v.is == value::kind::shuffling) {
+    if (v.groups == 0 || to.size() + 1 != v.extents.size() || !detail::splits_channels(v.extents, to))
+      refuse("takes shape ", list(v.extents), " in the middle of a shuffle to ", list(to));
+    return r.give_node(from, r.network().add(r.node_name(from), nn::channel_shuffle{v.at, v.groups}), to.size() == 2);
+  }
+  if (to == v.extents || same_image(to, v.extents) || same_image(v.extents, to) ||
+      (one_pixel && to.size() > 1 && v.extents.size() > 1))
+    return r.alias(from, x, to);
+  if (to.size() == 1) return detail::flatten(r, from, x);
+  if (v.extents.size() == 1)
+    return r.give_node(
+        from, r.network().add(r.node_name(from), nn::unflatten{r.node_of(x), per_axis{to.size() == 2 ? 1 : to.at(1), to.back()}}),
+        to.size() == 2);
+  if (detail::splits_channels(to, v.extents)) {
+    auto shuffling = v;
+    shuffling.is = value::kind::shuffling;
+    shuffling.at = r.node_of(x);
+    shuffling.extents = to;
+    return r.bind(r.result_of(from), std::move(shuffling));
+  }
+  refuse("takes shape ", list(v.extents), " per sample to ", list(to));
+}
+
+/// The exchange of the two axes into which a shuffle splits channels.
+template <class Backend>
+void read_transpose(reading<Backend>& r, call const& from) {
+  auto v = r.at(from.tensor("self"));
+  auto const rank = static_cast<std::int64_t>(v.extents.size()) + 1;
+  std::vector<std::int64_t> order(static_cast<std::size_t>(rank));
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
+  auto const axis = [rank](std::int64_t a) { return a < 0 ? a + rank : a; };
+  if (from.has("dims")) {
+    order = from.integers("dims", {});
+    for (auto& a : order) a = axis(a);
+  } else {
+    auto const first = axis(from.integer("dim0", 0)), second = axis(from.integer("dim1", 0));
+    if (first < 0 || second < 0 || first >= rank || second >= rank) refuse("exchanges axes that are not there");
+    std::swap(order[static_cast<std::size_t>(first)], order[static_cast<std::size_t>(second)]);
+  }
+  auto exchanged = v.is == value::kind::shuffling && v.groups == 0 && order.size() == static_cast<std::size_t>(rank);
+  for (std::size_t i = 0; exchanged && i < order.size(); ++i)
+    exchanged = order[i] == static_cast<std::int64_t>(i == 1 ? 2 : i == 2 ? 1 : i);
+  if (!exchanged) refuse("exchanges axes, but for the two of a channel shuffle");
+  v.groups = v.extents[0];
+  std::swap(v.extents[0], v.extents[1]);
+  r.bind(r.result_of(from), std::move(v));
+}
+
+}  // namespace lnpt::io::exported

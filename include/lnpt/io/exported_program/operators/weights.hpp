@@ -1,0 +1,106 @@
+#pragma once
+/// Operators with weights: convolutions, linear layers and batch normalisation.
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/window.hpp>
+#include <lnpt/io/exported_program/reading.hpp>
+#include <lnpt/nn/batch_norm.hpp>
+#include <lnpt/nn/conv2d.hpp>
+#include <lnpt/nn/linear.hpp>
+
+namespace lnpt::io::exported {
+
+/// An argument of one number for each axis, or one for all of them; over a line, the height's is `across`.
+[[nodiscard]] inline per_axis two_numbers(call const& from, std::vector<std::int64_t> const& given, bool line,
+                                          std::size_t across) {
+  auto const number = [&](std::int64_t n) {
+    if (n < 0 || n > max_number) refuse("has a number out of range among ", list(given));
+    return static_cast<std::size_t>(n);
+  };
+  if (line && given.size() == 1) return {across, number(given[0])};
+  if (!line && given.size() == 1) return {number(given[0]), number(given[0])};
+  if (!line && given.size() == 2) return {number(given[0]), number(given[1])};
+  refuse("has ", given.size(), " numbers ", list(given), " for the axes of an image (", from.target(), ")");
+}
+
+/// Zero padding that keeps the extent, the odd pixel at the end: what PyTorch's convolutions call "same".
+[[nodiscard]] constexpr margins same_padding(per_axis kernel, per_axis dilation) {
+  auto const down = dilation.h * (kernel.h - 1), across = dilation.w * (kernel.w - 1);
+  return {down / 2, across / 2, down - down / 2, across - across / 2};
+}
+
+template <class Backend>
+void read_convolution(reading<Backend>& r, call const& from) {
+  using geometry_type = typename Backend::conv_geometry;
+  auto const x = from.tensor("input");
+  auto const input = r.image_of(x);
+  auto const line = r.at(x).extents.size() == 2;
+  if (from.flag("transposed", false)) refuse("is a transposed convolution");
+  auto const weight = r.parameter_of(from.tensor("weight"));
+  auto extents = r.network().parameter_shapes()[weight];
+  if (extents.size() == 3) extents.insert(extents.begin() + 2, 1);  // [O, C, k] over a line
+  if (extents.size() != 4) refuse("has weights of shape ", list(extents));
+  r.network().set_parameter_shape(weight, extents);
+
+  geometry_type g;
+  g.kernel = per_axis{extents[2], extents[3]};
+  g.stride = two_numbers(from, from.integers("stride", {1}), line, 1);
+  g.dilation = two_numbers(from, from.integers("dilation", {1}), line, 1);
+  auto const groups = from.integer("groups", 1);
+  auto const& image = r.network().shapes()[input];
+  if (groups < 1 || image[0] != extents[1] * static_cast<std::size_t>(groups) ||
+      extents[0] % static_cast<std::size_t>(groups) != 0)
+    refuse("takes images of ", image[0], " channels to weights of shape ", list(extents), " in ", groups, " groups");
+  g.groups = static_cast<std::size_t>(groups);
+  if (from.target().ends_with(".padding")) {
+    auto const padding = from.text("padding", "valid");
+    if (padding != "valid" && padding != "same") refuse("has a padding \"", padding, "\"");
+    g.padding = padding == "same" ? same_padding(g.kernel, g.dilation) : margins{0};
+  } else {
+    auto const padding = two_numbers(from, from.integers("padding", {0}), line, 0);
+    g.padding = margins{padding.h, padding.w};
+  }
+  if (!g.vertical().fits(image[2]) || !g.horizontal().fits(image[3]))
+    refuse("slides a window of ", g.kernel, " over an image of ", image[2], "×", image[3]);
+  auto const bias = r.parameter_of(from.optional_tensor("bias"));
+  r.give(from, x, nn::conv2d<geometry_type>{input, weight, bias, g});
+}
+
+template <class Backend>
+void read_linear(reading<Backend>& r, call const& from) {
+  auto const x = from.tensor("input");
+  auto const input = r.matrix_of(x);
+  auto const weight = r.parameter_of(from.tensor("weight"));
+  auto const& extents = r.network().parameter_shapes()[weight];
+  if (extents.size() != 2 || extents[1] != r.network().shapes()[input][1])
+    refuse("takes ", r.network().shapes()[input][1], " features to weights of shape ", list(extents));
+  r.give(from, x, nn::linear{input, weight, r.parameter_of(from.optional_tensor("bias"))});
+}
+
+/// The flag that says which statistics to use is what the program was exported with; a network is told by each pass.
+template <class Backend>
+void read_batch_norm(reading<Backend>& r, call const& from) {
+  auto const x = from.tensor("input");
+  auto const input = r.image_of(x);
+  for (auto const* const held : {"weight", "bias", "running_mean", "running_var"})
+    if (!from.optional_tensor(held)) refuse("has no ", held);
+  nn::batch_norm layer{.input = input,
+                       .scale = r.parameter_of(from.tensor("weight")),
+                       .shift = r.parameter_of(from.tensor("bias")),
+                       .mean = r.buffer_of(from.tensor("running_mean")),
+                       .variance = r.buffer_of(from.tensor("running_var")),
+                       .index = r.network().next_norm()};
+  layer.epsilon = from.number("eps", layer.epsilon);
+  auto const channels = shape{r.network().shapes()[input][0]};
+  if (r.network().parameter_shapes()[layer.scale] != channels || r.network().parameter_shapes()[layer.shift] != channels ||
+      r.network().buffer_shapes()[layer.mean] != channels || r.network().buffer_shapes()[layer.variance] != channels)
+    refuse("normalises ", channels[0], " channels by tensors of other lengths");
+  r.give(from, x, layer);
+}
+
+}  // namespace lnpt::io::exported

@@ -1,0 +1,245 @@
+#pragma once
+/// What operators see of an exported graph: its values by name, as nodes of the network to be.
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/error.hpp>
+#include <lnpt/core/shape.hpp>
+#include <lnpt/core/window.hpp>
+#include <lnpt/io/exported_program/draft.hpp>
+#include <lnpt/nn/pool.hpp>
+
+namespace lnpt::io::exported {
+
+/// The name of an operator without its overload, and without the mark of an in-place form: `relu` of `relu_.default`.
+[[nodiscard]] inline std::string_view plain_name(std::string_view target) {
+  target = target.substr(0, target.find('.'));
+  if (target.ends_with('_') && !target.starts_with('_')) target.remove_suffix(1);
+  return target;
+}
+
+/// Whether a shape has one pixel or none: all that is counted is channels.
+[[nodiscard]] inline bool only_channels(shape const& extents) { return element_count(extents) == extents.front(); }
+
+/// The values of one graph. An operator's handler reads arguments with `node_of`, `image_of`, `parameter_of` and binds its results with
+/// `give`, `alias` or `bind`.
+template <class Backend>
+class reading {
+ public:
+  using layer = typename draft<Backend>::layer;
+
+  reading(draft<Backend>& to, graph const& from) : draft_(to), graph_(from) {}
+
+  [[nodiscard]] draft<Backend>& network() { return draft_; }
+  [[nodiscard]] exported::graph const& graph() const { return graph_; }
+
+  // --- values -------------------------------------------------------------------------------------------------------------------
+  void bind(std::string const& name, value v) {
+    if (v.storage == 0) v.storage = ++storages_;
+    views_[v.storage].push_back(name);
+    values_[name] = std::move(v);
+  }
+  [[nodiscard]] value const& at(std::string const& name) const {
+    auto const found = values_.find(name);
+    if (found == values_.end()) fail(draft_.source().name(), ": the graph reads its value ", name, " before it is computed");
+    if (found->second.overwritten)
+      refuse(
+          "reads a tensor of which an in-place operator has overwritten another view; export the network without in-place "
+          "operators");
+    return found->second;
+  }
+
+  /// The extents of one sample that the graph claims for a value; the first axis must be the batch.
+  [[nodiscard]] shape claimed(std::string const& name) const {
+    auto const all = graph_.extents(name);
+    if (all.empty() || (batch_ && all.front() != *batch_)) refuse("moves samples out of the first axis of its result");
+    shape result;
+    for (auto i = all.begin() + 1; i != all.end(); ++i) {
+      if (i->number < 0 || i->number > max_number)
+        fail(draft_.source().name(), ": value ", name, " has an extent of ", i->number);
+      result.push_back(static_cast<std::size_t>(i->number));
+    }
+    return result;
+  }
+  void set_batch(extent batch) { batch_ = std::move(batch); }
+  [[nodiscard]] std::optional<extent> const& batch() const { return batch_; }
+
+  // --- arguments ----------------------------------------------------------------------------------------------------------------
+  /// The node of a value, whatever its shape.
+  [[nodiscard]] std::size_t node_of(std::string const& name) {
+    auto const& v = at(name);
+    if (v.is == value::kind::node) return v.at;
+    if (v.is == value::kind::pooled) return pooled_image(name);
+    if (v.is == value::kind::shuffling) refuse("reads channels in the middle of a shuffle");
+    refuse("computes with the tensor ", v.is == value::kind::tensor ? draft_.source().tensors()[v.at].name : name);
+  }
+  /// The node of an image [C, H, W] or a line [C, L], which is an image of height 1.
+  [[nodiscard]] std::size_t image_of(std::string const& name) {
+    auto const node = node_of(name);
+    if (draft_.shapes()[node].size() != 4) refuse("reads a feature matrix as images");
+    return node;
+  }
+  /// The node of a feature matrix.
+  [[nodiscard]] std::size_t matrix_of(std::string const& name) {
+    auto const node = result_node(name);
+    if (draft_.shapes()[node].size() != 2) refuse("reads images of shape ", list(at(name).extents), " as rows of features");
+    return node;
+  }
+  /// The node of a result of the program.
+  [[nodiscard]] std::size_t result_node(std::string const& name) {
+    auto const& v = at(name);
+    return v.is == value::kind::pooled && v.extents.size() == 1 ? draft_.add("global_average_pool", nn::global_average_pool{v.at})
+                                                                : node_of(name);
+  }
+  /// The tensor of the program that a value is.
+  [[nodiscard]] stored_tensor const& tensor_of(std::string const& name) const {
+    return draft_.source().tensors()[tensor_index(name)];
+  }
+  /// The parameter of the network that a value is.
+  [[nodiscard]] std::size_t parameter_of(std::string const& name) {
+    auto const tensor = tensor_index(name);
+    if (!is_parameter(name)) refuse("takes the constant ", draft_.source().tensors()[tensor].name, " for weights");
+    return draft_.parameter(tensor);
+  }
+  [[nodiscard]] std::optional<std::size_t> parameter_of(std::optional<std::string> const& name) {
+    return name ? std::optional(parameter_of(*name)) : std::nullopt;
+  }
+  [[nodiscard]] std::size_t buffer_of(std::string const& name) { return draft_.buffer(tensor_index(name)); }
+  [[nodiscard]] bool is_tensor(std::string const& name) const { return at(name).is == value::kind::tensor; }
+  [[nodiscard]] bool is_parameter(std::string const& name) const { return draft_.source().is_parameter(tensor_index(name)); }
+
+  // --- results ------------------------------------------------------------------------------------------------------------------
+  /// Adds a node for the one result of a call; a line in gives a line out.
+  void give(call const& from, std::string const& like, layer rules) {
+    auto const line = at(like).extents.size() == 2;
+    auto const node = draft_.add(node_name(from), std::move(rules));
+    give_node(from, node, line);
+  }
+  void give_node(call const& from, std::size_t node, bool line = false) {
+    auto const name = result_of(from);
+    auto const& extents = draft_.shapes()[node];
+    shape sample = extents.size() == 2 ? shape{extents[1]}
+                   : line              ? shape{extents[0], extents[3]}
+                                       : shape{extents[0], extents[2], extents[3]};
+    if (auto const said = claimed(name); said != sample)
+      fail(draft_.source().name(), ": value ", name, " of ", from.target(), " is said to have the shape ", list(said),
+           " per sample, but has ", list(sample));
+    bind(name, {.is = value::kind::node, .at = node, .extents = std::move(sample)});
+  }
+  /// The one result is the argument itself, or a view of it.
+  void alias(call const& from, std::string const& argument) { bind(result_of(from), at(argument)); }
+  /// The one result is the argument's elements in another shape.
+  void alias(call const& from, std::string const& argument, shape extents) {
+    auto v = at(argument);
+    v.extents = std::move(extents);
+    bind(result_of(from), std::move(v));
+  }
+
+  /// After an in-place operator: `argument` has the values `now`, and so have other names of the same tensor. What views only a part
+  /// of it, or it in another shape, may not be read any more.
+  void overwrite(std::string const& argument, value now) {
+    auto const before = at(argument);
+    now.storage = before.storage;
+    for (auto const& name : views_[before.storage]) {
+      auto& v = values_[name];
+      if (v.is == before.is && v.at == before.at && v.extents == before.extents)
+        v = now;
+      else
+        v.overwritten = true;
+    }
+  }
+
+  /// Results that no layer computes, so that reading can go on behind them. `because` is empty where another refusal is the cause.
+  void give_refused(call const& from, std::string const& because) {
+    std::vector<std::size_t> inputs;
+    for (auto const& name : from.inputs())
+      if (auto const found = values_.find(name); found != values_.end())
+        if (auto const kind = found->second.is; kind != value::kind::tensor && kind != value::kind::nothing)
+          inputs.push_back(found->second.at);
+    for (auto const& name : from.outputs()) {
+      shape sample;
+      try {
+        sample = claimed(name);
+      } catch (no_layer const&) {
+        sample = {1};  // no samples, or not in the first axis: a counter, say
+      }
+      shape extents{1, element_count(sample)};
+      if (sample.size() == 2) extents = {sample[0], 1, 1, sample[1]};
+      if (sample.size() == 3) extents = {sample[0], 1, sample[1], sample[2]};
+      bind(
+          name,
+          {.is = value::kind::node, .at = draft_.add_refused(because, inputs, std::move(extents)), .extents = std::move(sample)});
+    }
+  }
+  /// Whether an argument comes from a result that no layer computes.
+  [[nodiscard]] bool reads_refused(call const& from) const {
+    return std::ranges::any_of(from.inputs(), [this](std::string const& name) {
+      auto const found = values_.find(name);
+      if (found == values_.end() || found->second.is == value::kind::nothing) return true;
+      return found->second.is != value::kind::tensor && draft_.nodes()[found->second.at].depends_on_refused;
+    });
+  }
+  /// Whether the second reading has left an argument out, so that nothing needs this call either.
+  [[nodiscard]] bool leaves_out(call const& from) const {
+    return draft_.leaves_any_out() && std::ranges::any_of(from.inputs(), [this](std::string const& name) {
+             auto const found = values_.find(name);
+             return found != values_.end() && found->second.is == value::kind::nothing;
+           });
+  }
+
+  // --- graphs within graphs -----------------------------------------------------------------------------------------------------
+  /// Binds a value of another graph.
+  void take(std::string const& name, reading const& from, std::string const& theirs) {
+    auto v = from.at(theirs);
+    v.storage = 0;
+    bind(name, std::move(v));
+  }
+  /// Tells the other graph of an in-place operator on a value that was taken from it.
+  void hand_back(std::string const& name, reading& to, std::string const& theirs) const {
+    auto const& now = at(name);
+    auto const& before = to.at(theirs);
+    if (now.is != before.is || now.at != before.at) to.overwrite(theirs, now);
+  }
+
+  [[nodiscard]] static std::string result_of(call const& from) {
+    auto names = from.outputs();
+    if (names.size() != 1) refuse("gives ", names.size(), " results");
+    return std::move(names.front());
+  }
+  [[nodiscard]] static std::string node_name(call const& from) {
+    auto const module = from.module().first;
+    return module.empty() ? std::string(plain_name(from.target())) : module;
+  }
+
+ private:
+  [[nodiscard]] std::size_t tensor_index(std::string const& name) const {
+    auto const& v = at(name);
+    if (v.is != value::kind::tensor) refuse("computes its weights instead of holding them");
+    return v.at;
+  }
+
+  /// The mean of each plane as an image of one pixel.
+  std::size_t pooled_image(std::string const& name) {
+    auto const source = at(name).at;
+    using pool = nn::adaptive_average_pool<typename Backend::pool_window>;
+    auto const node = draft_.add("adaptive_average_pool", pool{source, per_axis{1}});
+    values_[name].is = value::kind::node;
+    values_[name].at = node;
+    return node;
+  }
+
+  draft<Backend>& draft_;
+  exported::graph const& graph_;
+  std::unordered_map<std::string, value> values_;
+  std::optional<extent> batch_;
+  std::size_t storages_ = 0;
+  std::unordered_map<std::size_t, std::vector<std::string>> views_;  ///< the names of each storage
+};
+
+}  // namespace lnpt::io::exported

@@ -1,0 +1,178 @@
+// Networks that PyTorch exported, against what PyTorch computes of them; what is not a network of ours is refused by name.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/io/exported_program.hpp>
+#include <lnpt/io/safetensors.hpp>
+#include <lnpt/mask/mask_set.hpp>
+
+#include "../skip.hpp"
+#include "support.hpp"
+
+using namespace lnpt;
+using support::refusal;
+using support::says;
+
+namespace {
+
+template <class T>
+using engine_network = network<cpu::backend<T>>;
+
+std::filesystem::path const folder = std::filesystem::path(__FILE__).parent_path() / "exported";
+
+template <class T>
+cpu::array<T> values_in(io::safetensors::file const& file, std::string const& name) {
+  return tensor_traits<cpu::array<T>>::make(file.info(name).shape, file.read<T>(name));
+}
+
+/// As a fraction of the largest value expected, or of 1.
+template <class T>
+double largest_difference(cpu::array<T> const& found, std::vector<double> const& expected) {
+  auto const values = values_of(found);
+  REQUIRE(values.size() == expected.size());
+  double worst = 0, largest = 1;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    worst = std::max(worst, std::abs(static_cast<double>(values[i]) - expected[i]));
+    largest = std::max(largest, std::abs(expected[i]));
+  }
+  return worst / largest;
+}
+
+template <class T>
+constexpr double tolerance = std::is_same_v<T, double> ? 1e-9 : 1e-4;
+
+std::vector<std::string> names_of(auto const& views) {
+  std::vector<std::string> names;
+  for (auto const& each : views) names.push_back(each.name);
+  return names;
+}
+
+role role_of(auto& network, std::string const& name) {
+  auto const all = network.parameters();
+  return std::ranges::find(all, name, [](auto const& p) { return p.name; })->role;
+}
+
+/// The program with one piece of its graph's text replaced.
+std::string refusal_with(std::string const& name, std::string const& from, std::string const& to) {
+  support::temporary_folder const scratch;
+  auto const path = scratch / "changed.pt2";
+  io::zip::archive const old(io::byte_source::open(folder / name));
+  io::zip::writer writer(path);
+  for (auto const& entry : old.entries()) {
+    auto const bytes = old.read(entry);
+    std::string text(reinterpret_cast<char const*>(bytes.data()), bytes.size());
+    if (entry.name.ends_with(".json"))
+      for (std::size_t at = 0; (at = text.find(from, at)) != text.npos; at += to.size()) text.replace(at, from.size(), to);
+    writer.add(entry.name, std::as_bytes(std::span(text)));
+  }
+  writer.commit();
+  return refusal([&] { (void)io::load_exported<cpu::backend<float>>(path); });
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("networks compute what PyTorch computes, in both modes of batch norm", T, double, float) {
+  for (auto const* const name : {"layers", "joins", "line"}) {
+    CAPTURE(name);
+    auto const network = io::load_exported<cpu::backend<T>>(folder / (std::string(name) + ".pt2"));
+    auto const file = io::safetensors::open(folder / (std::string(name) + ".safetensors"));
+    auto input = values_in<T>(file, "input");
+    if (input.dimension() == 3) input.reshape({input.shape()[0], input.shape()[1], 1, input.shape()[2]});
+    for (auto const& [mode, norm] : {std::pair("eval", norm_mode::eval), std::pair("train", norm_mode::train)}) {
+      CAPTURE(mode);
+      auto const predicted = network.predict(input, {norm});
+      CHECK(largest_difference(predicted.output, file.read<double>(std::string("logits.") + mode)) < tolerance<T>);
+      if (auto const features = std::string("features.") + mode; file.contains(features))
+        CHECK(largest_difference(*predicted.features, file.read<double>(features)) < tolerance<T>);
+    }
+  }
+}
+
+TEST_CASE("parameters have the state_dict's names, and roles by the graph") {
+  auto network = io::load_exported<cpu::backend<float>>(folder / "layers.pt2");
+  CHECK(names_of(network.parameters()).front() == "classifier.weight");
+  CHECK(role_of(network, "classifier.weight") == role::classifier_weight);
+  CHECK(role_of(network, "even.weight") == role::weight);
+  CHECK(role_of(network, "dilated.bias") == role::bias);
+  CHECK(role_of(network, "norm.weight") == role::norm_scale);
+  CHECK(role_of(network, "prelu.weight") == role::bias);
+  CHECK(names_of(network.buffers()) == std::vector<std::string>{"norm.running_mean", "norm.running_var"});
+  auto const names = names_of(network.parameters());
+  CHECK(std::ranges::count(names, "first.weight") == 1);  // which second.weight is, too
+  CHECK(std::ranges::count(names, "second.weight") == 0);
+}
+
+TEST_CASE("what cannot be read is refused in words that say where and why") {
+  CHECK(says(refusal_with("line.pt2", "aten.relu.default", "aten.layer_norm.default"),
+             "layer_norm.default in the network itself (Line) and 1 other place"));
+  CHECK(
+      says(refusal_with("line.pt2", "aten.relu.default", "aten.layer_norm.default"), "Prune this network as a LibTorch module"));
+  CHECK(says(refusal_with("line.pt2", "aten.relu.default", "aten.bernoulli.default"),
+             "draws at random (export the network in eval mode)"));
+  CHECK(says(refusal_with("line.pt2", "\"major\":8", "\"major\":9"), "follows version 9 of the export schema"));
+  CHECK(says(refusal_with("line.pt2", "\"path_name\": \"weight_0\"", "\"path_name\": \"weight_99\""), "which the file lacks"));
+  CHECK(says(refusal_with("line.pt2", "\"graph_module\"", "\"graph\""), "is not written as PyTorch writes it"));
+  CHECK(says(refusal_with("line.pt2", "{", "{{"), "breaks JSON at its byte 2, byte "));
+  CHECK(says(refusal([] { (void)io::load_exported<cpu::backend<float>>(folder / "line.safetensors"); }), "is no zip archive"));
+}
+
+TEST_CASE("a pruned program keeps its names, dtypes and strides, and every weight that is not pruned to the bit") {
+  support::temporary_folder const scratch;
+  for (auto const* const name : {"layers", "line"}) {
+    CAPTURE(name);
+    auto const from = folder / (std::string(name) + ".pt2"), to = scratch / "pruned.pt2";
+    auto network = io::load_exported<cpu::backend<float>>(from);
+    mask_set masks;
+    for (auto const& p : network.parameters()) {
+      if (!is_prunable(p.role)) continue;
+      mask kept(p.name, shape_of(*p.value), true);
+      for (std::size_t i = 0; i < kept.size(); i += 3) kept.set(i, false);
+      masks.add(std::move(kept));
+    }
+    io::save_exported(from, masks, to);
+
+    auto pruned = io::load_exported<cpu::backend<float>>(to);
+    auto const before = network.parameters(), after = pruned.parameters();
+    REQUIRE(names_of(before) == names_of(after));
+    for (std::size_t p = 0; p < before.size(); ++p) {
+      CAPTURE(before[p].name);
+      auto expected = values_of(*before[p].value);
+      for (std::size_t i = 0; is_prunable(before[p].role) && i < expected.size(); i += 3) expected[i] = 0;
+      CHECK(values_of(*after[p].value) == expected);
+    }
+
+    io::exported::program const source(io::byte_source::open(from)), result(io::byte_source::open(to));
+    io::safetensors::writer writer;
+    io::exported::add_state_dict(writer, source, masks);
+    writer.save(scratch / "pruned.safetensors");
+    auto const file = io::safetensors::open(scratch / "pruned.safetensors");
+    CHECK(file.entries().size() == source.state_size());
+    for (std::size_t i = 0; i < source.state_size(); ++i) {
+      auto const &was = source.tensors()[i], &is = result.tensors()[i];
+      CAPTURE(was.name);
+      CHECK(is.name == was.name);
+      CHECK(is.dtype == was.dtype);
+      CHECK(is.strides == was.strides);
+      CHECK(file.info(was.name).dtype == was.dtype);
+      CHECK(file.info(was.name).shape == was.extents);
+      if (was.dtype == io::dtype::f32)
+        CHECK(file.read<float>(was.name) == io::exported::read_values<float>(result.archive(), is));
+    }
+  }
+  CHECK(says(refusal([&] {
+               io::save_exported(
+                   folder / "line.pt2",
+                   [] {
+                     mask_set masks;
+                     masks.add(mask("missing.weight", {1}, true));
+                     return masks;
+                   }(),
+                   scratch / "never.pt2");
+             }),
+             "holds no tensor missing.weight"));
+  CHECK_FALSE(std::filesystem::exists(scratch / "never.pt2"));
+}
