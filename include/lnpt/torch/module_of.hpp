@@ -250,7 +250,7 @@ struct graph_module::step_maker {
   }
 
  private:
-  /// f(x), by operators that LibTorch differentiates twice: it has no second derivative of hardsigmoid.
+  /// f(x), by operators that LibTorch differentiates twice: 2.15 has no second derivative of hardsigmoid.
   [[nodiscard]] static at::Tensor activated(at::Tensor const& x, activation_function const& f) {
     switch (f.kind) {
       case activation_kind::hardtanh: return at::hardtanh(x, f.first, f.second);

@@ -49,7 +49,8 @@ struct model_layout {
 [[nodiscard]] inline role role_of(module_entry const& of, named_tensor const& p) {
   if (is_weight_by_name(of, p)) return role::weight;
   auto const scale = find_tensor(of.parameters, "weight");
-  auto const normalises = (scale.defined() && scale.dim() == 1) || mentions(of.type, "Norm");
+  bool const one_per_channel = scale.defined() && scale.dim() == 1 && !mentions(of.type, "PReLU");  // whose weight is a slope
+  auto const normalises = one_per_channel || mentions(of.type, "Norm");
   if (normalises && p.name == "weight") return role::norm_scale;
   return normalises && p.name == "bias" ? role::norm_shift : role::bias;
 }
