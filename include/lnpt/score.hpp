@@ -20,6 +20,7 @@ struct scored {
   T values;
   lnpt::role role = lnpt::role::weight;
   std::size_t output_axis = 0;
+  std::size_t output_groups = 1;
 };
 
 /// What score() returns: the scored parameters in the model's order, and the prunable ones the loss does not reach.
@@ -82,7 +83,7 @@ template <criterion C, prunable Model>
     auto const index = i++;
     if (!is_prunable(p.role)) continue;
     if (auto values = call<tensor_of<Model>>(criterion, *p.value, found, index))
-      result.parameters.push_back({p.name, std::move(*values), p.role, p.output_axis});
+      result.parameters.push_back({p.name, std::move(*values), p.role, p.output_axis, p.output_groups});
     else
       result.unreached.push_back(p.name);
   }

@@ -400,6 +400,17 @@ TEST_CASE_TEMPLATE("scores and survivors of another shape are refused", Strategy
                        "the survivors of conv1 have the shape [2, 2], its scores [4]: pass the masks of this model", lnpt::error);
 }
 
+TEST_CASE("a transposed convolution in groups has the output channels of each group") {
+  model<> given;  // [in, out / groups] = [4, 2] in two groups: channels 0 and 1 of rows 0 and 1, channels 2 and 3 of rows 2 and 3
+  given.add("up", {4, 2}, {1, 9, 1, 9, 5, 2, 6, 2}, lnpt::role::weight, 1);
+  given.parameters()[0].output_groups = 2;
+  CHECK(text(run(lnpt::channel_structured{}, given, {.keep = density{0.5}})) == lines{"01011010"});
+  given.parameters()[0].output_groups = 3;
+  CHECK_THROWS_WITH_AS(run(lnpt::channel_structured{}, given, {}),
+                       "up has the shape [4, 2], whose axes before axis 1 are not 3 equal groups: let output_groups divide them",
+                       lnpt::error);
+}
+
 TEST_CASE("an output axis that is not there is refused") {
   model<> given;
   given.add("conv1", {2, 2}, {1, 2, 3, 4}, lnpt::role::weight, 2);

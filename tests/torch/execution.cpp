@@ -23,6 +23,7 @@
 #include <lnpt/prune.hpp>
 #include <lnpt/torch/model.hpp>
 
+#include "assembled.hpp"
 #include "support.hpp"
 
 using namespace lnpt;
@@ -32,28 +33,6 @@ namespace nn = torch::nn;
 namespace {
 
 using tensor_type = torch_tensor<double>;
-
-/// A module of its own, made of what a test registers by name.
-struct assembled : nn::Module {
-  template <class M>
-  M add(std::string const& name, M module) {
-    return register_module(name, module);
-  }
-  at::Tensor parameter(std::string const& name, std::vector<std::int64_t> const& sizes) {
-    return register_parameter(name, at::randn(sizes, at::kDouble));
-  }
-  at::Tensor forward(at::Tensor const& x) { return run(x); }
-
-  std::function<at::Tensor(at::Tensor const&)> run;
-};
-
-std::shared_ptr<assembled> assemble(std::function<std::function<at::Tensor(at::Tensor const&)>(assembled&)> const& build) {
-  at::manual_seed(1);
-  auto const module = std::make_shared<assembled>();
-  module->run = build(*module);
-  module->to(at::kDouble);
-  return module;
-}
 
 template <class Model>
 role role_of(Model& model, std::string const& name) {
@@ -171,6 +150,18 @@ TEST_CASE("prunable is what meets an input in a product; the rest is listed") {
   CHECK(report.unreached.empty());
   for (auto const& p : model.parameters())
     if (p.name == "mix") CHECK(p.output_axis == 1);
+}
+
+TEST_CASE("a transposed convolution in groups has the output channels of every group") {
+  auto const module = assemble([](assembled& m) {
+    auto up = m.add("up", nn::ConvTranspose2d(nn::ConvTranspose2dOptions(4, 6, 2).stride(2).groups(2)));
+    auto head = m.add("head", nn::Linear(6, 3));
+    return [=](at::Tensor const& x) mutable { return head(at::relu(up(x)).mean({2, 3})); };
+  });
+  torch_model<double> model(module, at::ones({1, 4, 2, 2}, at::kDouble));
+  auto const up = model.parameters().front();
+  CHECK(up.output_axis == 1);
+  CHECK(up.output_groups == 2);
 }
 
 TEST_CASE("squares per sample know which axis counts samples, though it is as long as another") {

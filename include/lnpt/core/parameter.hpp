@@ -20,6 +20,8 @@ struct parameter {
   T* value;          ///< the model's own tensor
   lnpt::role role = lnpt::role::weight;
   std::size_t output_axis = 0;  ///< the axis that counts output channels
+  std::size_t output_groups =
+      1;  ///< how often it counts them: once for each group of a transposed convolution [in, out/groups, …]
 };
 
 }  // namespace lnpt

@@ -7,23 +7,31 @@
 
 namespace lnpt::detail {
 
-/// The axes before, at and after the output axis. A channel is `outer` runs of `inner` weights; its row has `row()` of them.
+/// The axes before, at and after the output axis. A channel is some runs of `inner` weights; its row has `row()` of them. Where the axes
+/// before are in groups, each block of them has output channels of its own.
 struct channel_layout {
   std::size_t outer = 1;
-  std::size_t channels = 1;
+  std::size_t channels = 1;  ///< of all groups
   std::size_t inner = 1;
+  std::size_t groups = 1;
 
-  [[nodiscard]] std::size_t row() const { return outer * inner; }
+  [[nodiscard]] std::size_t row() const { return runs() * inner; }
 
   /// The flat index of the i-th weight of a channel's row.
-  [[nodiscard]] std::size_t index(std::size_t channel, std::size_t i) const {
-    return (i / inner * channels + channel) * inner + i % inner;
-  }
+  [[nodiscard]] std::size_t index(std::size_t channel, std::size_t i) const { return run(channel, i / inner) + i % inner; }
 
   /// Calls `visit(begin, end)` for the runs of a channel's row, as flat indices.
   template <class Visit>
   void for_each_run(std::size_t channel, Visit&& visit) const {
-    for (auto begin = channel * inner; begin < outer * channels * inner; begin += channels * inner) visit(begin, begin + inner);
+    for (std::size_t k = 0; k < runs(); ++k) visit(run(channel, k), run(channel, k) + inner);
+  }
+
+ private:
+  [[nodiscard]] std::size_t runs() const { return outer / groups; }
+  /// Where the k-th run of a channel begins.
+  [[nodiscard]] std::size_t run(std::size_t channel, std::size_t k) const {
+    auto const extent = channels / groups;
+    return ((channel / extent * runs() + k) * extent + channel % extent) * inner;
   }
 };
 
@@ -33,11 +41,15 @@ template <class T>
   if (parameter.output_axis >= axes)
     fail(parameter.name, " has the shape ", list(parameter.extents), " and no axis ", parameter.output_axis,
          ": let output_axis be less than ", axes);
-  channel_layout layout;
+  channel_layout layout{.groups = parameter.output_groups};
   for (std::size_t axis = 0; axis < axes; ++axis) {
     auto& part = axis < parameter.output_axis ? layout.outer : axis == parameter.output_axis ? layout.channels : layout.inner;
     part *= parameter.extents[axis];
   }
+  if (layout.groups == 0 || layout.outer % layout.groups != 0)
+    fail(parameter.name, " has the shape ", list(parameter.extents), ", whose axes before axis ", parameter.output_axis,
+         " are not ", layout.groups, " equal groups: let output_groups divide them");
+  layout.channels *= layout.groups;
   return layout;
 }
 

@@ -77,7 +77,8 @@ struct scored_parameter {
   shape extents;
   score_values<T> scores;
   lnpt::role role = lnpt::role::weight;
-  std::size_t output_axis = 0;  ///< the axis that counts output channels
+  std::size_t output_axis = 0;    ///< the axis that counts output channels
+  std::size_t output_groups = 1;  ///< blocks of the first axis, each with output channels of its own
 };
 
 /// One part of a ranking, as `ranked_scores`, of scores wherever they lie.

@@ -21,7 +21,8 @@ namespace lnpt::detail {
 template <class T>
 [[nodiscard]] std::vector<scored_parameter<value_type<T>>> parameters_of(std::vector<scored<T>> const& scores) {
   std::vector<scored_parameter<value_type<T>>> parameters;
-  for (auto const& s : scores) parameters.push_back({s.name, shape_of(s.values), scores_of(s.values), s.role, s.output_axis});
+  for (auto const& s : scores)
+    parameters.push_back({s.name, shape_of(s.values), scores_of(s.values), s.role, s.output_axis, s.output_groups});
   return parameters;
 }
 
@@ -42,7 +43,8 @@ template <prunable Model>
 [[nodiscard]] mask_set magnitude_masks(Model& model, std::vector<std::string> const& names, selection const& wanted) {
   std::vector<scored<tensor_of<Model>>> scores;
   for (auto const& p : model.parameters())
-    if (is_among(names, p.name)) scores.push_back({p.name, tensor_of<Model>(magnitude{}(*p.value)), p.role, p.output_axis});
+    if (is_among(names, p.name))
+      scores.push_back({p.name, tensor_of<Model>(magnitude{}(*p.value)), p.role, p.output_axis, p.output_groups});
   auto const parameters = parameters_of(scores);
   return layerwise_unstructured{}(std::span(parameters.data(), parameters.size()),
                                   selection{.keep = wanted.keep, .decided_by_position = wanted.decided_by_position});

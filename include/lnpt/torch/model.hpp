@@ -89,7 +89,7 @@ class torch_model {
     for (std::size_t i = 0; i < values_.size(); ++i) {
       auto const& held = network_.layout.parameters[i];
       values_[i] = held.value.detach();
-      result.push_back({held.name, &values_[i], held.role, held.output_axis});
+      result.push_back({held.name, &values_[i], held.role, held.output_axis, held.output_groups});
     }
     return result;
   }
@@ -238,6 +238,14 @@ class torch_model {
     detail::flow_network const flow{network_, tensors(chosen)};
     return spread(chosen, detail::in_torch("compute the flow through the module",
                                            [&] { return flow.flow(sizes, tensor_type::scalar_type); }));
+  }
+
+  /// Calls `f` on the module's parts, once its roles are known from running it on the example.
+  template <class F>
+  auto on_network(at::Tensor const& example, F f) {
+    check_scalar_types();
+    network_.execute(example.detach());
+    return f(network_);
   }
 
  private:

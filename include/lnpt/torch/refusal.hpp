@@ -2,9 +2,11 @@
 /// Turns what LibTorch throws into an lnpt::error.
 #include <c10/util/Exception.h>
 
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <typeinfo>
 
 #include <lnpt/core/error.hpp>
 
@@ -30,16 +32,24 @@ namespace lnpt::detail {
   fail("LibTorch could not ", doing, " (", words, "): pass what the module takes, in its scalar type and on its device");
 }
 
-/// Calls `f`; a c10::Error becomes an lnpt::error. Other exceptions, such as a callable's own, pass.
+/// Calls `f`; a c10::Error becomes an lnpt::error, and so does a plain std::runtime_error, which LibTorch 1.13 throws where a view has no
+/// such shape. Other exceptions, such as a callable's own, pass.
 template <class Describe, class F>
 std::invoke_result_t<F> in_torch(Describe const& doing, F f) {
+  auto const refuse = [&](char const* words) {
+    if constexpr (std::is_invocable_v<Describe const&>)
+      fail_in_torch(doing(), words);
+    else
+      fail_in_torch(doing, words);
+  };
   try {
     return f();
   } catch (c10::Error const& reason) {
-    if constexpr (std::is_invocable_v<Describe const&>)
-      fail_in_torch(doing(), reason.what_without_backtrace());
-    else
-      fail_in_torch(doing, reason.what_without_backtrace());
+    refuse(reason.what_without_backtrace());
+    throw;
+  } catch (std::runtime_error const& reason) {
+    if (typeid(reason) == typeid(std::runtime_error)) refuse(reason.what());
+    throw;
   }
 }
 

@@ -20,6 +20,7 @@ struct held_parameter {
   at::Tensor value;
   lnpt::role role;
   std::size_t output_axis;
+  std::size_t output_groups = 1;
 };
 
 /// A batch norm, which normalises by running statistics.

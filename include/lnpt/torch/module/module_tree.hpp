@@ -25,6 +25,7 @@ struct module_entry {
   std::function<bool()> training;
   std::function<void(bool)> train;  ///< may reach the children too, which therefore come later in the tree
   std::function<void(named_tensor const&)> put_back = nullptr;  ///< a buffer that a script assigned to; null where none can be
+  std::shared_ptr<torch::nn::Module> module = nullptr;          ///< null for a script
 };
 
 /// A module and everything below it, parents first.
@@ -42,7 +43,7 @@ using module_tree = std::vector<module_entry>;
     auto const module = item.value();
     tree.push_back({item.key(), module->name(), tensors(module->named_parameters(/*recurse=*/false)),
                     [=] { return tensors(module->named_buffers(/*recurse=*/false)); }, [module] { return module->is_training(); },
-                    [module](bool on) { module->train(on); }});
+                    [module](bool on) { module->train(on); }, nullptr, module});
   }
   return tree;
 }

@@ -131,6 +131,7 @@ struct trial_run {
     for (std::size_t i = 0; i < found.uses.size(); ++i) {
       if (found.uses[i].parameter != &held) continue;
       if (!met) held.output_axis = found.uses[i].output_axis();
+      if (auto const& c = found.uses[i].convolution; c && c->transposed) held.output_groups = static_cast<std::size_t>(c->groups);
       met = true;
       makes_logits = makes_logits || found.expected[i].makes_logits;
     }

@@ -81,6 +81,14 @@ class torch_network {
     return in_torch(running_on(x), [&] { return pass_of(x, mode, std::move(constants)); });
   }
 
+  /// What the module says in evaluation, without a graph; nobody watches.
+  [[nodiscard]] torch_prediction evaluate(at::Tensor const& x) const {
+    at::NoGradGuard const plain;
+    mode_guard const modes(tree, norm_mode::eval);
+    plain_attention_guard const attention;
+    return in_torch(running_on(x), [&] { return callable_(x); });
+  }
+
   /// Why a prediction has no features.
   static constexpr auto no_features =
       "the features were not found, since no single linear layer or convolution makes the logits: choose a criterion or a loss "

@@ -1,0 +1,192 @@
+#pragma once
+/// Which channels of a module are read where, found by running it with marked values and looking.
+///
+/// No table of operators stands in between: only the places where a weight meets its input are known. A pass without marks records what
+/// every layer reads and gives. Each later pass cuts the network there: every layer gives what it gave before, but for the channels of one
+/// producer, which are marked. A column of a layer that is not equal, bit for bit, to the pass without marks has read a marked channel.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/error.hpp>
+#include <lnpt/torch/pass/execution.hpp>
+#include <lnpt/torch/pass/observer.hpp>
+#include <lnpt/torch/pass/weight_use.hpp>
+
+namespace lnpt::detail {
+
+/// One layer of a pass: where channels are read, and by what.
+struct traced_layer {
+  /// What a layer does with channels. A product or convolution makes new ones: the network is cut behind it. A depthwise convolution or a
+  /// batch norm carries each on. Of any other layer, such as a recurrent one, lnpt does not know which weight reads which channel.
+  enum class kind { product, carrier, opaque };
+
+  kind what;
+  std::string name;                 ///< of the operator
+  at::Tensor weight;                ///< undefined for batch norm
+  std::vector<at::Tensor> carried;  ///< one value per output channel: bias, or scale, shift, mean and variance of a norm
+  std::int64_t groups = 1;
+  std::size_t row_axis = 0, column_axis = 1;  ///< of the weight
+  std::int64_t in_axis = 1, out_axis = 1;     ///< of input and output
+  at::Tensor input = {}, output = {};
+  std::optional<std::int64_t> in_samples = std::nullopt, out_samples = std::nullopt;  ///< the axes that count samples, if known
+
+  [[nodiscard]] std::int64_t inputs() const { return input.size(in_axis); }
+  [[nodiscard]] std::int64_t outputs() const { return output.size(out_axis); }
+};
+
+/// The layer that an operator is, without what it reads and gives; empty where the operator is none.
+[[nodiscard]] inline std::optional<traced_layer> layer_of(operator_call const& call, parameter_table const& parameters) {
+  using enum traced_layer::kind;
+  if (call.name() == "aten::batch_norm") {
+    traced_layer norm{carrier, std::string(call.name()), {}, {}};
+    for (auto const* name : {"weight", "bias", "running_mean", "running_var"})
+      if (auto const tensor = call.tensor(name); tensor.defined()) norm.carried.push_back(tensor);
+    norm.input = call.tensor("input");
+    return norm;
+  }
+  auto uses = weight_uses_of(call, parameters);
+  if (uses.empty()) return std::nullopt;
+  auto const& use = uses.front();
+  auto const dense = use.form != weight_form::other && (use.is_whole() || use.is_transposed()) && use.operand.dim() >= 2;
+  traced_layer layer{dense ? product : opaque, std::string(call.name()), use.parameter->value, {}};
+  layer.input = use.input;
+  if (!dense) return layer;
+  auto const bias = call.tensor(call.name() == "aten::addmm" ? "self" : "bias");
+  if (bias.defined()) layer.carried.push_back(bias);
+  layer.row_axis = use.output_axis();
+  layer.column_axis = 1 - layer.row_axis;
+  if (use.form == weight_form::convolution) {
+    layer.groups = use.convolution->groups;
+    if (layer.groups > 1 && layer.groups == use.input.size(1)) layer.what = carrier;
+  } else {
+    layer.in_axis = use.input.dim() - 1;
+    layer.out_axis = -1;  // known with the output
+  }
+  return layer;
+}
+
+/// What a pass marks: some channels of what a weight makes, of the network's input, or some slices of a tensor.
+struct channel_marks {
+  at::Tensor producer;  ///< a weight; undefined where something else is marked
+  at::Tensor where;     ///< bool [S, C] or, for all samples alike, [1, C]
+  double deviation;     ///< of the noise that is put in their place; NaN: NaN itself
+};
+
+/// The values, with the marked channels replaced. `sample_axis` is empty where all samples are marked alike.
+[[nodiscard]] inline at::Tensor with_marks(at::Tensor const& values, channel_marks const& marks, std::int64_t channel_axis,
+                                           std::optional<std::int64_t> sample_axis) {
+  std::vector<std::int64_t> sizes(static_cast<std::size_t>(values.dim()), 1);
+  sizes[static_cast<std::size_t>(channel_axis)] = marks.where.size(1);
+  auto where = marks.where;
+  if (sample_axis && where.size(0) > 1) {
+    sizes[static_cast<std::size_t>(*sample_axis)] = where.size(0);
+    if (*sample_axis > channel_axis) where = where.t();
+  }
+  auto const mark =
+      std::isnan(marks.deviation) ? at::full_like(values, marks.deviation) : values + at::randn_like(values) * marks.deviation;
+  return at::where(where.reshape(sizes), mark, values);
+}
+
+/// Which channels differ from those of the pass without marks, [S, C] or [1, C]. NaN differs from everything.
+[[nodiscard]] inline at::Tensor changed_channels(at::Tensor const& found, at::Tensor const& expected, std::int64_t channel_axis,
+                                                 std::optional<std::int64_t> sample_axis) {
+  auto const changed = found.ne(expected);
+  if (!sample_axis) return changed.movedim(channel_axis, 0).reshape({changed.size(channel_axis), -1}).any(1).unsqueeze(0);
+  auto const front = changed.movedim({*sample_axis, channel_axis}, {0, 1});
+  return front.reshape({front.size(0), front.size(1), -1}).any(2);
+}
+
+/// Watches a pass. Without `clean` it records the layers; with it, it cuts the network behind each and marks what it is told.
+class channel_tap : public operator_observer {
+ public:
+  channel_tap(model_layout const& layout, std::vector<traced_layer> const* clean, channel_marks const* marks, bool by_sample)
+      : parameters_(layout), clean_(clean), marks_(marks), by_sample_(by_sample) {}
+
+  [[nodiscard]] std::vector<traced_layer>& layers() { return layers_; }
+  /// For each layer, the channels it read that differ.
+  [[nodiscard]] std::vector<at::Tensor> const& changed() const { return changed_; }
+  /// Whether the pass took other layers than the one without marks.
+  [[nodiscard]] bool strayed() const { return strayed_ || (clean_ && at_ != clean_->size()); }
+
+ private:
+  struct running : at::ObserverContext {
+    std::optional<traced_layer> layer;
+    std::size_t at = 0;
+  };
+
+  [[nodiscard]] std::unique_ptr<at::ObserverContext> start(at::RecordFunction const& record) override {
+    std::string_view const name = record.name();
+    if (name != "aten::batch_norm" && !multiplies(name)) return nullptr;
+    auto context = std::make_unique<running>();
+    if (depth_++ == 0) context->layer = layer_of(operator_call(record), parameters_);
+    if (!context->layer || strayed_) return context;
+    auto& layer = *context->layer;
+    context->at = at_++;
+    at::NoGradGuard const plain;
+    if (clean_)
+      read(context->at, layer);
+    else if (layer.input.defined())
+      layer.input = layer.input.clone();  // before anything is changed in place
+    return context;
+  }
+
+  void read(std::size_t at, traced_layer const& layer) {
+    if (at >= clean_->size() || !(*clean_)[at].weight.is_same(layer.weight) ||
+        (layer.input.defined() && !layer.input.sizes().equals((*clean_)[at].input.sizes()))) {
+      strayed_ = true;
+      return;
+    }
+    auto const& was = (*clean_)[at];
+    changed_.push_back(layer.input.defined()
+                           ? changed_channels(layer.input, was.input, std::min(was.in_axis, layer.input.dim() - 1),
+                                              by_sample_ ? was.in_samples : std::nullopt)
+                           : at::zeros({1, 1}, at::kBool));
+  }
+
+  void end(at::RecordFunction const& record, at::ObserverContext& context) override {
+    --depth_;
+    auto& done = static_cast<running&>(context);
+    auto const results = operator_call(record).results();
+    if (!done.layer || strayed_ || results.empty() || !results[0].isTensor()) return;
+    auto output = results[0].toTensor();
+    at::NoGradGuard const plain;
+    if (!clean_) {
+      auto& layer = *done.layer;
+      if (layer.out_axis < 0) layer.out_axis += output.dim();
+      layer.output = output.clone();
+      layers_.push_back(std::move(layer));
+      return;
+    }
+    auto const& was = (*clean_)[done.at];
+    if (!output.sizes().equals(was.output.sizes())) {
+      strayed_ = true;
+    } else if (was.what == traced_layer::kind::product) {
+      auto const marked = marks_ && marks_->producer.defined() && marks_->producer.is_same(was.weight);
+      output.copy_(marked ? with_marks(was.output, *marks_, was.out_axis, was.out_samples) : was.output);
+    }
+  }
+
+  parameter_table parameters_;
+  std::vector<traced_layer> const* clean_;
+  channel_marks const* marks_;
+  bool by_sample_;
+  std::vector<traced_layer> layers_;
+  std::vector<at::Tensor> changed_;
+  std::size_t at_ = 0;
+  int depth_ = 0;
+  bool strayed_ = false;
+};
+
+}  // namespace lnpt::detail

@@ -1,0 +1,211 @@
+#pragma once
+/// shrink() of a module of LibTorch: it becomes smaller in place, and is proved equal to its masks.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include <lnpt/mask/apply.hpp>
+#include <lnpt/structure/shrink.hpp>
+#include <lnpt/torch/structure/module_atoms.hpp>
+#include <lnpt/torch/structure/module_sizes.hpp>
+
+namespace lnpt {
+
+/// What shrink() returns of a module, which itself became smaller.
+struct shrunk_module {
+  mask_set masks;                        ///< of what is left
+  kept_indices kept;                     ///< of every tensor that became smaller
+  lnpt::certificate certificate;         ///< against the masked module on the given inputs
+  std::vector<whole_tensor> left_whole;  ///< what could not be removed, and why
+};
+
+namespace detail {
+
+/// The tensors of a module without the slices of some atoms.
+class narrowed_tensors {
+ public:
+  narrowed_tensors(torch_network const& network, kept_indices const& kept) {
+    std::unordered_set<void const*> met;
+    auto const add = [&](std::string const& name, at::Tensor const& tensor) {
+      auto const found = kept.find(name);
+      if (found == kept.end() || !met.insert(tensor.unsafeGetTensorImpl()).second) return;
+      auto smaller = tensor.detach();
+      for (auto const& [axis, indices] : found->second)
+        smaller = smaller.index_select(
+            static_cast<std::int64_t>(axis),
+            at::tensor(std::vector<std::int64_t>(indices.begin(), indices.end()), at::kLong).to(tensor.device()));
+      tensors_.emplace_back(tensor, smaller);
+    };
+    for (auto const* group : {&network.layout.parameters, &network.layout.frozen})
+      for (auto const& held : *group) add(held.name, held.value);
+    for (auto const& entry : network.tree)
+      for (auto const& buffer : entry.buffers()) add(joined(entry.path, buffer.name), buffer.value);
+  }
+
+  /// Gives the module these tensors as long as the guard lives.
+  void lend(storage_guard& storage) const {
+    for (auto const& [tensor, smaller] : tensors_) storage.replace(tensor, smaller);
+  }
+  /// Gives the module these tensors. They stay the objects that they are, so that handles, ties and an optimizer's keys hold.
+  void give() const {
+    for (auto const& [tensor, smaller] : tensors_) {
+      auto handle = tensor;
+      handle.mutable_grad().reset();
+      handle.set_data(smaller);
+    }
+  }
+
+ private:
+  std::vector<std::pair<at::Tensor, at::Tensor>> tensors_;
+};
+
+/// Removes groups of atoms on trial and keeps those removals that equal the mask.
+template <std::floating_point Scalar>
+class module_shrinking {
+ public:
+  module_shrinking(torch_model<Scalar>& model, torch_network& network, mask_set const& masks, at::Tensor const& inputs,
+                   shrink_options const& options)
+      : model_(model), network_(network), masks_(masks), inputs_(inputs), trial_(other_input(inputs, options.seed)) {
+    require_fit();
+    set_ = module_coupling(network, inputs).take();
+    whole_ = set_.whole;
+    removed_.resize(set_.atoms.size());
+    for (std::size_t a = 0; a < removed_.size(); ++a) removed_[a] = is_dead(set_.atoms[a]);
+    keep_one_of_each(set_, removed_, whole_);
+  }
+
+  [[nodiscard]] shrunk_module run() && {
+    shrunk_module result;
+    std::optional<narrowed_tensors> smaller;
+    {
+      storage_guard masked;  // the module's own tensors are not written
+      for (auto const& held : network_.layout.parameters) masked.replace(held.value, held.value.detach().clone());
+      apply(masks_, model_);
+      expected_ = logits(trial_);
+      try_groups();
+      require(difference(removed_, trial_, expected_));
+      result.certificate = difference(removed_, inputs_, logits(inputs_));
+      require(result.certificate);
+      result.kept = kept_without(set_, removed_);
+      smaller.emplace(network_, result.kept);
+    }
+    apply(masks_, model_);
+    smaller->give();
+    module_sizes(network_.tree).keep();
+    result.masks = narrowed(masks_, result.kept);
+    result.left_whole = std::move(whole_);
+    return result;
+  }
+
+ private:
+  using values = torch_tensor<Scalar>;
+
+  /// Another batch size and other values: numbers of the example where it holds whole ones, such as the indices of words.
+  [[nodiscard]] static at::Tensor other_input(at::Tensor const& inputs, std::uint64_t seed) {
+    if (!inputs.equal(inputs.round())) return trial_input(values(inputs), seed).get();
+    auto const samples = inputs.size(0) == 3 ? 2 : 3;
+    return inputs.flip(0).index_select(0, at::arange(samples, at::kLong).remainder(inputs.size(0)).to(inputs.device())).flip(-1);
+  }
+
+  void require_fit() const {
+    for (auto const& each : masks_) {
+      auto const& all = network_.layout.parameters;
+      auto const held = std::ranges::find(all, each.name(), &held_parameter::name);
+      if (held == all.end() || extents_of(held->value) != each.extents())
+        fail("the mask of ", each.name(), ' ', list(each.extents()),
+             " fits no parameter of the module: pass masks that were made for it");
+    }
+  }
+
+  /// Whether masks clear all of an atom's rows, or all that reads it.
+  [[nodiscard]] bool is_dead(atom const& each) const {
+    return is_cleared(each, slice_role::row) || is_cleared(each, slice_role::column);
+  }
+  [[nodiscard]] bool is_cleared(atom const& each, slice_role role) const {
+    return std::ranges::all_of(each.slices, [&](tensor_slices const& slices) {
+      if (slices.role != role) return true;
+      auto const& tensor = set_.tensors[slices.tensor];
+      auto const* const kept = masks_.find(tensor.name);
+      if (kept == nullptr) return false;
+      auto any = false;
+      axis_layout const layout(tensor.extents, slices.axis);
+      for (auto const i : slices.indices) layout.for_each(i, [&](std::size_t at) { any = any || (*kept)[at]; });
+      return !any;
+    });
+  }
+
+  [[nodiscard]] values logits(at::Tensor const& x) { return values(network_.evaluate(x).logits.detach().clone()); }
+
+  [[nodiscard]] certificate difference(std::vector<char> const& atoms, at::Tensor const& x, values const& expected) {
+    storage_guard storage;
+    narrowed_tensors(network_, kept_without(set_, atoms)).lend(storage);
+    module_sizes const sizes(network_.tree);
+    return compare_outputs(expected, logits(x));
+  }
+
+  /// Puts back every group that does not run or does not equal its mask.
+  void try_groups() {
+    auto const groups = groups_of(set_);
+    auto const count = groups.empty() ? 0 : *std::ranges::max_element(groups) + 1;
+    for (std::size_t g = 0; g < count; ++g) {
+      std::vector<char> only(removed_.size());
+      std::size_t size = 0;
+      for (std::size_t a = 0; a < only.size(); ++a) size += static_cast<std::size_t>(only[a] = removed_[a] && groups[a] == g);
+      if (size == 0) continue;
+      auto const problem = problem_without(only);
+      if (problem.empty()) continue;
+      for (std::size_t a = 0; a < only.size(); ++a) removed_[a] = removed_[a] && !only[a];
+      auto const first = static_cast<std::size_t>(std::ranges::find(groups, g) - groups.begin());
+      whole_.push_back({name_of(set_, set_.atoms[first]), problem});
+    }
+  }
+
+  [[nodiscard]] std::string problem_without(std::vector<char> const& atoms) {
+    try {
+      auto const proof = difference(atoms, trial_, expected_);
+      return proof.holds() ? std::string() : proof.text();
+    } catch (error const& reason) {
+      return std::string("does not run: ") + reason.what();
+    }
+  }
+
+  static void require(certificate const& proof) {
+    if (!proof.holds())
+      fail("the smaller module ", proof.text(), ", although each group of channels alone equals its mask: shrink in double");
+  }
+
+  torch_model<Scalar>& model_;
+  torch_network& network_;
+  mask_set masks_;
+  at::Tensor inputs_, trial_;
+  atom_set set_;
+  std::vector<char> removed_;
+  std::vector<whole_tensor> whole_;
+  values expected_;
+};
+
+}  // namespace detail
+
+/// Makes a module smaller in place: every channel that the masks leave dead goes, with all that is coupled to it, by the atoms that
+/// `module_atoms` finds on `inputs`.
+///
+/// Each group of channels is first removed alone and run on other inputs and another batch size; one that does not run or differs from
+/// its mask stays, and `left_whole` names it with LibTorch's own sentence. The union is then compared on both batches. Parameters and
+/// buffers stay the objects that they are; gradients are dropped. Throws `lnpt::error` where a mask fits no parameter, the module cannot
+/// be traced, or the union is not equal; the module is then as it was.
+template <std::floating_point Scalar>
+[[nodiscard]] shrunk_module shrink(torch_model<Scalar>& model, mask_set const& masks, at::Tensor const& inputs,
+                                   shrink_options const& options = {}) {
+  return model.on_network(inputs, [&](detail::torch_network& network) {
+    return detail::module_shrinking<Scalar>(model, network, masks, inputs.detach(), options).run();
+  });
+}
+
+}  // namespace lnpt

@@ -1,0 +1,281 @@
+// Modules that become smaller: atoms found by running, against the rules of the library's own layers; removal, certificate, refusals.
+#include "doctest.hpp"
+
+#include <torch/nn/functional/instancenorm.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/embedding.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/nn/modules/rnn.h>
+
+#include <functional>
+#include <map>
+#include <set>
+
+#include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/structure/channel_map.hpp>
+#include <lnpt/torch/module_of.hpp>
+#include <lnpt/torch/structure/module_shrink.hpp>
+#include <lnpt/zoo/resnet.hpp>
+
+#include "../structure/nets.hpp"
+#include "assembled.hpp"
+#include "support.hpp"
+
+using namespace lnpt;
+using namespace torch_support;
+namespace tnn = torch::nn;
+
+namespace {
+
+/// The atoms as a set of texts, "tensor/axis/role: indices", in any order.
+std::set<std::string> texts(atom_set const& set) {
+  std::set<std::string> all;
+  for (auto const& each : set.atoms) {
+    std::set<std::string> parts;
+    for (auto const& s : each.slices)
+      parts.insert(set.tensors[s.tensor].name + '/' + std::to_string(s.axis) + '/' + std::to_string(static_cast<int>(s.role)) +
+                   list(s.indices));
+    std::string text;
+    for (auto const& part : parts) text += part + ' ';
+    all.insert(text);
+  }
+  return all;
+}
+
+/// Atoms by their number of rows.
+std::map<std::size_t, std::size_t> by_rows(atom_set const& set) {
+  std::map<std::size_t, std::size_t> counts;
+  for (auto const& each : set.atoms) ++counts[each.rows()];
+  return counts;
+}
+
+/// Normalisation as after training.
+void train(tnn::Module& module) {
+  at::NoGradGuard const plain;
+  for (auto& b : module.named_buffers()) {
+    if (b.key().ends_with("running_mean")) b.value().copy_(at::randn_like(b.value()) * 0.3);
+    if (b.key().ends_with("running_var")) b.value().copy_(at::rand_like(b.value()) + 0.5);
+  }
+}
+
+struct outcome {
+  std::size_t groups, removed;
+  shrunk_module result;
+  std::set<std::string> whole;  ///< tensors left whole
+};
+
+/// Removes a fraction of all atoms of a module, and holds the smaller one to the masks on inputs not seen before.
+outcome shrink_drawn(std::shared_ptr<assembled> const& module, at::Tensor const& x, double fraction, std::uint64_t seed) {
+  train(*module);
+  module->eval();
+  torch_model<double> model(module);
+  auto const set = module_atoms(model, x);
+  auto const removed = test::drawn(set, fraction, seed);
+  auto const masks = masks_of(set, removed);
+  auto const other = x.equal(x.round()) ? x.flip(0) : at::randn_like(x).repeat_interleave(2, 0);
+  at::Tensor expected;
+  {
+    lnpt::detail::storage_guard masked;
+    for (auto const& p : module->parameters()) masked.replace(p, p.detach().clone());
+    apply(masks, model);
+    expected = module->run(other);
+  }
+  auto result = shrink(model, masks, x);
+  CHECK(result.certificate.holds());
+  CHECK(distance(module->run(other), expected) < 1e-11);
+  outcome found{0, static_cast<std::size_t>(std::ranges::count(removed, 1)), std::move(result), {}};
+  for (auto const& each : found.result.left_whole) found.whole.insert(each.name);
+  return found;
+}
+
+std::size_t parameters_of(tnn::Module const& module) {
+  std::size_t count = 0;
+  for (auto const& p : module.parameters()) count += static_cast<std::size_t>(p.numel());
+  return count;
+}
+
+tnn::Conv2d conv(std::int64_t in, std::int64_t out, std::int64_t groups = 1) {
+  return tnn::Conv2d(tnn::Conv2dOptions(in, out, 3).padding(1).groups(groups));
+}
+
+}  // namespace
+
+TEST_CASE("a chain's atoms are a row, its bias and norm, and the columns that read it") {
+  auto const module = assemble([](assembled& m) {
+    auto first = m.add("first", conv(3, 2));
+    auto norm = m.add("norm", tnn::BatchNorm2d(2));
+    auto head = m.add("head", tnn::Linear(2 * 4, 3));
+    return [=](at::Tensor const& x) mutable { return head(at::relu(norm(first(x))).flatten(1)); };
+  });
+  torch_model<double> model(module);
+  auto const set = module_atoms(model, at::randn({1, 3, 2, 2}, at::kDouble));
+  auto const expected = [](std::string const& c, std::string const& columns) {
+    return "first.bias/0/2[" + c + "] first.weight/0/0[" + c + "] head.weight/1/1[" + columns + "] norm.bias/0/2[" + c +
+           "] norm.running_mean/0/2[" + c + "] norm.running_var/0/2[" + c + "] norm.weight/0/2[" + c + "] ";
+  };
+  CHECK(texts(set) == std::set<std::string>{expected("0", "0, 1, 2, 3"), expected("1", "4, 5, 6, 7")});
+  REQUIRE(set.whole.size() == 1);
+  CHECK(set.whole[0].name == "head.weight");
+  CHECK(says(set.whole[0].reason, "returned"));
+}
+
+TEST_CASE("both routes find the same atoms: a ResNet whose shortcuts are slices and zeros") {
+  auto network =
+      zoo::resnet<cpu::backend<double>>({.depth = 14, .widths = {4, 8, 16}, .shortcut = zoo::shortcut::zero_padded}, 3);
+  auto const own = channel_map_of(network, {3, 8, 8}).set;
+  auto const module = std::make_shared<graph_module>(network, at::kCPU);
+  torch_model<double> model(module, [module](at::Tensor const& x) { return module->forward(x).first; });
+  auto const traced = module_atoms(model, at::randn({2, 3, 8, 8}, at::kDouble));
+  CHECK(texts(traced) == texts(own));
+  CHECK(by_rows(traced) == by_rows(own));
+}
+
+TEST_CASE("what is coupled goes together and equals its mask: joins, shuffles, groups, ties, bare parameters") {
+  at::manual_seed(2);
+  auto const x = at::randn({3, 4, 6, 6}, at::kDouble);
+  auto const cases = std::map<std::string, std::shared_ptr<assembled>>{
+      {"residual and concat", assemble([](assembled& m) {
+         auto a = m.add("a", conv(4, 8)), b = m.add("b", conv(8, 8)), c = m.add("c", conv(16, 6));
+         auto head = m.add("head", tnn::Linear(6, 3));
+         return [=](at::Tensor const& in) mutable {
+           auto const y = at::relu(a(in));
+           auto const z = at::relu(y + b(y));
+           return head(at::relu(c(at::cat({z, y.flip(1)}, 1))).mean({2, 3}));
+         };
+       })},
+      {"channel shuffle of grouped convolutions", assemble([](assembled& m) {
+         auto a = m.add("a", conv(4, 8)), b = m.add("b", conv(8, 8, 2)), c = m.add("c", conv(8, 6));
+         auto head = m.add("head", tnn::Linear(6, 3));
+         return [=](at::Tensor const& in) mutable {
+           auto y = at::relu(b(at::relu(a(in))));
+           y = y.view({y.size(0), 2, y.size(1) / 2, y.size(2), y.size(3)}).transpose(1, 2).flatten(1, 2);
+           return head(at::relu(c(y)).mean({2, 3}));
+         };
+       })},
+      {"depthwise, squeeze and excitation", assemble([](assembled& m) {
+         auto a = m.add("a", conv(4, 8)), d = m.add("d", conv(8, 8, 8)), s = m.add("s", tnn::Conv2d(8, 2, 1)),
+              e = m.add("e", tnn::Conv2d(2, 8, 1));
+         auto norm = m.add("norm", tnn::BatchNorm2d(8));
+         auto head = m.add("head", tnn::Linear(8, 3));
+         return [=](at::Tensor const& in) mutable {
+           auto const y = at::relu(norm(d(at::relu(a(in)))));
+           return head((y * at::sigmoid(e(at::relu(s(y.mean({2, 3}, true)))))).mean({2, 3}));
+         };
+       })},
+      {"tied weights, a scale and a transposed convolution", assemble([](assembled& m) {
+         auto a = m.add("a", conv(4, 6)), t = m.add("t", conv(6, 6));
+         auto up = m.add("up", tnn::ConvTranspose2d(tnn::ConvTranspose2dOptions(6, 5, 2).stride(2)));
+         auto const scale = m.parameter("scale", {6, 1, 1});
+         auto head = m.add("head", tnn::Linear(5, 3));
+         return [=](at::Tensor const& in) mutable {
+           auto const y = t(at::relu(t(at::relu(a(in)))));
+           return head(at::relu(up(scale * at::relu(y))).mean({2, 3}));
+         };
+       })},
+      {"channels last, gated", assemble([](assembled& m) {
+         auto a = m.add("a", conv(4, 8)), g = m.add("g", conv(8, 10));
+         auto head = m.add("head", tnn::Linear(5 * 36, 3));
+         return
+             [=](at::Tensor const& in) mutable { return head(at::glu(g(at::relu(a(in))), 1).permute({0, 2, 3, 1}).flatten(1)); };
+       })},
+  };
+  for (auto const& [name, module] : cases) {
+    CAPTURE(name);
+    auto const before = parameters_of(*module);
+    auto const kept = module->parameters();
+    auto const found = shrink_drawn(module, x, 0.5, 4);
+    CHECK(found.removed > 0);
+    CHECK(found.whole == std::set<std::string>{"head.weight"});
+    CHECK(parameters_of(*module) < before);
+    for (std::size_t i = 0; i < kept.size(); ++i) CHECK(kept[i].is_same(module->parameters()[i]));
+  }
+}
+
+TEST_CASE("what cannot go is left whole and named") {
+  at::manual_seed(3);
+  auto const x = at::randn({3, 4, 6, 6}, at::kDouble);
+  auto const whole = [&](std::function<std::function<at::Tensor(at::Tensor const&)>(assembled&)> const& build) {
+    return shrink_drawn(assemble(build), x, 0.9, 5).whole;
+  };
+  CHECK(whole([](assembled& m) {  // a norm over the channels differs from its mask
+          auto a = m.add("a", conv(4, 8)), b = m.add("b", conv(8, 8));
+          auto norm = m.add("norm", tnn::GroupNorm(2, 8));
+          auto head = m.add("head", tnn::Linear(8, 3));
+          return [=](at::Tensor const& in) mutable { return head(at::relu(b(at::relu(norm(a(in))))).mean({2, 3})); };
+        })
+            .contains("a.weight"));
+  CHECK(whole([](assembled& m) {  // the number of channels stands in the code
+          auto a = m.add("a", conv(4, 8)), b = m.add("b", conv(8, 8));
+          auto head = m.add("head", tnn::Linear(8, 3));
+          return
+              [=](at::Tensor const& in) mutable { return head(at::relu(b(at::relu(a(in)).view({-1, 8, 6, 6}))).mean({2, 3})); };
+        })
+            .contains("a.weight"));
+  CHECK(whole([](assembled& m) {  // added to the input
+          auto a = m.add("a", conv(4, 4)), b = m.add("b", conv(4, 8));
+          auto head = m.add("head", tnn::Linear(8, 3));
+          return [=](at::Tensor const& in) mutable { return head(at::relu(b(in + a(in))).mean({2, 3})); };
+        })
+            .contains("a.weight"));
+  CHECK(whole([](assembled& m) {  // read by a recurrent layer
+          auto a = m.add("a", conv(4, 8)), b = m.add("b", conv(8, 8));
+          auto gru = m.add("gru", tnn::GRU(tnn::GRUOptions(8, 5).batch_first(true)));
+          auto head = m.add("head", tnn::Linear(5, 3));
+          return [=](at::Tensor const& in) mutable {
+            auto const rows = at::relu(b(at::relu(a(in)))).mean(3).transpose(1, 2);
+            return head(std::get<0>(gru(rows)).mean(1));
+          };
+        })
+            .contains("b.weight"));
+}
+
+TEST_CASE("a constant that a mask leaves behind is not lost in silence") {
+  auto const module = assemble([](assembled& m) {
+    auto a = m.add("a", conv(4, 8)), b = m.add("b", conv(8, 8));
+    auto head = m.add("head", tnn::Linear(8, 3));
+    return [=](at::Tensor const& in) mutable { return head(at::relu(b(at::relu(a(in)))).mean({2, 3})); };
+  });
+  module->named_parameters()["a.bias"].detach().fill_(0.5);
+  torch_model<double> model(module);
+  mask rows("a.weight", {8, 4, 3, 3}, true);
+  for (std::size_t i = 0; i < 4 * 36; ++i) rows.set(i, false);  // the weights of four channels, not their biases
+  mask_set masks;
+  masks.add(rows);
+  auto const result = shrink(model, masks, at::randn({3, 4, 6, 6}, at::kDouble));
+  CHECK(module->named_parameters()["a.weight"].size(0) == 8);
+  CHECK(std::ranges::any_of(result.left_whole,
+                            [](auto const& each) { return each.name == "a.weight" && says(each.reason, "differs by"); }));
+}
+
+TEST_CASE("modules that cannot be traced are refused and left as they were") {
+  at::manual_seed(4);
+  auto const x = at::randn({3, 4}, at::kDouble);
+  auto const refusal = [&](std::function<at::Tensor(at::Tensor const&, tnn::Linear&)> const& between) {
+    auto const module = assemble([&](assembled& m) {
+      auto a = m.add("a", tnn::Linear(4, 8)), b = m.add("b", tnn::Linear(8, 3));
+      return [=](at::Tensor const& in) mutable { return b(between(at::relu(a(in)), a)); };
+    });
+    torch_model<double> model(module);
+    auto const before = snapshot(*module);
+    mask_set masks;
+    masks.add(mask("a.weight", {8, 4}, true));
+    auto const words = words_of([&] { (void)shrink(model, masks, x); });
+    CHECK(same(snapshot(*module), before));
+    return words;
+  };
+  CHECK(says(refusal([](at::Tensor const& y, tnn::Linear&) { return at::dropout(y, 0.5, true); }), "differ"));
+  CHECK(says(refusal([](at::Tensor const& y, tnn::Linear& a) { return y.isnan().any().item<bool>() ? a(y.narrow(1, 0, 4)) : y; }),
+             "take different paths"));
+
+  auto const module = assemble([](assembled& m) {
+    auto a = m.add("a", tnn::Linear(4, 3));
+    return [=](at::Tensor const& in) mutable { return a(in); };
+  });
+  torch_model<double> model(module);
+  mask_set masks;
+  masks.add(mask("a.weight", {4, 3}, true));
+  CHECK(says(words_of([&] { (void)shrink(model, masks, x); }), "the mask of a.weight [4, 3] fits no parameter"));
+}
