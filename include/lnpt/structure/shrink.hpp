@@ -14,6 +14,7 @@
 #include <lnpt/structure/dead_paths.hpp>
 #include <lnpt/structure/fold_constants.hpp>
 #include <lnpt/structure/remove.hpp>
+#include <lnpt/structure/trials.hpp>
 
 namespace lnpt {
 
@@ -37,34 +38,6 @@ struct shrunk {
 
 namespace detail {
 
-/// Keeps one atom of every producing axis, for a layer of no channels is none. Says which layers had lost all.
-inline void keep_one_of_each(atom_set const& set, std::vector<char>& removed, std::vector<whole_tensor>& whole) {
-  std::map<std::size_t, std::vector<std::size_t>> producers;  // tensor → atoms
-  std::map<std::size_t, std::size_t> rows;
-  for (std::size_t a = 0; a < set.atoms.size(); ++a)
-    for (auto const& each : set.atoms[a].slices)
-      if (each.role == slice_role::row) {
-        producers[each.tensor].push_back(a);
-        rows[each.tensor] += each.indices.size();
-      }
-  for (auto const& [tensor, atoms] : producers) {
-    if (rows[tensor] != set.tensors[tensor].extents[0]) continue;  // others stay in any case
-    if (!std::ranges::all_of(atoms, [&](std::size_t a) { return removed[a] != 0; })) continue;
-    removed[atoms.front()] = 0;
-    whole.push_back({set.tensors[tensor].name, "every channel is dead (layer collapse), and one has to stay"});
-  }
-}
-
-/// Inputs of another batch size, N(0, 1).
-template <class T>
-[[nodiscard]] T trial_input(T const& like, std::uint64_t seed) {
-  auto extents = shape_of(like);
-  extents[0] = extents[0] == 3 ? 2 : 3;
-  std::vector<value_type<T>> values(element_count(extents));
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<value_type<T>>(normal(seed, 0, i).first);
-  return make_tensor<T>(extents, values, like);
-}
-
 /// Removes groups of atoms on trial and keeps those removals that equal the mask.
 template <class Network>
 class shrinking {
@@ -85,7 +58,7 @@ class shrinking {
   }
 
   [[nodiscard]] shrunk<Network> run() && {
-    try_groups();
+    put_back_failing_groups(map_.set, removed_, whole_, [this](auto const& only) { return problem_without(only); });
     auto model = smaller(removed_);
     require(compare_outputs(expected_, model.predict(trial_).output));
     auto const proof = compare_outputs(masked_.predict(inputs_).output, model.predict(inputs_).output);
@@ -99,23 +72,6 @@ class shrinking {
   static void require(certificate const& proof) {
     if (!proof.holds())
       fail("the smaller network ", proof.text(), ", although each group of channels alone equals its mask: shrink in double");
-  }
-
-  /// Puts back every group that does not run or does not equal its mask.
-  void try_groups() {
-    auto const groups = groups_of(map_.set);
-    auto const count = groups.empty() ? 0 : *std::ranges::max_element(groups) + 1;
-    for (std::size_t g = 0; g < count; ++g) {
-      std::vector<char> only(removed_.size());
-      std::size_t size = 0;
-      for (std::size_t a = 0; a < only.size(); ++a) size += static_cast<std::size_t>(only[a] = removed_[a] && groups[a] == g);
-      if (size == 0) continue;
-      auto const problem = problem_without(only);
-      if (problem.empty()) continue;
-      for (std::size_t a = 0; a < only.size(); ++a) removed_[a] = removed_[a] && !only[a];
-      auto const first = static_cast<std::size_t>(std::ranges::find(groups, g) - groups.begin());
-      whole_.push_back({name_of(map_.set, map_.set.atoms[first]), problem});
-    }
   }
 
   /// Why the network without these atoms is not the masked one; empty where it is.

@@ -12,7 +12,9 @@
 #include <vector>
 
 #include <lnpt/mask/apply.hpp>
-#include <lnpt/structure/shrink.hpp>
+#include <lnpt/structure/certificate.hpp>
+#include <lnpt/structure/remove.hpp>
+#include <lnpt/structure/trials.hpp>
 #include <lnpt/torch/structure/module_atoms.hpp>
 #include <lnpt/torch/structure/module_sizes.hpp>
 
@@ -71,8 +73,8 @@ template <std::floating_point Scalar>
 class module_shrinking {
  public:
   module_shrinking(torch_model<Scalar>& model, torch_network& network, mask_set const& masks, at::Tensor const& inputs,
-                   shrink_options const& options)
-      : model_(model), network_(network), masks_(masks), inputs_(inputs), trial_(other_input(inputs, options.seed)) {
+                   std::uint64_t seed)
+      : model_(model), network_(network), masks_(masks), inputs_(inputs), trial_(other_input(inputs, seed)) {
     require_fit();
     set_ = module_coupling(network, inputs).take();
     whole_ = set_.whole;
@@ -89,7 +91,7 @@ class module_shrinking {
       for (auto const& held : network_.layout.parameters) masked.replace(held.value, held.value.detach().clone());
       apply(masks_, model_);
       expected_ = logits(trial_);
-      try_groups();
+      put_back_failing_groups(set_, removed_, whole_, [this](auto const& only) { return problem_without(only); });
       require(difference(removed_, trial_, expected_));
       result.certificate = difference(removed_, inputs_, logits(inputs_));
       require(result.certificate);
@@ -150,23 +152,6 @@ class module_shrinking {
     return compare_outputs(expected, logits(x));
   }
 
-  /// Puts back every group that does not run or does not equal its mask.
-  void try_groups() {
-    auto const groups = groups_of(set_);
-    auto const count = groups.empty() ? 0 : *std::ranges::max_element(groups) + 1;
-    for (std::size_t g = 0; g < count; ++g) {
-      std::vector<char> only(removed_.size());
-      std::size_t size = 0;
-      for (std::size_t a = 0; a < only.size(); ++a) size += static_cast<std::size_t>(only[a] = removed_[a] && groups[a] == g);
-      if (size == 0) continue;
-      auto const problem = problem_without(only);
-      if (problem.empty()) continue;
-      for (std::size_t a = 0; a < only.size(); ++a) removed_[a] = removed_[a] && !only[a];
-      auto const first = static_cast<std::size_t>(std::ranges::find(groups, g) - groups.begin());
-      whole_.push_back({name_of(set_, set_.atoms[first]), problem});
-    }
-  }
-
   [[nodiscard]] std::string problem_without(std::vector<char> const& atoms) {
     try {
       auto const proof = difference(atoms, trial_, expected_);
@@ -198,13 +183,13 @@ class module_shrinking {
 ///
 /// Each group of channels is first removed alone and run on other inputs and another batch size; one that does not run or differs from
 /// its mask stays, and `left_whole` names it with LibTorch's own sentence. The union is then compared on both batches. Parameters and
-/// buffers stay the objects that they are; gradients are dropped. Throws `lnpt::error` where a mask fits no parameter, the module cannot
+/// buffers stay the objects that they are; gradients are dropped. `seed` is of the inputs of the trials. Throws `lnpt::error` where a mask fits no parameter, the module cannot
 /// be traced, or the union is not equal; the module is then as it was.
 template <std::floating_point Scalar>
 [[nodiscard]] shrunk_module shrink(torch_model<Scalar>& model, mask_set const& masks, at::Tensor const& inputs,
-                                   shrink_options const& options = {}) {
+                                   std::uint64_t seed = 0) {
   return model.on_network(inputs, [&](detail::torch_network& network) {
-    return detail::module_shrinking<Scalar>(model, network, masks, inputs.detach(), options).run();
+    return detail::module_shrinking<Scalar>(model, network, masks, inputs.detach(), seed).run();
   });
 }
 
