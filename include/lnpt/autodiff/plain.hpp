@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <lnpt/autodiff/kept_table.hpp>
 #include <lnpt/autodiff/primitives.hpp>
 #include <lnpt/autodiff/tape.hpp>
 #include <lnpt/backend/concept.hpp>
@@ -22,7 +23,8 @@ class plain : public primitives<plain<Backend>, Backend> {
   using channels = typename Backend::channels;
   using term = combination_term<plain>;
 
-  explicit plain(tape<Backend>* record = nullptr) : record_(record) {}
+  /// `kept`: the parameters that are held by their kept weights, whose gradients are those of the kept weights.
+  explicit plain(tape<Backend>* record = nullptr, kept_table<array> kept = {}) : record_(record), kept_(std::move(kept)) {}
 
   [[nodiscard]] static array const& value(tensor const& x) { return *x; }
 
@@ -35,6 +37,22 @@ class plain : public primitives<plain<Backend>, Backend> {
     array result;
     into(*a, *b, result, false);
     return keep(std::move(result));
+  }
+  template <class Into>
+  tensor by_weights(tensor const& x, tensor const& w, Into into) {
+    if constexpr (holds_kept_weights<array>)
+      if (auto const* const kept = kept_.find(w.get())) {
+        array result;
+        into(*x, *kept, result, false);
+        return keep(std::move(result));
+      }
+    return bilinear(x, w, into);
+  }
+  template <class F>
+  void form_of(tensor const& w, F f) const {
+    if constexpr (holds_kept_weights<array>)
+      if (auto const* const kept = kept_.find(w.get())) return f(*kept);
+    f(Backend::extents(*w));
   }
   template <class Into>
   tensor bilinear_end(tensor const& a, tensor const& b, Into into) {
@@ -97,6 +115,7 @@ class plain : public primitives<plain<Backend>, Backend> {
   }
 
   tape<Backend>* record_;
+  kept_table<array> kept_;
 };
 
 }  // namespace lnpt::autodiff

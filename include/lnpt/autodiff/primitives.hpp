@@ -1,9 +1,11 @@
 #pragma once
 /// The primitives that layer rules are written in, named once and sorted by kind.
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -40,29 +42,36 @@ template <class Algebra, class Backend>
 class primitives {
  public:
   auto conv2d(auto const& x, auto const& w, auto const& geometry) {
-    return self().bilinear(
+    return self().by_weights(
         x, w, [&geometry](auto const& xv, auto const& wv, auto& y, bool more) { Backend::conv2d(xv, wv, geometry, y, more); });
   }
   auto conv2d_input_gradient(auto const& gy, auto const& w, auto const& geometry, shape const& x_shape) {
-    return self().bilinear(gy, w, [&](auto const& gv, auto const& wv, auto& gx, bool more) {
+    return self().by_weights(gy, w, [&](auto const& gv, auto const& wv, auto& gx, bool more) {
       Backend::conv2d_input_gradient(gv, wv, geometry, x_shape, gx, more);
     });
   }
-  auto conv2d_weight_gradient(auto const& x, auto const& gy, auto const& geometry, shape const& w_shape) {
+  /// With respect to the weights `w`: all of them, or those that are kept.
+  auto conv2d_weight_gradient(auto const& x, auto const& gy, auto const& geometry, auto const& w) {
     return self().bilinear_end(x, gy, [&](auto const& xv, auto const& gv, auto& gw, bool more) {
-      Backend::conv2d_weight_gradient(xv, gv, geometry, w_shape, gw, more);
+      self().form_of(w, [&](auto const& form) { Backend::conv2d_weight_gradient(xv, gv, geometry, form, gw, more); });
     });
   }
   auto linear_product(auto const& x, auto const& w) {
-    return self().bilinear(x, w, [](auto const& xv, auto const& wv, auto& y, bool more) { Backend::linear(xv, wv, y, more); });
+    return self().by_weights(x, w, [](auto const& xv, auto const& wv, auto& y, bool more) { Backend::linear(xv, wv, y, more); });
   }
   auto linear_input_gradient(auto const& gy, auto const& w) {
-    return self().bilinear(
+    return self().by_weights(
         gy, w, [](auto const& gv, auto const& wv, auto& gx, bool more) { Backend::linear_input_gradient(gv, wv, gx, more); });
   }
-  auto linear_weight_gradient(auto const& x, auto const& gy) {
-    return self().bilinear_end(
-        x, gy, [](auto const& xv, auto const& gv, auto& gw, bool more) { Backend::linear_weight_gradient(xv, gv, gw, more); });
+  auto linear_weight_gradient(auto const& x, auto const& gy, auto const& w) {
+    return self().bilinear_end(x, gy, [&](auto const& xv, auto const& gv, auto& gw, bool more) {
+      self().form_of(w, [&](auto const& form) {
+        if constexpr (std::same_as<std::remove_cvref_t<decltype(form)>, shape>)
+          Backend::linear_weight_gradient(xv, gv, gw, more);
+        else
+          Backend::linear_weight_gradient(xv, gv, form, gw, more);
+      });
+    });
   }
 
   /// x ⊙ y, either stretched where its extent is 1, and the sum of such products over what was stretched.
@@ -93,6 +102,11 @@ class primitives {
       Backend::prelu_sums(Algebra::value(x), xv, gv, extents, sums, more);
     });
   }
+
+  /// A product by a parameter, which an algebra may find as its kept weights alone: `into` is then called with those.
+  auto by_weights(auto const& x, auto const& w, auto into) { return self().bilinear(x, w, into); }
+  /// Calls `f` with the extents of a parameter or, in such an algebra, with its kept weights.
+  void form_of(auto const& w, auto f) const { f(Backend::extents(Algebra::value(w))); }
 
   auto column_sums(auto const& gy) {
     return self().linear(gy, [](auto const& g) { return Backend::column_sums(g); });

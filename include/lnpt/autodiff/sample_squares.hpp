@@ -15,15 +15,15 @@ class sample_squares : public plain<Backend> {
   using typename plain<Backend>::tensor;
   using plain<Backend>::plain;
 
-  tensor conv2d_weight_gradient(tensor const& x, tensor const& gy, auto const& geometry, shape const& w_shape) {
+  tensor conv2d_weight_gradient(tensor const& x, tensor const& gy, auto const& geometry, tensor const& w) {
     array sum;
-    Backend::conv2d_weight_gradient_squares(*x, *gy, geometry, w_shape, sum, false);
+    Backend::conv2d_weight_gradient_squares(*x, *gy, geometry, Backend::extents(*w), sum, false);
     return std::make_shared<array const>(std::move(sum));
   }
   tensor add_ends(tensor const&, tensor const&) {
     fail("squared gradients per sample of a weight that two layers share are no sum over the layers: use another curvature");
   }
-  tensor linear_weight_gradient(tensor const& x, tensor const& gy) {
+  tensor linear_weight_gradient(tensor const& x, tensor const& gy, tensor const&) {
     array sum;
     Backend::linear_weight_gradient_squares(*x, *gy, sum, false);
     return std::make_shared<array const>(std::move(sum));

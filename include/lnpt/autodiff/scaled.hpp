@@ -45,12 +45,12 @@ class scaled : public primitives<scaled<Backend>, Backend> {
   /// The exponent at which weight gradients are delivered: all alike, so that they compare as plain numbers.
   void deliver_at(int exponent) { delivery_ = exponent; }
 
-  tensor conv2d_weight_gradient(tensor const& x, tensor const& gy, auto const& geometry, shape const& w_shape) {
+  tensor conv2d_weight_gradient(tensor const& x, tensor const& gy, auto const& geometry, tensor const& w) {
     array gw;
-    Backend::conv2d_weight_gradient(*x.mantissa, *for_delivery(x, gy), geometry, w_shape, gw, false);
+    Backend::conv2d_weight_gradient(*x.mantissa, *for_delivery(x, gy), geometry, Backend::extents(*w.mantissa), gw, false);
     return {share(std::move(gw)), delivery_};
   }
-  tensor linear_weight_gradient(tensor const& x, tensor const& gy) {
+  tensor linear_weight_gradient(tensor const& x, tensor const& gy, tensor const&) {
     array gw;
     Backend::linear_weight_gradient(*x.mantissa, *for_delivery(x, gy), gw, false);
     return {share(std::move(gw)), delivery_};

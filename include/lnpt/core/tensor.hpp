@@ -27,6 +27,7 @@ namespace lnpt {
 ///     static T    deep_copy(T const&);                          storage of its own, for handles that share it
 ///     static T    empty(shape const&);                          values unspecified: spares a copy
 ///     static T    rows(T const&, std::size_t begin, std::size_t end);   a range of the first axis
+///     using kept_weights = …;                                   how a masked parameter is held without its pruned weights
 ///     static lnpt::extremes extremes(T const&);                 the smallest and the largest value: core/extremes.hpp
 ///     static void apply_mask(T&, mask const&);                  pruned values to +0: mask/apply.hpp
 ///     static ranking_outcome keep_largest(…);                   a ranking where the scores are: mask/tensor_scores.hpp
@@ -65,6 +66,29 @@ template <class T>
 concept host_tensor = tensor<T> && requires(T const& t) {
   { tensor_traits<T>::view(t) } -> std::convertible_to<std::span<value_type<T> const>>;
 };
+
+/// What no tensor type calls its kept weights: there are none to hold.
+struct no_kept_weights {};
+
+namespace detail {
+template <class T>
+struct kept_weights_type {
+  using type = no_kept_weights;
+};
+template <class T>
+  requires requires { typename tensor_traits<T>::kept_weights; }
+struct kept_weights_type<T> {
+  using type = typename tensor_traits<T>::kept_weights;
+};
+}  // namespace detail
+
+/// The form in which the engine of a tensor type holds the kept weights of a masked parameter: `tensor_traits<T>::kept_weights`.
+template <class T>
+using kept_weights_of = typename detail::kept_weights_type<T>::type;
+
+/// Whether there is one.
+template <class T>
+concept holds_kept_weights = !std::same_as<kept_weights_of<T>, no_kept_weights>;
 
 /// The extents of a tensor, slowest axis first.
 template <tensor T>

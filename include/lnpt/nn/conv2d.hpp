@@ -11,6 +11,7 @@ struct conv2d {
   std::size_t weight;
   std::optional<std::size_t> bias;
   Geometry geometry;
+  static constexpr bool runs_on_kept_weights = true;
 
   [[nodiscard]] links inputs() const { return {input}; }
   [[nodiscard]] links parameters() const { return bias ? links{weight, *bias} : links{weight}; }
@@ -31,8 +32,7 @@ struct conv2d {
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
     auto const& x = pass.output(input);
     auto const& w = pass.parameters[weight];
-    if (pass.wants_gradient(weight))
-      pass.give_gradient(weight, pass.algebra.conv2d_weight_gradient(x, gy, geometry, pass.extents(w)));
+    if (pass.wants_gradient(weight)) pass.give_gradient(weight, pass.algebra.conv2d_weight_gradient(x, gy, geometry, w));
     if (bias && pass.wants_gradient(*bias)) pass.give_gradient(*bias, pass.algebra.as_tensor(pass.algebra.channel_sum(gy)));
     if (pass.wants(input)) pass.give(input, pass.algebra.conv2d_input_gradient(gy, w, geometry, pass.extents(x)));
   }

@@ -9,6 +9,7 @@ struct linear {
   std::size_t input;
   std::size_t weight;
   std::optional<std::size_t> bias;
+  static constexpr bool runs_on_kept_weights = true;
 
   [[nodiscard]] links inputs() const { return {input}; }
   [[nodiscard]] links parameters() const { return bias ? links{weight, *bias} : links{weight}; }
@@ -24,9 +25,10 @@ struct linear {
 
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
-    if (pass.wants_gradient(weight)) pass.give_gradient(weight, pass.algebra.linear_weight_gradient(pass.output(input), gy));
+    auto const& w = pass.parameters[weight];
+    if (pass.wants_gradient(weight)) pass.give_gradient(weight, pass.algebra.linear_weight_gradient(pass.output(input), gy, w));
     if (bias && pass.wants_gradient(*bias)) pass.give_gradient(*bias, pass.algebra.column_sums(gy));
-    if (pass.wants(input)) pass.give(input, pass.algebra.linear_input_gradient(gy, pass.parameters[weight]));
+    if (pass.wants(input)) pass.give(input, pass.algebra.linear_input_gradient(gy, w));
   }
 };
 

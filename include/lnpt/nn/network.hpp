@@ -12,6 +12,7 @@
 #include <lnpt/autodiff/sample_squares.hpp>
 #include <lnpt/backend/concept.hpp>
 #include <lnpt/nn/freezing.hpp>
+#include <lnpt/nn/keep_only.hpp>
 #include <lnpt/nn/network_body.hpp>
 #include <lnpt/nn/running_statistics.hpp>
 #include <lnpt/nn/synaptic_flow.hpp>
@@ -67,20 +68,33 @@ class network {
 
   // --- the model concepts -------------------------------------------------------------------------------------------------------
   [[nodiscard]] std::vector<parameter<tensor_type>> parameters() { return nn::views_of(body_.parameters); }
+  /// What is held of the parameters, for whoever moves them in place: see `keep_only`.
+  [[nodiscard]] std::vector<parameter<tensor_type>> stored_parameters() { return nn::stored_views_of(body_.parameters); }
+
+  /// Holds the kept weights alone of convolutions and linear layers under these masks, each where `how` asks for it or it costs less than
+  /// the dense product. Passes then multiply by those; `backward` gives the gradients of those, as a vector in row-major order; weights
+  /// that are not kept take neither time nor memory. Everything else of the network is as before, and `parameters()`, for whoever looks
+  /// at whole arrays, ends it. Masks must be those that the weights are already under: pruned weights are not stored.
+  void keep_only(mask_set const& masks, execution how = execution::automatic)
+    requires nn::keeps_weights<Backend>
+  {
+    nn::keep_only<Backend>(body_, masks, how);
+  }
+
   [[nodiscard]] std::vector<parameter<tensor_type>> buffers() { return nn::views_of(body_.buffers); }
 
   [[nodiscard]] trace forward(tensor_type const& x, normalization const& norm = {}) const {
     trace result;
     result.norm_ = norm;
     result.features_ = body_.features;
-    autodiff::plain<Backend> algebra(&result.forward_);
+    autodiff::plain<Backend> algebra(&result.forward_, kept());
     run_forward(algebra, result.states_, x, norm, body_.drop_restorable(result.states_));
     return result;
   }
 
   /// What the network says, without a trace: each activation is dropped when nothing reads it any more.
   [[nodiscard]] prediction<tensor_type> predict(tensor_type const& x, normalization const& norm = {}) const {
-    autodiff::plain<Backend> algebra;
+    autodiff::plain<Backend> algebra(nullptr, kept());
     states<autodiff::plain<Backend>> all;
     run_forward(algebra, all, x, norm, body_.drop_dead(all));
     return {*all.back().output, *all[body_.features].output};
@@ -89,7 +103,7 @@ class network {
   /// Shows the output of every layer to `see(node, output)`, in the backend's layout; each is dropped when nothing reads it any more.
   template <class See>
   void watch(tensor_type const& x, normalization const& norm, See see) const {
-    autodiff::plain<Backend> algebra;
+    autodiff::plain<Backend> algebra(nullptr, kept());
     states<autodiff::plain<Backend>> all;
     run_forward(algebra, all, x, norm, [&, drop = body_.drop_dead(all)](std::size_t i) {
       see(i, *all[i].output);
@@ -99,15 +113,15 @@ class network {
 
   [[nodiscard]] gradients<tensor_type> backward(trace const& t, cotangents<tensor_type> const& slope,
                                                 which_gradients which = which_gradients::all) const {
-    autodiff::plain<Backend> algebra;
-    return run_reverse(algebra, t, slope, which);
+    autodiff::plain<Backend> algebra(nullptr, kept());
+    return run_reverse(algebra, states_of<autodiff::plain<Backend>>(t), t.norm_, nn::handles_of(body_.parameters), slope, which);
   }
   /// The same, using the trace up: each activation is dropped when the pass is behind it.
   [[nodiscard]] gradients<tensor_type> backward(trace&& t, cotangents<tensor_type> const& slope,
                                                 which_gradients which = which_gradients::all) const {
-    autodiff::plain<Backend> algebra;
+    autodiff::plain<Backend> algebra(nullptr, kept());
     t.forward_ = t.reverse_ = {};
-    return run_reverse(algebra, std::exchange(t.states_, {}), t.norm_, slope, which);
+    return run_reverse(algebra, std::exchange(t.states_, {}), t.norm_, nn::handles_of(body_.parameters), slope, which);
   }
 
   /// Σ_b (J_bᵀ z_b)² per prunable parameter, for independent samples (frozen or eval normalisation).
@@ -178,6 +192,7 @@ class network {
   using states = std::vector<nn::node_state<A>>;
   using replay = autodiff::lifted<Backend, autodiff::from_tape>;
 
+  [[nodiscard]] autodiff::kept_table<tensor_type> kept() const { return nn::kept_table_of(body_.parameters); }
   [[nodiscard]] static std::shared_ptr<tensor_type const> batch_of(trace const& t) { return t.states_[0].output; }
 
   template <class A, class Drop>
@@ -189,17 +204,22 @@ class network {
   template <class A>
   [[nodiscard]] gradients<tensor_type> run_reverse(A& algebra, trace const& t, cotangents<tensor_type> const& slope,
                                                    which_gradients which) const {
+    return run_reverse(algebra, states_of<A>(t), t.norm_, nn::whole_handles_of(body_.parameters), slope, which);
+  }
+  template <class A>
+  [[nodiscard]] static states<A> states_of(trace const& t) {
     states<A> all;
     for (auto const& s : t.states_) all.push_back({s.output, s.statistics, s.chosen});  // handles, not values
-    return run_reverse(algebra, std::move(all), t.norm_, slope, which);
+    return all;
   }
   template <class A>
   [[nodiscard]] gradients<tensor_type> run_reverse(A& algebra, states<A> all, normalization const& norm,
+                                                   std::vector<std::shared_ptr<tensor_type const>> const& parameters,
                                                    cotangents<tensor_type> const& slope, which_gradients which) const {
     std::vector<std::pair<std::size_t, typename A::tensor>> starts;
     if (slope.output) starts.emplace_back(body_.graph.last(), std::make_shared<tensor_type const>(*slope.output));
     if (slope.features) starts.emplace_back(body_.features, std::make_shared<tensor_type const>(*slope.features));
-    auto const parameters = nn::handles_of(body_.parameters), buffers = nn::handles_of(body_.buffers);
+    auto const buffers = nn::handles_of(body_.buffers);
     return nn::released<tensor_type>(
         body_.graph.reverse(nn::forward_pass<A>{algebra, all, parameters, buffers, norm}, starts, body_.wanted(which)),
         [](auto& found) -> auto& { return found; });

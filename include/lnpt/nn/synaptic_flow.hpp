@@ -22,7 +22,7 @@ template <class Backend>
   std::vector<typename algebra_type::tensor> parameters, buffers;
   for (auto const& p : body.parameters) {
     auto const known = signs == weight_signs::nonnegative && is_prunable(p.role);
-    parameters.push_back({known ? handle_of(p.value) : Backend::absolute(handle_of(p.value))});
+    parameters.push_back({known ? whole_handle_of(p) : Backend::absolute(whole_handle_of(p))});
   }
   for (auto const& b : body.buffers) buffers.push_back({Backend::absolute(handle_of(b.value))});
   auto const ones = [&](shape const& of) { return Backend::constant(of, 1.0, body.context); };

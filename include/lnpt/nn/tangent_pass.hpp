@@ -17,7 +17,7 @@ template <class A, class Array>
                                                      gradients<Array> const& direction) {
   std::vector<typename A::tensor> result;
   for (std::size_t i = 0; i < held.size(); ++i)
-    result.push_back({handle_of(held[i].value), i < direction.size() && direction[i] ? handle_of(*direction[i]) : nullptr});
+    result.push_back({whole_handle_of(held[i]), i < direction.size() && direction[i] ? handle_of(*direction[i]) : nullptr});
   return result;
 }
 

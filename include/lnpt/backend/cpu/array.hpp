@@ -62,9 +62,15 @@ void row_sum_row(T const* in, T* out, std::size_t width) {
 }  // namespace detail
 }  // namespace lnpt::cpu
 
+namespace lnpt::cpu::sparse {
+template <class T>
+class kept_weights;
+}
+
 template <class T>
 struct lnpt::tensor_traits<lnpt::cpu::array<T>> {
   using value_type = T;
+  using kept_weights = lnpt::cpu::sparse::kept_weights<T>;  // sparse/kept_weights.hpp
   using array = lnpt::cpu::array<T>;
 
   static std::size_t size(array const& t) { return t.size(); }

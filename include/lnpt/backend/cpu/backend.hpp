@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -24,6 +25,11 @@
 #include <lnpt/backend/cpu/prelu.hpp>
 #include <lnpt/backend/cpu/regions.hpp>
 #include <lnpt/backend/cpu/sgd.hpp>
+#include <lnpt/backend/cpu/sparse/break_even.hpp>
+#include <lnpt/backend/cpu/sparse/convolution.hpp>
+#include <lnpt/backend/cpu/sparse/kept_weights.hpp>
+#include <lnpt/backend/cpu/sparse/linear.hpp>
+#include <lnpt/core/execution.hpp>
 
 namespace lnpt::cpu {
 
@@ -68,6 +74,40 @@ struct backend {
                                      bool accumulate) {
     cpu::conv2d_weight_gradient(x, gy, g, w_shape, gw, accumulate);
   }
+  using kept_weights = sparse::kept_weights<T>;
+  /// A parameter under a mask by its kept weights alone, where `how` asks for it or they cost less than all.
+  static std::optional<kept_weights> keep_only(array const& w, std::span<std::uint64_t const> mask, execution how) {
+    std::size_t kept = 0;
+    for (auto const word : mask) kept += static_cast<std::size_t>(std::popcount(word));
+    auto const break_even = sparse::break_even_density<T>(extents(w));
+    if (how == execution::dense || break_even == 0) return std::nullopt;
+    if (how == execution::automatic && static_cast<double>(kept) >= break_even * static_cast<double>(w.size()))
+      return std::nullopt;
+    return kept_weights(w, mask);
+  }
+  static void conv2d(array const& x, kept_weights const& w, conv_geometry const& g, array& y, bool accumulate) {
+    sparse::conv2d<T>(x, w.pattern(), w.view(), g, y, accumulate);
+  }
+  static void conv2d_input_gradient(array const& gy, kept_weights const& w, conv_geometry const& g, shape const& x_shape,
+                                    array& gx, bool accumulate) {
+    sparse::conv2d_input_gradient<T>(gy, w.pattern(), w.view(), g, x_shape, gx, accumulate);
+  }
+  static void conv2d_weight_gradient(array const& x, array const& gy, conv_geometry const& g, kept_weights const& w, array& gw,
+                                     bool accumulate) {
+    if (!accumulate) gw.resize({w.values().size()});
+    sparse::conv2d_weight_gradient<T>(x, gy, w.pattern(), g, std::span(gw.data(), gw.size()), accumulate);
+  }
+  static void linear(array const& x, kept_weights const& w, array& y, bool accumulate) {
+    sparse::linear<T>(x, w.pattern(), w.view(), y, accumulate);
+  }
+  static void linear_input_gradient(array const& gy, kept_weights const& w, array& gx, bool accumulate) {
+    sparse::linear_input_gradient<T>(gy, w.pattern(), w.view(), gx, accumulate);
+  }
+  static void linear_weight_gradient(array const& x, array const& gy, kept_weights const& w, array& gw, bool accumulate) {
+    if (!accumulate) gw.resize({w.values().size()});
+    sparse::linear_weight_gradient<T>(x, gy, w.pattern(), std::span(gw.data(), gw.size()), accumulate);
+  }
+
   static void conv2d_weight_gradient_squares(array const& x, array const& gy, conv_geometry const& g, shape const& w_shape,
                                              array& sum, bool accumulate) {
     cpu::conv2d_weight_gradient_squares(x, gy, g, w_shape, sum, accumulate);

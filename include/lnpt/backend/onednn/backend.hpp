@@ -21,6 +21,9 @@ struct backend : cpu::backend<T> {
   /// oneDNN blocks channels by the width of a vector; at that width and below another path costs what the channels do.
   static constexpr std::size_t output_multiple = 16, output_multiple_above = 16;
 
+  using cpu::backend<T>::conv2d;  // by kept weights
+  using cpu::backend<T>::conv2d_input_gradient;
+  using cpu::backend<T>::conv2d_weight_gradient;
   static void conv2d(array const& x, array const& w, conv_geometry const& g, array& y, bool accumulate) {
     onednn::conv2d(x, w, g, y, accumulate);
   }

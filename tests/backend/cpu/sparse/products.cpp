@@ -198,7 +198,7 @@ TEST_CASE("products by kept weights have the same bits for any number of threads
   }
 }
 
-TEST_CASE("a pattern lists every kept weight by row and by column") {
+TEST_CASE("a pattern lists every kept weight by row and by input") {
   // 1 . 1 / . . . / . 1 1
   std::vector<std::uint64_t> const words{0b110'000'101};
   sparse::pattern const p({3, 3}, words);
@@ -208,7 +208,7 @@ TEST_CASE("a pattern lists every kept weight by row and by column") {
   CHECK(flat == std::vector<std::size_t>{0, 2, 7, 8});
   CHECK(p.row_begin(1) == p.row_begin(2));
   std::vector<std::size_t> rows, positions;
-  for (auto j = p.column_begin(2); j < p.column_begin(3); ++j) rows.push_back(p.row(j)), positions.push_back(p.position(j));
+  for (auto j = p.input_begin(2); j < p.input_begin(3); ++j) rows.push_back(p.row(j)), positions.push_back(p.position(j));
   CHECK(rows == std::vector<std::size_t>{0, 2});
   CHECK(positions == std::vector<std::size_t>{1, 3});
 }

@@ -2,7 +2,7 @@
 /// Convolution of images [C, N, H, W] by the kept weights alone, its input gradient, and the gradient of the kept weights.
 ///
 /// Each kept weight is one multiply–add over consecutive pixels. Sums run over the kept weights of an output in the order of the matrix
-/// (input channel, then tap), of an input gradient by tap, then output channel; one weight's gradient adds pixel by pixel in lanes, the
+/// (input channel, then tap), of an input gradient by output channel, then tap; one weight's gradient adds pixel by pixel in lanes, the
 /// lanes in pairs, block after block. The order depends on the shapes and the mask alone: the same bits for any number of threads.
 #include <algorithm>
 #include <span>
@@ -127,13 +127,15 @@ void for_each_by_output(pattern const& p, conv_extents const& e, F f) {
 /// Calls `f(input channel, output, tap of the sweep, i)` for every kept weight i whose tap is in the sweep, input channels ascending.
 template <class F>
 void for_each_by_input(pattern const& p, conv_extents const& e, sweep const& s, F f) {
+  std::vector<std::size_t> tap_of(e.taps(), s.taps.size());  // of the kernel's elements; those of other sweeps have none
+  for (std::size_t t = 0; t < s.taps.size(); ++t) tap_of[s.taps[t].weight] = t;
   for (std::size_t channel = 0; channel < e.channels; ++channel) {
     auto const first = channel / e.group_channels() * e.group_outputs(), last = first + e.group_outputs();
-    for (std::size_t t = 0; t < s.taps.size(); ++t) {
-      auto const column = channel % e.group_channels() * e.taps() + s.taps[t].weight;
-      for (auto j = p.column_begin(column); j < p.column_begin(column + 1); ++j)
-        if (p.row(j) >= first && p.row(j) < last) f(channel, p.row(j), t, p.position(j));
-    }
+    auto const input = channel % e.group_channels();
+    for (auto j = p.input_begin(input); j < p.input_begin(input + 1); ++j)
+      if (auto const tap = tap_of[p.column(p.position(j)) % e.taps()];
+          tap < s.taps.size() && p.row(j) >= first && p.row(j) < last)
+        f(channel, p.row(j), tap, p.position(j));
   }
 }
 

@@ -140,7 +140,7 @@ void linear_input_gradient(array<T> const& gy, pattern const& kept, std::span<T 
   detail::samples_view<T const> const from("linear_input_gradient", gy, kept.rows());
   detail::multiply_samples<T>(from, detail::samples_output("linear_input_gradient", gx, from.count, kept.row_size(), accumulate),
                               accumulate, [&](std::size_t f) {
-                                return detail::entry_range{kept.column_begin(f), kept.column_begin(f + 1),
+                                return detail::entry_range{kept.input_begin(f), kept.input_begin(f + 1),
                                                            [&](std::size_t j) { return kept.row(j); },
                                                            [&](std::size_t j) { return w[kept.position(j)]; }};
                               });

@@ -11,9 +11,10 @@
 
 namespace lnpt::cpu::sparse {
 
-/// The kept weights of a matrix of outputs by row elements, [O, C/groups, kh, kw] or [O, F], in row-major order and by columns.
+/// The kept weights of a parameter [O, C/groups, kh, kw] or [O, F]: in row-major order, and those of every input channel, or feature, in
+/// that order.
 ///
-/// Twelve bytes per kept weight: its column; and, for the products that go through the matrix by columns, its row and its position.
+/// Twelve bytes per kept weight: its column; and, for the products that go through the parameter by inputs, its row and its position.
 class pattern {
  public:
   using index = std::uint32_t;
@@ -28,6 +29,7 @@ class pattern {
       fail("a pattern of kept weights: ", size, " weights in one parameter; at most ", std::numeric_limits<index>::max(),
            " can be indexed, run it dense");
     row_size_ = size / extents_[0];
+    taps_ = row_size_ / extents_[1];
     row_begin_.reserve(extents_[0] + 1);
     for (std::size_t i = 0; i < size; ++i) {
       if (i % row_size_ == 0) row_begin_.push_back(static_cast<index>(column_.size()));
@@ -35,7 +37,7 @@ class pattern {
     }
     row_begin_.push_back(static_cast<index>(column_.size()));
     column_.shrink_to_fit();
-    sort_by_columns();
+    sort_by_inputs();
   }
 
   [[nodiscard]] shape const& extents() const { return extents_; }
@@ -44,13 +46,15 @@ class pattern {
   /// How many weights there are, and how many are kept.
   [[nodiscard]] std::size_t size() const { return rows() * row_size_; }
   [[nodiscard]] std::size_t kept() const { return column_.size(); }
+  /// Elements of a row per input: those of a kernel, or one.
+  [[nodiscard]] std::size_t taps() const { return taps_; }
 
   /// Kept weight i of row r, for row_begin(r) ≤ i < row_begin(r + 1), lies in this column.
   [[nodiscard]] std::size_t row_begin(std::size_t row) const { return row_begin_[row]; }
   [[nodiscard]] std::size_t column(std::size_t i) const { return column_[i]; }
 
-  /// Entry j of column c, for column_begin(c) ≤ j < column_begin(c + 1), is kept weight `position(j)`, in this row; rows ascend.
-  [[nodiscard]] std::size_t column_begin(std::size_t column) const { return column_begin_[column]; }
+  /// Entry j of input c, for input_begin(c) ≤ j < input_begin(c + 1), is kept weight `position(j)`, in this row; positions ascend.
+  [[nodiscard]] std::size_t input_begin(std::size_t input) const { return input_begin_[input]; }
   [[nodiscard]] std::size_t row(std::size_t j) const { return row_[j]; }
   [[nodiscard]] std::size_t position(std::size_t j) const { return position_[j]; }
 
@@ -63,26 +67,26 @@ class pattern {
 
   /// What the indices take in memory.
   [[nodiscard]] std::size_t bytes() const {
-    return sizeof(index) * (row_begin_.size() + column_.size() + column_begin_.size() + row_.size() + position_.size());
+    return sizeof(index) * (row_begin_.size() + column_.size() + input_begin_.size() + row_.size() + position_.size());
   }
 
  private:
-  void sort_by_columns() {
-    column_begin_.assign(row_size_ + 1, 0);
-    for (auto const c : column_) ++column_begin_[c + 1];
-    for (std::size_t c = 0; c < row_size_; ++c) column_begin_[c + 1] += column_begin_[c];
+  void sort_by_inputs() {
+    input_begin_.assign(extents_[1] + 1, 0);
+    for (auto const c : column_) ++input_begin_[c / taps_ + 1];
+    for (std::size_t c = 0; c < extents_[1]; ++c) input_begin_[c + 1] += input_begin_[c];
     row_.resize(kept()), position_.resize(kept());
-    auto next = column_begin_;
+    auto next = input_begin_;
     for (std::size_t r = 0; r < rows(); ++r)
       for (auto i = row_begin(r); i < row_begin(r + 1); ++i) {
-        auto const j = next[column_[i]]++;
+        auto const j = next[column_[i] / taps_]++;
         row_[j] = static_cast<index>(r), position_[j] = static_cast<index>(i);
       }
   }
 
   shape extents_;
-  std::size_t row_size_ = 0;
-  std::vector<index> row_begin_, column_, column_begin_, row_, position_;
+  std::size_t row_size_ = 0, taps_ = 1;
+  std::vector<index> row_begin_, column_, input_begin_, row_, position_;
 };
 
 /// Refuses values that are not one per kept weight.

@@ -3,8 +3,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <lnpt/backend/cpu/simd.hpp>
+#include <lnpt/backend/cpu/transpose.hpp>
 
 namespace lnpt::cpu::sparse {
 
@@ -39,21 +41,28 @@ template <std::size_t Count, class F>
   if constexpr (Count > 1) in_tiles<Count / 2>(begin, count, f);
 }
 
-/// The lanes of a vector, its upper half added to its lower half until one is left.
-template <class T, std::size_t N = lanes<T>>
-[[nodiscard, gnu::always_inline]] inline T total(vec<T, N> const& v) {
-  if constexpr (N == 1) {
-    return v[0];
+/// The lanes of a vector, its upper half added to its lower half until `Left` are left.
+template <class T, std::size_t Left, std::size_t N = lanes<T>>
+[[nodiscard, gnu::always_inline]] inline vec<T, Left> fold(vec<T, N> const& v) {
+  if constexpr (N == Left) {
+    return v;
   } else {
-    auto const half = [&]<std::size_t... I>(std::index_sequence<I...>) {
+    auto const [lower, upper] = [&]<std::size_t... I>(std::index_sequence<I...>) {
       return std::pair{__builtin_shufflevector(v, v, I...), __builtin_shufflevector(v, v, (N / 2 + I)...)};
     }(std::make_index_sequence<N / 2>{});
-    return total<T, N / 2>(half.first + half.second);
+    return fold<T, Left, N / 2>(lower + upper);
   }
 }
 
-/// sums[i] += Σ_p g[p]·plane_i[p] for `Count` planes and p < length, a multiple of the lanes: lane by lane over even and odd vectors, then
-/// the lanes in pairs.
+/// Of every 2·Span lanes, the halves of `a` added up and those of `b` behind them.
+template <class T, std::size_t Span>
+[[nodiscard, gnu::always_inline]] inline vec<T> add_neighbours(vec<T> a, vec<T> b) {
+  cpu::detail::exchange<Span, T, lanes<T>>(a, b, std::make_index_sequence<lanes<T>>{});
+  return a + b;
+}
+
+/// sums[i] += Σ_p g[p]·plane_i[p] for `Count` planes and p < length, a multiple of the lanes: lane by lane over even and over odd vectors,
+/// then the lanes.
 template <class T, std::size_t Count>
 [[gnu::always_inline]] inline void dot_planes(T const* g, std::array<T const*, Count> const& planes, std::size_t length,
                                               T* sums) {
@@ -70,7 +79,16 @@ template <class T, std::size_t Count>
     auto const first = load(g + p);
     unrolled<Count>([&](auto i) { even[i] += first * load(planes[i] + p); });
   }
-  unrolled<Count>([&](auto i) { sums[i] += total<T>(even[i] + odd[i]); });
+  if constexpr (Count == 4 && lanes<T> >= 4) {
+    // Four totals in one vector: lanes are added to their neighbours, then pairs, then groups of four.
+    vec<T> sum[4];
+    unrolled<4>([&](auto i) { sum[i] = even[i] + odd[i]; });
+    vec<T, 4> const four =
+        fold<T, 4>(add_neighbours<T, 2>(add_neighbours<T, 1>(sum[0], sum[1]), add_neighbours<T, 1>(sum[2], sum[3])));
+    store<T, 4>(sums, load<T, 4>(sums) + four);
+  } else {
+    unrolled<Count>([&](auto i) { sums[i] += fold<T, 1>(even[i] + odd[i])[0]; });
+  }
 }
 
 }  // namespace detail

@@ -1,0 +1,59 @@
+#pragma once
+/// Networks that hold the kept weights of masked parameters alone.
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <lnpt/core/error.hpp>
+#include <lnpt/core/execution.hpp>
+#include <lnpt/mask/mask_set.hpp>
+#include <lnpt/nn/network_body.hpp>
+
+namespace lnpt::nn {
+
+/// Whether a backend multiplies by kept weights: `keep_only(w, words, execution)` gives them, or nothing where dense is the better.
+template <class Backend>
+concept keeps_weights =
+    holds_kept_weights<typename Backend::array> && requires(typename Backend::array const& w, std::span<mask::word const> words) {
+      Backend::keep_only(w, words, execution::automatic);
+    };
+
+/// One flag per parameter: whether every layer that reads it can run on its kept weights.
+template <class Backend>
+[[nodiscard]] std::vector<char> runs_on_kept_weights(network_body<Backend> const& body) {
+  std::vector<char> flags(body.parameters.size(), 1);
+  for (auto const& node : body.graph.nodes())
+    std::visit(
+        [&](auto const& rules) {
+          for (auto const p : rules.parameters()) {
+            bool able = false;
+            if constexpr (requires { rules.runs_on_kept_weights; }) able = p == rules.weight;
+            if (!able) flags[p] = 0;
+          }
+        },
+        node.rules);
+  return flags;
+}
+
+/// Holds the parameters under these masks by their kept weights where `how` says so; see `network::keep_only`.
+template <class Backend>
+void keep_only(network_body<Backend>& body, mask_set const& masks, execution how) {
+  for (auto& p : body.parameters) restore(p);
+  auto const able = runs_on_kept_weights(body);
+  for (std::size_t i = 0; i < body.parameters.size(); ++i) {
+    auto& p = body.parameters[i];
+    auto const* const kept = masks.find(p.name);
+    if (!kept || !able[i]) continue;
+    if (kept->extents() != Backend::extents(p.value))
+      fail("the mask of ", p.name, " has the shape ", list(kept->extents()), ", the parameter ", list(Backend::extents(p.value)),
+           ": pass masks that were made for this model");
+    if (auto held = Backend::keep_only(p.value, kept->words(), how)) {
+      p.kept.emplace(std::move(*held));
+      p.value = {};
+    }
+  }
+}
+
+}  // namespace lnpt::nn
