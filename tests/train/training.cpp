@@ -84,7 +84,7 @@ TEST_CASE("two steps from θ = 2 with g = 1, μ = 0.9, λ = 0.1, lr = 0.5: 1.4, 
   sgd.step(model, g, {0.5, 0.9, 0.1});
   CHECK(weight.data()[0] == doctest::Approx(0.29));  // v = 0.9·1.2 + 1 + 0.1·1.4 = 2.22
   CHECK(weight.data()[1] == 0);
-  CHECK(sgd.velocity()[0].data()[1] == 0);
+  CHECK(sgd.velocity(model)[0].data()[1] == 0);
 }
 
 TEST_CASE("the learning rate falls along half a cosine") {
@@ -114,6 +114,37 @@ TEST_CASE("pruned weights and their momentum are exactly +0 after training") {
   }
   CHECK(zeros > 1000);
   CHECK(moving > 100);
+}
+
+TEST_CASE("training on kept weights is training under masks to rounding, and hides nothing from those who look") {
+  auto const run = [](execution how) {
+    auto student = convolutional(3);
+    auto const masks = pruned(student);
+    auto options = brief;
+    options.execution = how;
+    options.epochs = 1;
+    auto const views = student.parameters();
+    std::size_t looked = 0;
+    train_observer observer;
+    observer.on_step = [&](std::size_t, std::size_t step, std::size_t) {
+      if (step == 3) looked = student.parameters()[0].value->size();  // in the middle of an epoch
+    };
+    auto const state = train(student, masks, shapes().train, shapes().test, no_guide{}, cross_entropy{}, options, {}, observer);
+    CHECK(looked == views[0].value->size());
+    std::vector<std::vector<float>> result;
+    for (std::size_t i = 0; i < views.size(); ++i) {
+      CHECK(shape_of(state.velocity[i]) == shape_of(*views[i].value));
+      result.push_back(values_of(*views[i].value));
+      result.push_back(values_of(state.velocity[i]));
+    }
+    return result;
+  };
+  auto const dense = run(execution::dense), sparse = run(execution::sparse);
+  for (std::size_t i = 0; i < dense.size(); ++i)
+    for (std::size_t j = 0; j < dense[i].size(); ++j) {
+      CHECK(std::abs(dense[i][j] - sparse[i][j]) < 1e-3f);
+      if (dense[i][j] == 0) CHECK(sparse[i][j] == 0);
+    }
 }
 
 TEST_CASE("a run resumed from a saved state equals the run not interrupted, to the bit") {

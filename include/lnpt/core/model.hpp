@@ -138,6 +138,16 @@ concept has_synaptic_flow = prunable<M> && requires(M& m, shape const& input) {
   { m.synaptic_flow(input) } -> std::convertible_to<gradients<tensor_of<M>>>;
 };
 
+/// What a model holds of its parameters: `stored_parameters()` where some are held by their kept weights alone, and show those as a
+/// vector; else `parameters()`.
+template <prunable M>
+[[nodiscard]] auto stored_parameters_of(M& model) {
+  if constexpr (requires { model.stored_parameters(); })
+    return model.stored_parameters();
+  else
+    return model.parameters();
+}
+
 /// A tensor where the model's own are: its `near()` if it has one, since a model need not have parameters to score, else the first
 /// parameter.
 template <prunable M>
@@ -147,7 +157,7 @@ template <prunable M>
                 }) {
     return model.near();
   } else {
-    auto&& parameters = model.parameters();
+    auto const parameters = stored_parameters_of(model);
     return *std::ranges::begin(parameters)->value;
   }
 }

@@ -26,6 +26,7 @@ struct train_options {
   double weight_decay = 5e-4;
   bool augment = true;  ///< random crop with padding 4, horizontal flip
   std::uint64_t seed = 0;
+  lnpt::execution execution = lnpt::execution::automatic;  ///< of masked parameters; does not change what a checkpoint holds
 };
 
 /// Where a training run stands: with the model, all that resuming needs.
@@ -83,6 +84,19 @@ template <class Guide, class T>
     return guide.predict(input);
 }
 
+/// Has a model show whole parameters again when training ends, however it ends: views that callers hold stay valid.
+template <class Model>
+class whole_when_done {
+ public:
+  explicit whole_when_done(Model& model) : model_(model) {}
+  whole_when_done(whole_when_done const&) = delete;
+  whole_when_done& operator=(whole_when_done const&) = delete;
+  ~whole_when_done() { (void)model_.parameters(); }
+
+ private:
+  Model& model_;
+};
+
 /// One step of gradient descent; returns the loss of the batch.
 template <class Model, class Images, class Guide, class Loss>
 double train_step(Model& model, masked_sgd<float>& sgd, Images const& images, batch_plan const& plan, std::size_t epoch,
@@ -111,6 +125,8 @@ double train_step(Model& model, masked_sgd<float>& sgd, Images const& images, ba
 ///
 ///     θ ← M ⊙ (θ − lr · M ⊙ ∇L),      L = pseudo_label + α · feature_mse for LNPT, cosine learning rate
 ///
+/// Products run on kept weights alone where `options.execution` says so: then gradients, momentum and weight decay are theirs alone, too,
+/// and whoever asks the student for its parameters during training has whole arrays until the epoch ends.
 /// Label-free where the loss is: labels are then never read, but for the accuracy on `test`, taken after every epoch. Every draw is a
 /// function of (seed, epoch, image), so that a run resumed from a saved state equals the run not interrupted, to the bit. Xiao et al.
 /// 2024, arXiv:2403.12690, Algorithm 1.
@@ -120,9 +136,11 @@ train_state train(Model& student, mask_set const& masks, Images const& images, T
                   Loss const& loss, train_options const& options, train_state state = {}, train_observer const& observer = {}) {
   detail::require_trainable<Model, Images, Guide, Loss>();
   auto const steps = detail::steps_of(images, options);
-  masked_sgd<float> sgd(student, masks);
+  detail::whole_when_done<Model> const whole(student);
+  masked_sgd<float> sgd(student, masks, options.execution);
   if (!state.velocity.empty()) sgd.set_velocity(std::move(state.velocity));
   while (state.epoch < options.epochs) {
+    sgd.hold(student);
     auto const order = shuffled(images.size(), options.seed, state.epoch);
     double total = 0;
     for (std::size_t step = 0; step < steps; ++step) {
@@ -137,7 +155,7 @@ train_state train(Model& student, mask_set const& masks, Images const& images, T
     state.last_loss = total / static_cast<double>(steps);
     state.last_accuracy = accuracy(student, test);
     state.best_accuracy = std::max(state.best_accuracy, state.last_accuracy);
-    state.velocity = sgd.velocity();
+    state.velocity = sgd.velocity(student);
     if (observer.on_epoch) observer.on_epoch(state);
   }
   return state;
