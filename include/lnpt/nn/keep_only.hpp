@@ -1,7 +1,9 @@
 #pragma once
 /// Networks that hold the kept weights of masked parameters alone.
+#include <algorithm>
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -35,6 +37,20 @@ template <class Backend>
         },
         node.rules);
   return flags;
+}
+
+/// Gives one parameter kept weights in place of its values; see `network::hold`.
+template <class Backend>
+void hold(network_body<Backend>& body, std::string_view name, kept_weights_of<typename Backend::array> kept) {
+  auto const found = std::ranges::find(body.parameters, name, &held_array<typename Backend::array>::name);
+  if (found != body.parameters.end()) restore(*found);
+  if (found == body.parameters.end() || kept.pattern().extents() != Backend::extents(found->value))
+    fail("the model has no parameter ", name, " of shape ", list(kept.pattern().extents()),
+         ": pass kept weights that were made for it");
+  auto const able = runs_on_kept_weights(body)[static_cast<std::size_t>(found - body.parameters.begin())];
+  found->value = {};
+  found->kept.emplace(std::move(kept));
+  if (!able) restore(*found);
 }
 
 /// Holds the parameters under these masks by their kept weights where `how` says so; see `network::keep_only`.

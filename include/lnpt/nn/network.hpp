@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -79,6 +80,13 @@ class network {
     requires nn::keeps_weights<Backend>
   {
     nn::keep_only<Backend>(body_, masks, how);
+  }
+  /// Gives one parameter the values of these kept weights, and zeros elsewhere. It is held so where every layer that reads it can run on
+  /// kept weights, and whole otherwise.
+  void hold(std::string_view name, kept_weights_of<tensor_type> kept)
+    requires nn::keeps_weights<Backend>
+  {
+    nn::hold(body_, name, std::move(kept));
   }
 
   [[nodiscard]] std::vector<parameter<tensor_type>> buffers() { return nn::views_of(body_.buffers); }
