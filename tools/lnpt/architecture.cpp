@@ -31,8 +31,12 @@ bool has_suffix(std::string_view text, std::vector<std::string_view> const& piec
 }  // namespace
 
 architecture parse_architecture(std::string_view text) {
-  auto const pieces = split(text, ':');
   architecture result{std::string(text), {}};
+  if (names_exported(text)) {
+    result.form = exported_model{result.text};
+    return result;
+  }
+  auto const pieces = split(text, ':');
   if (pieces[0] == "mlp" && pieces.size() == 2) {
     auto const sizes = positives(text, pieces[1]);
     if (sizes.size() < 2) refuse_form(text);
@@ -57,7 +61,17 @@ architecture parse_architecture(std::string_view text) {
 
 bool looks_like_architecture(std::string_view text) {
   auto const kind = text.substr(0, text.find(':'));
-  return kind == "mlp" || kind == "vgg" || kind == "resnet" || kind == "mobilenet";
+  return kind == "mlp" || kind == "vgg" || kind == "resnet" || kind == "mobilenet" || names_exported(text);
+}
+
+void require_same_shape(std::string const& path, surroundings const& around) {
+  auto const own = exported_shape_of(path);
+  if (own.classes != around.classes)
+    lnpt::fail(path, " tells ", own.classes, " classes apart and not ", around.classes,
+               ": name the data or the network that fits the other");
+  if (around.input.size() != own.input.size() || around.input.front() != own.input.front())
+    lnpt::fail(path, " reads samples of shape ", lnpt::list(own.input), " and not ", lnpt::list(around.input),
+               ": give it samples of its own shape");
 }
 
 }  // namespace cli

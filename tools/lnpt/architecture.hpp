@@ -13,19 +13,27 @@
 #include <lnpt/zoo/resnet.hpp>
 #include <lnpt/zoo/vgg.hpp>
 
+#include "exported.hpp"
 #include "misuse.hpp"
 
 namespace cli {
 
-/// `mlp:12,16,10,5` · `vgg:19:64[:nobn]` · `resnet:32:32,64,128[:a]` · `mobilenet:32`
+/// A network that PyTorch exported, by its file.
+struct exported_model {
+  std::string path;
+};
+
+/// `mlp:12,16,10,5` · `vgg:19:64[:nobn]` · `resnet:32:32,64,128[:a]` · `mobilenet:32` · `net.pt2`
 struct architecture {
   std::string text;
-  std::variant<std::vector<std::size_t>, lnpt::zoo::vgg_options, lnpt::zoo::resnet_options, lnpt::zoo::mobilenet_options> form;
+  std::variant<std::vector<std::size_t>, lnpt::zoo::vgg_options, lnpt::zoo::resnet_options, lnpt::zoo::mobilenet_options,
+               exported_model>
+      form;
 };
 
 inline constexpr char const* architecture_forms =
     "mlp:12,16,10,5 (input, hidden layers, classes), vgg:19:64[:nobn] (depth, width of the first block), resnet:32:32,64,128[:a] "
-    "(depth 6n+2, widths; a: option-A shortcuts) or mobilenet:32 (width)";
+    "(depth 6n+2, widths; a: option-A shortcuts), mobilenet:32 (width) or net.pt2 (a file of torch.export.save)";
 
 /// Refuses text of no such form, listing the forms.
 [[nodiscard]] architecture parse_architecture(std::string_view text);
@@ -39,10 +47,13 @@ struct surroundings {
   std::size_t classes = 10;
 };
 
+/// Refuses surroundings that the exported network does not fit.
+void require_same_shape(std::string const& path, surroundings const& around);
+
 /// Images of at least this side take MobileNet's strides for ImageNet.
 inline constexpr std::size_t imagenet_side = 128;
 
-/// Builds the network with weights drawn from `seed`.
+/// Builds the network with weights drawn from `seed`; an exported one has those of its file.
 template <class Network>
 [[nodiscard]] Network make_network(architecture const& a, surroundings const& around, std::uint64_t seed) {
   using backend = typename Network::backend;
@@ -56,6 +67,9 @@ template <class Network>
         lnpt::fail(a.text, " reads ", options.front(), " numbers but an input of shape ", lnpt::list(around.input), " has ",
                    lnpt::element_count(around.input), ": begin it with that number");
       return lnpt::zoo::mlp<backend>(options, seed);
+    } else if constexpr (std::same_as<decltype(options), exported_model>) {
+      require_same_shape(a.text, around);
+      return load_exported_network<Network>(options.path);
     } else {
       if (around.input.size() != 3)
         lnpt::fail(a.text, " reads images, not inputs of shape ", lnpt::list(around.input), ": pass [channels, height, width]");
@@ -69,7 +83,8 @@ template <class Network>
       }
     }
   };
-  return typed([&] { return std::visit(build, a.form); });
+  auto const make = [&] { return std::visit(build, a.form); };
+  return std::holds_alternative<exported_model>(a.form) ? make() : typed(make);  // what a file lacks was not typed
 }
 
 }  // namespace cli

@@ -5,6 +5,7 @@
 #include <lnpt/core/random.hpp>
 #include <lnpt/io/checkpoint.hpp>
 #include <lnpt/io/data_set.hpp>
+#include <lnpt/nn/initialize.hpp>
 #include <lnpt/train/sampling.hpp>
 
 #include "command.hpp"
@@ -32,6 +33,7 @@ struct compare_options : common_options {
   std::size_t samples = 10;
   std::string sample_by = "pseudo-label";
   std::string augment = augment_on;
+  bool keep_weights = false;
   std::string out;
   image_limits limits;
   training_spec training{.options = {.epochs = 4}};
@@ -90,6 +92,7 @@ class comparison {
     all["train-images"] = std::to_string(data_.train.size());
     all["test-images"] = std::to_string(data_.test.size());
     all["arch"] = o_.arch;
+    if (o_.keep_weights) all["keep-weights"] = "1";
     all["teacher-epochs"] = std::to_string(o_.teacher_epochs);
     all["samples"] = std::to_string(o_.samples);
     all["sample-by"] = o_.sample_by;
@@ -124,7 +127,9 @@ class comparison {
   }
 
   [[nodiscard]] trained_network fresh_network(std::uint64_t seed) const {
-    return make_network<trained_network>(arch_, around(data_.train), seed);
+    auto network = make_network<trained_network>(arch_, around(data_.train), seed);
+    if (std::holds_alternative<exported_model>(arch_.form) && !o_.keep_weights) lnpt::initialize(network, seed);
+    return network;
   }
 
   [[nodiscard]] lnpt::train_observer watcher(std::string const& who, std::size_t epochs,
@@ -235,8 +240,10 @@ class comparison {
 
 void describe(CLI::App& command, compare_options& o) {
   command.add_option("--data", o.data, std::string("Data set: ") + data_forms)->capture_default_str();
-  command.add_option("--arch", o.arch, std::string("Network of teacher and students: ") + architecture_forms)
+  command.add_option("--arch,--model", o.arch, std::string("Network of teacher and students: ") + architecture_forms)
       ->capture_default_str();
+  command.add_flag("--keep-weights", o.keep_weights,
+                   "Start from the weights of a .pt2 network instead of fresh ones from each seed");
   command.add_option("--teacher-epochs", o.teacher_epochs, "Epochs of the teacher, with labels")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);

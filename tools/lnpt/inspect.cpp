@@ -72,6 +72,19 @@ std::vector<tensor_line> lines_of(cpu_network<float>& network, lnpt::shape const
   return lines;
 }
 
+/// The parameters of an exported network; where no other file holds its weights, zeros count as pruned.
+std::vector<tensor_line> lines_of_exported(std::string const& path, std::optional<std::vector<tensor_line>> const& held) {
+  auto network = load_exported_network<cpu_network<float>>(path);
+  auto lines = lines_of(network, exported_shape_of(path).input, held);
+  if (held) return lines;
+  for (std::size_t i = 0; auto const& p : network.parameters()) {
+    if (lnpt::is_prunable(p.role))
+      lines[i].kept = lines[i].size - static_cast<std::size_t>(std::ranges::count(lnpt::values_of(*p.value), 0.0F));
+    ++i;
+  }
+  return lines;
+}
+
 /// What the file says of the network it holds; lnpt's own files name it.
 std::string setting(lnpt::io::safetensors::file const& file, std::string const& name) {
   for (auto const& known : {lnpt::io::checkpoint_settings(file), file.metadata()})
@@ -91,6 +104,7 @@ std::vector<tensor_line> inspect(inspect_options o) {
     if (o.classes == 0) o.classes = classes_in(file, o.prefix);
     if (o.arch.empty()) return *held;
   }
+  if (names_exported(o.arch)) return lines_of_exported(o.arch, held);
   auto const arch = parse_architecture(o.arch);
   auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form);
   auto input = parse_numbers<std::size_t>("input extent", o.input.empty() ? "3,32,32" : o.input);
@@ -150,6 +164,7 @@ void add_inspect(CLI::App& app) {
                                {"inspect", "Show layers, shapes, weights kept, parameters and multiply-adds",
                                 "  lnpt inspect vgg:16:64\n"
                                 "  lnpt inspect mobilenet:32 --classes 1000 --input 3,224,224\n"
+                                "  lnpt inspect net.pt2\n"
                                 "  lnpt inspect pruned.safetensors\n"
                                 "  lnpt inspect model.safetensors --arch resnet:20:16,32,64"},
                                describe, run);

@@ -3,14 +3,14 @@
 namespace cli {
 
 void scoring_options::describe(CLI::App& command) {
-  command.add_option("--arch", arch, std::string("Network: ") + architecture_forms)->required();
+  command.add_option("--arch,--model", arch, std::string("Network: ") + architecture_forms)->required();
   command.add_option("--classes", classes, "Number of classes; default: as the weights or the architecture say, else 10")
       ->check(CLI::PositiveNumber);
   command.add_option("--weights", weights, "The network's state_dict, safetensors; default: fresh weights drawn from --seed");
   command.add_option("--weights-prefix", weights_prefix, "What its names begin with, such as \"student.\"");
   command.add_option("--teacher", teacher, "A teacher's state_dict, for losses that compare with one");
   command.add_option("--teacher-prefix", teacher_prefix, "What its names begin with, such as \"teacher.\"");
-  command.add_option("--teacher-arch", teacher_arch, "The teacher's network; default: as --arch");
+  command.add_option("--teacher-arch,--teacher-model", teacher_arch, "The teacher's network; default: as --arch");
   command.add_option(
       "--data", data,
       "Scoring batch: a safetensors file with input [B,C,H,W] or [B,F] and, for losses that read them, labels [B]");
@@ -61,6 +61,7 @@ std::size_t classes_of(scoring_options const& o, architecture const& arch,
                        std::optional<lnpt::io::safetensors::file> const& weights) {
   if (o.classes != 0) return o.classes;
   if (auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form)) return sizes->back();
+  if (auto const* const exported = std::get_if<exported_model>(&arch.form)) return exported_shape_of(exported->path).classes;
   auto const found = weights ? classes_in(*weights, o.weights_prefix) : 0;
   return found != 0 ? found : 10;
 }
@@ -89,7 +90,7 @@ void ask_teacher(scoring_options const& o, surroundings const& around, scoring_e
                  scoring_data<lnpt::cpu::array<T>>& data) {
   auto const arch = parse_architecture(o.teacher_arch.empty() ? o.arch : o.teacher_arch);
   auto network = make_network<cpu_network<T>>(arch, around, 0);
-  lnpt::io::load_state_dict(network, o.teacher, o.teacher_prefix);
+  if (!o.teacher.empty()) lnpt::io::load_state_dict(network, o.teacher, o.teacher_prefix);
   auto const predict = engine.open(network);
   data.teacher_prediction.emplace();
   for (auto const& batch : data.batches) data.teacher_prediction->push_back(predict(batch.input));
@@ -105,13 +106,16 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
 
   auto const reads = criterion.reads();
   if (o.data.empty() && !criterion.data_free()) refuse(criterion.text, " scores on data: name a file with --data");
-  if (o.teacher.empty() && reads.teacher)
-    refuse(criterion.text, " compares with a teacher and there is none: name its weights with --teacher");
+  if (o.teacher.empty() && !names_exported(o.teacher_arch) && reads.teacher)
+    refuse(criterion.text,
+           " compares with a teacher and there is none: name its weights with --teacher, or --teacher-model net.pt2");
   scoring_data<lnpt::cpu::array<T>> data;
   if (!o.data.empty())
     read_batch<T>(lnpt::io::safetensors::open(o.data), data, reads.labels);
   else if (auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form))
     data.sample = {sizes->front()};
+  else if (auto const* const exported = std::get_if<exported_model>(&arch.form))
+    data.sample = exported_shape_of(exported->path).input;
   else
     data.sample = parse_numbers<std::size_t>("input extent", o.input);
 
@@ -120,7 +124,7 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
   scoring_case<T> result{make_network<cpu_network<T>>(arch, around, o.seed), std::move(data)};
   if (weights)
     lnpt::io::load_state_dict(result.student, *weights, o.weights_prefix);
-  else
+  else if (!std::holds_alternative<exported_model>(arch.form))
     round_to_float(result.student);
   return result;
 }

@@ -21,6 +21,9 @@ struct prune_options : scoring_options {
 /// Masked weights and buffers, as F64 where `twice` and else as F32, and the masks as U8 under `mask.` + parameter name.
 template <class T>
 void save_pruned(cpu_network<T>& network, lnpt::mask_set const& masks, bool twice, prune_options const& o) {
+  if (names_exported(o.arch) && o.weights.empty()) return save_pruned_program(o.arch, masks, o.out);
+  if (names_exported(o.out))
+    refuse(o.out, " is written from a .pt2 file with its own weights: give --model and leave --weights out");
   lnpt::io::safetensors::writer writer;
   auto const add = [&](auto const& each) {
     auto const values = lnpt::values_of(*each.value);
@@ -101,7 +104,11 @@ void describe(CLI::App& command, prune_options& o) {
   command.add_option("--unreached", o.unreached, "Weights without scores: keep (outside the ratio), keep_in_budget or magnitude")
       ->capture_default_str();
   command.add_option("--rank", o.rank, "Which scores stay: highest (default) or lowest");
-  command.add_option("--out", o.out, "File for the masked weights and the masks, safetensors")->required();
+  command
+      .add_option(
+          "--out", o.out,
+          "File for the masked weights and the masks, safetensors; of a .pt2 network, the same with .pt2, or its state_dict")
+      ->required();
 }
 
 void run(prune_options const& o) {
@@ -127,6 +134,7 @@ void add_prune(CLI::App& app) {
        "The output loads as a state_dict; pruned weights are exactly 0 and mask.NAME holds 1 where weight NAME is kept.\n\n"
        "  lnpt prune --arch vgg:19:64 --weights vgg.safetensors --data batch.safetensors --criterion snip --sparsity .95 \\\n"
        "    --out pruned.safetensors\n"
+       "  lnpt prune --model net.pt2 --data batch.safetensors --criterion snip --sparsity .9 --out pruned.pt2\n"
        "  lnpt prune --arch resnet:20:16,32,64 --criterion synflow --sparsity .99 --out pruned.safetensors\n"
        "  lnpt prune --arch resnet:20:16,32,64 --weights r.safetensors --criterion magnitude --mask 2:4 --out "
        "pruned.safetensors"},

@@ -42,8 +42,8 @@ void fill(lnpt::io::teacher_cache& cache, predictor<float> const& predict, lnpt:
 }
 
 void describe(CLI::App& command, teach_options& o) {
-  command.add_option("--arch", o.arch, std::string("The teacher's network: ") + architecture_forms)->required();
-  command.add_option("--teacher", o.teacher, "The teacher's state_dict, safetensors")->required();
+  command.add_option("--arch,--model", o.arch, std::string("The teacher's network: ") + architecture_forms)->required();
+  command.add_option("--teacher", o.teacher, "The teacher's state_dict, safetensors; of a .pt2 network, its own by default");
   command.add_option("--teacher-prefix", o.teacher_prefix, "What its names begin with");
   command.add_option("--data", o.data, std::string("Data set: ") + data_forms)->required();
   command.add_option("--views", o.views, "Augmented views per image (crop and flip from --seed); 0: the images as they are")
@@ -57,7 +57,8 @@ void run(teach_options const& o) {
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const data = open_data(o.data, o.limits);
   auto teacher = make_network<trained_network>(parse_architecture(o.arch), around(data.train), 0);
-  lnpt::io::load_state_dict(teacher, o.teacher, o.teacher_prefix);
+  if (o.teacher.empty() && !names_exported(o.arch)) refuse("the teacher's weights are missing: name them with --teacher");
+  if (!o.teacher.empty()) lnpt::io::load_state_dict(teacher, o.teacher, o.teacher_prefix);
   auto const predict = engine->open(teacher);
   auto const first = predict(lnpt::gather_images<float>(data.train, {{0}, {}}));
   lnpt::io::teacher_cache cache({.data_set = data_kind(o.data),

@@ -33,10 +33,10 @@ struct guidance {
 
 guidance open_guidance(train_command_options const& o, lnpt::io::data_set const& data) {
   guidance by;
-  if (!o.teacher.empty()) {
+  if (!o.teacher.empty() || names_exported(o.teacher_arch)) {
     by.teacher = make_network<trained_network>(parse_architecture(o.teacher_arch.empty() ? o.arch : o.teacher_arch),
                                                around(data.train), 0);
-    lnpt::io::load_state_dict(*by.teacher, o.teacher, o.teacher_prefix);
+    if (!o.teacher.empty()) lnpt::io::load_state_dict(*by.teacher, o.teacher, o.teacher_prefix);
     by.text = "teacher " + fingerprint(*by.teacher);
   } else if (!o.teacher_cache.empty()) {
     by.cache = lnpt::io::open_teacher_cache(o.teacher_cache);
@@ -94,7 +94,7 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
 }
 
 void describe(CLI::App& command, train_command_options& o) {
-  command.add_option("--arch", o.arch, std::string("Network: ") + architecture_forms)->required();
+  command.add_option("--arch,--model", o.arch, std::string("Network: ") + architecture_forms)->required();
   command.add_option("--data", o.data, std::string("Data set: ") + data_forms)->required();
   command.add_option("--epochs", o.training.options.epochs, "Epochs, all in all")
       ->capture_default_str()
@@ -102,7 +102,7 @@ void describe(CLI::App& command, train_command_options& o) {
   auto* const teacher =
       command.add_option("--teacher", o.teacher, "A teacher's state_dict: train on what it says; without one, train on labels");
   command.add_option("--teacher-prefix", o.teacher_prefix, "What its names begin with");
-  command.add_option("--teacher-arch", o.teacher_arch, "The teacher's network; default: as --arch");
+  command.add_option("--teacher-arch,--teacher-model", o.teacher_arch, "The teacher's network; default: as --arch");
   command.add_option("--teacher-cache", o.teacher_cache, "What a teacher said, written by lnpt teach")->excludes(teacher);
   command.add_option("--init", o.init, "Weights to start from; default: fresh ones drawn from --seed");
   command.add_option("--init-prefix", o.init_prefix, "What their names begin with");
