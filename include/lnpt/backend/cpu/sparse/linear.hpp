@@ -69,8 +69,10 @@ struct entry_range {
 
 template <class T>
 [[nodiscard]] T gathered_product(T const* x, auto const& range) {
-  std::array<T, 4> strand{};
-  for (auto i = range.first; i < range.last; ++i) strand[(i - range.first) % 4] += range.weight(i) * x[range.source(i)];
+  T strand[4] = {};
+  auto i = range.first;
+  for (; i + 4 <= range.last; i += 4) unrolled<4>([&](auto k) { strand[k] += range.weight(i + k) * x[range.source(i + k)]; });
+  for (std::size_t k = 0; i < range.last; ++i, ++k) strand[k] += range.weight(i) * x[range.source(i)];
   return (strand[0] + strand[1]) + (strand[2] + strand[3]);
 }
 
