@@ -372,6 +372,19 @@ TEST_CASE("8-bit weights are ranked by what they stand for: their value times th
   auto const refused =
       refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "no", {.keep = density{0.5}})); });
   CHECK(says(refused, R"(the scales "a.weight_scale_inv" of shape [3, 2] do not tile "a.weight")"));
+
+  // A factor of an unknown name: it matters among tensors, not within one.
+  auto named_otherwise = model_with({1}, {0.5f});
+  auto scale = named_otherwise.extract("a.weight_scale_inv");
+  scale.key() = "a.scale_weight";
+  named_otherwise.insert(std::move(scale));
+  std::filesystem::remove_all(folder / "in");
+  write(folder / "in", named_otherwise, 1);
+  auto const unknown =
+      refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "no", {.keep = density{0.5}})); });
+  CHECK(says(unknown, R"(whether "a.scale_weight" scales "a.weight" is not known)"));
+  CHECK_NOTHROW(static_cast<void>(out_of_core::prune(folder / "in", folder / "layerwise",
+                                                     {.keep = density{0.5}, .pattern = out_of_core::pattern::layerwise})));
 }
 
 TEST_CASE("a run that stops anywhere goes on to the same bytes, and the old output stays until the new one is whole") {
@@ -414,6 +427,48 @@ TEST_CASE("a run that stops anywhere goes on to the same bytes, and the old outp
   CHECK(says(other, "holds an unfinished run with other options or on other files"));
 }
 
+TEST_CASE("what is read, and what others put there, is never replaced") {
+  support::temporary_folder const folder;
+  auto const model = mixed({io::dtype::f32});
+  write(folder / "models/in", model, 1);
+  auto const shard = folder / "models/in/model-0.safetensors";
+  auto const refused = [&](std::filesystem::path const& from, std::filesystem::path const& out) {
+    return refusal([&] { static_cast<void>(out_of_core::prune(from, out, {.keep = density{0.5}, .replace = true})); });
+  };
+  CHECK(says(refused(folder / "models/in", folder / "models"), "which is read: name another folder"));
+  CHECK(says(refused(folder / "models/in", folder / "models/in/../../models/"), "which is read: name another folder"));
+  CHECK(says(refused(shard, folder / "models"), "which is read: name another folder"));
+  CHECK(says(refused(shard, folder / "models/in"), "is the folder that is read"));
+  CHECK(says(refused(folder / "models/in", folder / "models/in/out"), "lies in the folder that is read"));
+  std::filesystem::create_directories(folder / "linked");
+  std::filesystem::create_symlink(shard, folder / "linked/model.safetensors");
+  CHECK(says(refused(folder / "linked", folder / "models"), "which is read: name another folder"));
+  std::ofstream(folder / "file") << "notes";
+  CHECK(says(refused(folder / "models/in", folder / "file"), "is a file or a link"));
+  std::filesystem::create_directory_symlink(folder / "nowhere", folder / "link");
+  CHECK(says(refused(folder / "models/in", folder / "link"), "is a file or a link"));
+  std::filesystem::create_directories(folder / "out.partial");
+  std::ofstream(folder / "out.partial/notes") << "notes";
+  CHECK(says(refused(folder / "models/in", folder / "out"), "holds files of something else"));
+  CHECK(std::filesystem::exists(folder / "out.partial/notes"));
+  CHECK_FALSE(std::filesystem::exists(folder / "models.partial"));
+  check_same(read(folder / "models/in"), model);
+}
+
+TEST_CASE("two runs do not fill one folder") {
+  support::temporary_folder const folder;
+  write(folder / "in", mixed({io::dtype::f32}), 1);
+  std::string second;
+  out_of_core::prune_options options{.keep = density{0.5}};
+  options.progress = [&](std::uint64_t, std::uint64_t, char const*) {
+    if (second.empty())
+      second = refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "out", {.keep = density{0.5}})); });
+  };
+  static_cast<void>(out_of_core::prune(folder / "in", folder / "out", options));
+  CHECK(says(second, "is being filled by another run"));
+  CHECK_FALSE(std::filesystem::exists(folder / "out.partial"));
+}
+
 TEST_CASE("weights that are not finite, or all 0, are refused by name, and nothing appears") {
   support::temporary_folder const folder;
   auto model = mixed({io::dtype::f32});
@@ -428,7 +483,7 @@ TEST_CASE("weights that are not finite, or all 0, are refused by name, and nothi
     });
     CHECK(says(refused, "1 of 432 in conv.weight"));
     CHECK_FALSE(std::filesystem::exists(folder / "out"));
-    std::filesystem::remove_all(folder / "out.partial");
+    CHECK_FALSE(std::filesystem::exists(folder / "out.partial"));
   }
   for (auto& [name, tensor] : model) tensor.values.assign(tensor.values.size(), std::byte{0});
   write(folder / "in", model, 1);

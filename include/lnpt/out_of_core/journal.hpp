@@ -1,6 +1,7 @@
 #pragma once
 /// How far a run has come, so that a run that was killed goes on from there.
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -65,27 +66,23 @@ struct progress_record {
 /// The journal of a run that is under way: lines that are on the disk when `write` returns.
 class journal {
  public:
-  /// Opens the journal, or begins one for this identity; refuses that of another run.
-  journal(std::filesystem::path path, std::string const& identity) : path_(std::move(path)) {
-    std::ifstream file(path_, std::ios::binary);
-    std::string const text{std::istreambuf_iterator<char>(file), {}};
-    auto found = parse_journal(text);
-    if (found && found->identity != identity)
-      fail(path_.parent_path().string(),
-           " holds an unfinished run with other options or on other files: remove it, or repeat that run");
-    record_ = found ? std::move(*found) : progress_record{.identity = identity};
-    // A line that was cut short is written over.
-    auto const kept = found ? static_cast<std::uintmax_t>(text.rfind('\n') + 1) : 0;
-    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    if (descriptor_ < 0 || ::ftruncate(descriptor_, static_cast<::off_t>(kept)) != 0 || ::lseek(descriptor_, 0, SEEK_END) < 0)
-      refuse("opening");
-    if (!found) write("lnpt-prune 1 " + identity);
+  /// Opens the journal, or begins one for this identity; refuses that of another run, and one that a run is writing now.
+  journal(std::filesystem::path path, std::string const& identity)
+      : path_(std::move(path)), descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)) {
+    if (descriptor_ < 0) refuse("opening");
+    try {
+      // Lines of two runs in one journal would count tensors twice. File systems without locks are trusted.
+      if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        fail(path_.parent_path().string(), " is being filled by another run: wait for its end, or name another output");
+      take_up(identity);
+    } catch (...) {
+      ::close(descriptor_);
+      throw;
+    }
   }
   journal(journal const&) = delete;
   journal& operator=(journal const&) = delete;
-  ~journal() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
+  ~journal() { ::close(descriptor_); }
 
   [[nodiscard]] progress_record const& record() const { return record_; }
 
@@ -104,6 +101,20 @@ class journal {
   }
 
  private:
+  void take_up(std::string const& identity) {
+    std::ifstream file(path_, std::ios::binary);
+    std::string const text{std::istreambuf_iterator<char>(file), {}};
+    auto found = parse_journal(text);
+    if (found && found->identity != identity)
+      fail(path_.parent_path().string(),
+           " holds an unfinished run with other options or on other files: remove it, or repeat that run");
+    record_ = found ? std::move(*found) : progress_record{.identity = identity};
+    // A line that was cut short is written over.
+    auto const kept = found ? static_cast<std::uintmax_t>(text.rfind('\n') + 1) : 0;
+    if (::ftruncate(descriptor_, static_cast<::off_t>(kept)) != 0 || ::lseek(descriptor_, 0, SEEK_END) < 0) refuse("opening");
+    if (!found) write("lnpt-prune 1 " + identity);
+  }
+
   void write(std::string line) {
     line += '\n';
     for (std::string_view rest = line; !rest.empty();) {

@@ -31,6 +31,9 @@ class placed_file {
     if (descriptor_ < 0) refuse("creating");
     // Reserves the space now, so that a full disk is known before the work; file systems that cannot do that get the size alone.
     auto const length = static_cast<::off_t>(size);
+    struct stat about{};
+    if (::fstat(descriptor_, &about) == 0 && about.st_size > length && ::ftruncate(descriptor_, length) != 0)
+      refuse("shortening");
     if (auto const problem = size == 0 ? 0 : ::posix_fallocate(descriptor_, 0, length); problem != 0) {
       errno = problem;
       if (problem == ENOSPC || ::ftruncate(descriptor_, length) != 0) refuse("reserving the space of");
@@ -72,17 +75,21 @@ class placed_file {
 /// OUT.partial while it is filled; `commit` gives it the name OUT.
 class output_folder {
  public:
-  /// Refuses an output that exists and is not to be replaced, the input itself, and a disk that is too small for `bytes`.
-  output_folder(std::filesystem::path out, std::filesystem::path const& input, std::uint64_t bytes, bool replace)
-      : out_(without_slash(std::move(out))), partial_(out_.string() + ".partial") {
-    std::error_code ignored;
-    if (std::filesystem::equivalent(out_, input, ignored))
-      fail(out_.string(), " is the folder that is read: name another one for the output");
-    auto const inside = std::filesystem::weakly_canonical(out_).lexically_relative(std::filesystem::weakly_canonical(input));
-    if (!inside.empty() && *inside.begin() != "..")
-      fail(out_.string(), " lies in the folder that is read: name one beside it for the output");
-    replaces_ = std::filesystem::exists(out_);
+  /// Refuses an output that exists and is not to be replaced, one that lies in the folder that is read or holds a file that is read,
+  /// an OUT.partial that is not of an unfinished run, which holds `journal`, and a disk that is too small for `bytes`.
+  output_folder(std::filesystem::path const& out, io::sharded_model const& input, std::string journal, std::uint64_t bytes,
+                bool replace)
+      : out_(plain(out)), partial_(out_.string() + ".partial"), journal_(std::move(journal)) {
+    keep_apart(input);
+    auto const there = std::filesystem::symlink_status(out_);
+    replaces_ = std::filesystem::exists(there);
     if (replaces_ && !replace) fail(out_.string(), " exists: name a new folder, or ask for it to be replaced");
+    if (replaces_ && !std::filesystem::is_directory(there))
+      fail(out_.string(), " is a file or a link, and the output is a folder: name another place for it");
+    if (std::filesystem::exists(partial_) && !std::filesystem::exists(partial_ / journal_) &&
+        !std::filesystem::is_empty(partial_))
+      fail(partial_.string(),
+           " is where the output grows and holds files of something else: move it away, or name another output");
     std::error_code problem;
     std::filesystem::create_directories(partial_, problem);
     if (problem) fail("creating ", partial_.string(), " failed (", problem.message(), "): a writable folder is needed");
@@ -90,6 +97,13 @@ class output_folder {
   }
 
   [[nodiscard]] std::filesystem::path const& partial() const { return partial_; }
+  [[nodiscard]] std::filesystem::path journal() const { return partial_ / journal_; }
+
+  /// Removes what a run that was refused has begun.
+  void discard() const {
+    std::error_code ignored;
+    std::filesystem::remove_all(partial_, ignored);
+  }
 
   /// Gives the folder its name; an older one of that name is swapped for it in one step and then removed.
   void commit() const {
@@ -100,12 +114,30 @@ class output_folder {
       if (::renameat2(AT_FDCWD, partial_.c_str(), AT_FDCWD, out_.c_str(), RENAME_EXCHANGE) != 0) refuse("swapping");
       std::filesystem::remove_all(partial_);
     }
+    std::filesystem::remove(out_ / journal_);  // the last mark of the run: until here a run that was killed is taken up again
     flush(out_.has_parent_path() ? out_.parent_path() : std::filesystem::path("."));
   }
 
  private:
-  [[nodiscard]] static std::filesystem::path without_slash(std::filesystem::path out) {
-    return out.has_filename() ? out : out.parent_path();
+  /// The name without a slash at its end; the folder itself where it is called `.` or `..`.
+  [[nodiscard]] static std::filesystem::path plain(std::filesystem::path const& out) {
+    if (!out.has_filename()) return plain(out.parent_path());
+    return out.filename() == "." || out.filename() == ".." ? std::filesystem::weakly_canonical(out) : out;
+  }
+  [[nodiscard]] static bool holds(std::filesystem::path const& folder, std::filesystem::path const& path) {
+    auto const inside = path.lexically_relative(folder);
+    return !inside.empty() && *inside.begin() != "..";
+  }
+  /// The output may be swapped for what is there, so that nothing that is read may lie in it, neither a file nor what a link leads to.
+  void keep_apart(io::sharded_model const& input) const {
+    auto const out = std::filesystem::weakly_canonical(out_), folder = std::filesystem::canonical(input.folder());
+    if (out == folder) fail(out_.string(), " is the folder that is read: name another one for the output");
+    if (input.is_folder() && holds(folder, out))
+      fail(out_.string(), " lies in the folder that is read: name one beside it for the output");
+    for (std::size_t s = 0; s != input.shard_count(); ++s)
+      for (auto const& file : {folder / input.shard_name(s), std::filesystem::canonical(folder / input.shard_name(s))})
+        if (holds(out, file))
+          fail(out_.string(), " holds ", file.string(), ", which is read: name another folder for the output");
   }
 
   void require_space(std::uint64_t bytes) const {
@@ -135,6 +167,7 @@ class output_folder {
   }
 
   std::filesystem::path out_, partial_;
+  std::string journal_;
   bool replaces_ = false;
 };
 

@@ -106,13 +106,36 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
   return {};
 }
 
-/// The scales of an 8-bit tensor, or null where it has none. Refuses scales that do not tile it.
+/// A tensor of the same module that may scale this one under a name whose meaning is not known, such as `scale_weight`; null where
+/// there is none. Scales of inputs and outputs change no weight, and one factor for all changes no ranking within the tensor.
+[[nodiscard]] inline io::stored_tensor const* unknown_scale(io::sharded_model const& model, io::stored_tensor const& tensor,
+                                                            bool within_tensor) {
+  auto const module = tensor.name().substr(0, tensor.name().rfind('.') + 1);
+  auto const found = std::ranges::find_if(model.tensors(), [&](io::stored_tensor const& each) {
+    if (!each.name().starts_with(module)) return false;
+    auto const name = each.name().substr(module.size());
+    auto const is_of = [&](auto... parts) { return ((name.find(parts) != name.npos) || ...); };
+    return name.find('.') == name.npos && is_of("scale") &&
+           !is_of("input", "output", "activation", "k_scale", "v_scale", "q_scale") &&
+           !(within_tensor && each.about->size() == 1);
+  });
+  return found == model.tensors().end() ? nullptr : &*found;
+}
+
+/// The scales of an 8-bit tensor, or null where it has none. Refuses scales that do not tile it, and those of an unknown name.
 [[nodiscard]] inline std::shared_ptr<block_scales const> scales_of(io::sharded_model const& model,
-                                                                   io::stored_tensor const& tensor) {
+                                                                   io::stored_tensor const& tensor, bool within_tensor) {
   io::stored_tensor const* found = nullptr;
   for (auto const* const ending : {"_scale_inv", "_scale"})
     if (found == nullptr) found = model.find(tensor.name() + ending);
-  if (found == nullptr) return nullptr;
+  if (found == nullptr) {
+    if (auto const* const other = unknown_scale(model, tensor, within_tensor))
+      fail("whether ", io::in_quotes(other->name()), " scales ", io::in_quotes(tensor.name()),
+           " is not known, so that its weights cannot be ranked; scales are called ", io::in_quotes(tensor.name() + "_scale"),
+           " or ", io::in_quotes(tensor.name() + "_scale_inv"),
+           ": rename them, or leave the tensor dense with an exclude pattern");
+    return nullptr;
+  }
   auto const& extents = tensor.about->shape;
   auto held = found->about->shape;
   while (held.size() < 2) held.push_back(1);
@@ -164,8 +187,10 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
     auto const is_small = is_float8(tensor.about->dtype);
     plan.pruned.push_back(
         {tensor, layout.value_or(matrix_layout{}),
-         by_magnitude ? score_source::magnitude(tensor.about->dtype, is_small ? detail::scales_of(model, tensor) : nullptr)
-                      : score_source::random(options.seed, plan.pruned.size())});
+         by_magnitude
+             ? score_source::magnitude(tensor.about->dtype,
+                                       is_small ? detail::scales_of(model, tensor, options.pattern != pattern::global) : nullptr)
+             : score_source::random(options.seed, plan.pruned.size())});
   }
   if (plan.pruned.empty()) fail("nothing is left to prune: include tensors by a pattern, or exclude fewer");
   return plan;

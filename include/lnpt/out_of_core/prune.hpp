@@ -58,17 +58,13 @@ class pruning_run {
         model_(from),
         plan_(make_plan(model_, read_config(model_.folder()), options)),
         others_(model_.is_folder() ? files_beside() : std::vector<std::filesystem::path>{}),
-        folder_(out, model_.is_folder() ? model_.folder() : from, size_of_all(), options.replace),
-        journal_(folder_.partial() / journal_name, identity()),
+        folder_(out, model_, ".lnpt-prune.journal", size_of_all(), options.replace),
+        journal_(folder_.journal(), identity()),
         along_(options, work()) {}
 
   [[nodiscard]] report run() {
     auto const start = std::chrono::steady_clock::now();
-    open_shards();
-    auto const found = find_global_threshold();
-    write_tensors(found);
-    copy_others();
-    std::filesystem::remove(folder_.partial() / journal_name);
+    auto const found = write_all();
     folder_.commit();
     auto result = make_report(found);
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -76,7 +72,17 @@ class pruning_run {
   }
 
  private:
-  static constexpr char const* journal_name = ".lnpt-prune.journal";
+  /// Fills the folder. A run that is refused before anything of it is recorded leaves nothing behind.
+  [[nodiscard]] std::optional<threshold> write_all() try {
+    open_shards();
+    auto const found = find_global_threshold();
+    write_tensors(found);
+    copy_others();
+    return found;
+  } catch (error const&) {
+    if (journal_.record().kept.empty()) folder_.discard();
+    throw;
+  }
 
   [[nodiscard]] bool is_global() const { return options_.pattern == pattern::global; }
 
@@ -203,7 +209,8 @@ class pruning_run {
     for (auto const& each : others_) {
       auto const to = folder_.partial() / each;
       std::filesystem::create_directories(to.parent_path());
-      std::filesystem::copy_file(model_.folder() / each, to, std::filesystem::copy_options::overwrite_existing);
+      std::filesystem::remove(to);  // of a run that was killed, perhaps one that may not be written
+      std::filesystem::copy_file(model_.folder() / each, to);
     }
   }
 
