@@ -1,7 +1,13 @@
 // Parameters and multiply–adds against published counts.
 #include <doctest/doctest.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <vector>
+
+#include <lnpt/io/safetensors.hpp>
 
 #include "../skip.hpp"
 #include "support.hpp"
@@ -40,6 +46,42 @@ TEST_CASE("known networks have their published parameters and multiply-adds") {
   auto const mobilenet = inspect("mobilenet:32 --classes 1000 --input 3,224,224");
   CHECK(millions(mobilenet["weights"]) == doctest::Approx(4.23).epsilon(0.001));
   CHECK(millions(mobilenet["multiply_adds"]) == doctest::Approx(569).epsilon(0.001));
+}
+
+TEST_CASE("an index of several files shows all of them, and integers are no weights") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  lnpt::io::safetensors::writer first, second;
+  first.add("a.weight", {2, 3}, std::vector<float>{1, 0, -0.0f, 2, 3, 0});
+  first.add("position_ids", {4}, std::vector<std::int64_t>{0, 1, 2, 3});
+  second.add_stored("b.weight", {2, 2}, lnpt::io::dtype::f8_e4m3, {std::byte{0x80}, std::byte{1}, std::byte{0}, std::byte{0x81}});
+  first.save(folder / "1.safetensors");
+  second.save(folder / "2.safetensors");
+  std::ofstream(folder / "model.safetensors.index.json") << R"({"weight_map":{"a.weight":"1.safetensors",)"
+                                                         << R"("position_ids":"1.safetensors","b.weight":"2.safetensors"}})";
+  for (std::string const what : {folder.path().string(), (folder / "model.safetensors.index.json").string()}) {
+    auto const seen = inspect(what);
+    CHECK(seen["weights"] == 10);
+    CHECK(seen["kept"] == 5);
+  }
+}
+
+TEST_CASE("a checkpoint is pruned without an architecture") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const in = (folder / "in.safetensors").string(), out = (folder / "out").string();
+  lnpt::io::safetensors::writer writer;
+  writer.add("up.weight", {2, 4}, std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8});
+  writer.add("lm_head.weight", {2, 2}, std::vector<float>{1, 2, 3, 4});
+  writer.save(in);
+  auto const done = run("prune --checkpoint " + in + " --density .25 --out " + out);
+  REQUIRE(done.status == 0);
+  CHECK(done.output.find("left dense, the classifier over the vocabulary by its name: lm_head.weight") != std::string::npos);
+  auto const file = lnpt::io::safetensors::open(out + "/in.safetensors");
+  CHECK(file.read<float>("up.weight") == std::vector<float>{0, 0, 0, 0, 0, 0, 7, 8});
+  CHECK(file.read<float>("lm_head.weight") == std::vector<float>{1, 2, 3, 4});
+  REQUIRE(run("prune --checkpoint " + in + " --mask 1:4 --replace --out " + out).status == 0);
+  CHECK(inspect(out)["kept"] == 2 + 4);
 }
 
 TEST_CASE("a pruned file shows what its masks keep") {

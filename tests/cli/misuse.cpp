@@ -28,6 +28,17 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
   lnpt::io::safetensors::writer writer;
   writer.add("input", {2, 4}, std::vector<float>(8, 1.0f));
   writer.save(batch);
+  auto const images = (folder / "images.safetensors").string(), channels_last = (folder / "last.safetensors").string(),
+             resnet = (folder / "resnet.safetensors").string(), wide = (folder / "wide.safetensors").string(),
+             torch_save = folder.write("model.pt", {'P', 'K', 3, 4, 0, 0, 8, 8, 0, 0, 0, 0, 0, 0, 0, 0}).string();
+  lnpt::io::safetensors::writer first, last;
+  first.add("input", {2, 3, 8, 8}, std::vector<float>(2 * 3 * 8 * 8, 0.5f));
+  first.save(images);
+  last.add("input", {2, 8, 8, 3}, std::vector<float>(2 * 3 * 8 * 8, 0.5f));
+  last.save(channels_last);
+  auto const fresh = std::string("prune --arch resnet:8:4,8,8 --criterion magnitude --sparsity 0 --out ");
+  REQUIRE(run(fresh + resnet).status == 0);
+  REQUIRE(run(fresh + wide + " --classes 100").status == 0);
   auto const mlp = "--arch mlp:4,6,3 --data " + batch;
   auto const out = " --out " + (folder / "out").string();
   for (auto const& [arguments, status, sentence] : std::vector<refusal>{
@@ -37,7 +48,7 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"score --arch alexnet", 2, "mlp:12,16,10,5"},
            {"score --arch resnet:21:16,32,64 --criterion magnitude", 2, "6n + 2"},
            {"score --arch mlp:4,6,3", 2, "--data"},
-           {"score " + mlp + " --criterion best", 2, "feature_map_synaptic, snip"},
+           {"score " + mlp + " --criterion best", 2, "feature_map_synaptic, lnpt, snip"},
            {"score " + mlp + " --criterion snip", 2, "reads labels"},
            {"score " + mlp, 2, "--teacher"},
            {"score " + mlp + " --criterion snip --curvature gauss_newton", 2, "no curvature"},
@@ -52,8 +63,29 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"prune " + mlp + " --criterion magnitude --sparsity .5 --mask diagonal" + out, 2, "global, layerwise"},
            {"prune " + mlp + " --criterion magnitude --sparsity .9 --mask 2:4" + out, 2, "2:4"},
            {"prune " + mlp + " --criterion magnitude --sparsity .5 --out /nonexistent/folder/out", 1, "writable folder"},
+           {"prune --criterion magnitude --sparsity .5" + out, 2, "give --arch and mostly --weights, --model"},
+           {"prune --checkpoint " + resnet + " --criterion snip --sparsity .5" + out, 2, "snip needs a network"},
+           {"prune --checkpoint " + resnet + " --mask channels --sparsity .5" + out, 2, "global, layerwise, rows"},
+           {"prune --checkpoint " + resnet + " --arch mlp:4,3 --sparsity .5" + out, 2, "--arch is for pruning a network"},
+           {"prune --checkpoint " + resnet + " --mask 2:4 --sparsity .9" + out, 2, "2:4 keeps 0.5 of the weights"},
+           {"prune --checkpoint " + resnet + out, 2, "--sparsity, such as .5"},
+           {"prune " + mlp + " --criterion magnitude --sparsity .5 --density .5" + out, 2, "say the same"},
            {"train --arch mlp:4,6,3 --data photos --out x", 2, "cifar10:FOLDER"},
            {"train --arch resnet:8:4,8,8 --data cifar10:/nonexistent --out x", 1, "/nonexistent"},
+           {"train --arch resnet:8:4,8,8 --data synthetic --epochs 0 --out x", 2, "0 is out of range: give a number above 0"},
+           {"train --arch resnet:8:4,8,8 --data synthetic --lr fast --out x", 2, "lr"},
+           {"train --arch resnet:8:4,8,8 --data " + batch + " --out x", 1, "images to train on are bytes"},
+           {"score " + mlp + " --criterion magnitude --weights " + torch_save, 1, "zip archive, as torch.save"},
+           {"score " + mlp + " --criterion magnitude --rename linear --weights " + resnet, 2, "is no renaming"},
+           {"score --arch resnet:8:4,8,8 --criterion magnitude --weights " + resnet + " --data " + channels_last, 1,
+            "this is [height, width, channels]"},
+           {"score --arch resnet:8:4,8,8 --weights " + resnet + " --teacher " + wide +
+                " --criterion snip --loss pseudo_label --data " + images,
+            2, "compares classes: choose a loss that compares features"},
+           {"evaluate --arch mlp:4,6,3 --weights " + torch_save + " --data " + batch, 1, "holds no labels"},
+           {"evaluate --arch resnet:8:4,8,8 --weights " + resnet + " --data synthetic --mean 1,2", 2,
+            "2 numbers for images of 3"},
+           {"evaluate --arch resnet:8:4,8,8 --weights " + resnet + " --data synthetic --std 0", 2, "not above 0"},
            {"compare --criteria snip:speed=fast" + out, 2, "speed"},
            {"compare --criteria snip:rounds" + out, 2, "key=value"},
            {"compare --sparsities .9,2" + out, 2, "outside [0, 1]"},
@@ -69,7 +101,7 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
 
 TEST_CASE("help teaches by examples") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
-  for (std::string const command : {"score", "prune", "teach", "train", "compare", "inspect"}) {
+  for (std::string const command : {"score", "prune", "teach", "train", "evaluate", "compare", "inspect"}) {
     auto const help = run(command + " --help");
     CHECK(help.status == 0);
     CHECK(help.output.find("  lnpt " + command + ' ') != std::string::npos);

@@ -80,8 +80,9 @@ inline std::vector<char> keep_largest_naively(std::vector<double> const& scores,
 /// Prunes with these arguments and compares the masks, bit by bit, with those of the oracle's scores.
 inline void compare_masks(std::string const& arguments, asked const& each, lnpt::io::safetensors::file const& reference,
                           std::vector<std::string> const& parameters, std::string const& sparsity, std::string const& out) {
-  REQUIRE(run("prune " + arguments + " --sparsity " + sparsity + " --out " + out).status == 0);
-  auto const pruned = lnpt::io::safetensors::open(out);
+  auto const masks_file = out + ".masks";
+  REQUIRE(run("prune " + arguments + " --sparsity " + sparsity + " --out " + out + " --masks-out " + masks_file).status == 0);
+  auto const pruned = lnpt::io::safetensors::open(masks_file);
   std::vector<double> scores;
   std::vector<char> masks;
   for (auto const& p : parameters) {

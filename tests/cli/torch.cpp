@@ -148,18 +148,22 @@ TEST_CASE("training on LibTorch holds the masks, and a run killed and resumed en
   auto const teacher = (folder / "teacher").string(), pruned = (folder / "pruned").string(), whole = (folder / "whole").string(),
              parts = (folder / "parts").string();
   REQUIRE(run("train " + settings + "--epochs 1 --out " + teacher + on_torch).status == 0);
-  REQUIRE(run("prune --arch resnet:8:4,8,8 --seed 5 --criterion magnitude --sparsity .8 --out " + pruned).status == 0);
+  auto const masks = (folder / "masks").string(), whole_run = whole + ".checkpoint", parts_run = parts + ".checkpoint";
+  REQUIRE(
+      run("prune --arch resnet:8:4,8,8 --seed 5 --criterion magnitude --sparsity .8 --out " + pruned + " --masks-out " + masks)
+          .status == 0);
   auto const command =
-      "train " + settings + "--epochs 6 --teacher " + teacher + " --init " + pruned + " --mask " + pruned + " --out ";
+      "train " + settings + "--epochs 6 --teacher " + teacher + " --init " + pruned + " --mask " + masks + " --out ";
   REQUIRE(run(command + whole + on_torch).status == 0);
-  CHECK(cli_test::pruned_weights_at_zero(whole) > 0);
+  CHECK(cli_test::pruned_weights_at_zero(whole_run) > 0);
 
-  cli_test::run_until(command + parts + on_torch, parts);
-  REQUIRE(std::stoi(io::safetensors::open(parts).metadata().at("epoch")) < 6);
-  REQUIRE(run(command + parts + on_torch + "--resume " + parts).status == 0);
+  cli_test::run_until(command + parts + on_torch, parts_run);
+  REQUIRE(std::stoi(io::safetensors::open(parts_run).metadata().at("epoch")) < 6);
+  REQUIRE(run(command + parts + on_torch + "--resume " + parts_run).status == 0);
+  CHECK(support::text_of(parts_run) == support::text_of(whole_run));
   CHECK(support::text_of(parts) == support::text_of(whole));
 
-  auto const other = run(command + parts + " --resume " + whole);
+  auto const other = run(command + parts + " --resume " + whole_run);
   CHECK(other.status == 1);
   CHECK(other.complaint.find("engine torch and not cpu") != std::string::npos);
 }

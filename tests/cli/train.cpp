@@ -26,23 +26,32 @@ TEST_CASE("training holds the masks, and a run killed and resumed ends with the 
   auto const teacher = (folder / "teacher").string(), pruned = (folder / "pruned").string(), whole = (folder / "whole").string(),
              parts = (folder / "parts").string();
   REQUIRE(run("train " + settings + "--epochs 1 --out " + teacher).status == 0);
-  REQUIRE(run("prune --arch resnet:8:4,8,8 --seed 5 --criterion magnitude --sparsity .8 --out " + pruned).status == 0);
+  auto const masks = (folder / "masks").string(), whole_run = whole + ".checkpoint", parts_run = (folder / "parts.run").string();
+  REQUIRE(
+      run("prune --arch resnet:8:4,8,8 --seed 5 --criterion magnitude --sparsity .8 --out " + pruned + " --masks-out " + masks)
+          .status == 0);
   auto const command =
-      "train " + settings + "--epochs 6 --teacher " + teacher + " --init " + pruned + " --mask " + pruned + " --out ";
+      "train " + settings + "--epochs 6 --teacher " + teacher + " --init " + pruned + " --mask " + masks + " --out ";
   REQUIRE(run(command + whole).status == 0);
 
-  CHECK(pruned_weights_at_zero(whole) > 0);
-  auto const given = io::safetensors::open(pruned), held = io::safetensors::open(whole);
+  CHECK(pruned_weights_at_zero(whole_run) > 0);
+  auto const given = io::safetensors::open(masks), held = io::safetensors::open(whole_run);
   for (auto const& tensor : given.entries())
     if (tensor.name.starts_with("mask.")) CHECK(held.read<std::uint8_t>(tensor.name) == given.read<std::uint8_t>(tensor.name));
 
-  run_until(command + parts, parts);
-  REQUIRE(std::stoi(io::safetensors::open(parts).metadata().at("epoch")) < 6);
-  REQUIRE(run(command + parts + " --resume " + parts).status == 0);
+  // The weights alone load as they are: the state dict's names, and what the run ended with.
+  auto const weights = io::safetensors::open(whole);
+  CHECK(weights.names() == io::safetensors::open(pruned).names());
+  CHECK(weights.read<float>("fc.weight") == held.read<float>("fc.weight"));
+
+  run_until(command + parts + " --checkpoint " + parts_run, parts_run);
+  REQUIRE(std::stoi(io::safetensors::open(parts_run).metadata().at("epoch")) < 6);
+  REQUIRE(run(command + parts + " --checkpoint " + parts_run + " --resume " + parts_run).status == 0);
+  CHECK(support::text_of(parts_run) == support::text_of(whole_run));
   CHECK(support::text_of(parts) == support::text_of(whole));
 
   auto const other =
-      run("train " + settings + "--epochs 6 --lr 0.05 --teacher " + teacher + " --resume " + whole + " --out " + parts);
+      run("train " + settings + "--epochs 6 --lr 0.05 --teacher " + teacher + " --resume " + whole_run + " --out " + parts);
   CHECK(other.status == 1);
   CHECK(other.complaint.find("lr 0.1 and not 0.05") != std::string::npos);
 }

@@ -10,10 +10,9 @@ namespace {
 
 /// A number above 0.
 std::size_t positive(std::string_view text, std::string_view piece) {
-  std::size_t value = 0;
-  auto const [end, problem] = std::from_chars(piece.data(), piece.data() + piece.size(), value);
-  if (problem != std::errc{} || end != piece.data() + piece.size() || value == 0 || value > 1'000'000) refuse_form(text);
-  return value;
+  auto const value = lnpt::io::number_in<std::size_t>(piece);
+  if (!value || *value == 0 || *value > 1'000'000) refuse_form(text);
+  return *value;
 }
 
 std::vector<std::size_t> positives(std::string_view text, std::string_view pieces) {

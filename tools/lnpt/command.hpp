@@ -9,9 +9,9 @@
 #include <tbb/global_control.h>
 #include <vector>
 
-#include <lnpt/io/image_set.hpp>
-
 #include "architecture.hpp"
+#include "data.hpp"
+#include "ranges.hpp"
 
 namespace cli {
 
@@ -52,28 +52,6 @@ void add_teach(CLI::App& app);
 void add_train(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_inspect(CLI::App& app);
-
-inline constexpr char const* data_forms = "synthetic, cifar10:FOLDER, cifar100:FOLDER or mnist:FOLDER";
-
-/// How many images of a data set to use.
-struct image_limits {
-  std::size_t train = lnpt::io::data_set_options::all;
-  std::size_t test = lnpt::io::data_set_options::all;
-
-  void describe(CLI::App& command) {
-    command.add_option("--train-limit", train, "Use the first N training images")->check(CLI::PositiveNumber);
-    command.add_option("--test-limit", test, "Use the first N test images")->check(CLI::PositiveNumber);
-  }
-};
-
-/// Opens a data set; text of no such form is misuse, a folder without the files a failure.
-[[nodiscard]] lnpt::io::data_set open_data(std::string const& text, image_limits const& limits);
-
-/// The kind of a data set without its folder: what does not change when the files are moved.
-[[nodiscard]] std::string data_kind(std::string const& text);
-
-[[nodiscard]] inline surroundings around(lnpt::io::image_set const& images) {
-  return {{images.channels, images.height, images.width}, images.classes};
-}
+void add_evaluate(CLI::App& app);
 
 }  // namespace cli

@@ -23,7 +23,6 @@ constexpr spelling<sample_kind> sample_names[]{
     {"pseudo-label", sample_kind::pseudo_label}, {"label", sample_kind::label}, {"random", sample_kind::random}};
 
 struct compare_options : common_options {
-  std::string data = "synthetic";
   std::string arch = "resnet:20:16,32,64";
   std::size_t teacher_epochs = 8;
   std::string criteria =
@@ -35,7 +34,7 @@ struct compare_options : common_options {
   std::string augment = augment_on;
   bool keep_weights = false;
   std::string out;
-  image_limits limits;
+  data_options images{.data = "synthetic"};
   training_spec training{.options = {.epochs = 4}};
   engine_choice engine;
 };
@@ -68,7 +67,7 @@ class comparison {
         sample_by_(parse_choice("way of sampling", sample_names, o.sample_by)),
         arch_(parse_architecture(o.arch)),
         engine_(open_training_engine(o.engine, o.threads)),
-        data_(open_data(o.data, o.limits)),
+        data_(open_data(o.images)),
         results_(o.out, settings()),
         progress_(work()) {}
 
@@ -88,7 +87,9 @@ class comparison {
   /// What decides a row beside its criterion, sparsity and seed.
   [[nodiscard]] std::map<std::string, std::string> settings() const {
     auto all = o_.training.settings();
-    all["data"] = data_kind(o_.data);
+    all["data"] = data_kind(o_.images.data);
+    all["mean"] = o_.images.mean;
+    all["std"] = o_.images.stddev;
     all["train-images"] = std::to_string(data_.train.size());
     all["test-images"] = std::to_string(data_.test.size());
     all["arch"] = o_.arch;
@@ -189,12 +190,8 @@ class comparison {
                                                   .batches = lnpt::plain_batches(data_.train, std::span(indices), batch)};
     scoring.teacher_prediction.emplace();
     for (auto const& each : scoring.batches) scoring.teacher_prediction->push_back(predict(each.input));
-    if (std::ranges::any_of(criteria_, [](auto const& c) { return c.reads().labels; })) {
-      scoring.labels.emplace();
-      for (std::size_t begin = 0; begin < indices.size(); begin += batch)
-        scoring.labels->push_back(
-            lnpt::gather_labels(data_.train, std::span(indices).subspan(begin, std::min(batch, indices.size() - begin))));
-    }
+    if (std::ranges::any_of(criteria_, [](auto const& c) { return c.reads().labels; }))
+      scoring.labels = label_batches(data_.train, indices, batch);
     return scoring;
   }
 
@@ -239,22 +236,22 @@ class comparison {
 };
 
 void describe(CLI::App& command, compare_options& o) {
-  command.add_option("--data", o.data, std::string("Data set: ") + data_forms)->capture_default_str();
+  command.add_option("--data", o.images.data, std::string("Data set: ") + data_forms)->capture_default_str();
   command.add_option("--arch,--model", o.arch, std::string("Network of teacher and students: ") + architecture_forms)
       ->capture_default_str();
   command.add_flag("--keep-weights", o.keep_weights,
                    "Start from the weights of a .pt2 network instead of fresh ones from each seed");
   command.add_option("--teacher-epochs", o.teacher_epochs, "Epochs of the teacher, with labels")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command.add_option("--epochs", o.training.options.epochs, "Epochs of each student, without labels")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command.add_option("--criteria", o.criteria, "Criteria, each name[:key=value...]; the keys: " + std::string(criterion_keys))
       ->capture_default_str();
   command.add_option("--sparsities", o.sparsities, "Fractions of weights to remove, such as .9,.95,.98")->capture_default_str();
-  command.add_option("--seeds", o.seeds, "How many seeds, from --seed on")->capture_default_str()->check(CLI::PositiveNumber);
-  command.add_option("--samples", o.samples, "Scoring images per class")->capture_default_str()->check(CLI::PositiveNumber);
+  command.add_option("--seeds", o.seeds, "How many seeds, from --seed on")->capture_default_str()->check(above_zero());
+  command.add_option("--samples", o.samples, "Scoring images per class")->capture_default_str()->check(above_zero());
   command
       .add_option("--sample-by", o.sample_by,
                   "How scoring images are chosen: pseudo-label (the teacher's classes), label or random")
@@ -263,7 +260,7 @@ void describe(CLI::App& command, compare_options& o) {
       ->capture_default_str()
       ->check(CLI::IsMember({augment_on, augment_off}));
   command.add_option("--out", o.out, "Folder of teachers and results; a run interrupted there continues")->required();
-  o.limits.describe(command);
+  o.images.describe_images(command);
   o.training.describe(command);
   o.engine.describe(command);
 }

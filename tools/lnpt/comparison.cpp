@@ -16,8 +16,9 @@ namespace {
 constexpr char const* heading = "criterion,sparsity,seed,last_accuracy,best_accuracy,dead_layers,score_seconds";
 
 std::string csv_line(comparison_row const& row) {
-  return fmt::format("{},{},{},{},{},{},{}\n", row.criterion, shortest(row.sparsity), row.seed, shortest(row.last_accuracy),
-                     shortest(row.best_accuracy), row.dead_layers, shortest(row.score_seconds));
+  return fmt::format("{},{},{},{},{},{},{}\n", row.criterion, shortest_text(row.sparsity), row.seed,
+                     shortest_text(row.last_accuracy), shortest_text(row.best_accuracy), row.dead_layers,
+                     shortest_text(row.score_seconds));
 }
 
 comparison_row parse_row(std::filesystem::path const& path, std::string const& line) {
@@ -59,12 +60,13 @@ comparison_results::comparison_results(std::filesystem::path folder, std::map<st
 }
 
 void comparison_results::require_same_settings() const {
+  auto const shown = [](std::string const& value) { return value.empty() ? std::string("none") : value; };
   auto const held = read_json_file(folder_ / "manifest.json");
   for (auto const& [name, value] : settings_) {
-    auto const unsaid = name == engine_setting ? std::string(first_engine) : std::string("none");
+    auto const unsaid = name == engine_setting ? std::string(first_engine) : std::string();
     auto const before = held.is_object() ? held.value(name, unsaid) : unsaid;
     if (before != value)
-      refuse(folder_, " holds a comparison with ", name, ' ', before, " and not ", value,
+      refuse(folder_, " holds a comparison with ", name, ' ', shown(before), " and not ", shown(value),
              ": give the same settings to continue it, or another --out");
   }
 }

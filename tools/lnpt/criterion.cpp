@@ -79,7 +79,10 @@ void check(criterion_spec const& spec) {
 
 criterion_spec parse_criterion(std::string_view text) {
   auto const pieces = split(text, ':');
-  criterion_spec spec{.text = std::string(text), .kind = parse_choice("criterion", criterion_names, pieces[0])};
+  auto const kind = parse_choice("criterion", criterion_names, pieces[0]);
+  // One criterion has one name in results, however it was typed.
+  criterion_spec spec{.text = std::string(spell(criterion_names, kind)) + std::string(text.substr(pieces[0].size())),
+                      .kind = kind};
   for (auto const option : std::span(pieces).subspan(1)) {
     auto const equals = option.find('=');
     if (equals == option.npos)

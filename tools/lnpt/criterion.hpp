@@ -18,6 +18,7 @@ enum class loss_kind { cross_entropy, pseudo_label, distillation, feature_gap, f
 enum class schedule_kind { one_shot, linear, exponential, cubic };
 
 inline constexpr spelling<criterion_kind> criterion_names[]{{"feature_map_synaptic", criterion_kind::feature_map_synaptic},
+                                                            {"lnpt", criterion_kind::feature_map_synaptic},
                                                             {"snip", criterion_kind::snip},
                                                             {"grasp", criterion_kind::grasp},
                                                             {"synflow", criterion_kind::synflow},

@@ -63,6 +63,13 @@ std::vector<std::int64_t> decide(predictor<float> const& predict, lnpt::io::imag
   return decisions;
 }
 
+double accuracy_of(predictor<float> const& predict, lnpt::io::image_set const& images) {
+  auto const decided = decide(predict, images);
+  std::size_t right = 0;
+  for (std::size_t i = 0; i < decided.size(); ++i) right += decided[i] == images.labels[i];
+  return decided.empty() ? 0.0 : static_cast<double>(right) / static_cast<double>(decided.size());
+}
+
 template <class T>
 std::unique_ptr<scoring_engine<T>> open_scoring_engine(engine_choice const& choice, std::size_t threads) {
   if (kind_of(choice) == engine_kind::torch) return open_torch_scoring_engine<T>(choice.device, threads);

@@ -26,6 +26,9 @@ using predictor = std::function<lnpt::prediction<lnpt::cpu::array<T>>(lnpt::cpu:
 /// The class decided for on every image.
 [[nodiscard]] std::vector<std::int64_t> decide(predictor<float> const& predict, lnpt::io::image_set const& images);
 
+/// The fraction of images whose label the network decides for.
+[[nodiscard]] double accuracy_of(predictor<float> const& predict, lnpt::io::image_set const& images);
+
 /// Scores and prunes in one precision. Networks, data and results lie in host memory, wherever the engine computes.
 template <class T>
 class scoring_engine {

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <lnpt/io/checkpoint.hpp>
+#include <lnpt/io/count_nonzero.hpp>
+#include <lnpt/io/sharded_model.hpp>
 
 #include "command.hpp"
 #include "loading.hpp"
+#include "progress.hpp"
 #include "text_table.hpp"
 #include <lnpt/structure/multiply_adds.hpp>
 
@@ -35,19 +38,23 @@ bool is_beside(std::string_view name) {
   return name.starts_with(lnpt::io::mask_prefix) || name.starts_with(lnpt::io::momentum_prefix);
 }
 
-/// The parameters of a file, with what their masks or, without one, their zeros leave.
-std::vector<tensor_line> read_lines(lnpt::io::safetensors::file const& file, std::string const& prefix) {
+/// The parameters of a model's files, with what their masks or, without one, their zeros leave. Integers are no weights.
+std::vector<tensor_line> read_lines(lnpt::io::sharded_model const& model, std::string const& prefix) {
   std::vector<tensor_line> lines;
-  for (auto const& tensor : file.entries()) {
-    if (!tensor.name.starts_with(prefix) || is_beside(tensor.name) || is_buffer(tensor.name)) continue;
-    auto const values = file.read<double>(tensor.name);
-    auto const mask = std::string(lnpt::io::mask_prefix) + tensor.name.substr(prefix.size());
-    auto const kept = file.contains(mask) ? lnpt::io::load_mask(file, tensor.name.substr(prefix.size())).count()
-                      : tensor.shape.size() > 1
-                          ? static_cast<std::size_t>(std::ranges::count_if(values, [](double v) { return v != 0; }))
-                          : values.size();
-    lines.push_back({tensor.name.substr(prefix.size()), tensor.shape, values.size(), kept});
-  }
+  progress along(model.tensors().size());
+  along.doing("counting zeros");
+  for (std::size_t s = 0; s < model.shard_count(); ++s)
+    for (auto const& tensor : model.shard(s).entries()) {
+      along.advance();
+      if (!tensor.name.starts_with(prefix) || is_beside(tensor.name) || is_buffer(tensor.name)) continue;
+      if (!lnpt::io::is_floating(tensor.dtype)) continue;
+      auto const name = tensor.name.substr(prefix.size());
+      auto const& file = model.shard(s);
+      auto const kept = file.contains(std::string(lnpt::io::mask_prefix) + name) ? lnpt::io::load_mask(file, name).count()
+                        : tensor.shape.size() > 1                                ? lnpt::io::count_nonzero(file, tensor)
+                                                                                 : tensor.size();
+      lines.push_back({name, tensor.shape, tensor.size(), kept});
+    }
   return lines;
 }
 
@@ -97,8 +104,9 @@ std::vector<tensor_line> inspect(inspect_options o) {
   if (looks_like_architecture(o.what)) {
     o.arch = o.what;
   } else {
-    auto const file = lnpt::io::safetensors::open(o.what);
-    held = read_lines(file, o.prefix);
+    lnpt::io::sharded_model const model(o.what);
+    auto const& file = model.shard(0);
+    held = read_lines(model, o.prefix);
     if (o.arch.empty()) o.arch = setting(file, "arch");
     if (o.input.empty()) o.input = setting(file, "input");
     if (o.classes == 0) o.classes = classes_in(file, o.prefix);
@@ -148,10 +156,14 @@ void print(std::vector<tensor_line> const& lines, bool json) {
 }
 
 void describe(CLI::App& command, inspect_options& o) {
-  command.add_option("what", o.what, std::string("A safetensors file, or a network: ") + architecture_forms)->required();
+  command
+      .add_option(
+          "what", o.what,
+          std::string("A safetensors file, an index.json of several, a folder with either, or a network: ") + architecture_forms)
+      ->required();
   command.add_option("--arch", o.arch, "The network of a file that does not name it");
   command.add_option("--prefix", o.prefix, "What the names in the file begin with, such as \"student.\"");
-  command.add_option("--classes", o.classes, "Number of classes; default: as the file says, else 10")->check(CLI::PositiveNumber);
+  command.add_option("--classes", o.classes, "Number of classes; default: as the file says, else 10")->check(above_zero());
   command.add_option("--input", o.input, "Shape of one input; default 3,32,32");
 }
 
@@ -166,6 +178,7 @@ void add_inspect(CLI::App& app) {
                                 "  lnpt inspect mobilenet:32 --classes 1000 --input 3,224,224\n"
                                 "  lnpt inspect net.pt2\n"
                                 "  lnpt inspect pruned.safetensors\n"
+                                "  lnpt inspect Llama-3-8B/model.safetensors.index.json\n"
                                 "  lnpt inspect model.safetensors --arch resnet:20:16,32,64"},
                                describe, run);
 }

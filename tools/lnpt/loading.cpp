@@ -1,22 +1,29 @@
 #include "loading.hpp"
 
+#include <fmt/format.h>
+
+#include <lnpt/train/sampling.hpp>
+
 namespace cli {
 
-void scoring_options::describe(CLI::App& command) {
-  command.add_option("--arch,--model", arch, std::string("Network: ") + architecture_forms)->required();
+CLI::Option* scoring_options::describe(CLI::App& command) {
+  auto* const network = command.add_option("--arch,--model", arch, std::string("Network: ") + architecture_forms);
   command.add_option("--classes", classes, "Number of classes; default: as the weights or the architecture say, else 10")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command.add_option("--weights", weights, "The network's state_dict, safetensors; default: fresh weights drawn from --seed");
   command.add_option("--weights-prefix", weights_prefix, "What its names begin with, such as \"student.\"");
   command.add_option("--teacher", teacher, "A teacher's state_dict, for losses that compare with one");
   command.add_option("--teacher-prefix", teacher_prefix, "What its names begin with, such as \"teacher.\"");
   command.add_option("--teacher-arch,--teacher-model", teacher_arch, "The teacher's network; default: as --arch");
-  command.add_option(
-      "--data", data,
-      "Scoring batch: a safetensors file with input [B,C,H,W] or [B,F] and, for losses that read them, labels [B]");
+  command.add_option("--data", images.data, std::string("What to score on: ") + data_forms + batch_forms);
+  command.add_option("--samples", samples, "How many training images to score on, drawn by --seed")
+      ->capture_default_str()
+      ->check(above_zero());
+  images.describe_images(command);
+  names.describe(command);
   command.add_option("--input", input, "Shape of one input for criteria that read no data")->capture_default_str();
-  command.add_option("--criterion", criterion, "feature_map_synaptic, snip, grasp, synflow, taylor, obd, magnitude or random")
-      ->capture_default_str();
+  command.add_option("--criterion", criterion,
+                     "feature_map_synaptic (or lnpt; default), snip, grasp, synflow, taylor, obd, magnitude or random");
   command.add_option(
       "--curvature", curvature,
       "Of feature_map_synaptic and obd: gauss_newton, gauss_newton_exact, hessian_diagonal or, of the first, hessian_gradient");
@@ -28,13 +35,14 @@ void scoring_options::describe(CLI::App& command) {
   command.add_option("--rounds", rounds, "Score, prune and score again so many times; default: 100 for synflow, else 1");
   command.add_option("--schedule", schedule,
                      "How density falls over the rounds: one_shot, linear, exponential (default) or cubic");
-  command.add_option("--sparsity", sparsity, "Fraction of the weights to remove")->check(CLI::Range(0.0, 1.0));
+  command.add_option("--sparsity", sparsity, "Fraction of the weights to remove")->check(fraction());
   command.add_option("--precision", precision, "float or double")->capture_default_str();
   engine.describe(command);
+  return network;
 }
 
 criterion_spec scoring_options::asked_criterion() const {
-  auto spec = parse_criterion(criterion);
+  auto spec = parse_criterion(criterion.empty() ? "feature_map_synaptic" : criterion);
   auto const set = [&](char const* key, std::string const& value) {
     if (!value.empty()) set_option(spec, key, value);
   };
@@ -55,16 +63,62 @@ std::size_t classes_in(lnpt::io::safetensors::file const& file, std::string cons
   return 0;
 }
 
-namespace {
-
-std::size_t classes_of(scoring_options const& o, architecture const& arch,
-                       std::optional<lnpt::io::safetensors::file> const& weights) {
-  if (o.classes != 0) return o.classes;
+std::size_t own_classes(architecture const& arch, std::optional<lnpt::io::safetensors::file> const& weights,
+                        std::string const& prefix) {
   if (auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form)) return sizes->back();
   if (auto const* const exported = std::get_if<exported_model>(&arch.form)) return exported_shape_of(exported->path).classes;
-  auto const found = weights ? classes_in(*weights, o.weights_prefix) : 0;
-  return found != 0 ? found : 10;
+  return weights ? classes_in(*weights, prefix) : 0;
 }
+
+template <class T>
+void read_batches(lnpt::io::safetensors::file const& file, scoring_data<lnpt::cpu::array<T>>& data, std::size_t size,
+                  bool with_labels) {
+  auto extents = file.info("input").shape;
+  if (extents.size() != 2 && extents.size() != 4)
+    lnpt::fail(file.name(), ": input has shape ", lnpt::list(extents),
+               ": give it [samples, channels, height, width] or [samples, features]");
+  data.sample.assign(extents.begin() + 1, extents.end());
+  auto const values = file.read<T>("input");
+  auto const samples = extents[0], width = lnpt::element_count(data.sample);
+  std::vector<std::int64_t> labels;
+  if (with_labels && file.contains("labels")) {
+    labels = file.read<std::int64_t>("labels");
+    if (labels.size() != samples)
+      lnpt::fail(file.name(), " holds ", labels.size(), " labels for ", samples, " samples; give one for each");
+    data.labels.emplace();
+  }
+  for (std::size_t begin = 0; begin < samples; begin += extents[0]) {
+    extents[0] = std::min(size, samples - begin);
+    auto const part = std::span(values).subspan(begin * width, extents[0] * width);
+    data.batches.push_back({lnpt::tensor_traits<lnpt::cpu::array<T>>::make(extents, part)});
+    if (data.labels)
+      data.labels->emplace_back(labels.begin() + static_cast<std::ptrdiff_t>(begin),
+                                labels.begin() + static_cast<std::ptrdiff_t>(begin + extents[0]));
+  }
+}
+template void read_batches(lnpt::io::safetensors::file const&, scoring_data<lnpt::cpu::array<float>>&, std::size_t, bool);
+template void read_batches(lnpt::io::safetensors::file const&, scoring_data<lnpt::cpu::array<double>>&, std::size_t, bool);
+
+template <class T>
+void check_channels(cpu_network<T>& network, lnpt::shape const& sample, std::string const& data,
+                    lnpt::io::safetensors::file const& weights, lnpt::io::state_dict_options const& names) {
+  auto const first = *network.parameters().begin();
+  auto const known = lnpt::io::tensor_names(weights, names);
+  auto const* const stored = known.find(first.name);
+  if (stored == nullptr || sample.size() != 3) return;
+  auto const& extents = weights.info(*stored).shape;
+  if (extents.size() != 4 || extents[1] == sample[0]) return;
+  lnpt::fail(data.empty() ? "--input" : data, ": a sample of shape ", lnpt::list(sample), " has ", sample[0],
+             " channels, but the first layer of ", weights.name(), " reads ", extents[1],
+             sample[2] == extents[1] ? ": this is [height, width, channels]; give [channels, height, width]"
+                                     : ": give [channels, height, width] with as many channels");
+}
+template void check_channels(cpu_network<float>&, lnpt::shape const&, std::string const&, lnpt::io::safetensors::file const&,
+                             lnpt::io::state_dict_options const&);
+template void check_channels(cpu_network<double>&, lnpt::shape const&, std::string const&, lnpt::io::safetensors::file const&,
+                             lnpt::io::state_dict_options const&);
+
+namespace {
 
 /// Fresh weights as single precision holds them, so that a double network and a file of them are the same.
 template <class T>
@@ -74,23 +128,32 @@ void round_to_float(cpu_network<T>& network) {
       value = static_cast<T>(static_cast<float>(value));
 }
 
+/// Some training images of a data set, normalised, in batches; returns its number of classes.
 template <class T>
-void read_batch(lnpt::io::safetensors::file const& file, scoring_data<lnpt::cpu::array<T>>& data, bool labels) {
-  auto const& extents = file.info("input").shape;
-  if (extents.size() != 2 && extents.size() != 4)
-    lnpt::fail(file.name(), ": input has shape ", lnpt::list(extents),
-               ": give it [samples, channels, height, width] or [samples, features]");
-  data.sample.assign(extents.begin() + 1, extents.end());
-  data.batches.push_back({lnpt::tensor_traits<lnpt::cpu::array<T>>::make(extents, file.read<T>("input"))});
-  if (labels && file.contains("labels")) data.labels = {{file.read<std::int64_t>("labels")}};
+std::size_t draw_batches(scoring_options const& o, scoring_data<lnpt::cpu::array<T>>& data, bool labels) {
+  constexpr std::size_t batch = 100;
+  auto const images = open_data(o.images).train;
+  auto const drawn = lnpt::sample_at_random(images.size(), o.samples, o.seed).indices;
+  data.sample = around(images).input;
+  data.batches = lnpt::plain_batches<T>(images, std::span(drawn), batch);
+  if (labels) data.labels = label_batches(images, drawn, batch);
+  return images.classes;
 }
 
+/// A teacher may know other classes than its student where only features are compared.
 template <class T>
-void ask_teacher(scoring_options const& o, surroundings const& around, scoring_engine<T> const& engine,
+void ask_teacher(scoring_options const& o, criterion_spec const& criterion, surroundings around, scoring_engine<T> const& engine,
                  scoring_data<lnpt::cpu::array<T>>& data) {
   auto const arch = parse_architecture(o.teacher_arch.empty() ? o.arch : o.teacher_arch);
+  std::optional<lnpt::io::safetensors::file> weights;
+  if (!o.teacher.empty()) weights = lnpt::io::safetensors::open(o.teacher);
+  auto const classes = own_classes(arch, weights, o.teacher_prefix);
+  if (classes != 0 && classes != around.classes && !criterion.reads().features)
+    refuse("the teacher ", weights ? o.teacher : o.teacher_arch, " knows ", classes, " classes and the student ", around.classes,
+           ", and ", criterion.text, " compares classes: choose a loss that compares features, feature_gap or feature_mse");
+  if (classes != 0) around.classes = classes;
   auto network = make_network<cpu_network<T>>(arch, around, 0);
-  if (!o.teacher.empty()) lnpt::io::load_state_dict(network, o.teacher, o.teacher_prefix);
+  if (weights) lnpt::io::load_state_dict(network, *weights, o.names.under(o.teacher_prefix));
   auto const predict = engine.open(network);
   data.teacher_prediction.emplace();
   for (auto const& batch : data.batches) data.teacher_prediction->push_back(predict(batch.input));
@@ -105,28 +168,40 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
   if (!o.weights.empty()) weights = lnpt::io::safetensors::open(o.weights);
 
   auto const reads = criterion.reads();
-  if (o.data.empty() && !criterion.data_free()) refuse(criterion.text, " scores on data: name a file with --data");
+  if (o.images.data.empty() && !criterion.data_free())
+    refuse(criterion.text, " scores on data: name a data set or a file with --data");
   if (o.teacher.empty() && !names_exported(o.teacher_arch) && reads.teacher)
     refuse(criterion.text,
            " compares with a teacher and there is none: name its weights with --teacher, or --teacher-model net.pt2");
   scoring_data<lnpt::cpu::array<T>> data;
-  if (!o.data.empty())
-    read_batch<T>(lnpt::io::safetensors::open(o.data), data, reads.labels);
-  else if (auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form))
+  auto classes = o.classes != 0 ? o.classes : own_classes(arch, weights, o.weights_prefix);
+  if (names_batch_file(o.images.data))
+    read_batches(lnpt::io::safetensors::open(o.images.data), data, lnpt::io::data_set_options::all, reads.labels);
+  else if (!o.images.data.empty()) {
+    auto const known = draw_batches<T>(o, data, reads.labels);
+    if (classes == 0) classes = known;
+  } else if (auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form))
     data.sample = {sizes->front()};
   else if (auto const* const exported = std::get_if<exported_model>(&arch.form))
     data.sample = exported_shape_of(exported->path).input;
   else
     data.sample = parse_numbers<std::size_t>("input extent", o.input);
 
-  surroundings const around{data.sample, classes_of(o, arch, weights)};
-  if (reads.teacher) ask_teacher<T>(o, around, engine, data);
+  surroundings const around{data.sample, classes != 0 ? classes : 10};
+  if (reads.teacher) ask_teacher<T>(o, criterion, around, engine, data);
   scoring_case<T> result{make_network<cpu_network<T>>(arch, around, o.seed), std::move(data)};
-  if (weights)
-    lnpt::io::load_state_dict(result.student, *weights, o.weights_prefix);
-  else if (!std::holds_alternative<exported_model>(arch.form))
+  if (weights) {
+    check_channels(result.student, around.input, o.images.data, *weights, o.names.under(o.weights_prefix));
+    lnpt::io::load_state_dict(result.student, *weights, o.names.under(o.weights_prefix));
+  } else if (!std::holds_alternative<exported_model>(arch.form)) {
     round_to_float(result.student);
+  }
   return result;
+}
+
+std::string scoring_options::weights_used() const {
+  if (!weights.empty()) return weights;
+  return names_exported(arch) ? "those of " + arch : fmt::format("fresh, drawn from seed {} (no --weights)", seed);
 }
 
 template scoring_case<float> load_case(scoring_options const&, criterion_spec const&, scoring_engine<float> const&);

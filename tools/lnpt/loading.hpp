@@ -7,6 +7,7 @@
 
 #include "command.hpp"
 #include "engine.hpp"
+#include "naming.hpp"
 
 namespace cli {
 
@@ -20,8 +21,10 @@ struct scoring_options : common_options {
   std::string input = "3,32,32";
   std::string weights, weights_prefix;
   std::string teacher, teacher_prefix, teacher_arch;
-  std::string data;
-  std::string criterion = "feature_map_synaptic";
+  naming names;  ///< of the student's weights and the teacher's
+  data_options images;
+  std::size_t samples = 100;  ///< of a data set
+  std::string criterion;      ///< empty: feature_map_synaptic
   std::string curvature, probes, loss, temperature, batch_norm, rounds, schedule;
   double sparsity = -1;  ///< below 0: not given
   std::string precision = "double";
@@ -29,7 +32,10 @@ struct scoring_options : common_options {
   std::string out;
 
   [[nodiscard]] bool has_sparsity() const { return sparsity >= 0; }
-  void describe(CLI::App& command);
+  /// Adds the flags; --arch among them, which is needed unless the command says otherwise.
+  CLI::Option* describe(CLI::App& command);
+  /// Which weights the network has, in words.
+  [[nodiscard]] std::string weights_used() const;
   /// The criterion with its flags.
   [[nodiscard]] criterion_spec asked_criterion() const;
 };
@@ -43,6 +49,20 @@ struct scoring_case {
 
 /// The number of classes in a file of weights: the height of its classifier; 0 where it has none that we know.
 [[nodiscard]] std::size_t classes_in(lnpt::io::safetensors::file const& file, std::string const& prefix);
+
+/// The number of classes a network has by its own account; 0 where neither its architecture nor its weights say.
+[[nodiscard]] std::size_t own_classes(architecture const& arch, std::optional<lnpt::io::safetensors::file> const& weights,
+                                      std::string const& prefix);
+
+/// The tensors `input` and, where they are asked for and there, `labels`, as they are, in batches of at most `size` samples.
+template <class T>
+void read_batches(lnpt::io::safetensors::file const& file, scoring_data<lnpt::cpu::array<T>>& data, std::size_t size,
+                  bool with_labels);
+
+/// Refuses data whose channels are not those that the weights read, before the weights are blamed for it.
+template <class T>
+void check_channels(cpu_network<T>& network, lnpt::shape const& sample, std::string const& data,
+                    lnpt::io::safetensors::file const& weights, lnpt::io::state_dict_options const& names);
 
 /// Loads what the criterion needs, and no teacher and no labels where it needs none. The engine asks the teacher.
 template <class T>

@@ -42,8 +42,16 @@ void progress::milestone(std::string const& text) {
 
 void progress::draw(bool always) {
   using namespace std::chrono_literals;
-  if (!terminal_ || (!always && clock::now() - drawn_ < 100ms)) return;
-  drawn_ = clock::now();
+  auto const now = clock::now();
+  if (!terminal_) {
+    if (now - start_ < 2s || now - drawn_ < 10s) return;
+    drawn_ = now;
+    fmt::print(stderr, "{}: {} %, {} left\n", what_, 100 * done_ / total_, done_ ? time_left() : "?");
+    std::fflush(stderr);
+    return;
+  }
+  if (!always && now - drawn_ < 100ms) return;
+  drawn_ = now;
   constexpr std::size_t width = 24;
   auto const filled = width * done_ / total_;
   std::string bar;
@@ -61,6 +69,12 @@ void progress::erase() const {
 std::string progress::time_left() const {
   auto const elapsed = std::chrono::duration<double>(clock::now() - start_).count();
   return duration(elapsed * static_cast<double>(total_ - done_) / static_cast<double>(done_));
+}
+
+void round_progress::operator()(int round, int rounds) {
+  if (!shown_) shown_.emplace(static_cast<std::size_t>(rounds));
+  if (round > 1) shown_->advance();
+  shown_->doing(fmt::format("{}, round {} of {}", what_, round, rounds));
 }
 
 }  // namespace cli

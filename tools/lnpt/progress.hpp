@@ -2,11 +2,14 @@
 /// How far along a long command is, on standard error.
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
+#include <utility>
 
 namespace cli {
 
-/// A bar that is redrawn in place on a terminal; elsewhere a plain line for each milestone. Both tell the time left.
+/// A bar that is redrawn in place on a terminal; elsewhere a plain line for each milestone and, from two seconds on, every ten seconds.
+/// All tell the time left.
 class progress {
  public:
   /// `total` in whatever unit `advance` counts.
@@ -32,6 +35,17 @@ class progress {
   std::string what_;
   bool terminal_;
   clock::time_point start_ = clock::now(), drawn_{};
+};
+
+/// Progress over the rounds of pruning, as pruning calls it before each.
+class round_progress {
+ public:
+  explicit round_progress(std::string what) : what_(std::move(what)) {}
+  void operator()(int round, int rounds);
+
+ private:
+  std::string what_;
+  std::optional<progress> shown_;
 };
 
 }  // namespace cli

@@ -1,10 +1,14 @@
 // lnpt prune: masks and masked weights.
 #include <fmt/format.h>
+#include <functional>
+#include <map>
 
-#include <lnpt/io/safetensors_writer.hpp>
+#include <lnpt/io/pruned_copy.hpp>
 #include <lnpt/mask/apply.hpp>
 
 #include "loading.hpp"
+#include "progress.hpp"
+#include "prune_checkpoint.hpp"
 #include "text_table.hpp"
 
 namespace cli {
@@ -16,37 +20,87 @@ struct prune_options : scoring_options {
   std::size_t at_least = 0;
   std::string unreached = "keep";
   std::string rank;
+  std::string masks, masks_out;
+  double density = -1;  ///< below 0: not given
+  checkpoint_options checkpoint;
 };
 
-/// Masked weights and buffers, as F64 where `twice` and else as F32, and the masks as U8 under `mask.` + parameter name.
+/// Where pruning starts: the masks, and what said so.
+struct starting_point {
+  lnpt::mask_set masks;
+  std::string from;
+
+  [[nodiscard]] std::string text() const {
+    std::size_t kept = 0, all = 0;
+    for (auto const& each : masks) kept += each.count(), all += each.size();
+    return fmt::format("{} of {} weights, which {} kept", kept, all, from);
+  }
+};
+
+/// The masks of --masks, or of a weights file of the older form that holds them, or of the exact zeros among its prunable weights;
+/// nothing where no weight is 0.
 template <class T>
-void save_pruned(cpu_network<T>& network, lnpt::mask_set const& masks, bool twice, prune_options const& o) {
+std::optional<starting_point> find_start(prune_options const& o, cpu_network<T>& student) {
+  auto const names = o.names.under(o.weights_prefix);
+  if (!o.masks.empty()) {
+    starting_point start{lnpt::io::load_masks(student, lnpt::io::safetensors::open(o.masks), names), "the masks of " + o.masks};
+    if (start.masks.empty()) lnpt::fail(o.masks, " holds no mask: name a file that --masks-out wrote");
+    return start;
+  }
+  if (o.weights.empty() && !names_exported(o.arch)) return std::nullopt;
+  if (!o.weights.empty())
+    if (auto held = lnpt::io::load_masks(student, lnpt::io::safetensors::open(o.weights), names); !held.empty())
+      return starting_point{std::move(held), "the masks of " + o.weights};
+  starting_point start{{}, "the zeros of " + (o.weights.empty() ? o.arch : o.weights)};
+  std::size_t zeros = 0;
+  for (auto const& p : student.parameters()) {
+    if (!lnpt::is_prunable(p.role)) continue;
+    auto const values = lnpt::values_of(*p.value);
+    lnpt::mask kept(p.name, lnpt::shape_of(*p.value), true);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (values[i] == 0) kept.set(i, false), ++zeros;
+    start.masks.add(std::move(kept));
+  }
+  if (zeros == 0) return std::nullopt;
+  return start;
+}
+
+/// Masked weights under exactly the names of the state dict: those of the weights file, as it stores them, or a fresh network's as F32.
+template <class T>
+void save_pruned(cpu_network<T>& network, lnpt::mask_set const& masks, prune_options const& o) {
   if (names_exported(o.arch) && o.weights.empty()) return save_pruned_program(o.arch, masks, o.out);
   if (names_exported(o.out))
     refuse(o.out, " is written from a .pt2 file with its own weights: give --model and leave --weights out");
   lnpt::io::safetensors::writer writer;
-  auto const add = [&](auto const& each) {
+  auto const add = [&](auto const& each) {  // fresh weights are those that a float holds
     auto const values = lnpt::values_of(*each.value);
-    if (twice)
-      writer.add(each.name, lnpt::shape_of(*each.value), std::vector<double>(values.begin(), values.end()));
-    else
-      writer.add(each.name, lnpt::shape_of(*each.value), std::vector<float>(values.begin(), values.end()));
+    writer.add(each.name, lnpt::shape_of(*each.value), std::vector<float>(values.begin(), values.end()));
   };
-  for (auto const& p : network.parameters()) add(p);
-  for (auto const& b : network.buffers()) add(b);
-  lnpt::io::add_masks(writer, masks);
+  if (o.weights.empty()) {
+    for (auto const& p : network.parameters()) add(p);
+    for (auto const& b : network.buffers()) add(b);
+  } else {
+    lnpt::io::add_pruned_copy(writer, lnpt::io::safetensors::open(o.weights), masks, o.names.under(o.weights_prefix));
+  }
   writer.metadata("arch", o.arch);
   writer.save(o.out);
 }
 
-/// Whether the file holds double weights, which are then written as such.
-bool holds_double(prune_options const& o) {
-  if (o.weights.empty()) return false;
-  auto const file = lnpt::io::safetensors::open(o.weights);
-  for (auto const& tensor : file.entries())
-    if (tensor.name.starts_with(o.weights_prefix) && tensor.name.ends_with(".weight"))
-      return tensor.dtype == lnpt::io::dtype::f64;
-  return false;
+/// The masks alone, U8 under `mask.` + the name of the weight in the file of weights.
+void save_masks(lnpt::mask_set const& masks, prune_options const& o) {
+  if (o.masks_out.empty()) return;
+  lnpt::mask_set named;
+  std::map<std::string, std::string> stored;
+  if (!o.weights.empty())
+    stored = lnpt::io::tensor_names(lnpt::io::safetensors::open(o.weights), o.names.under(o.weights_prefix)).all();
+  lnpt::io::safetensors::writer writer;
+  for (auto const& each : masks) {
+    auto const found = stored.find(each.name());
+    auto const name = found == stored.end() ? each.name() : found->second.substr(o.weights_prefix.size());
+    lnpt::io::add_mask(writer, name, each);
+  }
+  writer.metadata("arch", o.arch);
+  writer.save(o.masks_out);
 }
 
 nlohmann::ordered_json as_json(lnpt::prune_report const& report) {
@@ -84,34 +138,70 @@ void print_report(lnpt::prune_report const& report) {
 }
 
 template <class T>
-void prune_as(prune_options const& o, pruning_spec const& spec) {
+void prune_as(prune_options const& o, pruning_spec spec) {
   auto const engine = open_scoring_engine<T>(o.engine, o.threads);
   auto [student, data] = load_case<T>(o, spec.criterion, *engine);
-  auto const [masks, report] = engine->prune(student, data, spec);
+  auto const start = find_start(o, student);
+  if (start) spec.start = start->masks;
+  auto const [masks, report] = [&] {
+    round_progress along(spec.criterion.text);
+    spec.progress = std::ref(along);
+    return engine->prune(student, data, spec);
+  }();
   lnpt::apply(masks, student);
-  save_pruned(student, masks, holds_double(o), o);
-  if (o.json)
-    fmt::print("{}\n", as_json(report).dump(2));
-  else
-    print_report(report);
+  save_pruned(student, masks, o);
+  save_masks(masks, o);
+  auto json = as_json(report);
+  json["weights"] = o.weights_used();
+  if (start) json["start"] = start->text();
+  if (o.json) return fmt::print("{}\n", json.dump(2));
+  print_report(report);
+  if (start) fmt::print("started from {}\n", start->text());
+  fmt::print("weights: {}\n", o.weights_used());
 }
 
 void describe(CLI::App& command, prune_options& o) {
   o.describe(command);
+  o.checkpoint.describe(command);
+  command.add_option("--density", o.density, "Fraction of the weights to keep, instead of --sparsity")->check(fraction());
   command.add_option("--mask", o.mask, "What is removed: global (single weights, one ranking), layerwise, channels or 2:4")
       ->capture_default_str();
   command.add_option("--at-least", o.at_least, "Weights that every layer keeps")->capture_default_str();
   command.add_option("--unreached", o.unreached, "Weights without scores: keep (outside the ratio), keep_in_budget or magnitude")
       ->capture_default_str();
   command.add_option("--rank", o.rank, "Which scores stay: highest (default) or lowest");
+  command.add_option(
+      "--masks", o.masks,
+      "Start from these masks, which --masks-out wrote; default: from the exact zeros of the weights, if there are any");
+  command.add_option("--masks-out", o.masks_out,
+                     "File for the masks, safetensors: U8, 1 where the weight is kept, under mask.NAME");
   command
-      .add_option(
-          "--out", o.out,
-          "File for the masked weights and the masks, safetensors; of a .pt2 network, the same with .pt2, or its state_dict")
+      .add_option("--out", o.out,
+                  "File for the masked weights, safetensors: exactly the names and dtypes of --weights, or of the network's "
+                  "state_dict; of a "
+                  ".pt2 network, the same with .pt2, or its state_dict")
       ->required();
 }
 
-void run(prune_options const& o) {
+/// Prunes stored weights, and refuses flags that only a network has a use for.
+void run_checkpoint(prune_options const& o, double density) {
+  for (auto const& [flag, value] :
+       {std::pair("--arch", o.arch), std::pair("--weights", o.weights), std::pair("--teacher", o.teacher),
+        std::pair("--data", o.images.data), std::pair("--masks", o.masks), std::pair("--masks-out", o.masks_out)})
+    if (!value.empty()) refuse(flag, " is for pruning a network: leave it out, or give --arch instead of --checkpoint");
+  auto const criterion = o.criterion.empty() ? criterion_kind::magnitude : parse_criterion(o.criterion).kind;
+  prune_checkpoint(o.checkpoint, {criterion, o.mask, density, o.seed, o.out, o.json});
+}
+
+void run(prune_options const& typed_options) {
+  auto o = typed_options;
+  if (o.has_sparsity() && o.density >= 0) refuse("--sparsity and --density say the same: give one of them");
+  if (o.checkpoint.asked()) return run_checkpoint(o, o.has_sparsity() ? 1 - o.sparsity : o.density);
+  if (o.arch.empty())
+    refuse(
+        "what to prune is missing: give --arch and mostly --weights, --model for a .pt2 file, or --checkpoint for files of any "
+        "model");
+  if (o.density >= 0) o.sparsity = 1 - o.density;
   pruning_spec spec{.criterion = o.asked_criterion(), .at_least = o.at_least, .seed = o.seed};
   if (!o.rank.empty()) set_option(spec.criterion, "rank", o.rank);
   spec.mask = parse_choice("mask", mask_names, o.mask);
@@ -131,10 +221,12 @@ void add_prune(CLI::App& app) {
   add_command<prune_options>(
       app,
       {"prune", "Prune a network by a criterion; writes masked weights and masks",
-       "The output loads as a state_dict; pruned weights are exactly 0 and mask.NAME holds 1 where weight NAME is kept.\n\n"
+       "The output loads as a state_dict, strictly; pruned weights are exactly 0.\n\n"
        "  lnpt prune --arch vgg:19:64 --weights vgg.safetensors --data batch.safetensors --criterion snip --sparsity .95 \\\n"
-       "    --out pruned.safetensors\n"
+       "    --out pruned.safetensors --masks-out masks.safetensors\n"
        "  lnpt prune --model net.pt2 --data batch.safetensors --criterion snip --sparsity .9 --out pruned.pt2\n"
+       "  lnpt prune --checkpoint Llama-3-8B --sparsity .5 --out Llama-3-8B-half\n"
+       "  lnpt prune --checkpoint Llama-3-8B/model.safetensors.index.json --mask 2:4 --exclude \"*.down_proj.*\" --out sparse\n"
        "  lnpt prune --arch resnet:20:16,32,64 --criterion synflow --sparsity .99 --out pruned.safetensors\n"
        "  lnpt prune --arch resnet:20:16,32,64 --weights r.safetensors --criterion magnitude --mask 2:4 --out "
        "pruned.safetensors"},

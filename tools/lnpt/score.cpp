@@ -1,10 +1,12 @@
 // lnpt score: what each weight is worth.
 #include <algorithm>
 #include <fmt/format.h>
+#include <functional>
 
 #include <lnpt/io/safetensors_writer.hpp>
 
 #include "loading.hpp"
+#include "progress.hpp"
 #include "text_table.hpp"
 
 namespace cli {
@@ -23,9 +25,11 @@ void save_scores(lnpt::score_set<T> const& scores, std::string const& path) {
 }
 
 template <class T>
-void print_scores(lnpt::score_set<T> const& scores, bool json) {
-  nlohmann::ordered_json all{
-      {"parameters", nlohmann::json::array()}, {"unreached", scores.unreached}, {"seconds", scores.seconds}};
+void print_scores(lnpt::score_set<T> const& scores, scoring_options const& o) {
+  nlohmann::ordered_json all{{"parameters", nlohmann::json::array()},
+                             {"unreached", scores.unreached},
+                             {"seconds", scores.seconds},
+                             {"weights", o.weights_used()}};
   text_table table({"parameter", "weights", "least", "mean", "largest"});
   for (auto const& p : scores.parameters) {
     auto const values = lnpt::values_of(p.values);
@@ -38,25 +42,29 @@ void print_scores(lnpt::score_set<T> const& scores, bool json) {
     table.add({p.name, std::to_string(values.size()), fmt::format("{:.4g}", *least), fmt::format("{:.4g}", mean),
                fmt::format("{:.4g}", *largest)});
   }
-  if (json) return fmt::print("{}\n", all.dump(2));
+  if (o.json) return fmt::print("{}\n", all.dump(2));
   table.print();
   for (auto const& name : scores.unreached) fmt::print("{} has no scores: the loss does not reach it\n", name);
-  fmt::print("scored in {:.2f} s\n", scores.seconds);
+  fmt::print("scored in {:.2f} s; weights: {}\n", scores.seconds, o.weights_used());
 }
 
 template <class T>
 void score_as(scoring_options const& o, criterion_spec const& criterion) {
   auto const engine = open_scoring_engine<T>(o.engine, o.threads);
   auto [student, data] = load_case<T>(o, criterion, *engine);
-  auto const scores =
-      engine->score(student, data, {.criterion = criterion, .sparsity = o.has_sparsity() ? o.sparsity : 0, .seed = o.seed});
+  auto const scores = [&] {
+    round_progress along(criterion.text);
+    return engine->score(
+        student, data,
+        {.criterion = criterion, .sparsity = o.has_sparsity() ? o.sparsity : 0, .seed = o.seed, .progress = std::ref(along)});
+  }();
   lnpt::require_finite(scores);
   if (!o.out.empty()) save_scores(scores, o.out);
-  print_scores(scores, o.json);
+  print_scores(scores, o);
 }
 
 void describe(CLI::App& command, scoring_options& o) {
-  o.describe(command);
+  o.describe(command)->required();
   command.add_option("--out", o.out, "File for the scores, safetensors: F64 under each parameter's name, larger = keep");
 }
 

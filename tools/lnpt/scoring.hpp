@@ -44,6 +44,7 @@ struct pruning_spec {
   std::size_t at_least = 0;
   lnpt::unreached unreached = lnpt::unreached::keep;
   std::uint64_t seed = 0;
+  lnpt::mask_set start = {};  ///< what earlier pruning left; empty: everything
   std::function<void(int round, int rounds)> progress = nullptr;
 };
 

@@ -125,6 +125,7 @@ template <class Mask, class Model, class Rescore>
                                           .unreached = spec.unreached,
                                           .keep_end = spec.criterion.keep_end,
                                           .at_least = spec.at_least,
+                                          .start = spec.start,
                                           .progress = spec.progress};
   return with_schedule(spec.criterion.schedule,
                        [&]<class Schedule>(Schedule) { return lnpt::prune_by<Mask, Schedule>(model, rescore, options); });

@@ -6,6 +6,7 @@
 
 #include "command.hpp"
 #include "engine.hpp"
+#include "naming.hpp"
 #include "progress.hpp"
 
 namespace cli {
@@ -13,9 +14,10 @@ namespace cli {
 namespace {
 
 struct teach_options : common_options {
-  std::string arch, teacher, teacher_prefix, data, out;
+  std::string arch, teacher, teacher_prefix, out;
   std::size_t views = 4;
-  image_limits limits;
+  data_options images;
+  naming names;
   engine_choice engine;
 };
 
@@ -45,23 +47,25 @@ void describe(CLI::App& command, teach_options& o) {
   command.add_option("--arch,--model", o.arch, std::string("The teacher's network: ") + architecture_forms)->required();
   command.add_option("--teacher", o.teacher, "The teacher's state_dict, safetensors; of a .pt2 network, its own by default");
   command.add_option("--teacher-prefix", o.teacher_prefix, "What its names begin with");
-  command.add_option("--data", o.data, std::string("Data set: ") + data_forms)->required();
+  command.add_option("--data", o.images.data, std::string("Data set: ") + data_forms)->required();
   command.add_option("--views", o.views, "Augmented views per image (crop and flip from --seed); 0: the images as they are")
       ->capture_default_str();
   command.add_option("--out", o.out, "File for the cache, safetensors")->required();
-  o.limits.describe(command);
+  o.images.describe_images(command);
+  o.names.describe(command);
   o.engine.describe(command);
 }
 
 void run(teach_options const& o) {
   auto const engine = open_training_engine(o.engine, o.threads);
-  auto const data = open_data(o.data, o.limits);
+  auto const data = open_data(o.images);
   auto teacher = make_network<trained_network>(parse_architecture(o.arch), around(data.train), 0);
   if (o.teacher.empty() && !names_exported(o.arch)) refuse("the teacher's weights are missing: name them with --teacher");
-  if (!o.teacher.empty()) lnpt::io::load_state_dict(teacher, o.teacher, o.teacher_prefix);
+  if (!o.teacher.empty())
+    lnpt::io::load_state_dict(teacher, lnpt::io::safetensors::open(o.teacher), o.names.under(o.teacher_prefix));
   auto const predict = engine->open(teacher);
   auto const first = predict(lnpt::gather_images<float>(data.train, {{0}, {}}));
-  lnpt::io::teacher_cache cache({.data_set = data_kind(o.data),
+  lnpt::io::teacher_cache cache({.data_set = data_kind(o.images.data),
                                  .teacher = o.arch + ' ' + fingerprint(teacher),
                                  .seed = o.seed,
                                  .images = data.train.size(),
@@ -69,15 +73,17 @@ void run(teach_options const& o) {
                                 first.output.size(), first.features->size());
   fill(cache, predict, data.train);
   cache.save(o.out);
+  auto const accuracy = accuracy_of(predict, data.test);
   if (o.json)
     fmt::print("{}\n", nlohmann::ordered_json{{"images", cache.images()},
                                               {"views", cache.views()},
                                               {"outputs", cache.output_size()},
-                                              {"features", cache.feature_size()}}
+                                              {"features", cache.feature_size()},
+                                              {"accuracy", accuracy}}
                            .dump(2));
   else
-    fmt::print("{}: {} images in {} views, {} outputs and {} features each\n", o.out, cache.images(), cache.views(),
-               cache.output_size(), cache.feature_size());
+    fmt::print("{}: {} images in {} views, {} outputs and {} features each; the teacher is right on {:.1f} % of {} test images\n",
+               o.out, cache.images(), cache.views(), cache.output_size(), cache.feature_size(), 100 * accuracy, data.test.size());
 }
 
 }  // namespace

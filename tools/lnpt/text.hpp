@@ -1,10 +1,13 @@
 #pragma once
 /// Reading what was typed: lists, numbers, and names of choices.
-#include <charconv>
+#include <algorithm>
+#include <cctype>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <lnpt/io/number_text.hpp>
 
 #include "misuse.hpp"
 
@@ -24,11 +27,9 @@ namespace cli {
 /// The number that is the whole of `text`; `what` names it in the refusal.
 template <class Number>
 [[nodiscard]] Number parse_number(std::string_view what, std::string_view text) {
-  Number value{};
-  auto const [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (problem != std::errc{} || end != text.data() + text.size() || text.empty())
-    refuse("\"", text, "\" is no ", what, ": write a number");
-  return value;
+  auto const value = lnpt::io::number_in<Number>(text);
+  if (!value) refuse("\"", text, "\" is no ", what, ": write a number");
+  return *value;
 }
 
 template <class Number>
@@ -38,11 +39,12 @@ template <class Number>
   return values;
 }
 
-/// The shortest text that reads back as the same number.
-[[nodiscard]] inline std::string shortest(double value) {
-  char buffer[32];
-  auto const [end, problem] = std::to_chars(buffer, buffer + sizeof buffer, value);
-  return {buffer, end};
+using lnpt::io::shortest_text;
+
+/// Whether two spellings are the same but for upper case and for the dash that some write for an underscore.
+[[nodiscard]] inline bool spelt_alike(std::string_view a, std::string_view b) {
+  auto const plain = [](char c) { return c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c))); };
+  return std::ranges::equal(a, b, {}, plain, plain);
 }
 
 /// One spelling of a choice.
@@ -57,7 +59,7 @@ template <class Choice, std::size_t N>
 [[nodiscard]] Choice parse_choice(std::string_view what, spelling<Choice> const (&choices)[N], std::string_view text) {
   std::string known;
   for (auto const& each : choices) {
-    if (each.text == text) return each.value;
+    if (spelt_alike(each.text, text)) return each.value;
     known += (known.empty() ? "" : ", ") + std::string(each.text);
   }
   refuse("unknown ", what, " \"", text, "\": choose from ", known);

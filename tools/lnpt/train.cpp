@@ -6,6 +6,7 @@
 #include "command.hpp"
 #include "engine.hpp"
 #include "engine_setting.hpp"
+#include "naming.hpp"
 #include "progress.hpp"
 
 namespace cli {
@@ -13,11 +14,13 @@ namespace cli {
 namespace {
 
 struct train_command_options : common_options {
-  std::string arch, data;
+  std::string arch;
   std::string teacher, teacher_prefix, teacher_arch, teacher_cache;
   std::string init, init_prefix, mask, resume, out;
   std::string augment;  ///< empty: as the teacher cache says, else crop and flip
-  image_limits limits;
+  data_options images;
+  naming names;
+  std::string checkpoint;
   training_spec training;
   engine_choice engine;
 };
@@ -36,13 +39,14 @@ guidance open_guidance(train_command_options const& o, lnpt::io::data_set const&
   if (!o.teacher.empty() || names_exported(o.teacher_arch)) {
     by.teacher = make_network<trained_network>(parse_architecture(o.teacher_arch.empty() ? o.arch : o.teacher_arch),
                                                around(data.train), 0);
-    if (!o.teacher.empty()) lnpt::io::load_state_dict(*by.teacher, o.teacher, o.teacher_prefix);
+    if (!o.teacher.empty())
+      lnpt::io::load_state_dict(*by.teacher, lnpt::io::safetensors::open(o.teacher), o.names.under(o.teacher_prefix));
     by.text = "teacher " + fingerprint(*by.teacher);
   } else if (!o.teacher_cache.empty()) {
     by.cache = lnpt::io::open_teacher_cache(o.teacher_cache);
     auto const& about = by.cache->about();
-    if (about.data_set != data_kind(o.data))
-      lnpt::fail(o.teacher_cache, " is about ", about.data_set, " and not ", data_kind(o.data),
+    if (about.data_set != data_kind(o.images.data))
+      lnpt::fail(o.teacher_cache, " is about ", about.data_set, " and not ", data_kind(o.images.data),
                  ": train on the data it was made for");
     by.text = fmt::format("cache of {} in {} views, seed {}", about.teacher, about.views, about.seed);
   }
@@ -64,10 +68,10 @@ bool augments(train_command_options const& o, guidance const& by) {
 lnpt::io::checkpoint start(train_command_options const& o, trained_network& student,
                            std::map<std::string, std::string> settings) {
   lnpt::io::checkpoint at{.settings = std::move(settings)};
-  if (!o.mask.empty()) at.masks = lnpt::io::load_masks(student, lnpt::io::safetensors::open(o.mask));
-  if (!o.mask.empty() && at.masks.empty()) lnpt::fail(o.mask, " holds no mask: name a file that lnpt prune wrote");
+  if (!o.mask.empty()) at.masks = lnpt::io::load_masks(student, lnpt::io::safetensors::open(o.mask), o.names.under(""));
+  if (!o.mask.empty() && at.masks.empty()) lnpt::fail(o.mask, " holds no mask: name a file that lnpt prune --masks-out wrote");
   if (o.resume.empty()) {
-    if (!o.init.empty()) lnpt::io::load_state_dict(student, o.init, o.init_prefix);
+    if (!o.init.empty()) lnpt::io::load_state_dict(student, lnpt::io::safetensors::open(o.init), o.names.under(o.init_prefix));
     return at;
   }
   auto const file = lnpt::io::safetensors::open(o.resume);
@@ -82,23 +86,32 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
                                                lnpt::io::data_set const& data, guidance const& by) {
   auto all = spec.settings();
   all["arch"] = o.arch;
-  all["data"] = data_kind(o.data);
+  all["data"] = data_kind(o.images.data);
   all["train-images"] = std::to_string(data.train.size());
   all["test-images"] = std::to_string(data.test.size());
   all["classes"] = std::to_string(data.train.classes);
   all["input"] = fmt::format("{},{},{}", data.train.channels, data.train.height, data.train.width);
   all["guide"] = by.text;
+  all["mean"] = o.images.mean;
+  all["std"] = o.images.stddev;
   all["seed"] = std::to_string(o.seed);
   all[engine_setting] = o.engine.name;
   return all;
 }
 
+/// The run in a file of its own, then the weights as exactly a state dict.
+void save(train_command_options const& o, trained_network& student, lnpt::io::checkpoint const& at) {
+  lnpt::io::save_checkpoint(o.checkpoint.empty() ? o.out + ".checkpoint" : o.checkpoint, student, at);
+  lnpt::io::safetensors::writer writer;
+  lnpt::io::add_state_dict(writer, student);
+  for (auto const* const known : {"arch", "classes", "input"}) writer.metadata(known, at.settings.at(known));
+  writer.save(o.out);
+}
+
 void describe(CLI::App& command, train_command_options& o) {
   command.add_option("--arch,--model", o.arch, std::string("Network: ") + architecture_forms)->required();
-  command.add_option("--data", o.data, std::string("Data set: ") + data_forms)->required();
-  command.add_option("--epochs", o.training.options.epochs, "Epochs, all in all")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+  command.add_option("--data", o.images.data, std::string("Data set: ") + data_forms)->required();
+  command.add_option("--epochs", o.training.options.epochs, "Epochs, all in all")->capture_default_str()->check(above_zero());
   auto* const teacher =
       command.add_option("--teacher", o.teacher, "A teacher's state_dict: train on what it says; without one, train on labels");
   command.add_option("--teacher-prefix", o.teacher_prefix, "What its names begin with");
@@ -106,19 +119,24 @@ void describe(CLI::App& command, train_command_options& o) {
   command.add_option("--teacher-cache", o.teacher_cache, "What a teacher said, written by lnpt teach")->excludes(teacher);
   command.add_option("--init", o.init, "Weights to start from; default: fresh ones drawn from --seed");
   command.add_option("--init-prefix", o.init_prefix, "What their names begin with");
-  command.add_option("--mask", o.mask, "Masks to hold, from a file that lnpt prune wrote");
+  command.add_option("--mask", o.mask, "Masks to hold, from a file that lnpt prune --masks-out wrote");
   command.add_option("--augment", o.augment, "crop+flip or none; default: crop+flip, or as the teacher cache was made")
       ->check(CLI::IsMember({augment_on, augment_off}));
-  command.add_option("--resume", o.resume, "Go on from this checkpoint, whose weights take the place of --init");
-  command.add_option("--out", o.out, "Checkpoint, safetensors, written after every epoch; loads as a state_dict")->required();
-  o.limits.describe(command);
+  command.add_option("--resume", o.resume,
+                     "Go on from this checkpoint, the file of --checkpoint, whose weights take the place of --init");
+  command.add_option("--out", o.out, "File for the weights, safetensors: exactly a state_dict, written after every epoch")
+      ->required();
+  command.add_option("--checkpoint", o.checkpoint,
+                     "File for weights, masks, momentum and counters, written after every epoch; default: OUT.checkpoint");
+  o.images.describe_images(command);
+  o.names.describe(command);
   o.training.describe(command);
   o.engine.describe(command);
 }
 
 void run(train_command_options const& o) {
   auto const engine = open_training_engine(o.engine, o.threads);
-  auto const data = open_data(o.data, o.limits);
+  auto const data = open_data(o.images);
   auto student = make_network<trained_network>(parse_architecture(o.arch), around(data.train), o.seed);
   auto by = open_guidance(o, data);
   auto spec = o.training;
@@ -133,13 +151,13 @@ void run(train_command_options const& o) {
     along.advance();
   };
   auto const on_epoch = [&](lnpt::train_state const& state) {
-    lnpt::io::save_checkpoint(o.out, student, {state, at.masks, at.settings});
+    save(o, student, {state, at.masks, at.settings});
     along.milestone(fmt::format("epoch {} of {}: loss {:.4f}, accuracy {:.1f} %", state.epoch, epochs, state.last_loss,
                                 100 * state.last_accuracy));
   };
   auto const from = std::exchange(at.state, {});
   auto const state = engine->train(student, data, by.from(), spec, {at.masks, from, {on_step, on_epoch}});
-  if (from.epoch >= epochs) lnpt::io::save_checkpoint(o.out, student, {state, at.masks, at.settings});
+  if (from.epoch >= epochs) save(o, student, {state, at.masks, at.settings});
   if (o.json)
     fmt::print("{}\n", nlohmann::ordered_json{{"epochs", state.epoch},
                                               {"last_accuracy", state.last_accuracy},
@@ -161,8 +179,8 @@ void add_train(CLI::App& app) {
        "printed.\n\n"
        "  lnpt train --arch resnet:20:16,32,64 --data cifar10:cifar-10-batches-bin --epochs 8 --out teacher.safetensors\n"
        "  lnpt train --arch resnet:20:16,32,64 --data cifar10:cifar-10-batches-bin --epochs 4 --teacher teacher.safetensors \\\n"
-       "    --init pruned.safetensors --mask pruned.safetensors --out student.safetensors\n"
-       "  (interrupted: the same command with --resume student.safetensors)"},
+       "    --init pruned.safetensors --mask masks.safetensors --out student.safetensors\n"
+       "  (interrupted: the same command with --resume student.safetensors.checkpoint)"},
       describe, run);
 }
 

@@ -16,27 +16,27 @@ namespace cli {
 void training_spec::describe(CLI::App& command) {
   command.add_option("--batch", options.batch, "Images per step; a last partial batch is dropped")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command.add_option("--lr", options.learning_rate, "First learning rate, falling to 0 along a cosine")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  command.add_option("--momentum", options.momentum, "Momentum of SGD")->capture_default_str()->check(CLI::Range(0.0, 1.0));
-  command.add_option("--weight-decay", options.weight_decay, "Weight decay")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(zero_or_more());
+  command.add_option("--momentum", options.momentum, "Momentum of SGD")->capture_default_str()->check(fraction());
+  command.add_option("--weight-decay", options.weight_decay, "Weight decay")->capture_default_str()->check(zero_or_more());
   command.add_option("--alpha", alpha, "Weight of the feature term in pseudo_label + alpha * feature_mse")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  command.add_option("--temperature", temperature, "Temperature of the feature term")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(zero_or_more());
+  command.add_option("--temperature", temperature, "Temperature of the feature term")->capture_default_str()->check(above_zero());
 }
 
 std::map<std::string, std::string> training_spec::settings() const {
-  return {{"epochs", std::to_string(options.epochs)},       {"batch", std::to_string(options.batch)},
-          {"lr", shortest(options.learning_rate)},          {"momentum", shortest(options.momentum)},
-          {"weight-decay", shortest(options.weight_decay)}, {"alpha", shortest(alpha)},
-          {"temperature", shortest(temperature)},           {"augment", options.augment ? augment_on : augment_off}};
+  return {{"epochs", std::to_string(options.epochs)},
+          {"batch", std::to_string(options.batch)},
+          {"lr", shortest_text(options.learning_rate)},
+          {"momentum", shortest_text(options.momentum)},
+          {"weight-decay", shortest_text(options.weight_decay)},
+          {"alpha", shortest_text(alpha)},
+          {"temperature", shortest_text(temperature)},
+          {"augment", options.augment ? augment_on : augment_off}};
 }
 
 lnpt::train_state train_on_cpu(trained_network& student, lnpt::io::data_set const& data, lesson const& from,

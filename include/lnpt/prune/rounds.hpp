@@ -1,6 +1,7 @@
 #pragma once
 /// Rounds of scoring and ranking: what prune() does once it is through the door.
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include <lnpt/mask/layerwise_unstructured.hpp>
 #include <lnpt/mask/tensor_scores.hpp>
 #include <lnpt/prune/options.hpp>
+#include <lnpt/prune/start.hpp>
 #include <lnpt/score.hpp>
 
 namespace lnpt::detail {
@@ -67,13 +69,13 @@ struct rounds_so_far {
   std::size_t decided_by_position = 0;
 };
 
-/// One round: ranks the scores among the survivors of the rounds before, all weights in the first.
+/// One round: ranks the scores among the survivors of the rounds before, or all weights where there are no masks yet.
 template <class Mask, class Model, class T>
-void rank_round(Model& model, score_set<T> const& scores, prune_options<Mask> const& options, lnpt::density keep, bool first,
+void rank_round(Model& model, score_set<T> const& scores, prune_options<Mask> const& options, lnpt::density keep,
                 rounds_so_far& state) {
   auto const survivors = std::move(state.masks);
   selection wanted{.keep = keep,
-                   .survivors = first ? nullptr : &survivors,
+                   .survivors = survivors.empty() ? nullptr : &survivors,
                    .end = options.keep_end,
                    .at_least = options.at_least,
                    .decided_by_position = &state.decided_by_position};
@@ -116,25 +118,27 @@ template <prunable Model>
 }
 
 /// Scores, ranks, and scores what is left again, as often as asked; `rescore(model)` gives a score set. Where several rounds change
-/// the model for a while, `prepare(model)` may do so before the first.
+/// the model for a while, `prepare(model)` may do so before the first. Masks to start from are applied before that.
 template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
 [[nodiscard]] prune_result prune_in_rounds(Model& model, prune_options<Mask> const& options, int rounds, Rescore const& rescore,
                                            Prepare const& prepare) {
   stopwatch const watch;
-  rounds_so_far state;
+  rounds_so_far state{.masks = options.start};
+  auto const starts_pruned = !options.start.empty();
   {
     std::optional<restoring_guard<Model>> guard;
-    if (rounds > 1) {
-      guard.emplace(model);
-      prepare(model);
-    }
+    if (rounds > 1 || starts_pruned) guard.emplace(model);
+    if (starts_pruned) apply(options.start, model);
+    if (rounds > 1) prepare(model);
+    auto const last = density_of(options.budget.value());
+    auto first = 1.0;
     for (int t = 1; t <= rounds; ++t) {
       if (options.progress) options.progress(t, rounds);
       auto const scores = rescore(model);
       require_ranking(scores, t);
-      auto const keep =
-          Schedule{}(static_cast<std::size_t>(t), static_cast<std::size_t>(rounds), density_of(options.budget.value()));
-      rank_round(model, scores, options, keep, t == 1, state);
+      if constexpr (std::same_as<typename Mask::budget, sparsity>)
+        if (t == 1 && starts_pruned) first = kept_share(state.masks, scores, last);
+      rank_round(model, scores, options, density_of_round<Schedule>(t, rounds, first, last), state);
       if (t < rounds) apply(state.masks, model);
     }
   }

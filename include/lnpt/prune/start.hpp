@@ -1,0 +1,37 @@
+#pragma once
+/// Pruning that goes on from masks that are there already.
+#include <algorithm>
+#include <cstddef>
+
+#include <lnpt/core/budget.hpp>
+#include <lnpt/core/error.hpp>
+#include <lnpt/mask/mask_set.hpp>
+#include <lnpt/score.hpp>
+
+namespace lnpt::detail {
+
+/// The share of the scored weights that the masks keep; refuses masks that keep fewer than are to stay.
+template <class T>
+[[nodiscard]] double kept_share(mask_set const& masks, score_set<T> const& scores, density keep) {
+  std::size_t total = 0, kept = 0;
+  for (auto const& each : scores.parameters) {
+    auto const* const found = masks.find(each.name);
+    total += size_of(each.values);
+    kept += found == nullptr ? size_of(each.values) : found->count();
+  }
+  if (kept < kept_count(keep, total))
+    fail("the masks to start from keep ", kept, " of ", total, " weights, fewer than the ", kept_count(keep, total),
+         " that are to stay: ask for a higher sparsity");
+  return total == 0 ? 1.0 : static_cast<double>(kept) / static_cast<double>(total);
+}
+
+/// The density of round t of `rounds`: as the schedule goes from 1 to `last`, here from `first` to `last`.
+template <class Schedule>
+[[nodiscard]] density density_of_round(int t, int rounds, double first, density last) {
+  auto const round = static_cast<std::size_t>(t), all = static_cast<std::size_t>(rounds);
+  if (t == rounds || first == 1.0 || first == 0.0) return Schedule{}(round, all, last);
+  auto const share = Schedule{}(round, all, density{std::min(1.0, last.value() / first)});
+  return density{first * share.value()};
+}
+
+}  // namespace lnpt::detail

@@ -1,0 +1,171 @@
+// What lnpt prune leaves: exactly the state dict it was given, and pruning that goes on from pruning.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include <lnpt/core/random.hpp>
+#include <lnpt/io/safetensors.hpp>
+
+#include "../skip.hpp"
+#include "support.hpp"
+
+using namespace lnpt;
+using cli_test::run;
+
+namespace {
+
+/// A two-layer perceptron of PyTorch, 6-5-3, under names of its own, in half precision but for one layer, and a counter beside it.
+void write_checkpoint(std::string const& path) {
+  std::vector<std::byte> halves(5 * 6 * 2);
+  for (std::size_t i = 0; i < 30; ++i) {
+    auto const bits = static_cast<std::uint16_t>(0x3c00 + 37 * i % 512);  // 1 … 1.5, all different
+    halves[2 * i] = static_cast<std::byte>(bits & 0xff);
+    halves[2 * i + 1] = static_cast<std::byte>(bits >> 8);
+  }
+  std::vector<double> head(3 * 5);
+  for (std::size_t i = 0; i < head.size(); ++i) head[i] = 0.1 * static_cast<double>(i + 1);
+  io::safetensors::writer writer;
+  writer.add_stored("body.0.weight", {5, 6}, io::dtype::bf16, halves);
+  writer.add("body.0.bias", {5}, std::vector<float>{1, 2, 3, 4, 5});
+  writer.add("linear.weight", {3, 5}, head);
+  writer.add("linear.bias", {3}, std::vector<float>{1, 2, 3});
+  writer.add("steps", {}, std::vector<std::int64_t>{7});
+  writer.save(path);
+}
+
+std::string const net = "--arch mlp:6,5,3 --rename body=hidden,linear=fc --ignore-extra --criterion magnitude ";
+
+std::vector<std::byte> bytes_of(io::safetensors::file const& file, std::string const& name) {
+  std::vector<std::byte> bytes(file.info(name).end - file.info(name).begin);
+  file.read_bytes(file.info(name), 0, bytes);
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("the output of prune has the names, dtypes and kept bytes of the weights, and the masks lie in a file of their own") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const given = (folder / "given").string(), out = (folder / "out").string(), masks_out = (folder / "masks").string();
+  write_checkpoint(given);
+  REQUIRE(run("prune " + net + "--weights " + given + " --sparsity .6 --out " + out + " --masks-out " + masks_out).status == 0);
+  auto const before = io::safetensors::open(given), after = io::safetensors::open(out), masks = io::safetensors::open(masks_out);
+  REQUIRE(after.names() == before.names());
+  CHECK(masks.names() == std::vector<std::string>{"mask.body.0.weight", "mask.linear.weight"});
+  std::size_t kept = 0;
+  for (auto const& tensor : before.entries()) {
+    CAPTURE(tensor.name);
+    CHECK(after.info(tensor.name).dtype == tensor.dtype);
+    auto expected = bytes_of(before, tensor.name);
+    if (masks.contains("mask." + tensor.name)) {
+      auto const mask = masks.read<std::uint8_t>("mask." + tensor.name);
+      auto const width = expected.size() / mask.size();
+      for (std::size_t i = 0; i < mask.size(); ++i) {
+        if (mask[i] == 0) std::fill_n(expected.begin() + static_cast<std::ptrdiff_t>(i * width), width, std::byte{0});
+        kept += mask[i];
+      }
+    }
+    CHECK(bytes_of(after, tensor.name) == expected);
+  }
+  CHECK(kept == (30 + 15) * 2 / 5);
+}
+
+TEST_CASE("what the network lacks and what the file has more are listed side by side") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const given = (folder / "given").string();
+  write_checkpoint(given);
+  auto const done = run("score --arch mlp:6,5,3 --criterion magnitude --weights " + given);
+  CHECK(done.status == 1);
+  CHECK(done.complaint.find(R"(lacks "hidden.0.weight", "hidden.0.bias", "fc.weight" and 1 more)") != std::string::npos);
+  CHECK(done.complaint.find(R"(and holds "body.0.bias", "body.0.weight", "linear.bias" and 2 more)") != std::string::npos);
+  auto const strict = run("score --arch mlp:6,5,3 --criterion magnitude --rename body=hidden,linear=fc --weights " + given);
+  CHECK(strict.complaint.find(R"(also holds "steps")") != std::string::npos);
+}
+
+TEST_CASE("pruning what is pruned goes on from its masks, or from its zeros, and says so") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const first = (folder / "first").string(), masks = (folder / "masks").string(), next = (folder / "next").string(),
+             next_masks = (folder / "next_masks").string();
+  std::string const arch = "--arch mlp:20,30,5 --seed 3 ";
+  REQUIRE(run("prune " + arch + "--criterion magnitude --sparsity .6 --out " + first + " --masks-out " + masks).status == 0);
+  auto const held = io::safetensors::open(masks);
+  // random scores know nothing of zeros: only the starting masks keep what is gone from coming back.
+  for (std::string const from : {" --masks " + masks, std::string()}) {
+    auto const done = run("prune " + arch + "--criterion random --sparsity .9 --weights " + first + from + " --out " + next +
+                          " --masks-out " + next_masks);
+    REQUIRE(done.status == 0);
+    CHECK(done.output.find("started from 300 of 750 weights, which the " +
+                           (from.empty() ? "zeros of " + first : "masks of " + masks) + " kept") != std::string::npos);
+    auto const after = io::safetensors::open(next_masks), weights = io::safetensors::open(next);
+    std::size_t ones = 0, nonzero = 0;
+    for (std::string const name : {"hidden.0.weight", "fc.weight"}) {
+      auto const before = held.read<std::uint8_t>("mask." + name), now = after.read<std::uint8_t>("mask." + name);
+      auto const values = weights.read<float>(name);
+      for (std::size_t i = 0; i < now.size(); ++i) {
+        CHECK(now[i] <= before[i]);
+        ones += now[i];
+        nonzero += values[i] != 0;
+      }
+    }
+    CHECK(ones == 75);
+    CHECK(nonzero == 75);
+  }
+  auto const rounds = run("prune " + arch + "--criterion synflow --rounds 4 --sparsity .9 --weights " + first + " --out " + next);
+  CHECK(rounds.status == 0);
+  auto const back = run("prune " + arch + "--criterion magnitude --sparsity .5 --weights " + first + " --out " + next);
+  CHECK(back.status == 1);
+  CHECK(back.complaint.find("keep 300 of 750 weights, fewer than the 375") != std::string::npos);
+}
+
+TEST_CASE("a file of the older form, with masks beside the weights, still starts what follows") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const older = (folder / "older").string(), out = (folder / "out").string();
+  io::safetensors::writer writer;
+  writer.add("fc.weight", {2, 4}, std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8});
+  writer.add("fc.bias", {2}, std::vector<float>{0, 0});
+  writer.add("mask.fc.weight", {2, 4}, std::vector<std::uint8_t>{1, 1, 1, 1, 0, 0, 1, 1});
+  writer.save(older);
+  auto const done = run("prune --arch mlp:4,2 --criterion magnitude --sparsity .5 --weights " + older + " --out " + out);
+  REQUIRE(done.status == 0);
+  CHECK(done.output.find("started from 6 of 8 weights, which the masks of") != std::string::npos);
+  auto const file = io::safetensors::open(out);
+  CHECK(file.names() == std::vector<std::string>{"fc.bias", "fc.weight"});
+  CHECK(file.read<float>("fc.weight") == std::vector<float>{0, 0, 3, 4, 0, 0, 7, 8});
+}
+
+TEST_CASE("every command takes a data set or a file; evaluate counts, names are taken in any case, fresh weights are said") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const weights = (folder / "w.safetensors").string(), images = (folder / "i.safetensors").string(),
+             trained = (folder / "t.safetensors").string(), cache = (folder / "c.safetensors").string();
+  std::string const net = "--arch resnet:8:4,4,4 ";
+  std::vector<std::uint8_t> pixels(64 * 3 * 8 * 8);
+  std::vector<std::int64_t> labels(64);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(random_bits(3, i) >> 56);
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int64_t>(i % 10);
+  io::safetensors::writer writer;
+  writer.add("input", {64, 3, 8, 8}, pixels);
+  writer.add("labels", {64}, labels);
+  writer.save(images);
+
+  auto const scored = run("score " + net + "--criterion SNIP --data synthetic --samples 20 --train-limit 100");
+  REQUIRE(scored.status == 0);
+  CHECK(scored.output.find("fresh, drawn from seed 0 (no --weights)") != std::string::npos);
+  REQUIRE(run("train " + net + "--data " + images + " --epochs 1 --batch 32 --out " + trained).status == 0);
+  auto const taught =
+      run("teach " + net + "--teacher " + trained + " --data " + images + " --views 0 --out " + cache + " --json");
+  REQUIRE(taught.status == 0);
+  auto const judged = run("evaluate " + net + "--weights " + trained + " --data " + images + " --mean .5 --std .25 --json");
+  REQUIRE(judged.status == 0);
+  CHECK(nlohmann::json::parse(judged.output)["samples"] == 64);
+  CHECK(nlohmann::json::parse(taught.output)["accuracy"].is_number());
+  CHECK(run("prune " + net + "--teacher " + trained + " --criterion LNPT --data " + images + " --sparsity .5 --out " + weights)
+            .status == 0);
+}

@@ -1,0 +1,85 @@
+#include "data.hpp"
+
+#include <filesystem>
+
+#include <lnpt/io/tensor_images.hpp>
+#include <lnpt/train/batches.hpp>
+
+#include "ranges.hpp"
+#include "text.hpp"
+
+namespace cli {
+
+namespace {
+
+/// One number per channel from a list of as many or of one.
+std::vector<float> per_channel(char const* flag, std::string const& text, std::size_t channels) {
+  auto values = parse_numbers<float>("number of a channel", text);
+  if (values.size() == 1) values.resize(channels, values.front());
+  if (values.size() != channels)
+    refuse(flag, ' ', text, " has ", values.size(), " numbers for images of ", channels,
+           " channels: give one for each, or one for all");
+  return values;
+}
+
+void normalize(lnpt::io::image_set& images, data_options const& o) {
+  if (!o.mean.empty()) images.mean = per_channel("--mean", o.mean, images.channels);
+  if (!o.stddev.empty()) images.stddev = per_channel("--std", o.stddev, images.channels);
+  for (auto const deviation : images.stddev)
+    if (!(deviation > 0))
+      refuse("--std ", o.stddev, " divides by a number that is not above 0: give 1 to leave values as they are");
+}
+
+}  // namespace
+
+void data_options::describe_images(CLI::App& command) {
+  command.add_option("--train-limit", train_limit, "Use the first N training images")->check(above_zero());
+  command.add_option("--test-limit", test_limit, "Use the first N test images")->check(above_zero());
+  command.add_option(
+      "--mean", mean,
+      "Pixels become (p / 255 - mean) / std, per channel; default: mean and std of all training images. Networks of "
+      "PyTorch want the numbers they were trained with, such as .4914,.4822,.4465");
+  command.add_option("--std", stddev, "See --mean; 0 and 1 leave p / 255 as it is");
+}
+
+bool names_tensor_file(std::string const& text) {
+  return text.ends_with(".safetensors") || std::filesystem::is_regular_file(text);
+}
+
+bool names_batch_file(std::string const& text) {
+  if (!names_tensor_file(text)) return false;
+  auto const file = lnpt::io::safetensors::open(text);
+  auto const& input = file.info("input");
+  return input.shape.size() != 4 || input.dtype != lnpt::io::dtype::u8;
+}
+
+std::vector<std::vector<std::int64_t>> label_batches(lnpt::io::image_set const& images, std::span<std::size_t const> indices,
+                                                     std::size_t size) {
+  std::vector<std::vector<std::int64_t>> batches;
+  for (std::size_t begin = 0; begin < indices.size(); begin += size)
+    batches.push_back(lnpt::gather_labels(images, indices.subspan(begin, std::min(size, indices.size() - begin))));
+  return batches;
+}
+
+std::string data_kind(std::string const& text) {
+  return names_tensor_file(text) ? std::filesystem::path(text).filename().string() : text.substr(0, text.find(':'));
+}
+
+lnpt::io::data_set open_data(data_options const& o) {
+  auto const limits = lnpt::io::data_set_options{.train_limit = o.train_limit, .test_limit = o.test_limit};
+  auto const open = [&] {
+    if (names_tensor_file(o.data)) return lnpt::io::tensor_images(lnpt::io::safetensors::open(o.data), limits);
+    auto const kind = data_kind(o.data);
+    auto const takes_folder = kind == "cifar10" || kind == "cifar100" || kind == "mnist";
+    auto const has_folder = o.data.size() > kind.size() + 1;
+    if (!(kind == "synthetic" && o.data == kind) && !(takes_folder && has_folder))
+      refuse("\"", o.data, "\" is no data set: write ", data_forms);
+    return lnpt::io::open_data_set(o.data, limits);
+  };
+  auto set = open();
+  normalize(set.train, o);
+  normalize(set.test, o);
+  return set;
+}
+
+}  // namespace cli

@@ -1,0 +1,54 @@
+#pragma once
+/// What `--data` names, in every command: a data set, or a safetensors file of tensors.
+#include <CLI/CLI.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <lnpt/io/data_set.hpp>
+#include <lnpt/io/safetensors.hpp>
+
+#include "architecture.hpp"
+
+namespace cli {
+
+inline constexpr char const* data_forms =
+    "synthetic, cifar10:FOLDER, cifar100:FOLDER, mnist:FOLDER, or a safetensors file of images, input U8 [N,C,H,W] and labels "
+    "[N]";
+inline constexpr char const* batch_forms =
+    "; or one of numbers, which are taken as they are: input [N,C,H,W] or [N,F] and, where they are read, labels [N]";
+
+/// The flags that say what to read, how much of it, and how pixels become numbers.
+struct data_options {
+  std::string data = {};
+  std::size_t train_limit = lnpt::io::data_set_options::all;
+  std::size_t test_limit = lnpt::io::data_set_options::all;
+  std::string mean = {}, stddev = {};  ///< per channel; empty: of the training images
+
+  /// Adds --mean, --std and the limits; --data itself is each command's own.
+  void describe_images(CLI::App& command);
+};
+
+/// Whether the text names a file of tensors rather than a data set.
+[[nodiscard]] bool names_tensor_file(std::string const& text);
+
+/// Whether the text names a file of tensors that are read as they are, rather than images of bytes, which are normalised.
+[[nodiscard]] bool names_batch_file(std::string const& text);
+
+/// Images to train or evaluate on; text of no such form is misuse, a folder without the files a failure.
+[[nodiscard]] lnpt::io::data_set open_data(data_options const& options);
+
+/// The kind of a data set without its folder, and of a file its own name: what does not change when the files are moved.
+[[nodiscard]] std::string data_kind(std::string const& text);
+
+/// The labels of these images, in batches as `lnpt::plain_batches` makes them.
+[[nodiscard]] std::vector<std::vector<std::int64_t>> label_batches(lnpt::io::image_set const& images,
+                                                                   std::span<std::size_t const> indices, std::size_t size);
+
+[[nodiscard]] inline surroundings around(lnpt::io::image_set const& images) {
+  return {{images.channels, images.height, images.width}, images.classes};
+}
+
+}  // namespace cli

@@ -1,0 +1,108 @@
+// lnpt evaluate: how often a network is right.
+#include <fmt/format.h>
+
+#include <lnpt/core/tensor.hpp>
+#include <lnpt/io/state_dict.hpp>
+
+#include "command.hpp"
+#include "engine.hpp"
+#include "loading.hpp"
+
+namespace cli {
+
+namespace {
+
+struct evaluate_options : common_options {
+  std::string arch, weights, weights_prefix;
+  std::size_t classes = 0;
+  naming names;
+  data_options images;
+  engine_choice engine;
+};
+
+/// What was counted, and of how many samples.
+struct verdict {
+  std::size_t right = 0;
+  std::size_t samples = 0;
+
+  [[nodiscard]] double accuracy() const { return samples == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(samples); }
+};
+
+trained_network open_network(evaluate_options const& o, surroundings around) {
+  auto const arch = parse_architecture(o.arch);
+  std::optional<lnpt::io::safetensors::file> weights;
+  if (!o.weights.empty()) weights = lnpt::io::safetensors::open(o.weights);
+  if (!weights && !names_exported(o.arch)) refuse("the weights are missing: name them with --weights");
+  auto const own = o.classes != 0 ? o.classes : own_classes(arch, weights, o.weights_prefix);
+  if (own != 0) around.classes = own;
+  auto network = make_network<trained_network>(arch, around, 0);
+  if (!weights) return network;
+  check_channels(network, around.input, o.images.data, *weights, o.names.under(o.weights_prefix));
+  lnpt::io::load_state_dict(network, *weights, o.names.under(o.weights_prefix));
+  return network;
+}
+
+/// A file of tensors, as they are, in pieces of a batch.
+verdict evaluate_file(evaluate_options const& o, training_engine const& engine) {
+  scoring_data<lnpt::cpu::array<float>> data;
+  auto const file = lnpt::io::safetensors::open(o.images.data);
+  read_batches(file, data, lnpt::evaluation_batch, true);
+  if (!data.labels) lnpt::fail(file.name(), " holds no labels, which accuracy is measured with: add \"labels\" [samples]");
+  auto network = open_network(o, {data.sample, 10});
+  auto const predict = engine.open(network);
+  verdict seen;
+  for (std::size_t i = 0; i < data.batches.size(); ++i) {
+    auto const decided = lnpt::tensor_traits<lnpt::cpu::array<float>>::argmax(predict(data.batches[i].input).output);
+    for (std::size_t b = 0; b < decided.size(); ++b) seen.right += decided[b] == (*data.labels)[i][b];
+    seen.samples += decided.size();
+  }
+  return seen;
+}
+
+verdict evaluate_data_set(evaluate_options const& o, training_engine const& engine) {
+  auto const data = open_data(o.images);
+  auto network = open_network(o, around(data.train));
+  auto const decided = decide(engine.open(network), data.test);
+  verdict seen{.samples = decided.size()};
+  for (std::size_t i = 0; i < decided.size(); ++i) seen.right += decided[i] == data.test.labels[i];
+  return seen;
+}
+
+void describe(CLI::App& command, evaluate_options& o) {
+  command.add_option("--arch,--model", o.arch, std::string("Network: ") + architecture_forms)->required();
+  command.add_option("--weights", o.weights, "The network's state_dict, safetensors; of a .pt2 network, its own by default");
+  command.add_option("--weights-prefix", o.weights_prefix, "What its names begin with");
+  command.add_option("--classes", o.classes, "Number of classes; default: as the weights or the architecture say, else 10")
+      ->check(above_zero());
+  command
+      .add_option("--data", o.images.data,
+                  std::string("What to evaluate on, of images those for testing: ") + data_forms + batch_forms)
+      ->required();
+  o.images.describe_images(command);
+  o.names.describe(command);
+  o.engine.describe(command);
+}
+
+void run(evaluate_options const& o) {
+  auto const engine = open_training_engine(o.engine, o.threads);
+  auto const seen = names_batch_file(o.images.data) ? evaluate_file(o, *engine) : evaluate_data_set(o, *engine);
+  if (o.json)
+    fmt::print("{}\n",
+               nlohmann::ordered_json{{"accuracy", seen.accuracy()}, {"right", seen.right}, {"samples", seen.samples}}.dump(2));
+  else
+    fmt::print("{}: {:.2f} % right, {} of {} samples\n", o.weights.empty() ? o.arch : o.weights, 100 * seen.accuracy(),
+               seen.right, seen.samples);
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app) {
+  add_command<evaluate_options>(
+      app,
+      {"evaluate", "Say how often a network is right",
+       "  lnpt evaluate --arch resnet:20:16,32,64 --weights student.safetensors --data cifar10:cifar-10-batches-bin\n"
+       "  lnpt evaluate --arch mlp:12,16,10,5 --weights mlp.safetensors --data batch.safetensors"},
+      describe, run);
+}
+
+}  // namespace cli

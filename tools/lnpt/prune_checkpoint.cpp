@@ -1,0 +1,123 @@
+#include "prune_checkpoint.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include <lnpt/out_of_core/prune.hpp>
+
+#include "progress.hpp"
+#include "text_table.hpp"
+
+namespace cli {
+
+namespace {
+
+namespace ooc = lnpt::out_of_core;
+
+std::vector<std::string> patterns_in(std::string const& list) {
+  std::vector<std::string> patterns;
+  for (auto const each : split(list, ','))
+    if (!each.empty()) patterns.emplace_back(each);
+  return patterns;
+}
+
+/// global, layerwise, rows, or N:M such as 2:4.
+void set_pattern(ooc::prune_options& options, std::string const& mask) {
+  constexpr spelling<ooc::pattern> names[]{
+      {"global", ooc::pattern::global}, {"layerwise", ooc::pattern::layerwise}, {"rows", ooc::pattern::rows}};
+  auto const sides = split(mask, ':');
+  if (sides.size() != 2) {
+    options.pattern = parse_choice("mask of a checkpoint (or N:M, such as 2:4)", names, mask);
+    return;
+  }
+  options.pattern = ooc::pattern::n_of_m;
+  options.n = parse_number<std::size_t>("N of N:M", sides[0]);
+  options.m = parse_number<std::size_t>("M of N:M", sides[1]);
+}
+
+ooc::prune_options options_of(checkpoint_options const& o, checkpoint_request const& asked) {
+  ooc::prune_options options{
+      .seed = asked.seed, .include = patterns_in(o.include), .exclude = patterns_in(o.exclude), .replace = o.replace};
+  if (asked.criterion != criterion_kind::magnitude && asked.criterion != criterion_kind::random)
+    refuse(spell(criterion_names, asked.criterion), " needs a network: give --arch, or choose magnitude or random");
+  options.criterion = asked.criterion == criterion_kind::magnitude ? ooc::criterion::magnitude : ooc::criterion::random;
+  set_pattern(options, asked.mask);
+  auto const own_share = static_cast<double>(options.n) / static_cast<double>(options.m);
+  auto const is_n_of_m = options.pattern == ooc::pattern::n_of_m;
+  if (is_n_of_m && asked.density >= 0 && asked.density != own_share)
+    refuse(asked.mask, " keeps ", own_share, " of the weights, not ", asked.density, ": leave --sparsity and --density out");
+  if (!is_n_of_m && asked.density < 0) refuse("how much to remove is missing: give --sparsity, such as .5");
+  if (!is_n_of_m) options.keep = lnpt::density{asked.density};
+  return options;
+}
+
+double share(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+nlohmann::ordered_json as_json(ooc::report const& report) {
+  nlohmann::ordered_json all{{"pruned", nlohmann::json::array()}, {"dense", nlohmann::json::array()}};
+  for (auto const& each : report.pruned)
+    all["pruned"].push_back({{"name", each.name}, {"total", each.total}, {"kept", each.kept}});
+  for (auto const& [name, reason] : report.dense) all["dense"].push_back({{"name", name}, {"reason", reason}});
+  all["total"] = report.total();
+  all["kept"] = report.kept();
+  all["decided_by_position"] = report.decided_by_position;
+  all["copied"] = report.copied;
+  all["bytes"] = report.bytes;
+  all["seconds"] = report.seconds;
+  return all;
+}
+
+void print(ooc::report const& report, std::string const& out) {
+  text_table table({"tensor", "weights", "kept", "kept %"});
+  for (auto const& each : report.pruned)
+    table.add({each.name, std::to_string(each.total), std::to_string(each.kept),
+               fmt::format("{:.2f}", 100 * share(each.kept, each.total))});
+  table.print();
+  std::map<std::string, std::vector<std::string>> by_reason;
+  for (auto const& [name, reason] : report.dense) by_reason[reason].push_back(name);
+  for (auto const& [reason, names] : by_reason) fmt::print("left dense, {}: {}\n", reason, fmt::join(names, ", "));
+  fmt::print("{}: sparsity {:.4f} of {} weights, {:.2f} GB in {:.1f} s\n", out, 1 - share(report.kept(), report.total()),
+             report.total(), static_cast<double>(report.bytes) / 1e9, report.seconds);
+  if (share(report.decided_by_position, report.total()) > 0.01)
+    fmt::print("{:.1f} % of the weights have the score of the threshold: which of them stay is decided by their place alone\n",
+               100 * share(report.decided_by_position, report.total()));
+}
+
+}  // namespace
+
+void checkpoint_options::describe(CLI::App& command) {
+  command.add_option(
+      "--checkpoint", from,
+      "Instead of --arch: a folder, index.json or safetensors file of any model, pruned file by file into the folder "
+      "--out in little memory; criteria magnitude (default) and random, masks global, layerwise, rows and N:M");
+  command.add_option("--include", include, "With --checkpoint: prune only tensors of these names, such as \"*.mlp.*,*.attn.*\"");
+  command.add_option("--exclude", exclude, "With --checkpoint: leave tensors of these names dense");
+  command.add_flag("--replace", replace, "With --checkpoint: swap an existing --out for the new one when that is whole");
+}
+
+void prune_checkpoint(checkpoint_options const& o, checkpoint_request const& asked) {
+  auto options = options_of(o, asked);
+  auto const result = [&] {
+    constexpr std::uint64_t unit = 1 << 20;
+    std::optional<progress> along;
+    std::uint64_t told = 0;
+    char const* doing = nullptr;
+    options.progress = [&](std::uint64_t done, std::uint64_t total, char const* what) {
+      if (!along) along.emplace(static_cast<std::size_t>(total / unit + 1));
+      if (std::exchange(doing, what) != what) along->doing(what);
+      along->advance(static_cast<std::size_t>(done / unit - std::min(told, done / unit)));
+      told = std::max(told, done / unit);
+    };
+    return ooc::prune(o.from, asked.out, options);
+  }();
+  if (asked.json)
+    fmt::print("{}\n", as_json(result).dump(2));
+  else
+    print(result, asked.out);
+}
+
+}  // namespace cli
