@@ -15,7 +15,7 @@ using namespace bench_nets;
 void train_step_row(benchmark::State& state, std::string const& name) {
   auto net = make<>(name, 1);
   auto const masks = prune<lnpt::random>(net, {.budget = sparsity{0.95}}).masks;
-  masked_sgd<float> sgd(net, masks);
+  masked_sgd<cpu::backend<float>> sgd(net, masks);
   gradients<array> g;
   for (auto const& p : net.parameters()) g.emplace_back(*p.value);
   time_passes(state, [&] { sgd.step(net, g, {.learning_rate = 1e-4, .momentum = 0.9, .weight_decay = 5e-4}); });

@@ -11,6 +11,7 @@
 
 #include <lnpt/backend/concept.hpp>
 #include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/train/traits.hpp>
 
 namespace sealed {
 
@@ -259,4 +260,20 @@ struct lnpt::tensor_traits<sealed::seal<lnpt::cpu::array<T>>> {
     ++sealed::reads.arrays;
     return open::argmax(x.held_);
   }
+};
+
+/// Batches are written on the host and sent: a plan would do, were this a device.
+template <>
+struct lnpt::training_traits<sealed::seal<lnpt::cpu::array<float>>> {
+  using array = sealed::seal<lnpt::cpu::array<float>>;
+  using backend = sealed::backend<float>;
+  using open = lnpt::training_traits<lnpt::cpu::array<float>>;
+  static constexpr std::size_t loss_every = 0;
+
+  static auto const& store(auto const& images, array const&) { return images; }
+  static array batch(auto const& images, lnpt::batch_plan const& plan, array const&) {
+    auto const written = open::batch(images, plan, {});
+    return backend::make(lnpt::shape_of(written), {written.data(), written.size()}, {});
+  }
+  static auto without_gradients() { return open::without_gradients(); }
 };

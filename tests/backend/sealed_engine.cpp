@@ -6,7 +6,10 @@
 #include <vector>
 
 #include <lnpt/core/random.hpp>
+#include <lnpt/io/synthetic.hpp>
+#include <lnpt/loss/cross_entropy.hpp>
 #include <lnpt/nn/builder.hpp>
+#include <lnpt/train/train.hpp>
 
 #include "sealed.hpp"
 
@@ -136,4 +139,36 @@ TEST_CASE("no pass reads a value on the host but SynFlow's largest ones, and sea
   REQUIRE(near.size() == far.size());
   CHECK(near.size() > 60);
   CHECK(near == far);
+}
+
+TEST_CASE("a training run reads the loss when it is asked to and nothing else, and ends in the CPU engine's bits") {
+  auto const data = io::synthetic({.classes = 3, .side = 16, .train = 48, .test = 8});
+  auto const run = [&]<class Backend>(Backend, train_observer const& observer) {
+    network_builder<Backend> net(3, 1);
+    auto const x = net.batch_norm("bn", net.conv2d("conv", net.input(), 4), true);
+    net.classifier("fc", net.global_average_pool(x), 3);
+    auto model = std::move(net).build();
+    mask_set masks;
+    masks.add({"conv.weight", {4, 3, 3, 3}, true});
+    masks.begin()->set(5, false);
+    auto const state = train(model, masks, data.train, data.test, no_guide{}, cross_entropy{},
+                             {.epochs = 2, .batch = 12, .loss_every = 0}, {}, observer);
+    std::vector<std::vector<float>> found;
+    for (auto const& p : model.parameters()) found.push_back(values_of(*p.value));
+    for (auto const& b : model.buffers()) found.push_back(values_of(*b.value));
+    for (auto const& v : state.velocity) found.push_back(values_of(v));
+    found.push_back({static_cast<float>(state.last_loss), static_cast<float>(state.last_accuracy)});
+    return found;
+  };
+  long steps = 0;
+  train_observer const count{.on_step = [&](std::size_t, std::size_t step, std::size_t) {
+    auto const reads = sealed::take_reads();
+    if (step == 0) return;  // what the start and the test after an epoch read
+    ++steps;
+    CHECK(reads.arrays == 0);
+    CHECK(reads.numbers == 0);
+  }};
+  auto const far = run(sealed::backend<float>(), count);
+  CHECK(steps == 6);
+  CHECK(far == run(cpu::backend<float>(), {}));
 }

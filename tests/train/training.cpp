@@ -76,12 +76,12 @@ TEST_CASE("two steps from θ = 2 with g = 1, μ = 0.9, λ = 0.1, lr = 0.5: 1.4, 
   masks.add({"fc.weight", {1, 2}, true});
   masks.begin()->set(1, false);
 
-  masked_sgd<float> sgd(model, masks);
+  masked_sgd<backend> sgd(model, masks);
   CHECK(weight.data()[1] == 0);  // at once
   gradients<array> const g{tensor_traits<array>::make({1, 2}, std::vector<float>{1, 1}), std::nullopt};
-  sgd.step(model, g, {0.5, 0.9, 0.1});
+  sgd.step(model, g, {.learning_rate = 0.5, .momentum = 0.9, .weight_decay = 0.1});
   CHECK(weight.data()[0] == doctest::Approx(1.4));  // v = 1 + 0.1·2 = 1.2
-  sgd.step(model, g, {0.5, 0.9, 0.1});
+  sgd.step(model, g, {.learning_rate = 0.5, .momentum = 0.9, .weight_decay = 0.1});
   CHECK(weight.data()[0] == doctest::Approx(0.29));  // v = 0.9·1.2 + 1 + 0.1·1.4 = 2.22
   CHECK(weight.data()[1] == 0);
   CHECK(sgd.velocity(model)[0].data()[1] == 0);
@@ -91,6 +91,78 @@ TEST_CASE("the learning rate falls along half a cosine") {
   CHECK(schedule::cosine{}(0, 8, 0.1) == 0.1);
   CHECK(schedule::cosine{}(4, 8, 0.1) == doctest::Approx(0.05));
   CHECK(schedule::cosine{}(8, 8, 0.1) == doctest::Approx(0).epsilon(1e-15));
+}
+
+TEST_CASE("the loss of every second of five steps and of the last is looked at: 1, 3 and 5") {
+  loss_meter meter(0, 5, 2);
+  for (std::size_t step = 0; step < 5; ++step)
+    if (meter.looks_at(step)) meter.add(static_cast<double>(step) + 1);
+  CHECK(meter.mean() == 3);
+  CHECK(loss_meter(0, 5, 0).looks_at(4));
+  CHECK_FALSE(loss_meter(0, 5, 0).looks_at(0));
+}
+
+namespace {
+
+/// Holds a parameter still.
+struct hold {
+  std::string name;
+  void before_step(auto& step) {
+    for (std::size_t i = 0; i < step.parameters.size(); ++i)
+      if (step.parameters[i].name == name) step.gradients[i] = 0.0f * *step.gradients[i];
+  }
+};
+
+/// Prunes the first weight of a parameter after the first step.
+struct prune_later {
+  std::string name;
+  std::size_t steps_seen = 0;
+  void after_step(auto& step) {
+    if (steps_seen++ != 0) return;
+    mask_set masks;
+    masks.add({name, shape_of(*step.parameters[0].value), true});
+    masks.begin()->set(0, false);
+    step.set_masks(std::move(masks));
+  }
+};
+
+/// Every weight goes by the learning rate against the sign of its gradient.
+struct sign_descent {
+  struct running {
+    mask_set held;
+    void step(auto& model, auto const& g, double rate) {
+      for (std::size_t i = 0; auto const& p : model.parameters())
+        for (std::size_t k = 0, at = i++; k < p.value->size(); ++k)
+          p.value->data()[k] -= static_cast<float>(rate) * static_cast<float>((g[at]->data()[k] > 0) - (g[at]->data()[k] < 0));
+    }
+    [[nodiscard]] mask_set const& masks() const { return held; }
+    void set_masks(auto&, mask_set masks) { held = std::move(masks); }
+  };
+  [[nodiscard]] running start(auto&, mask_set const& masks) const { return {masks}; }
+};
+
+}  // namespace
+
+TEST_CASE("hooks act on gradients and masks in the order given; schedule and optimiser are arguments") {
+  std::vector<std::size_t> const sizes{3 * 16 * 16, 4};
+  auto const born = state_of(*std::make_unique<network<backend>>(zoo::mlp<backend>(sizes)));
+  auto const run = [&](auto&&... policies) {
+    auto model = zoo::mlp<backend>(sizes);
+    train(model, {}, shapes().train, shapes().test, no_guide{}, cross_entropy{},
+          {.epochs = 1, .batch = 128, .learning_rate = 0.01, .weight_decay = 0}, {}, {}, policies...);
+    return state_of(model);
+  };
+  auto const plain = run();
+  CHECK(plain[1] != born[1]);
+  prune_later later{"fc.weight"};
+  auto const held = run(hold{"fc.bias"}, later);
+  CHECK(held[1] == born[1]);
+  CHECK(later.steps_seen == 4);
+  CHECK((held[0][0] == 0 && !std::signbit(held[0][0])));
+  CHECK(plain[0][0] != 0);
+  CHECK(run([](std::size_t, std::size_t, double) { return 0.0; }) == born);
+  auto const by_signs = run(sign_descent{}, [](std::size_t step, std::size_t, double) { return step == 0 ? 0.25 : 0.0; });
+  for (std::size_t k = 0; k < 4; ++k) CHECK(std::abs(by_signs[1][k]) == 0.25);
 }
 
 TEST_CASE("pruned weights and their momentum are exactly +0 after training") {

@@ -16,7 +16,7 @@
 #include <lnpt/io/atomic_file.hpp>
 #include <lnpt/torch/model.hpp>
 #include <lnpt/torch/state.hpp>
-#include <lnpt/train/train.hpp>
+#include <lnpt/train/options.hpp>
 
 namespace lnpt {
 

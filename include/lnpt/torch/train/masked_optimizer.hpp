@@ -71,13 +71,21 @@ class masked_optimizer {
   template <std::floating_point Scalar>
   masked_optimizer(torch::optim::Optimizer& optimizer, torch_model<Scalar>& model, mask_set const& masks)
       : optimizer_(optimizer) {
+    set_masks(model, masks);
+  }
+
+  /// Goes on under other masks, which are applied to the model and to the optimizer's state at once.
+  template <std::floating_point Scalar>
+  void set_masks(torch_model<Scalar>& model, mask_set const& masks) {
     apply(masks, model);
+    masked_.clear();
     auto const tensors = model.torch_parameters();
     std::size_t i = 0;
     for (auto const& p : model.parameters()) {
       auto const& tensor = tensors[i++];
       if (auto const* const kept = masks.find(p.name)) masked_.push_back({tensor, detail::torch_mask(*kept)});
     }
+    clear_state();
   }
 
   /// The optimizer's step, with the gradients masked before it and everything it wrote masked after it.
@@ -117,8 +125,12 @@ class masked_optimizer {
   }
 
   void clear_weights_and_state() {
+    for (auto& each : masked_) each.clear(each.tensor);
+    clear_state();
+  }
+
+  void clear_state() {
     for (auto& each : masked_) {
-      each.clear(each.tensor);
       if (auto* const state = detail::state_of(optimizer_.get().state(), each.tensor))
         detail::for_each_state_tensor(*state, [&](at::Tensor const& values) { each.clear(values); });
     }

@@ -2,11 +2,12 @@
 /// Training under a mask on LibTorch, by default without any label.
 #include <torch/optim/sgd.h>
 
-#include <algorithm>
-#include <cmath>
+#include <concepts>
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -16,13 +17,14 @@
 #include <lnpt/torch/train/checkpoint.hpp>
 #include <lnpt/torch/train/masked_optimizer.hpp>
 #include <lnpt/torch/train/training_data.hpp>
+#include <lnpt/train/masked_sgd.hpp>
+#include <lnpt/train/train.hpp>
 
 namespace lnpt {
 
 /// What training on LibTorch takes beside the settings of every engine.
 struct torch_train_options : train_options {
   bool bfloat16 = false;                  ///< automatic mixed precision
-  std::size_t loss_every = 50;            ///< steps between looks at the loss, each of which waits for the device
   std::filesystem::path checkpoint = {};  ///< saved after every epoch, and resumed where it exists; empty: none
 };
 
@@ -33,48 +35,6 @@ namespace detail {
   predicted.output = predicted.output.get().detach();
   if (predicted.features) predicted.features = torch_tensor<float>(predicted.features->get().detach());
   return predicted;
-}
-
-/// Forward, loss and backward of one batch: gradients in the parameters' grad(). Returns the loss if it was asked for.
-template <class Loss>
-std::optional<double> torch_gradients(torch_model<float>& model, lesson_batch const& batch, Loss const& loss, bool bfloat16,
-                                      bool wants_value) {
-  autocast_guard const precision(batch.input.get().device().type(), bfloat16);
-  auto const predicted = model(batch.input.get(), Loss::needs.features);
-  auto const values = without_graph(predicted);
-  target<torch_tensor<float>> const expected{Loss::needs.labels ? &batch.labels : nullptr,
-                                             batch.teacher_prediction ? &*batch.teacher_prediction : nullptr};
-  auto const slopes = loss_cotangent(loss, values, expected);
-  graph_roots roots;
-  if (slopes.output) roots.add(predicted.output.get(), slopes.output->get());
-  if (slopes.features) roots.add(predicted.features->get(), slopes.features->get());
-  torch::autograd::backward(roots.tensors, roots.slopes);
-  return wants_value ? std::optional(loss_value(loss, values, expected)) : std::nullopt;
-}
-
-/// One epoch; returns the mean of the losses that were looked at.
-template <class Data, class Guide, class Loss>
-double torch_epoch(torch_model<float>& model, masked_optimizer& optimizer, Data const& data, Guide const& guide, Loss const& loss,
-                   torch_train_options const& options, std::size_t epoch, train_observer const& observer) {
-  training_guard const mode(model.modules(), true);
-  auto const steps = steps_of(data, options);
-  double total = 0;
-  std::size_t looks = 0;
-  auto const learn = [&](std::size_t step, lesson_batch const& batch) {
-    if (observer.on_step) observer.on_step(epoch, step, steps);
-    auto const rate = schedule::cosine{}(epoch * steps + step, options.epochs * steps, options.learning_rate);
-    for (auto& group : optimizer.get().param_groups()) static_cast<torch::optim::SGDOptions&>(group.options()).lr(rate);
-    auto const looking = step + 1 == steps || (options.loss_every > 0 && step % options.loss_every == 0);
-    optimizer.zero_grad();
-    if (auto const value = torch_gradients(model, batch, loss, options.bfloat16, looking)) {
-      if (!std::isfinite(*value)) fail("the training loss became ", *value, " in epoch ", epoch + 1, ": lower the learning rate");
-      total += *value;
-      ++looks;
-    }
-    optimizer.step();
-  };
-  for_each_batch<Loss::needs>(data, epoch, guide, options, model.near().get().device(), learn);
-  return total / static_cast<double>(looks);
 }
 
 /// The momentum of every parameter, on the host; zeros where there was no step.
@@ -102,37 +62,125 @@ inline void set_velocity(torch::optim::SGD& sgd, torch_model<float> const& model
   }
 }
 
+/// The kit of LibTorch's modules: autograd's gradients, an optimizer of LibTorch's under masks.
+class torch_kit {
+ public:
+  using tensor_type = torch_tensor<float>;
+  static constexpr std::size_t loss_every = training_traits<tensor_type>::loss_every;
+
+  torch_kit(torch_model<float>& model, torch::optim::Optimizer& optimizer, mask_set masks, torch_train_options const& options)
+      : model_(model), masks_(std::move(masks)), optimizer_(optimizer, model, masks_), options_(options) {}
+
+  [[nodiscard]] torch_model<float>& model() { return model_; }
+  [[nodiscard]] training_guard training_mode() { return {model_.modules(), true}; }
+  template <class Data>
+  [[nodiscard]] static std::size_t steps(Data const& data, train_options const& options) {
+    return steps_of(data, options);
+  }
+  template <class Data>
+  [[nodiscard]] static Data const& store(Data const& data) {
+    return data;
+  }
+  template <loss_needs Needs, class Data, class Guide, class Learn>
+  void for_each_lesson(Data const& store, Data const& data, std::size_t epoch, Guide const& guide, train_options const& options,
+                       Learn learn) {
+    auto const near = model_.near();
+    if constexpr (image_source<Data>)
+      detail::for_each_lesson<Needs>(store, data, near, epoch, guide, options, learn);
+    else
+      detail::for_each_lesson<Needs>(data, near.get().device(), guide, learn);
+  }
+
+  /// Handles of the parameters' grad(): what a hook writes into them is seen by the optimizer.
+  template <class Loss>
+  [[nodiscard]] gradients<tensor_type> gradients_of(lesson<tensor_type> const& each, Loss const& loss, loss_meter& meter,
+                                                    bool look) {
+    optimizer_.zero_grad();
+    autocast_guard const precision(each.input.get().device().type(), options_.bfloat16);
+    auto const predicted = model_(each.input.get(), Loss::needs.features);
+    auto const values = without_graph(predicted);
+    auto const target = each.template target<Loss>();
+    auto const slopes = loss_cotangent(loss, values, target);
+    graph_roots roots;
+    if (slopes.output) roots.add(predicted.output.get(), slopes.output->get());
+    if (slopes.features) roots.add(predicted.features->get(), slopes.features->get());
+    torch::autograd::backward(roots.tensors, roots.slopes);
+    if (look) meter.add(loss_value(loss, values, target));
+    gradients<tensor_type> found;
+    for (auto const& tensor : model_.torch_parameters())
+      found.push_back(tensor.grad().defined() ? std::optional(tensor_type(tensor.grad())) : std::nullopt);
+    return found;
+  }
+  void step(training_step<tensor_type> const& at) {
+    auto const tensors = model_.torch_parameters();
+    for (std::size_t i = 0; i < tensors.size(); ++i)
+      if (at.gradients[i] && !at.gradients[i]->get().is_same(tensors[i].grad()))
+        tensors[i].mutable_grad() = at.gradients[i]->get();
+    for (auto& group : optimizer_.get().param_groups()) group.options().set_lr(at.learning_rate);
+    optimizer_.step();
+  }
+
+  [[nodiscard]] mask_set const& masks() const { return masks_; }
+  void set_masks(mask_set masks) {
+    masks_ = std::move(masks);
+    optimizer_.set_masks(model_, masks_);
+  }
+  [[nodiscard]] std::vector<cpu::array<float>> velocity() const {
+    auto* const sgd = dynamic_cast<torch::optim::SGD*>(&optimizer_.get());
+    return sgd ? velocity_of(*sgd, model_) : std::vector<cpu::array<float>>{};
+  }
+  void save(train_state const& state) {
+    if (!options_.checkpoint.empty()) save_checkpoint(options_.checkpoint, model_, optimizer_.get(), state);
+  }
+
+ private:
+  torch_model<float>& model_;
+  mask_set masks_;
+  masked_optimizer optimizer_;
+  torch_train_options const& options_;
+};
+
+template <std::floating_point Scalar>
+inline constexpr bool has_own_training<torch_model<Scalar>> = true;
+
+/// What the further arguments of `train` on LibTorch may be.
+template <class P>
+concept torch_policy =
+    learning_rate_schedule<P> || std::derived_from<P, torch::optim::Optimizer> || training_hook<P, torch_tensor<float>>;
+
 }  // namespace detail
 
-/// Trains a module under `masks` by SGD with momentum and a cosine learning rate, on the module's device; pruned weights stay +0.
+/// Trains a module under `masks` on the module's device; pruned weights stay +0.
 ///
 /// `data`, `test`: images of bytes such as `io::image_set`, or `loader_batches`, which decide on batch, augmentation and order
 /// themselves. Label-free where the loss is: labels are then never read, but for the accuracy on `test`, taken after every epoch. Every
 /// draw is a function of (seed, epoch, image) or of a generator that the checkpoint holds, so that a run resumed from it equals the run
 /// not interrupted; so does one that goes on from `state`, where neither module nor loader draw. Xiao et al. 2024, arXiv:2403.12690,
 /// Algorithm 1.
-template <class Data, class Test, class Guide, class Loss>
+///
+/// Further arguments, in any order: a learning-rate schedule (without one schedule::cosine), an optimizer of LibTorch over the model's
+/// parameters (without one SGD with the momentum and weight decay of the options), and hooks (train/hooks.hpp).
+template <class Data, class Test, class Guide, class Loss, class... Policies>
 train_state train(torch_model<float>& student, mask_set const& masks, Data const& data, Test const& test, Guide const& guide,
-                  Loss const& loss, torch_train_options const& options, train_state state, train_observer const& observer = {}) {
+                  Loss const& loss, torch_train_options const& options, train_state state, train_observer const& observer = {},
+                  Policies&&... policies) {
   detail::require_trainable<torch_model<float>, Data, Guide, Loss>();
+  static_assert((detail::torch_policy<std::remove_cvref_t<Policies>> && ...),
+                "lnpt: a further argument of train is no learning-rate schedule, optimizer of LibTorch or hook. Give a hook "
+                "before_step(step) or after_step(step), a schedule operator()(step, steps, initial).");
   (void)detail::steps_of(data, options);  // refuses what cannot be trained on before anything changes
   auto const settings =
       torch::optim::SGDOptions(options.learning_rate).momentum(options.momentum).weight_decay(options.weight_decay);
   torch::optim::SGD sgd(student.torch_parameters(), settings);
-  if (!state.velocity.empty()) detail::set_velocity(sgd, student, state.velocity);
+  schedule::cosine const cosine;
+  auto const& rate_at = detail::first_that([]<class P>() { return learning_rate_schedule<P>; }, cosine, policies...);
+  torch::optim::Optimizer& optimizer =
+      detail::first_that([]<class P>() { return std::derived_from<P, torch::optim::Optimizer>; }, sgd, policies...);
+  if (!state.velocity.empty() && &optimizer == &sgd) detail::set_velocity(sgd, student, state.velocity);
   if (!options.checkpoint.empty() && std::filesystem::exists(options.checkpoint))
-    state = load_checkpoint(options.checkpoint, student, sgd);
-  masked_optimizer optimizer(sgd, student, masks);
-  while (state.epoch < options.epochs) {
-    state.last_loss = detail::torch_epoch(student, optimizer, data, guide, loss, options, state.epoch, observer);
-    ++state.epoch;
-    state.last_accuracy = accuracy(student, test);
-    state.best_accuracy = std::max(state.best_accuracy, state.last_accuracy);
-    state.velocity = detail::velocity_of(sgd, student);
-    if (!options.checkpoint.empty()) save_checkpoint(options.checkpoint, student, sgd, state);
-    if (observer.on_epoch) observer.on_epoch(state);
-  }
-  return state;
+    state = load_checkpoint(options.checkpoint, student, optimizer);
+  detail::torch_kit kit(student, optimizer, masks, options);
+  return detail::train_loop(kit, data, test, guide, loss, options, rate_at, std::move(state), observer, policies...);
 }
 
 /// The same from the beginning, or from the checkpoint of the options.
@@ -147,6 +195,12 @@ template <class Data, class Test, class Guide, class Loss>
 train_state train(torch_model<float>& student, mask_set const& masks, Data const& data, Test const& test, Guide const& guide,
                   Loss const& loss, train_options const& options, train_observer const& observer = {}) {
   return train(student, masks, data, test, guide, loss, torch_train_options{options}, observer);
+}
+template <class Data, class Test, class Guide, class Loss, class... Policies>
+train_state train(torch_model<float>& student, mask_set const& masks, Data const& data, Test const& test, Guide const& guide,
+                  Loss const& loss, train_options const& options, train_state state, train_observer const& observer = {},
+                  Policies&&... policies) {
+  return train(student, masks, data, test, guide, loss, torch_train_options{options}, std::move(state), observer, policies...);
 }
 
 /// In double: refused, as on every engine.

@@ -10,7 +10,7 @@
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/torch/model.hpp>
-#include <lnpt/train/train.hpp>
+#include <lnpt/train/lesson.hpp>
 
 namespace lnpt {
 
@@ -55,49 +55,38 @@ class loader_batches {
   std::size_t samples_;
 };
 
-namespace detail {
+/// LibTorch's tensors in training: batches are written into pinned memory where the device is another, and no graph is kept of a
+/// teacher's word.
+template <>
+struct training_traits<torch_tensor<float>> {
+  static constexpr std::size_t loss_every = 50;
 
-/// What one step reads, on the student's device.
-struct lesson_batch {
-  torch_tensor<float> input;
-  std::vector<std::int64_t> labels = {};                                   ///< where the loss reads them
-  std::optional<prediction<torch_tensor<float>>> teacher_prediction = {};  ///< where it has a teacher
+  template <image_source Images>
+  [[nodiscard]] static Images const& store(Images const& images, torch_tensor<float> const&) {
+    return images;
+  }
+  template <image_source Images>
+  [[nodiscard]] static torch_tensor<float> batch(Images const& images, batch_plan const& plan, torch_tensor<float> const& near) {
+    auto const device = near.get().device();
+    auto const extent = [](std::size_t n) { return static_cast<std::int64_t>(n); };
+    auto const host = detail::staging_for(
+        device, {extent(plan.images.size()), extent(images.channels), extent(images.height), extent(images.width)}, at::kFloat);
+    write_images(images, plan, std::span(host.template data_ptr<float>(), static_cast<std::size_t>(host.numel())));
+    return host.to(device, /*non_blocking=*/true);
+  }
+  [[nodiscard]] static at::NoGradGuard without_gradients() { return {}; }
 };
 
-template <image_source Images>
-[[nodiscard]] torch_tensor<float> images_on(at::Device device, Images const& images, batch_plan const& plan) {
-  auto const extent = [](std::size_t n) { return static_cast<std::int64_t>(n); };
-  auto const host = staging_for(
-      device, {extent(plan.images.size()), extent(images.channels), extent(images.height), extent(images.width)}, at::kFloat);
-  write_images(images, plan, std::span(host.template data_ptr<float>(), static_cast<std::size_t>(host.numel())));
-  return host.to(device, /*non_blocking=*/true);
-}
+namespace detail {
 
 template <class Loader>
 [[nodiscard]] std::size_t steps_of(loader_batches<Loader> const& data, train_options const&) {
   return data.steps();
 }
 
-/// Calls `learn(step, batch)` for every step of an epoch.
-template <loss_needs Needs, image_source Images, class Guide, class Learn>
-void for_each_batch(Images const& images, std::size_t epoch, Guide const& guide, train_options const& options, at::Device device,
-                    Learn learn) {
-  auto const order = shuffled(images.size(), options.seed, epoch);
-  for (std::size_t step = 0; step < steps_of(images, options); ++step) {
-    auto const plan = plan_batch(std::span(order).subspan(step * options.batch, options.batch), epoch, guide, options);
-    lesson_batch batch{images_on(device, images, plan)};
-    if constexpr (Needs.labels) batch.labels = gather_labels(images, plan.images);
-    if constexpr (Needs.teacher) {
-      at::NoGradGuard const plain;  // a guide may be anyone's
-      batch.teacher_prediction = ask(guide, batch.input, plan, epoch);
-    }
-    learn(step, batch);
-  }
-}
-
+/// Calls `learn(step, lesson)` for every batch of a loader, which decides on order and augmentation.
 template <loss_needs Needs, class Loader, class Guide, class Learn>
-void for_each_batch(loader_batches<Loader> const& data, std::size_t, Guide const& guide, train_options const&, at::Device device,
-                    Learn learn) {
+void for_each_lesson(loader_batches<Loader> const& data, at::Device device, Guide const& guide, Learn learn) {
   static_assert(!plans_views<Guide>,
                 "lnpt: this guide speaks of known views of known images, which a data loader does not name. "
                 "Train on the images themselves, or guide by a live teacher{model}.");
@@ -105,7 +94,7 @@ void for_each_batch(loader_batches<Loader> const& data, std::size_t, Guide const
   for (auto const& drawn : data.loader()) {
     if (step == data.steps())
       fail("the data loader gives more than the ", data.steps(), " batches of its samples: pass the size of its dataset");
-    lesson_batch batch{drawn.data.to(device, at::kFloat, /*non_blocking=*/true)};
+    lesson<torch_tensor<float>> batch{drawn.data.to(device, at::kFloat, /*non_blocking=*/true)};
     if constexpr (Needs.labels) batch.labels = class_ids(drawn.target);
     if constexpr (Needs.teacher) {
       at::NoGradGuard const plain;

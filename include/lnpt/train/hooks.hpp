@@ -1,0 +1,57 @@
+#pragma once
+/// What may act on training before and after every step: regularisers, changing masks, several processes.
+#include <cstddef>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/model.hpp>
+#include <lnpt/mask/mask_set.hpp>
+
+namespace lnpt {
+
+/// One step as a hook sees it. Tensors are the engine's own: arithmetic on them stays on its device.
+template <class T>
+struct training_step {
+  std::size_t epoch, step, steps;        ///< both counted from 0; steps of an epoch
+  double learning_rate;                  ///< of this step
+  std::vector<parameter<T>> parameters;  ///< in the model's order; there where a hook acts
+  lnpt::gradients<T> gradients;          ///< of the loss; what `before_step` leaves here is what the optimiser takes
+  mask_set const* masks;                 ///< those in force
+
+  /// Replaces the masks when the hooks are through: pruned weights become +0 at once, revived ones start at rest.
+  void set_masks(mask_set masks_to_come) { next_masks = std::move(masks_to_come); }
+  std::optional<mask_set> next_masks = {};
+};
+
+/// Acts between the gradients and the optimiser's step: `before_step(step)`.
+template <class H, class T>
+concept acts_before_step = requires(H& hook, training_step<T>& step) { hook.before_step(step); };
+
+/// Acts after the optimiser's step: `after_step(step)`.
+template <class H, class T>
+concept acts_after_step = requires(H& hook, training_step<T>& step) { hook.after_step(step); };
+
+template <class H, class T>
+concept training_hook = acts_before_step<H, T> || acts_after_step<H, T>;
+
+namespace detail {
+
+/// Tells each hook that listens, in order.
+template <class T, class... Hooks>
+void before_step(training_step<T>& step, Hooks&... hooks) {
+  [[maybe_unused]] auto const tell = [&](auto& hook) {
+    if constexpr (acts_before_step<decltype(hook), T>) hook.before_step(step);
+  };
+  (tell(hooks), ...);
+}
+template <class T, class... Hooks>
+void after_step(training_step<T>& step, Hooks&... hooks) {
+  [[maybe_unused]] auto const tell = [&](auto& hook) {
+    if constexpr (acts_after_step<decltype(hook), T>) hook.after_step(step);
+  };
+  (tell(hooks), ...);
+}
+
+}  // namespace detail
+}  // namespace lnpt
