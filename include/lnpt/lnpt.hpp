@@ -30,6 +30,11 @@
 #include <lnpt/nn/builder.hpp>
 #include <lnpt/nn/network.hpp>
 #include <lnpt/prune.hpp>
+#include <lnpt/regulariser/deep_hoyer.hpp>
+#include <lnpt/regulariser/group_lasso.hpp>
+#include <lnpt/regulariser/polarization.hpp>
+#include <lnpt/regulariser/slimming.hpp>
+#include <lnpt/regulariser/trainability_preserving.hpp>
 #include <lnpt/schedule/cubic.hpp>
 #include <lnpt/schedule/exponential.hpp>
 #include <lnpt/schedule/linear.hpp>

@@ -3,6 +3,7 @@
 #include "my_guide.hpp"
 #include "my_loss.hpp"
 #include "my_mask.hpp"
+#include "my_regulariser.hpp"
 #include "my_schedule.hpp"
 
 #include <doctest/doctest.h>
@@ -31,7 +32,7 @@ struct scene {
 TEST_CASE("docs/extend.md shows the compiled text") {
   auto const here = std::filesystem::path(__FILE__).parent_path();
   auto const page = text_of(here / "../../docs/extend.md");
-  for (auto const* const name : {"my_evidence", "my_guide", "my_loss", "my_mask", "my_schedule"}) {
+  for (auto const* const name : {"my_evidence", "my_guide", "my_loss", "my_mask", "my_regulariser", "my_schedule"}) {
     auto const header = text_of(here / (std::string(name) + ".hpp"));
     CAPTURE(name);
     CHECK(page.find("```cpp\n" + header.substr(header.find("/// ")) + "```\n") != std::string::npos);
@@ -115,4 +116,14 @@ TEST_CASE("guide: the mean of two teachers") {
   CHECK(mean.data()[2] == doctest::Approx(0.5 * (a.data()[2] + b.data()[2])));
   CHECK(prune<feature_map_synaptic<>>(s.student, s.images, both, {.budget = sparsity{0.5}}).report.unreached ==
         std::vector<std::string>{"fc.weight"});
+}
+
+TEST_CASE("small shifts: of β = (2, −4) with λ = 0.5 the gradient is (1, −2), added to what is there, beside a built-in one") {
+  array beta = tensor_traits<array>::make({2}, std::vector<double>{2, -4}),
+        gamma = tensor_traits<array>::make({2}, std::vector<double>{3, -3});
+  std::vector<parameter<array>> const parameters{{"bn.weight", &gamma, role::norm_scale}, {"bn.bias", &beta, role::norm_shift}};
+  training_step<array> step{0, 0, 1, 0.1, parameters, {cpu::filled<double>({2}, 1), cpu::filled<double>({2}, 1)}, nullptr};
+  regularise{small_shifts{0.5} + slimming{0.25}, [](std::size_t) { return 2.0; }}.before_step(step);
+  CHECK(values_of(*step.gradients[0]) == std::vector<double>{1.5, 0.5});
+  CHECK(values_of(*step.gradients[1]) == std::vector<double>{3, -3});
 }

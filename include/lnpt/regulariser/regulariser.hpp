@@ -1,0 +1,98 @@
+#pragma once
+/// What training adds to the gradients of the loss.
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/model.hpp>
+#include <lnpt/train/hooks.hpp>
+
+namespace lnpt {
+
+/// A type that says it is a regulariser, by `using is_regulariser = void`.
+template <class R>
+concept regulariser_policy = requires { typename R::is_regulariser; };
+
+/// A regulariser R(θ) for tensors `T`: `add_gradient(parameters, gradients, factor)` adds factor · ∂R/∂θ to the gradients that are there.
+/// It may also have `project(parameters)`, which acts on the parameters after every step.
+template <class R, class T>
+concept regulariser_for = regulariser_policy<R> && requires(R const& r, std::vector<parameter<T>> const& parameters,
+                                                            gradients<T>& g) { r.add_gradient(parameters, g, 1.0); };
+
+/// Two regularisers at once.
+template <class First, class Second>
+struct regulariser_sum {
+  using is_regulariser = void;
+  First first;
+  Second second;
+
+  template <class T>
+  void add_gradient(std::vector<parameter<T>> const& parameters, gradients<T>& g, double factor) const {
+    first.add_gradient(parameters, g, factor);
+    second.add_gradient(parameters, g, factor);
+  }
+  template <class T>
+  void project(std::vector<parameter<T>> const& parameters) const {
+    auto const act = [&](auto const& r) {
+      if constexpr (requires { r.project(parameters); }) r.project(parameters);
+    };
+    act(first), act(second);
+  }
+};
+
+template <regulariser_policy First, regulariser_policy Second>
+[[nodiscard]] regulariser_sum<First, Second> operator+(First first, Second second) {
+  return {std::move(first), std::move(second)};
+}
+
+/// The training hook of a regulariser: `train(…, regularise{slimming{1e-4} + deep_hoyer{1e-3}})`.
+///
+/// `factor_at(step)`, if given, multiplies the gradient at each step of the whole run: a schedule of its own. The factor is a function of
+/// the step alone, so that a resumed run has the bits of the run not interrupted.
+template <regulariser_policy R>
+class regularise {
+ public:
+  explicit regularise(R regulariser, std::function<double(std::size_t step)> factor_at = nullptr)
+      : regulariser_(std::move(regulariser)), factor_at_(std::move(factor_at)) {}
+
+  template <class T>
+    requires regulariser_for<R, T>
+  void before_step(training_step<T>& at) const {
+    regulariser_.add_gradient(at.parameters, at.gradients, factor_at_ ? factor_at_(at.epoch * at.steps + at.step) : 1.0);
+  }
+  template <class T>
+    requires regulariser_for<R, T>
+  void after_step(training_step<T>& at) const {
+    if constexpr (requires { regulariser_.project(at.parameters); }) regulariser_.project(at.parameters);
+  }
+
+ private:
+  R regulariser_;
+  std::function<double(std::size_t)> factor_at_;
+};
+
+namespace detail {
+
+/// −1, 0 or 1.
+[[nodiscard]] constexpr double sign(double x) { return static_cast<double>((x > 0) - (x < 0)); }
+
+/// g += factor · added, on the device of g; `added` is in double on the host.
+template <class T>
+void add_scaled(std::optional<T>& g, double factor, std::span<double const> added) {
+  std::vector<value_type<T>> scaled(added.size());
+  for (std::size_t i = 0; i < added.size(); ++i) scaled[i] = static_cast<value_type<T>>(factor * added[i]);
+  g = T(*g + make_tensor<T>(shape_of(*g), scaled, *g));
+}
+
+/// The values of a parameter in double, through host memory.
+template <class T>
+[[nodiscard]] std::vector<double> doubles_of(T const& t) {
+  auto const values = values_of(t);
+  return {values.begin(), values.end()};
+}
+
+}  // namespace detail
+}  // namespace lnpt

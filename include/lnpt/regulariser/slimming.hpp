@@ -1,0 +1,31 @@
+#pragma once
+/// Sparse scales of batch normalisation.
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include <lnpt/regulariser/regulariser.hpp>
+
+namespace lnpt {
+
+/// Network slimming: L1 of the scales γ of batch norm. Liu et al., ICCV 2017, arXiv:1708.06519.
+///
+///     R = λ Σ |γ|,      ∂R/∂γ = λ sign γ
+///
+/// Costs a copy of the scales to the host and back.
+struct slimming {
+  using is_regulariser = void;
+  double lambda = 1e-4;
+
+  template <class T>
+  void add_gradient(std::vector<parameter<T>> const& parameters, gradients<T>& g, double factor) const {
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      if (parameters[i].role != role::norm_scale || !g[i]) continue;
+      auto scales = detail::doubles_of(*parameters[i].value);
+      for (auto& each : scales) each = detail::sign(each);
+      detail::add_scaled(g[i], factor * lambda, scales);
+    }
+  }
+};
+
+}  // namespace lnpt

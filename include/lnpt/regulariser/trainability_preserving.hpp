@@ -1,0 +1,151 @@
+#pragma once
+/// Filters that are to go, parted from those that stay.
+#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <numeric>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <lnpt/core/error.hpp>
+#include <lnpt/regulariser/regulariser.hpp>
+
+namespace lnpt {
+
+/// The filters of one convolution that are to go, and what goes with them.
+struct outgoing_filters {
+  std::string layer;          ///< its weight is `layer` + ".weight", its bias, if any, `layer` + ".bias"
+  std::string norm = {};      ///< the batch norm after it, likewise; empty: none
+  std::vector<char> removed;  ///< one flag per filter
+};
+
+/// The ⌈fraction · N⌉ filters of lowest mean |w| of each layer, at least one of which stays; ties go in order.
+template <class T>
+[[nodiscard]] std::vector<outgoing_filters> lowest_filters(
+    std::vector<parameter<T>> const& parameters, std::vector<std::pair<std::string, std::string>> const& layers_and_norms,
+    double fraction) {
+  if (!(fraction >= 0 && fraction < 1)) fail("a fraction of ", fraction, " of the filters cannot go: pass one in [0, 1)");
+  std::vector<outgoing_filters> chosen;
+  for (auto const& [layer, norm] : layers_and_norms) {
+    auto const p = std::ranges::find(parameters, layer + ".weight", &parameter<T>::name);
+    if (p == parameters.end()) fail("there is no parameter ", layer, ".weight whose filters could go: name a layer of the model");
+    auto const weights = values_of(*p->value);
+    auto const filters = shape_of(*p->value).at(0), size = weights.size() / filters;
+    std::vector<double> norms(filters);
+    for (std::size_t i = 0; i < weights.size(); ++i) norms[i / size] += std::abs(static_cast<double>(weights[i]));
+    std::vector<std::size_t> order(filters);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::stable_sort(order, {}, [&](std::size_t j) { return norms[j]; });
+    auto const wanted = static_cast<std::size_t>(std::ceil(fraction * static_cast<double>(filters)));
+    outgoing_filters going{layer, norm, std::vector<char>(filters)};
+    for (std::size_t k = 0; k < std::min(wanted, filters - 1); ++k) going.removed[order[k]] = 1;
+    chosen.push_back(std::move(going));
+  }
+  return chosen;
+}
+
+/// How the gram term counts: as the published code does, or as the paper has it.
+enum class gram_form { mean_times_1000, frobenius_sum };
+
+/// TPP: filters that are to go are made orthogonal to those that stay, and shrink. Wang, Fu, ICLR 2023, arXiv:2207.12534.
+///
+///     G = W Wᵀ of a layer's filters W [N, M], m_j = 0 where filter j is to go, else 1
+///     mean_times_1000:   R = 1000 Σ_layers mean_ij (1 − m_i m_j) G_ij² + ½ Σ_gone (‖w_j‖² + b_j² + γ_j² + β_j²)
+///     frobenius_sum:     R = ½ Σ_layers (Σ_ij (1 − m_i m_j) G_ij² + Σ_gone (γ_j² + β_j²))
+///
+/// The strength λ is the factor of `regularise`, which `growing_strength` raises as training goes. The filters are chosen once
+/// (`lowest_filters`) and stay the same, so that a resumed run needs them again and nothing else. Costs a copy of the layers' weights
+/// to the host and back and two products with G, in double, per step.
+struct trainability_preserving {
+  using is_regulariser = void;
+  std::vector<outgoing_filters> layers;
+  gram_form form = gram_form::mean_times_1000;
+
+  /// Σ_layers of the mean or of the sum of (1 − m_i m_j) G_ij².
+  template <class T>
+  [[nodiscard]] double gram(std::vector<parameter<T>> const& parameters) const {
+    double total = 0;
+    for (auto const& each : layers) {
+      auto const weights = matrix_of(parameters[index_of(parameters, each.layer + ".weight")], each);
+      auto const sum = crossing(weights, each).squaredNorm();
+      total += form == gram_form::mean_times_1000 ? sum / static_cast<double>(weights.rows() * weights.rows()) : sum;
+    }
+    return total;
+  }
+
+  template <class T>
+  void add_gradient(std::vector<parameter<T>> const& parameters, gradients<T>& g, double factor) const {
+    auto const code = form == gram_form::mean_times_1000;
+    for (auto const& each : layers) {
+      auto const at = index_of(parameters, each.layer + ".weight");
+      if (!g[at]) continue;
+      auto const weights = matrix_of(parameters[at], each);
+      auto const rows = static_cast<double>(weights.rows());
+      matrix slope = (code ? 4000 / (rows * rows) : 2.0) * (crossing(weights, each) * weights);
+      if (code)
+        for (std::size_t j = 0; j < each.removed.size(); ++j)
+          if (each.removed[j]) slope.row(static_cast<Eigen::Index>(j)) += weights.row(static_cast<Eigen::Index>(j));
+      detail::add_scaled(g[at], factor, {slope.data(), static_cast<std::size_t>(slope.size())});
+      if (code) shrink(parameters, g, each.layer + ".bias", each, factor);
+      if (each.norm.empty()) continue;
+      shrink(parameters, g, each.norm + ".weight", each, factor);
+      shrink(parameters, g, each.norm + ".bias", each, factor);
+    }
+  }
+
+ private:
+  using matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+  template <class T>
+  [[nodiscard]] static std::size_t find(std::vector<parameter<T>> const& parameters, std::string_view name) {
+    return static_cast<std::size_t>(std::ranges::find(parameters, name, &parameter<T>::name) - parameters.begin());
+  }
+  template <class T>
+  [[nodiscard]] static std::size_t index_of(std::vector<parameter<T>> const& parameters, std::string const& name) {
+    auto const found = find(parameters, name);
+    if (found == parameters.size()) fail("there is no parameter ", name, " whose filters could go: name a layer of the model");
+    return found;
+  }
+  template <class T>
+  [[nodiscard]] static matrix matrix_of(parameter<T> const& p, outgoing_filters const& each) {
+    auto const values = detail::doubles_of(*p.value);
+    auto const rows = each.removed.size();
+    if (shape_of(*p.value).at(0) != rows)
+      fail(p.name, " has ", shape_of(*p.value).at(0), " filters, but ", rows, " flags say which go: pass one per filter");
+    return Eigen::Map<matrix const>(values.data(), static_cast<Eigen::Index>(rows),
+                                    static_cast<Eigen::Index>(values.size() / rows));
+  }
+  /// (1 − m mᵀ) ⊙ W Wᵀ: the products of pairs of which one is to go.
+  [[nodiscard]] static matrix crossing(matrix const& weights, outgoing_filters const& each) {
+    matrix products = weights * weights.transpose();
+    for (Eigen::Index i = 0; i < products.rows(); ++i)
+      for (Eigen::Index j = 0; j < products.cols(); ++j)
+        if (!each.removed[static_cast<std::size_t>(i)] && !each.removed[static_cast<std::size_t>(j)]) products(i, j) = 0;
+    return products;
+  }
+  /// Adds the value itself at filters that are to go: the gradient of half its square.
+  template <class T>
+  static void shrink(std::vector<parameter<T>> const& parameters, gradients<T>& g, std::string const& name,
+                     outgoing_filters const& each, double factor) {
+    auto const at = find(parameters, name);
+    if (at == parameters.size() || !g[at]) return;
+    auto values = detail::doubles_of(*parameters[at].value);
+    for (std::size_t j = 0; j < values.size(); ++j)
+      if (!each.removed.at(j)) values[j] = 0;
+    detail::add_scaled(g[at], factor, values);
+  }
+};
+
+/// The strength of TPP: λ = step · ⌊t / every⌋, up to `ceiling`. The defaults are the published ones for CIFAR.
+struct growing_strength {
+  double step = 1e-4;
+  std::size_t every = 10;
+  double ceiling = 1;
+
+  [[nodiscard]] double operator()(std::size_t t) const { return std::min(ceiling, step * static_cast<double>(t / every)); }
+};
+
+}  // namespace lnpt
