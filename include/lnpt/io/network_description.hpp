@@ -2,6 +2,7 @@
 /// Networks of the library's own engine as JSON, and as a safetensors file that carries its own description.
 #include <array>
 #include <cstddef>
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
