@@ -78,9 +78,7 @@ void compare_label_criteria(subject<T, Model>& s) {
   labelled_batch const batch{s.input, s.file.labels};
   lnpt::teacher const guide(s.teacher);
   score_options const options{.batch_norm = s.file.mode};
-  auto const labelled = [&]<class C>(C, auto const& loss) {
-    return lnpt::score<C>(s.student, batch, no_guide{}, loss, options);
-  };
+  auto const labelled = [&]<class C>(C, auto const& loss) { return lnpt::score<C>(s.student, batch, no_guide{}, loss, options); };
   compare_scores(s.file, "magnitude", lnpt::score<magnitude>(s.student, lnpt::shape{}, options));
   compare_scores(s.file, "snip", labelled(snip{}, cross_entropy{}));
   compare_scores(s.file, "snip_pseudo_label",

@@ -1,8 +1,8 @@
 #pragma once
 /// Networks of the library's own engine as JSON, and as a safetensors file that carries its own description.
+#include <algorithm>
 #include <array>
 #include <cstddef>
-#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
