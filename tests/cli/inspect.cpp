@@ -59,7 +59,7 @@ TEST_CASE("an index of several files shows all of them, and integers are no weig
   second.save(folder / "2.safetensors");
   std::ofstream(folder / "model.safetensors.index.json") << R"({"weight_map":{"a.weight":"1.safetensors",)"
                                                          << R"("position_ids":"1.safetensors","b.weight":"2.safetensors"}})";
-  for (std::string const what : {folder.path().string(), (folder / "model.safetensors.index.json").string()}) {
+  for (std::string const& what : {folder.path().string(), (folder / "model.safetensors.index.json").string()}) {
     auto const seen = inspect(what);
     CHECK(seen["weights"] == 10);
     CHECK(seen["kept"] == 5);

@@ -96,7 +96,7 @@ TEST_CASE("pruning what is pruned goes on from its masks, or from its zeros, and
   REQUIRE(run("prune " + arch + "--criterion magnitude --sparsity .6 --out " + first + " --masks-out " + masks).status == 0);
   auto const held = io::safetensors::open(masks);
   // random scores know nothing of zeros: only the starting masks keep what is gone from coming back.
-  for (std::string const from : {" --masks " + masks, std::string()}) {
+  for (std::string const& from : {" --masks " + masks, std::string()}) {
     auto const done = run("prune " + arch + "--criterion random --sparsity .9 --weights " + first + from + " --out " + next +
                           " --masks-out " + next_masks);
     REQUIRE(done.status == 0);
