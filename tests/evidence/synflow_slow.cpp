@@ -52,7 +52,7 @@ class reach {
                                    if constexpr (requires { other.geometry; })
                                      return weighted(channels_[other.input], *masks_[other.weight]);
                                    else
-                                     return channels_[other.input];
+                                     return channels_[other.inputs().front()];  // channel by channel, in the networks here
                                  }},
                       rules);
   }
