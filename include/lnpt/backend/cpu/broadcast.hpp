@@ -73,8 +73,8 @@ void product_sum(array<T> const& x, array<T> const& y, shape const& extents, arr
   if (!accumulate) out = filled<T>(extents, T{0});
   auto const strides = [&](shape const& of) { return detail::stretched_strides(of, all); };
   detail::strided_walk<3> const walk(all, {strides(xs), strides(ys), strides(extents)});
-  auto const [step_x, step_y, step_out] = walk.steps();
-  auto const add_run = [&, step_x = step_x, step_y = step_y, step_out = step_out](std::size_t run) {
+  auto const add_run = [&, steps = walk.steps()](std::size_t run) {
+    auto const [step_x, step_y, step_out] = steps;
     auto const at = walk.at(run);
     auto* const to = out.data() + at[2];
     if (step_out == 0)
