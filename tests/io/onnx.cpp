@@ -101,6 +101,26 @@ TEST_CASE("a file names its batch, its operators and its weights") {
   CHECK(support::says(bytes, std::string("\x0a\x03\x12\x01N", 5)));
 }
 
+TEST_CASE("the output is the network's, whatever its layers are called and whatever shape it has") {
+  network_builder<backend> net(2);
+  net.classifier("fc", net.relu(net.linear("logits", net.input(), 3)), 3);
+  auto network = std::move(net).build();
+  auto const bytes = io::onnx_bytes(network, {2});
+  CHECK(support::says(bytes,
+                      "\x0a\x02"
+                      "fc"
+                      "\x12\x06"
+                      "logits"));  // from fc to logits
+  CHECK(support::says(bytes, "logits_1"));
+  CHECK(support::says(support::refusal([&] { static_cast<void>(io::onnx_bytes(network, {2}, {.output = "input"})); }),
+                      "are both to be called input"));
+
+  network_builder<backend> image(3);
+  image.conv2d("head", image.input(), 2);
+  auto dense = std::move(image).build();
+  CHECK(support::says(io::onnx_bytes(dense, {3, 5, 6}), "\x0a\x03\x12\x01N\x0a\x02\x08\x02\x0a\x02\x08\x05\x0a\x02\x08\x06"));
+}
+
 TEST_CASE("other engines say the same, at batches of 4, 1 and 2") {
   support::temporary_folder const folder;
   shape const images{3, 32, 32}, small{3, 8, 8};

@@ -39,13 +39,16 @@ class onnx_export {
 
   onnx_export(Network& network, shape const& input, onnx_options const& options)
       : network_(network), shapes_(node_shapes(network, input)), folded_into_(network.nodes().size()) {
+    if (options.input == options.output)
+      fail("input and output of an ONNX file are both to be called ", options.input, ": give them two names");
     if (options.fold_batch_norm) find_folds();
     values_.push_back(graph_.unique(options.input));
+    auto const output = graph_.unique(options.output);  // before a layer of this name takes it
     graph_.input(options.input, input);
     for (at_ = 1; at_ < network.nodes().size(); ++at_)
       values_.push_back(std::visit([&](auto const& layer) { return write(layer); }, network.nodes()[at_].rules));
-    graph_.add("Identity", {values_.back()}, options.output);
-    graph_.output(options.output, {nn_width(shapes_.back())});
+    graph_.add_named("Identity", {values_.back()}, output);
+    graph_.output(output, sample_of(shapes_.back()));
   }
 
   [[nodiscard]] std::string bytes() const { return graph_.bytes("lnpt"); }
@@ -54,7 +57,8 @@ class onnx_export {
   using graph = onnx_graph;
   using names = std::vector<std::string>;
 
-  [[nodiscard]] static std::size_t nn_width(shape const& s) { return s.back(); }
+  /// One sample [C, H, W] or [F] of an activation [C, 1, H, W] or [1, F].
+  [[nodiscard]] static shape sample_of(shape const& s) { return s.size() == 4 ? shape{s[0], s[2], s[3]} : shape{s.back()}; }
   [[nodiscard]] std::string const& name() const { return network_.nodes()[at_].name; }
   [[nodiscard]] shape const& in(std::size_t node) const { return shapes_[node]; }
 

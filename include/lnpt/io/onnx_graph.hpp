@@ -50,7 +50,11 @@ class onnx_graph {
   /// Adds an operator and returns its only output, named after `name`.
   std::string add(std::string_view operation, std::vector<std::string> const& inputs, std::string const& name,
                   std::vector<attribute> const& attributes = {}) {
-    auto const output = unique(name);
+    return add_named(operation, inputs, unique(name), attributes);
+  }
+  /// Adds an operator whose output has exactly this name, which `unique` gave.
+  std::string add_named(std::string_view operation, std::vector<std::string> const& inputs, std::string const& output,
+                        std::vector<attribute> const& attributes = {}) {
     protobuf_message node;
     for (auto const& input : inputs) node.text(1, input);
     node.text(2, output).text(3, output).text(4, operation);
