@@ -6,6 +6,7 @@
 #include <lnpt/io/pruned_copy.hpp>
 #include <lnpt/mask/apply.hpp>
 
+#include "distinct_files.hpp"
 #include "loading.hpp"
 #include "progress.hpp"
 #include "prune_checkpoint.hpp"
@@ -201,6 +202,9 @@ void run(prune_options const& typed_options) {
     refuse(
         "what to prune is missing: give --arch and mostly --weights, --model for a .pt2 file, or --checkpoint for files of any "
         "model");
+  require_distinct({"--out", o.out},
+                   {{"--masks-out", o.masks_out}, {"--masks", o.masks}, {"--teacher", o.teacher}, {"--data", o.images.data}});
+  require_distinct({"--masks-out", o.masks_out}, {{"--weights", o.weights}, {"--teacher", o.teacher}, {"--data", o.images.data}});
   if (o.density >= 0) o.sparsity = 1 - o.density;
   pruning_spec spec{.criterion = o.asked_criterion(), .at_least = o.at_least, .seed = o.seed};
   if (!o.rank.empty()) set_option(spec.criterion, "rank", o.rank);

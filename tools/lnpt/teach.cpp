@@ -5,6 +5,7 @@
 #include <lnpt/io/state_dict.hpp>
 
 #include "command.hpp"
+#include "distinct_files.hpp"
 #include "engine.hpp"
 #include "naming.hpp"
 #include "progress.hpp"
@@ -57,6 +58,7 @@ void describe(CLI::App& command, teach_options& o) {
 }
 
 void run(teach_options const& o) {
+  require_distinct({"--out", o.out}, {{"--teacher", o.teacher}, {"--data", o.images.data}});
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const data = open_data(o.images);
   auto teacher = make_network<trained_network>(parse_architecture(o.arch), around(data.train), 0);

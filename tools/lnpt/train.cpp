@@ -4,6 +4,7 @@
 #include <lnpt/io/checkpoint.hpp>
 
 #include "command.hpp"
+#include "distinct_files.hpp"
 #include "engine.hpp"
 #include "engine_setting.hpp"
 #include "naming.hpp"
@@ -24,6 +25,10 @@ struct train_command_options : common_options {
   training_spec training;
   engine_choice engine;
 };
+
+std::string checkpoint_path(train_command_options const& o) {
+  return o.checkpoint.empty() ? o.out + ".checkpoint" : o.checkpoint;
+}
 
 /// Who guides: nobody, a network, or what one said.
 struct guidance {
@@ -101,7 +106,7 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
 
 /// The run in a file of its own, then the weights as exactly a state dict.
 void save(train_command_options const& o, trained_network& student, lnpt::io::checkpoint const& at) {
-  lnpt::io::save_checkpoint(o.checkpoint.empty() ? o.out + ".checkpoint" : o.checkpoint, student, at);
+  lnpt::io::save_checkpoint(checkpoint_path(o), student, at);
   lnpt::io::safetensors::writer writer;
   lnpt::io::add_state_dict(writer, student);
   for (auto const* const known : {"arch", "classes", "input"}) writer.metadata(known, at.settings.at(known));
@@ -135,6 +140,11 @@ void describe(CLI::App& command, train_command_options& o) {
 }
 
 void run(train_command_options const& o) {
+  std::vector<named_file> const read{
+      {"--teacher", o.teacher}, {"--teacher-cache", o.teacher_cache}, {"--mask", o.mask}, {"--data", o.images.data}};
+  require_distinct({"--out", o.out}, read);
+  require_distinct({"--checkpoint", checkpoint_path(o)}, read);
+  require_distinct({"--out", o.out}, {{"--checkpoint", o.checkpoint}, {"--resume", o.resume}});
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const data = open_data(o.images);
   auto student = make_network<trained_network>(parse_architecture(o.arch), around(data.train), o.seed);
