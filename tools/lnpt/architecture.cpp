@@ -1,5 +1,8 @@
 #include "architecture.hpp"
 
+#include <fstream>
+#include <iterator>
+
 #include "text.hpp"
 
 namespace cli {
@@ -27,9 +30,23 @@ bool has_suffix(std::string_view text, std::vector<std::string_view> const& piec
   return pieces.size() == index + 1;
 }
 
+/// Whether a text names a description; indices of sharded weights end so too.
+bool names_description(std::string_view text) { return text.ends_with(".json") && !text.ends_with(".index.json"); }
+
+std::string text_of_file(std::string const& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) refuse("cannot read the description ", path, ": pass the JSON file that prune --shrink wrote");
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 }  // namespace
 
 architecture parse_architecture(std::string_view text) {
+  if (text.starts_with('{')) return {std::string(text), described_network{std::string(text)}};
+  if (names_description(text)) {
+    auto json = text_of_file(std::string(text));
+    return {json, described_network{json}};
+  }
   architecture result{std::string(text), {}};
   if (names_exported(text)) {
     result.form = exported_model{result.text};
@@ -59,6 +76,7 @@ architecture parse_architecture(std::string_view text) {
 }
 
 bool looks_like_architecture(std::string_view text) {
+  if (names_description(text)) return true;
   auto const kind = text.substr(0, text.find(':'));
   return kind == "mlp" || kind == "vgg" || kind == "resnet" || kind == "mobilenet" || names_exported(text);
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <lnpt/core/shape.hpp>
+#include <lnpt/io/network_description.hpp>
 #include <lnpt/nn/network.hpp>
 #include <lnpt/zoo/mlp.hpp>
 #include <lnpt/zoo/mobilenet.hpp>
@@ -23,17 +24,28 @@ struct exported_model {
   std::string path;
 };
 
-/// `mlp:12,16,10,5` · `vgg:19:64[:nobn]` · `resnet:32:32,64,128[:a]` · `mobilenet:32` · `net.pt2`
+/// A network by its description, the JSON that `prune --shrink` writes.
+struct described_network {
+  std::string json;
+
+  [[nodiscard]] nlohmann::ordered_json parsed() const { return lnpt::io::parse_description(json); }
+  /// The shape of one input.
+  [[nodiscard]] lnpt::shape input() const { return parsed().value("input", lnpt::shape{}); }
+};
+
+/// `mlp:12,16,10,5` · `vgg:19:64[:nobn]` · `resnet:32:32,64,128[:a]` · `mobilenet:32` · `net.pt2` · `small.json`
 struct architecture {
   std::string text;
   std::variant<std::vector<std::size_t>, lnpt::zoo::vgg_options, lnpt::zoo::resnet_options, lnpt::zoo::mobilenet_options,
-               exported_model>
+               exported_model, described_network>
       form;
 };
 
 inline constexpr char const* architecture_forms =
     "mlp:12,16,10,5 (input, hidden layers, classes), vgg:19:64[:nobn] (depth, width of the first block), resnet:32:32,64,128[:a] "
-    "(depth 6n+2, widths; a: option-A shortcuts), mobilenet:32 (width) or net.pt2 (a file of torch.export.save)";
+    "(depth 6n+2, widths; a: option-A shortcuts), mobilenet:32 (width), net.pt2 (a file of torch.export.save) or small.json "
+    "(what "
+    "prune --shrink wrote)";
 
 /// Refuses text of no such form, listing the forms.
 [[nodiscard]] architecture parse_architecture(std::string_view text);
@@ -70,6 +82,8 @@ template <class Network>
     } else if constexpr (std::same_as<decltype(options), exported_model>) {
       require_same_shape(a.text, around);
       return load_exported_network<Network>(options.path);
+    } else if constexpr (std::same_as<decltype(options), described_network>) {
+      return lnpt::io::build_network<backend>(options.parsed(), seed).first;
     } else {
       if (around.input.size() != 3)
         lnpt::fail(a.text, " reads images, not inputs of shape ", lnpt::list(around.input), ": pass [channels, height, width]");

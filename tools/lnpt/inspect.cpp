@@ -9,6 +9,7 @@
 #include "command.hpp"
 #include "loading.hpp"
 #include "progress.hpp"
+#include "shrinking.hpp"
 #include "text_table.hpp"
 #include <lnpt/structure/multiply_adds.hpp>
 
@@ -117,6 +118,7 @@ std::vector<tensor_line> inspect(inspect_options o) {
   auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form);
   auto input = parse_numbers<std::size_t>("input extent", o.input.empty() ? "3,32,32" : o.input);
   if (sizes && o.input.empty()) input = {sizes->front()};
+  if (auto const* const described = std::get_if<described_network>(&arch.form)) input = described->input();
   auto const classes = o.classes != 0 ? o.classes : sizes ? sizes->back() : 10;
   auto network = make_network<cpu_network<float>>(arch, {input, classes}, 0);
   return lines_of(network, input, held);
@@ -167,7 +169,25 @@ void describe(CLI::App& command, inspect_options& o) {
   command.add_option("--input", o.input, "Shape of one input; default 3,32,32");
 }
 
-void run(inspect_options const& o) { print(inspect(o), o.json); }
+/// Of a file that `prune --shrink` wrote: the network it came from beside what it holds, and what stayed whole.
+void print_before_and_after(inspect_options const& o) {
+  if (looks_like_architecture(o.what) || o.json) return;
+  lnpt::io::sharded_model const model(o.what);
+  auto const& file = model.shard(0);
+  auto const before = setting(file, before_key), after = setting(file, lnpt::io::description_key);
+  if (before.empty() || after.empty()) return;
+  auto const count = [](std::string const& description) {
+    auto [network, input] = lnpt::io::build_network<lnpt::cpu::backend<float>>(lnpt::io::parse_description(description));
+    return lnpt::count(network, input);
+  };
+  fmt::print("\n");
+  print_sizes(count(before), count(after), parse_left_whole(setting(file, left_whole_key)));
+}
+
+void run(inspect_options const& o) {
+  print(inspect(o), o.json);
+  print_before_and_after(o);
+}
 
 }  // namespace
 

@@ -184,6 +184,8 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
     data.sample = {sizes->front()};
   else if (auto const* const exported = std::get_if<exported_model>(&arch.form))
     data.sample = exported_shape_of(exported->path).input;
+  else if (auto const* const described = std::get_if<described_network>(&arch.form))
+    data.sample = described->input();
   else
     data.sample = parse_numbers<std::size_t>("input extent", o.input);
 

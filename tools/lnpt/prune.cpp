@@ -1,8 +1,12 @@
 // lnpt prune: masks and masked weights.
+#include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <functional>
 #include <map>
+#include <optional>
 
+#include <lnpt/io/onnx.hpp>
 #include <lnpt/io/pruned_copy.hpp>
 #include <lnpt/mask/apply.hpp>
 
@@ -10,6 +14,8 @@
 #include "loading.hpp"
 #include "progress.hpp"
 #include "prune_checkpoint.hpp"
+#include "ratio_plot.hpp"
+#include "shrinking.hpp"
 #include "text_table.hpp"
 
 namespace cli {
@@ -24,6 +30,7 @@ struct prune_options : scoring_options {
   std::string masks, masks_out;
   double density = -1;  ///< below 0: not given
   checkpoint_options checkpoint;
+  shrink_choice channels;
 };
 
 /// Where pruning starts: the masks, and what said so.
@@ -123,12 +130,17 @@ void print_names(char const* what, std::vector<std::string> const& names) {
   if (!names.empty()) fmt::print("{}: {}\n", what, fmt::join(names, ", "));
 }
 
+void add_row(text_table& table, lnpt::layer_report const& layer) {
+  constexpr std::size_t cells = 20;
+  auto const share = layer.total == 0 ? 0.0 : static_cast<double>(layer.kept) / static_cast<double>(layer.total);
+  auto const drawn = static_cast<std::size_t>(std::ceil(share * cells - 1e-9));
+  table.add({layer.name, std::to_string(layer.total), std::to_string(layer.kept), fmt::format("{:.2f}", 100.0 * share),
+             bar(share, cells) + std::string(cells - std::min(cells, drawn), ' ')});
+}
+
 void print_report(lnpt::prune_report const& report) {
-  text_table table({"layer", "weights", "kept", "kept %"});
-  for (auto const& layer : report.layers)
-    table.add({layer.name, std::to_string(layer.total), std::to_string(layer.kept),
-               fmt::format("{:.2f}",
-                           layer.total == 0 ? 0.0 : 100.0 * static_cast<double>(layer.kept) / static_cast<double>(layer.total))});
+  text_table table({"layer", "weights", "kept", "kept %", ""});
+  for (auto const& layer : report.layers) add_row(table, layer);
   table.print();
   fmt::print("sparsity {:.4f} of the scored weights, {:.4f} of all prunable weights, in {:.2f} s\n", report.sparsity_scored,
              report.sparsity_prunable, report.seconds);
@@ -144,19 +156,30 @@ void prune_as(prune_options const& o, pruning_spec spec) {
   auto [student, data] = load_case<T>(o, spec.criterion, *engine);
   auto const start = find_start(o, student);
   if (start) spec.start = start->masks;
-  auto const [masks, report] = [&] {
+  std::optional<lnpt::channel_map> map;
+  if (o.channels.coupled()) spec.atoms = &map.emplace(lnpt::channel_map_of(student, data.sample)).set;
+  auto [masks, report] = [&] {
     round_progress along(spec.criterion.text);
     spec.progress = std::ref(along);
     return engine->prune(student, data, spec);
   }();
   lnpt::apply(masks, student);
-  save_pruned(student, masks, o);
+  std::optional<shrink_summary> summary;
+  if (o.channels.shrink)
+    summary = shrink_and_save(student, masks, data, o.channels, {o.weights, o.weights_prefix, o.out});
+  else
+    save_pruned(student, masks, o);
   save_masks(masks, o);
+  if (!o.channels.onnx.empty())
+    lnpt::io::save_onnx(student, data.sample, o.channels.onnx, {.fold_batch_norm = !o.channels.keep_batch_norm});
+  if (!o.channels.ratios.empty()) plot_ratios(ratios_of(report), o.channels.ratios);
   auto json = as_json(report);
+  if (summary) json["shrunk"] = as_json(*summary);
   json["weights"] = o.weights_used();
   if (start) json["start"] = start->text();
   if (o.json) return fmt::print("{}\n", json.dump(2));
   print_report(report);
+  if (summary) print(*summary);
   if (start) fmt::print("started from {}\n", start->text());
   fmt::print("weights: {}\n", o.weights_used());
 }
@@ -174,6 +197,7 @@ void describe(CLI::App& command, prune_options& o) {
   command.add_option(
       "--masks", o.masks,
       "Start from these masks, which --masks-out wrote; default: from the exact zeros of the weights, if there are any");
+  o.channels.describe(command);
   command.add_option("--masks-out", o.masks_out,
                      "File for the masks, safetensors: U8, 1 where the weight is kept, under mask.NAME");
   command
@@ -210,11 +234,16 @@ void run(prune_options const& typed_options) {
   if (!o.rank.empty()) set_option(spec.criterion, "rank", o.rank);
   spec.mask = parse_choice("mask", mask_names, o.mask);
   spec.unreached = parse_choice("treatment of unreached weights", unreached_names, o.unreached);
+  if (o.channels.shrink && names_exported(o.out))
+    refuse("--shrink writes safetensors, and ONNX with --onnx: name --out small.safetensors, not ", o.out);
+  if (o.channels.coupled() && o.has_sparsity()) refuse("--budget and --sparsity both say how much to remove: leave one out");
+  o.channels.apply_to(spec);
+  if (o.channels.coupled()) return in_precision(o.precision, [&](auto t) { prune_as<decltype(t)>(o, spec); });
   constexpr double two_of_four = 0.5;
   if (spec.mask == mask_kind::two_of_four && o.has_sparsity() && o.sparsity != two_of_four)
     refuse("2:4 removes half of the weights, not ", o.sparsity, ": leave --sparsity out");
   if (spec.mask != mask_kind::two_of_four && !o.has_sparsity())
-    refuse("how much to remove is missing: give --sparsity, such as .95");
+    refuse("how much to remove is missing: give --sparsity, such as .95, or with --mask channels --budget, such as flops:0.65");
   spec.sparsity = o.has_sparsity() ? o.sparsity : two_of_four;
   in_precision(o.precision, [&](auto t) { prune_as<decltype(t)>(o, spec); });
 }
@@ -233,7 +262,9 @@ void add_prune(CLI::App& app) {
        "  lnpt prune --checkpoint Llama-3-8B/model.safetensors.index.json --mask 2:4 --exclude \"*.down_proj.*\" --out sparse\n"
        "  lnpt prune --arch resnet:20:16,32,64 --criterion synflow --sparsity .99 --out pruned.safetensors\n"
        "  lnpt prune --arch resnet:20:16,32,64 --weights r.safetensors --criterion magnitude --mask 2:4 --out "
-       "pruned.safetensors"},
+       "pruned.safetensors\n"
+       "  lnpt prune --arch resnet:56:16,32,64:a --weights r.safetensors --criterion magnitude --mask channels \\\n"
+       "    --budget flops:0.65 --round --shrink --out small.safetensors --onnx small.onnx --ratios small.svg"},
       describe, run);
 }
 

@@ -9,6 +9,7 @@
 #include <lnpt/core/batch.hpp>
 #include <lnpt/nn/network.hpp>
 #include <lnpt/prune.hpp>
+#include <lnpt/structure/coupled_channels.hpp>
 
 #include "criterion.hpp"
 
@@ -40,7 +41,10 @@ inline constexpr spelling<lnpt::unreached> unreached_names[]{{"keep", lnpt::unre
 struct pruning_spec {
   criterion_spec criterion;
   mask_kind mask = mask_kind::global;
-  double sparsity = 0;
+  double sparsity = 0;  ///< or, under a budget of channels, what of its unit goes
+  lnpt::counted unit = lnpt::counted::channels;
+  lnpt::channel_rounding rounding = {};
+  lnpt::atom_set const* atoms = nullptr;  ///< of the network; null: each layer's own channels
   std::size_t at_least = 0;
   lnpt::unreached unreached = lnpt::unreached::keep;
   std::uint64_t seed = 0;

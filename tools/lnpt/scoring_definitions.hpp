@@ -119,8 +119,9 @@ template <class F>
 
 template <class Mask, class Model, class Rescore>
 [[nodiscard]] lnpt::prune_result prune_by_scores(Model& model, pruning_spec const& spec, typename Mask::budget budget,
-                                                 Rescore const& rescore) {
+                                                 Rescore const& rescore, Mask const& strategy = {}) {
   lnpt::prune_options<Mask> const options{.budget = budget,
+                                          .strategy = strategy,
                                           .rounds = spec.criterion.rounds_used(),
                                           .unreached = spec.unreached,
                                           .keep_end = spec.criterion.keep_end,
@@ -131,14 +132,32 @@ template <class Mask, class Model, class Rescore>
                        [&]<class Schedule>(Schedule) { return lnpt::prune_by<Mask, Schedule>(model, rescore, options); });
 }
 
+/// Channels with all that is coupled to them, under a budget of their unit.
+template <class Budget, class Model, class Rescore>
+[[nodiscard]] lnpt::prune_result prune_coupled(Model& model, pruning_spec const& spec, Rescore const& rescore) {
+  return prune_by_scores<lnpt::coupled_channels<Budget>>(model, spec, Budget(spec.sparsity), rescore,
+                                                         {.atoms = spec.atoms, .round_to = spec.rounding});
+}
+
+template <class Model, class Rescore>
+[[nodiscard]] lnpt::prune_result prune_channels(Model& model, pruning_spec const& spec, Rescore const& rescore) {
+  if (spec.atoms == nullptr)
+    return prune_by_scores<lnpt::channel_structured>(model, spec, lnpt::channels{spec.sparsity}, rescore);
+  switch (spec.unit) {
+    case lnpt::counted::parameters: return prune_coupled<lnpt::parameters>(model, spec, rescore);
+    case lnpt::counted::flops: return prune_coupled<lnpt::flops>(model, spec, rescore);
+    case lnpt::counted::channels: break;
+  }
+  return prune_coupled<lnpt::channels>(model, spec, rescore);
+}
+
 template <class Model>
 lnpt::prune_result prune_network(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data, pruning_spec const& spec) {
   std::function const rescore = [&](Model& m) { return score_once(m, data, spec.criterion, spec.seed); };
   switch (spec.mask) {
     case mask_kind::layerwise:
       return prune_by_scores<lnpt::layerwise_unstructured>(model, spec, lnpt::sparsity{spec.sparsity}, rescore);
-    case mask_kind::channels:
-      return prune_by_scores<lnpt::channel_structured>(model, spec, lnpt::channels{spec.sparsity}, rescore);
+    case mask_kind::channels: return prune_channels(model, spec, rescore);
     case mask_kind::two_of_four: return prune_by_scores<lnpt::n_of_m<2, 4>>(model, spec, lnpt::fixed_ratio{}, rescore);
     case mask_kind::global: break;
   }

@@ -1,0 +1,185 @@
+#include "shrinking.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/format.h>
+#include <map>
+#include <span>
+
+#include <lnpt/core/random.hpp>
+#include <lnpt/io/network_description.hpp>
+#include <lnpt/io/safetensors_writer.hpp>
+#include <lnpt/structure/budget.hpp>
+
+#include "text.hpp"
+#include "text_table.hpp"
+
+namespace cli {
+
+void shrink_choice::describe(CLI::App& command) {
+  command.add_option(
+      "--budget", budget,
+      "With --mask channels: what goes once channels are removed with all that is coupled to them, as channels:0.5, "
+      "parameters:0.9 or flops:0.65");
+  command.add_flag("--round", round, "Keep widths at what the engine is good at, removing others until the budget holds");
+  command.add_flag("--shrink", shrink, "Write the physically smaller network, proved equal to its mask");
+  command.add_flag("--constant-channel", constant_channel,
+                   "Where masked channels still say a constant before a padded convolution, keep one that stands for all");
+  command.add_option("--onnx", onnx, "Also write the network as an ONNX file");
+  command.add_flag("--keep-batch-norm", keep_batch_norm, "In the ONNX file, keep batch norm beside the convolutions it follows");
+  command.add_option("--ratios", ratios, "Plot what remains of every layer, as .svg or as a gnuplot script .gp");
+}
+
+void shrink_choice::apply_to(pruning_spec& spec) const {
+  if (round && budget.empty()) refuse("--round rounds the widths under a budget: give --budget, such as flops:0.65");
+  if (budget.empty()) return;
+  constexpr spelling<lnpt::counted> units[]{
+      {"channels", lnpt::counted::channels}, {"parameters", lnpt::counted::parameters}, {"flops", lnpt::counted::flops}};
+  if (spec.mask != mask_kind::channels) refuse("--budget removes whole channels: give --mask channels");
+  auto const pieces = split(budget, ':');
+  if (pieces.size() != 2) refuse("\"", budget, "\" is no budget: write channels:0.5, parameters:0.9 or flops:0.65");
+  spec.unit = parse_choice("unit of a budget", units, std::string(pieces[0]));
+  spec.sparsity = parse_number<double>("budget", pieces[1]);
+  if (!(spec.sparsity >= 0 && spec.sparsity < 1))
+    refuse("a budget of ", pieces[1], " is outside [0, 1): write what goes, such as flops:0.65");
+  if (round) spec.rounding = lnpt::round_to<cpu_network<float>>();
+}
+
+namespace {
+
+constexpr std::size_t most_samples = 32;
+
+template <class T>
+lnpt::cpu::array<T> proving_inputs(scoring_data<lnpt::cpu::array<T>> const& data) {
+  if (!data.batches.empty()) {
+    auto const& batch = data.batches.front().input;
+    return lnpt::rows(batch, 0, std::min(most_samples, lnpt::shape_of(batch).at(0)));
+  }
+  auto extents = data.sample;
+  extents.insert(extents.begin(), 4);
+  std::vector<T> noise(lnpt::element_count(extents));
+  for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = static_cast<T>(lnpt::normal(1, 0, i).first);
+  return lnpt::tensor_traits<lnpt::cpu::array<T>>::make(extents, noise);
+}
+
+double fraction(std::size_t part, std::size_t whole) {
+  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+/// Whether the file holds double weights, which are then written as such.
+bool holds_double(shrink_files const& files) {
+  if (files.weights.empty()) return false;
+  auto const file = lnpt::io::safetensors::open(files.weights);
+  return std::ranges::any_of(file.entries(), [&](auto const& tensor) {
+    return tensor.name.starts_with(files.prefix) && tensor.name.ends_with(".weight") && tensor.dtype == lnpt::io::dtype::f64;
+  });
+}
+
+template <class Stored, class T>
+void save_state(cpu_network<T>& network, std::map<std::string, std::string> const& metadata, std::string const& out) {
+  lnpt::io::safetensors::writer writer;
+  auto const add = [&](auto const& each) {
+    auto const values = lnpt::values_of(*each.value);
+    writer.add(each.name, lnpt::shape_of(*each.value), std::vector<Stored>(values.begin(), values.end()));
+  };
+  for (auto const& p : network.parameters()) add(p);
+  for (auto const& b : network.buffers()) add(b);
+  for (auto const& [key, value] : metadata) writer.metadata(key, value);
+  writer.save(out);
+}
+
+void save_description(std::string const& json, std::filesystem::path path) {
+  path.replace_extension(".json");
+  auto const text = json + '\n';
+  lnpt::io::atomic_file file(path);
+  file.write(std::as_bytes(std::span(text)));
+  file.commit();
+}
+
+}  // namespace
+
+template <class T>
+shrink_summary shrink_and_save(cpu_network<T>& network, lnpt::mask_set& masks, scoring_data<lnpt::cpu::array<T>> const& data,
+                               shrink_choice const& choice, shrink_files const& files) {
+  auto smaller = lnpt::shrink(network, masks, proving_inputs(data), {.constant_channel = choice.constant_channel});
+  shrink_summary summary{lnpt::count(network, data.sample), lnpt::count(smaller.model, data.sample), smaller.certificate,
+                         std::move(smaller.left_whole)};
+  auto const json = lnpt::io::describe(smaller.model, data.sample).dump();
+  std::map<std::string, std::string> const metadata{{lnpt::io::description_key, json},
+                                                    {before_key, lnpt::io::describe(network, data.sample).dump()},
+                                                    {left_whole_key, left_whole_as_json(summary.left_whole).dump()}};
+  if (holds_double(files))
+    save_state<double>(smaller.model, metadata, files.out);
+  else
+    save_state<float>(smaller.model, metadata, files.out);
+  save_description(json, files.out);
+  network = std::move(smaller.model);
+  masks = std::move(smaller.masks);
+  return summary;
+}
+
+template shrink_summary shrink_and_save(cpu_network<float>&, lnpt::mask_set&, scoring_data<lnpt::cpu::array<float>> const&,
+                                        shrink_choice const&, shrink_files const&);
+template shrink_summary shrink_and_save(cpu_network<double>&, lnpt::mask_set&, scoring_data<lnpt::cpu::array<double>> const&,
+                                        shrink_choice const&, shrink_files const&);
+
+void print_sizes(lnpt::network_count const& before, lnpt::network_count const& after,
+                 std::vector<lnpt::whole_tensor> const& left_whole) {
+  text_table table({"layer", "before", "after", "parameters %", "multiply-adds"});
+  for (auto const& old : before.parameters) {
+    auto const* const now = after.find(old.name);
+    if (old.multiply_adds == 0 || now == nullptr) continue;
+    table.add({old.name, fmt::format("{}", fmt::join(old.extents, "×")), fmt::format("{}", fmt::join(now->extents, "×")),
+               fmt::format("{:.1f}", 100 * fraction(now->size(), old.size())), std::to_string(now->multiply_adds)});
+  }
+  table.print();
+  fmt::print("parameters {} → {} ({:.1f} %), multiply-adds {} → {} ({:.1f} %)\n", before.size(), after.size(),
+             100 * fraction(after.size(), before.size()), before.multiply_adds(), after.multiply_adds(),
+             100 * fraction(after.multiply_adds(), before.multiply_adds()));
+  for (auto const& whole : left_whole) fmt::print("left whole: {}: {}\n", whole.name, whole.reason);
+}
+
+void print(shrink_summary const& s) {
+  print_sizes(s.before, s.after, s.left_whole);
+  fmt::print("equal to its mask: largest difference {:.1e}, {:.1e} of the largest logit, on {} inputs\n",
+             s.certificate.largest_difference, s.certificate.relative(), s.certificate.inputs);
+}
+
+nlohmann::ordered_json left_whole_as_json(std::vector<lnpt::whole_tensor> const& left_whole) {
+  auto list = nlohmann::ordered_json::array();
+  for (auto const& whole : left_whole) list.push_back({{"name", whole.name}, {"reason", whole.reason}});
+  return list;
+}
+
+std::vector<lnpt::whole_tensor> parse_left_whole(std::string const& json) {
+  std::vector<lnpt::whole_tensor> result;
+  auto const list = nlohmann::ordered_json::parse(json, nullptr, false);
+  if (!list.is_array()) return result;
+  for (auto const& each : list)
+    if (each.is_object()) result.push_back({each.value("name", ""), each.value("reason", "")});
+  return result;
+}
+
+nlohmann::ordered_json as_json(shrink_summary const& s) {
+  nlohmann::ordered_json all{{"layers", nlohmann::json::array()}};
+  for (auto const& old : s.before.parameters)
+    if (auto const* const now = s.after.find(old.name))
+      all["layers"].push_back(
+          {{"name", old.name}, {"before", old.extents}, {"after", now->extents}, {"multiply_adds", now->multiply_adds}});
+  all["parameters"] = {s.before.size(), s.after.size()};
+  all["multiply_adds"] = {s.before.multiply_adds(), s.after.multiply_adds()};
+  all["certificate"] = {{"inputs", s.certificate.inputs},
+                        {"largest_difference", s.certificate.largest_difference},
+                        {"relative", s.certificate.relative()},
+                        {"tolerance", s.certificate.tolerance}};
+  all["left_whole"] = left_whole_as_json(s.left_whole);
+  return all;
+}
+
+std::vector<layer_ratio> ratios_of(lnpt::prune_report const& report) {
+  std::vector<layer_ratio> ratios;
+  for (auto const& layer : report.layers) ratios.push_back({layer.name, fraction(layer.kept, layer.total)});
+  return ratios;
+}
+
+}  // namespace cli
