@@ -48,7 +48,7 @@ void hold(network_body<Backend>& body, std::string_view name, kept_weights_of<ty
     fail("the model has no parameter ", name, " of shape ", list(kept.pattern().extents()),
          ": pass kept weights that were made for it");
   auto const able = runs_on_kept_weights(body)[static_cast<std::size_t>(found - body.parameters.begin())];
-  found->value = {};
+  found->value = typename Backend::array();
   found->kept.emplace(std::move(kept));
   if (!able) restore(*found);
 }
@@ -67,7 +67,7 @@ void keep_only(network_body<Backend>& body, mask_set const& masks, execution how
            ": pass masks that were made for this model");
     if (auto held = Backend::keep_only(p.value, kept->words(), how)) {
       p.kept.emplace(std::move(*held));
-      p.value = {};
+      p.value = typename Backend::array();
     }
   }
 }
