@@ -440,6 +440,11 @@ TEST_CASE("what is read, and what others put there, is never replaced") {
   CHECK(says(refused(shard, folder / "models"), "which is read: name another folder"));
   CHECK(says(refused(shard, folder / "models/in"), "is the folder that is read"));
   CHECK(says(refused(folder / "models/in", folder / "models/in/out"), "lies in the folder that is read"));
+  auto const here = std::filesystem::current_path();
+  std::filesystem::current_path(folder / "models/in");
+  auto const relative = refused(".", "out");
+  std::filesystem::current_path(here);
+  CHECK(says(relative, "lies in the folder that is read"));
   std::filesystem::create_directories(folder / "linked");
   std::filesystem::create_symlink(shard, folder / "linked/model.safetensors");
   CHECK(says(refused(folder / "linked", folder / "models"), "which is read: name another folder"));

@@ -18,9 +18,10 @@ struct named_file {
 /// Whether two names are of one file, be it there yet or not.
 [[nodiscard]] inline bool are_one_file(std::string const& a, std::string const& b) {
   if (a.empty() || b.empty()) return false;
-  std::error_code ignored, unknown;
-  return std::filesystem::equivalent(a, b, ignored) ||
-         (std::filesystem::weakly_canonical(a, unknown) == std::filesystem::weakly_canonical(b, unknown) && !unknown);
+  std::error_code ignored;
+  // A name of which nothing is there yet stays relative unless it is made absolute first.
+  auto const whole = [](std::string const& name) { return std::filesystem::weakly_canonical(std::filesystem::absolute(name)); };
+  return std::filesystem::equivalent(a, b, ignored) || whole(a) == whole(b);
 }
 
 /// Refuses an output that is also one of the other files, of which one would be lost.
