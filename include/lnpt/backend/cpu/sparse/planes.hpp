@@ -76,8 +76,8 @@ class plane_layout {
   [[nodiscard]] std::size_t samples() const { return samples_; }
   [[nodiscard]] std::size_t line() const { return samples_ * sweep_.columns; }
 
-  /// Elements of all planes of a block.
-  [[nodiscard]] std::size_t size() const { return count_ * stride_; }
+  /// Elements of all planes of a block; of one where nothing is kept, so that a tile always has an address.
+  [[nodiscard]] std::size_t size() const { return std::max<std::size_t>(1, count_) * stride_; }
   [[nodiscard]] std::size_t channels() const { return source_.channels; }
 
   /// Where the plane of a channel begins for a tap.
