@@ -104,7 +104,7 @@ TEST_CASE("predictions computed elsewhere guide as the teacher itself does") {
   CHECK(prune<feature_map_synaptic<>>(s.student, s.unlabelled_parts, known_predictions(predicted), options).masks ==
         prune<feature_map_synaptic<>>(s.student, s.unlabelled_parts, s.guide(), options).masks);
   predicted.pop_back();
-  CHECK_THROWS_WITH_AS(prune<feature_map_synaptic<>>(s.student, s.unlabelled_parts, known_predictions(predicted), options),
+  CHECK_THROWS_WITH_AS((void)prune<feature_map_synaptic<>>(s.student, s.unlabelled_parts, known_predictions(predicted), options),
                        "there are predictions for 2 scoring batches, but batch 2 was asked for: pass one per batch", lnpt::error);
 }
 
@@ -274,12 +274,12 @@ TEST_CASE("a NaN weight is named with its count, and nothing is masked") {
   scene s;
   s.student.parameters().front().value->data()[7] = std::numeric_limits<double>::quiet_NaN();
   auto const& weights = *s.student.parameters().front().value;
-  CHECK_THROWS_WITH_AS(prune<magnitude>(s.student, {.budget = sparsity{0.9}}),
+  CHECK_THROWS_WITH_AS((void)prune<magnitude>(s.student, {.budget = sparsity{0.9}}),
                        "scores are NaN or infinite (1 of 108 in conv1.weight), so nothing was masked: score finite weights and "
                        "inputs, or in double",
                        lnpt::error);
   CHECK(std::isnan(weights.data()[7]));
   auto input = s.batch;
   input.input.data()[0] = std::numeric_limits<double>::infinity();
-  CHECK_THROWS_AS(prune<snip>(s.trained, input, {.budget = sparsity{0.9}}), lnpt::error);
+  CHECK_THROWS_AS((void)prune<snip>(s.trained, input, {.budget = sparsity{0.9}}), lnpt::error);
 }
