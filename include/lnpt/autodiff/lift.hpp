@@ -160,7 +160,8 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
   /// d (Σ g, Σ g x) = (Σ ġ, Σ ġ x + g ẋ)
   std::pair<channels, channels> channel_sums(tensor const& g, tensor const& x, tensor const& gate) {
     auto [sum, dot] = primal([&](auto& a) { return a.channel_sums(g.value, x.value, gate.value); });
-    channels lifted_sum(std::move(sum)), lifted_dot(std::move(dot));
+    channels lifted_sum(std::move(sum));
+    channels lifted_dot(std::move(dot));
     if (g.tangent) {
       auto moving = Backend::channel_sums(*g.tangent, *x.value, gate.value.get());
       lifted_sum.tangent = std::move(moving.first);

@@ -132,8 +132,10 @@ void examine_hessian(subject<Model> const& s, Loss const& loss, normalization co
     detail::compare_along(s, "Hessian-vector product", "", draw, product, gradient, found);
   }
 
-  auto const u = draw(100), v = draw(101);
-  auto const hu = product(u), hv = product(v);
+  auto const u = draw(100);
+  auto const v = draw(101);
+  auto const hu = product(u);
+  auto const hv = product(v);
   auto const apart =
       std::abs(detail::dot(detail::concatenated(s.model, u), hv) - detail::dot(detail::concatenated(s.model, v), hu));
   auto const scale = detail::length(detail::concatenated(s.model, u)) * detail::length(hv);

@@ -139,7 +139,8 @@ class walk {
 
   /// `direction` has one entry per parameter; those with an empty entry stay.
   walk(Model& model, gradients<tensor_type> direction) : guard_(model), direction_(std::move(direction)) {
-    double squares = 0, moving = 0;
+    double squares = 0;
+    double moving = 0;
     std::size_t i = 0;
     for (auto const& p : model.parameters()) {
       parameters_.push_back(p);

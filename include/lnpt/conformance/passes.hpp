@@ -15,8 +15,11 @@ template <class Model>
 /// W m + b of a classifier, in double.
 template <tensor T>
 [[nodiscard]] numbers classify(T const& features, T const& weight, T const& bias) {
-  auto const m = in_double(features), w = in_double(weight), b = in_double(bias);
-  auto const classes = b.size(), width = w.size() / classes;
+  auto const m = in_double(features);
+  auto const w = in_double(weight);
+  auto const b = in_double(bias);
+  auto const classes = b.size();
+  auto const width = w.size() / classes;
   numbers logits;
   for (std::size_t sample = 0; sample < m.size() / width; ++sample)
     for (std::size_t k = 0; k < classes; ++k) {
@@ -38,7 +41,8 @@ template <class T>
 /// The same pass twice gives the same bits, and gradients of prunable weights do not depend on what else is wanted.
 template <class Model>
 void examine_repetition(subject<Model> const& s, normalization const& norm, findings& found) {
-  auto first = s.forward(norm), second = s.forward(norm);
+  auto first = s.forward(norm);
+  auto second = s.forward(norm);
   if (!detail::same_bits(first.output(), second.output()))
     found.add("trace", "two forward passes over one batch give different outputs");
   cotangents<tensor_of<Model>> const slope{first.output(), std::nullopt};

@@ -59,7 +59,8 @@ void examine_criterion(std::string const& name, subject<Model> const& s, Batches
     return score<C>(s.model, batches, guide, loss, score_options{.seed = s.options.seed, .sample_group = 2});
   };
   try {
-    auto const first = scores(), second = scores();
+    auto const first = scores();
+    auto const second = scores();
     for (std::size_t i = 0; i < first.parameters.size(); ++i)
       if (!detail::same_bits(first.parameters[i].values, second.parameters.at(i).values))
         found.add("determinism", name, " gives other scores of ", first.parameters[i].name, " the second time");

@@ -29,7 +29,8 @@ template <std::floating_point T>
   return tbb::parallel_reduce(
       tbb::blocked_range<std::size_t>(0, values.size(), grain), extremes{},
       [&](auto const& range, extremes found) {
-        auto low = std::numeric_limits<T>::infinity(), high = -low;
+        auto low = std::numeric_limits<T>::infinity();
+        auto high = -low;
         for (auto i = range.begin(); i < range.end(); ++i) {
           low = values[i] < low ? values[i] : low;
           high = values[i] > high ? values[i] : high;

@@ -29,7 +29,8 @@ template <class T>
 /// The criterion on one number after the other, in parallel and in one pass; `to` may be one of the pieces.
 template <class C, class T, class... Pieces>
 void evaluate_numbers(C const& criterion, std::span<T> to, Pieces const*... piece) {
-  constexpr std::size_t grain = std::size_t{1} << 14, block = 256;
+  constexpr std::size_t grain = std::size_t{1} << 14;
+  constexpr std::size_t block = 256;
   tbb::parallel_for(tbb::blocked_range<std::size_t>(0, to.size(), grain), [&](auto const& range) {
     std::array<T, block> scores;  // apart from the pieces, so that the loop over them vectorises
     for (auto at = range.begin(); at < range.end(); at += block) {

@@ -24,7 +24,9 @@ template <tensor T>
 template <tensor T>
 [[nodiscard]] double product_scale(T const& f, std::optional<T> const& slope, std::optional<T> const& moved_slope) {
   if (!slope || !moved_slope) return 0;
-  auto const size = values_of(f), here = values_of(*slope), there = values_of(*moved_slope);
+  auto const size = values_of(f);
+  auto const here = values_of(*slope);
+  auto const there = values_of(*moved_slope);
   double sum = 0;
   for (std::size_t i = 0; i < size.size(); ++i)
     sum += std::abs(double{size[i]}) * (std::abs(double{here[i]}) + 256 * std::abs(double{there[i]} - double{here[i]}));

@@ -21,7 +21,7 @@ struct cifar_format {
   std::size_t label_bytes;
 
   [[nodiscard]] constexpr std::size_t classes() const { return label_bounds[label_bytes - 1]; }
-  [[nodiscard]] constexpr std::size_t record_bytes() const { return label_bytes + 3 * 32 * 32; }
+  [[nodiscard]] constexpr std::size_t record_bytes() const { return label_bytes + std::size_t{3} * 32 * 32; }
 };
 
 inline constexpr cifar_format cifar10_format{"CIFAR-10", {10, 0}, 1};

@@ -7,9 +7,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace lnpt::io {
-
-namespace detail {
+namespace lnpt::io::detail {
 
 /// Whether every value of `From` has a place in `To`: any number in a floating type (rounded), else an integer without loss.
 template <class From, class To>
@@ -23,7 +21,7 @@ template <class From, class To>
     std::memcpy(&value, from + i * sizeof(From), sizeof(From));
     if constexpr (std::integral<From> && std::integral<To>) {
       if (!std::in_range<To>(value)) return i;
-      to[i] = static_cast<To>(value);
+      to[i] = static_cast<To>(value);  // NOLINT(bugprone-signed-char-misuse): a number, not a character
     } else if constexpr (std::is_class_v<From>) {
       to[i] = static_cast<To>(static_cast<float>(value));
     } else {
@@ -33,6 +31,4 @@ template <class From, class To>
   return to.size();
 }
 
-}  // namespace detail
-
-}  // namespace lnpt::io
+}  // namespace lnpt::io::detail

@@ -25,7 +25,7 @@ namespace lnpt::io {
   }
   auto const colon = which.find(':');
   auto const kind = which.substr(0, colon);
-  auto const folder = colon == which.npos ? std::string_view() : which.substr(colon + 1);
+  auto const folder = colon == std::string_view::npos ? std::string_view() : which.substr(colon + 1);
   if (!folder.empty()) {
     if (kind == "cifar10") return cifar10(folder, options);
     if (kind == "cifar100") return cifar100(folder, options);

@@ -8,7 +8,10 @@ namespace lnpt::io {
 /// Whether the whole name is what the pattern stands for: `*` is any run of characters, dots among them, `?` any one.
 /// Cost: the product of the lengths at worst, never more.
 [[nodiscard]] constexpr bool matches(std::string_view pattern, std::string_view name) {
-  std::size_t p = 0, n = 0, star = std::string_view::npos, resume = 0;
+  std::size_t p = 0;
+  std::size_t n = 0;
+  std::size_t star = std::string_view::npos;
+  std::size_t resume = 0;
   while (n < name.size()) {
     if (p < pattern.size() && pattern[p] == '*') {
       star = p++;

@@ -47,8 +47,9 @@ class channel_statistics {
   void add(std::span<std::uint8_t const> image) {
     auto const area = image.size() / sums_.size();
     for (std::size_t c = 0; c != sums_.size(); ++c) {
-      std::uint64_t sum = 0, square = 0;
-      for (std::uint32_t const value : image.subspan(c * area, area)) {
+      std::uint64_t sum = 0;
+      std::uint64_t square = 0;
+      for (std::uint64_t const value : image.subspan(c * area, area)) {
         sum += value;
         square += value * value;
       }

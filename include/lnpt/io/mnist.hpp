@@ -89,11 +89,14 @@ namespace detail {
 /// The file of a split, under either of the names that it goes by: train-images-idx3-ubyte or train-images.idx3-ubyte.
 [[nodiscard]] inline byte_source open_idx(std::filesystem::path const& folder, std::string const& split,
                                           std::string const& kind) {
-  for (auto const* const separator : {"-", "."}) {
-    auto const path = folder / (split + separator + kind);
+  for (auto const separator : {'-', '.'}) {
+    auto path = folder / split;
+    path += separator;
+    path += kind;
     if (std::filesystem::exists(path)) return byte_source::open(path);
     auto packed = path;
-    if (std::filesystem::exists(packed += ".gz")) fail(packed.string(), " is compressed: unpack it with gunzip");
+    packed += ".gz";
+    if (std::filesystem::exists(packed)) fail(packed.string(), " is compressed: unpack it with gunzip");
   }
   return byte_source::open(folder / (split + '-' + kind));  // which is refused, by name
 }

@@ -96,7 +96,8 @@ class description_reader {
   void add_node(json const& from) {
     auto const kind = from.at("layer").get<std::string>();
     auto rules = read_layer(from, kind, std::make_index_sequence<std::variant_size_v<layer>>());
-    auto const nodes = result_.nodes().size(), parameters = result_.parameters().size();
+    auto const nodes = result_.nodes().size();
+    auto const parameters = result_.parameters().size();
     for (auto const i : nn::inputs_of(rules))
       if (i >= nodes) fail("node ", nodes, " of a description reads node ", i, ", which does not come before it");
     for (auto const p : nn::parameters_of(rules))

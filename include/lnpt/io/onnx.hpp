@@ -100,10 +100,10 @@ class onnx_export {
     std::vector<double> slope, offset;
   };
   [[nodiscard]] slope_and_offset constants_of(nn::batch_norm const& layer) const {
-    auto const scale = values_of(*network_.parameters()[layer.scale].value),
-               shift = values_of(*network_.parameters()[layer.shift].value);
-    auto const mean = values_of(*network_.buffers()[layer.mean].value),
-               variance = values_of(*network_.buffers()[layer.variance].value);
+    auto const scale = values_of(*network_.parameters()[layer.scale].value);
+    auto const shift = values_of(*network_.parameters()[layer.shift].value);
+    auto const mean = values_of(*network_.buffers()[layer.mean].value);
+    auto const variance = values_of(*network_.buffers()[layer.variance].value);
     slope_and_offset result;
     for (std::size_t c = 0; c < scale.size(); ++c) {
       result.slope.push_back(static_cast<double>(scale[c]) / std::sqrt(static_cast<double>(variance[c]) + layer.epsilon));
@@ -114,7 +114,8 @@ class onnx_export {
 
   template <class Window>
   [[nodiscard]] static std::vector<graph::attribute> window_attributes(Window const& w) {
-    auto const &v = w.vertical(), &h = w.horizontal();
+    auto const& v = w.vertical();
+    auto const& h = w.horizontal();
     return {graph::numbers("kernel_shape", std::array{v.kernel, h.kernel}),
             graph::numbers("strides", std::array{v.stride, h.stride}),
             graph::numbers("pads", std::array{v.before, h.before, v.after, h.after})};
@@ -144,10 +145,9 @@ class onnx_export {
     auto const [slope, offset] = constants_of(norm);
     auto const weight = network_.parameters()[layer.weight];
     auto const exact = values_of(*weight.value);
-    std::vector<float> scaled;
+    std::vector<float> scaled(exact.size());
     auto const row = exact.size() / slope.size();
-    for (std::size_t i = 0; i < exact.size(); ++i)
-      scaled.push_back(static_cast<float>(static_cast<double>(exact[i]) * slope[i / row]));
+    for (std::size_t i = 0; i < exact.size(); ++i) scaled[i] = static_cast<float>(static_cast<double>(exact[i]) * slope[i / row]);
     std::vector<float> bias(offset.begin(), offset.end());
     if (layer.bias) {
       auto const own = values_of(*network_.parameters()[*layer.bias].value);
@@ -233,7 +233,8 @@ class onnx_export {
   /// all samples of a batch.
   std::string stretched(std::size_t node) {
     auto value = values_[node];
-    auto const &from = in(node), &to = in(at_);
+    auto const& from = in(node);
+    auto const& to = in(at_);
     if (from == to) return value;
     if (from.size() != 4)
       fail("the ", name(), " of a matrix of shape ", list(from), " stretched to ", list(to), " has no ONNX form");
@@ -275,7 +276,8 @@ class onnx_export {
   }
   template <class Window>
   std::string write(nn::adaptive_average_pool<Window> const& layer) {
-    auto const &x = in(layer.input), &y = in(at_);
+    auto const& x = in(layer.input);
+    auto const& y = in(at_);
     if (y[2] == 1 && y[3] == 1) return apply("GlobalAveragePool", {values_[layer.input]});
     auto const step = std::array{x[2] / y[2], x[3] / y[3]};
     return apply("AveragePool", {values_[layer.input]}, {graph::numbers("kernel_shape", step), graph::numbers("strides", step)});
@@ -298,7 +300,10 @@ class onnx_export {
   std::string write(nn::pad const& layer) { return pad(values_[layer.input], layer.before, layer.after, layer.around); }
 
   std::string slice(std::string const& from, image_region const& region, std::size_t rank) {
-    std::vector<std::int64_t> starts, stops, axes, steps;
+    std::vector<std::int64_t> starts;
+    std::vector<std::int64_t> stops;
+    std::vector<std::int64_t> axes;
+    std::vector<std::int64_t> steps;
     for (std::int64_t axis = 1; auto const& range : {region.channels, region.rows, region.columns}) {
       if (range != index_range{} && static_cast<std::size_t>(axis) < rank) {
         constexpr std::size_t end = std::numeric_limits<std::int32_t>::max();

@@ -106,7 +106,8 @@ void save_packed(std::filesystem::path const& path, Model& model, mask_set const
       if ((*kept)[i]) few.push_back(values[i]);
     auto gaps = detail::gaps_of(*kept);
     auto const extents = shape_of(*p.value);
-    auto const count = few.size(), bytes = gaps.size();
+    auto const count = few.size();
+    auto const bytes = gaps.size();
     writer.add(std::string(detail::kept_prefix) + p.name, {count}, std::move(few));
     writer.add(std::string(detail::gaps_prefix) + p.name, {bytes}, std::move(gaps));
     writer.add(std::string(detail::extents_prefix) + p.name, {extents.size()},
@@ -160,7 +161,9 @@ class packed_file {
     std::uint64_t size = 1;
     for (auto const extent : extents) {
       constexpr std::uint64_t most = std::uint64_t{1} << 32;
-      if (extent <= 0 || static_cast<std::uint64_t>(extent) >= most || (size *= static_cast<std::uint64_t>(extent)) >= most)
+      auto const fits = extent > 0 && static_cast<std::uint64_t>(extent) < most;
+      if (fits) size *= static_cast<std::uint64_t>(extent);
+      if (!fits || size >= most)
         fail(file_.name(), ": the extents of ", name, " are no parameter's; the file must be one that save_packed wrote");
       of.push_back(static_cast<std::size_t>(extent));
     }

@@ -234,7 +234,7 @@ inline void check_layout(std::vector<entry> const& entries, std::uint64_t data_b
 /// The header from its JSON text, with every rule of the format checked. `data_bytes` follow it in the file.
 [[nodiscard]] inline header read_header(std::string_view text, std::uint64_t data_bytes, std::string_view file) {
   // A NUL would end the text for the JSON library, hiding what follows; it also skips a byte order mark.
-  if (text.empty() || text.front() != '{' || text.find('\0') != text.npos)
+  if (text.empty() || text.front() != '{' || text.find('\0') != std::string_view::npos)
     fail(file, ": the header at byte 8 is no JSON object; a safetensors header begins with { and is padded with spaces");
   detail::header_reader reader(file);
   nlohmann::json::sax_parse(text.begin(), text.end(), &reader);

@@ -100,6 +100,7 @@ class writer {
   /// The length and the JSON header, padded so that the data begin at a multiple of 8, and the tensors in their order.
   [[nodiscard]] std::pair<std::string, std::vector<item const*>> layout() const {
     std::vector<std::pair<std::string const, item> const*> order;
+    order.reserve(items_.size());
     for (auto const& each : items_) order.push_back(&each);
     std::ranges::sort(order, [](auto const* a, auto const* b) {
       return std::tie(b->second.dtype, a->first) < std::tie(a->second.dtype, b->first);

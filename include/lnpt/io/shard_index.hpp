@@ -45,8 +45,8 @@ class shard_index_reader {
   bool string(std::string& text) {
     if (!in_map_) return true;
     if (depth_ != 2) misplaced();
-    auto const is_plain = !text.empty() && text.find_first_of("/\\") == text.npos && text != "." && text != "..";
-    if (!is_plain || text.find('\0') != text.npos)
+    auto const is_plain = !text.empty() && text.find_first_of("/\\") == std::string::npos && text != "." && text != "..";
+    if (!is_plain || text.find('\0') != std::string::npos)
       fail(file_, ": the file of ", in_quotes(tensor_), " is called ", in_quotes(text), "; shards lie beside their index");
     shards_.emplace(std::exchange(tensor_, {}), std::move(text));
     return true;

@@ -68,7 +68,8 @@ class sharded_model {
 
  private:
   [[nodiscard]] static std::filesystem::path find_in(std::filesystem::path const& folder) {
-    std::vector<std::filesystem::path> indices, files;
+    std::vector<std::filesystem::path> indices;
+    std::vector<std::filesystem::path> files;
     for (auto const& each : std::filesystem::directory_iterator(folder)) {
       auto const name = each.path().filename().string();
       if (name.ends_with(".safetensors.index.json")) indices.push_back(each.path());

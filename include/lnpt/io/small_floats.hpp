@@ -28,7 +28,9 @@ struct small_float {
   storage bits;
 
   [[nodiscard]] explicit operator float() const {
-    constexpr std::uint32_t exponents = (1u << E) - 1, mantissas = (1u << M) - 1, sign_bit = 1u << (E + M);
+    constexpr std::uint32_t exponents = (1u << E) - 1;
+    constexpr std::uint32_t mantissas = (1u << M) - 1;
+    constexpr std::uint32_t sign_bit = 1u << (E + M);
     constexpr int bias = (1 << (E - 1)) - (Codes == special_codes::nan_as_zero ? 0 : 1);
     auto const exponent = (std::uint32_t{bits} >> M) & exponents;
     auto const mantissa = std::uint32_t{bits} & mantissas;

@@ -53,10 +53,11 @@ void for_each_state(Model& model, Use use) {
 
 /// Where the file may hold what was sought: the prefixes under which it has `name`, else those up to the first dot of its names.
 [[nodiscard]] inline std::string prefixes_for(std::string const& name, safetensors::file const& file) {
-  std::set<std::string> holding, leading;
+  std::set<std::string> holding;
+  std::set<std::string> leading;
   for (auto const& tensor : file.entries()) {
     if (tensor.name.ends_with('.' + name)) holding.insert(tensor.name.substr(0, tensor.name.size() - name.size()));
-    if (auto const dot = tensor.name.find('.'); dot != tensor.name.npos) leading.insert(tensor.name.substr(0, dot + 1));
+    if (auto const dot = tensor.name.find('.'); dot != std::string::npos) leading.insert(tensor.name.substr(0, dot + 1));
   }
   auto const& prefixes = holding.empty() ? leading : holding;
   return prefixes.empty() ? "its names have no prefix" : "its prefixes are " + first_names({prefixes.begin(), prefixes.end()});
@@ -82,7 +83,8 @@ template <class Model, class Entry>
 template <has_state Model>
 void check_names(Model& model, safetensors::file const& file, tensor_names const& names, state_dict_options const& options) {
   std::unordered_set<std::string> known;
-  std::vector<std::string> missing, extra;
+  std::vector<std::string> missing;
+  std::vector<std::string> extra;
   for_each_state(model, [&](auto const& each) {
     known.insert(each.name);
     if (names.find(each.name) == nullptr && !may_be_missing(model, each, names)) missing.push_back(each.name);

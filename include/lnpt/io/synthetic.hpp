@@ -65,7 +65,7 @@ class synthetic_painter {
     fill(ground);
     // One draw per statement or brace: the order of a call's arguments is the compiler's choice.
     for (auto clutter = 2 + draw(3); clutter > 0; --clutter) {
-      auto const kind = static_cast<std::size_t>(2 * draw(2));  // little discs and squares: where they are says nothing
+      auto const kind = 2 * static_cast<std::size_t>(draw(2));  // little discs and squares: where they are says nothing
       place const at{draw(4 * side_), draw(4 * side_)};
       auto const radius = side_ * (5 + draw(4)) / 32;
       stamp(kind, at, radius, draw_colour());
@@ -98,7 +98,8 @@ class synthetic_painter {
 
   /// A ground that brightens or darkens steadily across the image.
   void fill(colour const& ground) {
-    auto const slope_x = draw(81) - 40, slope_y = draw(81) - 40;
+    auto const slope_x = draw(81) - 40;
+    auto const slope_y = draw(81) - 40;
     for (std::size_t c = 0; c != ground.size(); ++c)
       for (int y = 0; y < side_; ++y)
         for (int x = 0; x < side_; ++x)
@@ -110,10 +111,12 @@ class synthetic_painter {
     // A rational point of the unit circle, in units of 1/4096: t from 0 to 1 covers a quarter turn, exactly and without sines.
     int const t = draw(65);
     auto const norm = 64 * 64 + t * t;
-    int cosine = 4096 * (64 * 64 - t * t) / norm, sine = 4096 * 2 * 64 * t / norm;
+    int cosine = 4096 * (64 * 64 - t * t) / norm;
+    int sine = 4096 * 2 * 64 * t / norm;
     for (auto turns = draw(4); turns > 0; --turns) cosine = -std::exchange(sine, cosine);
     auto const inside = [&](int x, int y) {
-      auto const dx = x - centre.x, dy = y - centre.y;
+      auto const dx = x - centre.x;
+      auto const dy = y - centre.y;
       return covers(shape, {(cosine * dx + sine * dy) / (16 * radius), (cosine * dy - sine * dx) / (16 * radius)});
     };
     auto const first = [&](int at) { return std::clamp((at - 2 * radius) / 4, 0, side_); };

@@ -101,7 +101,8 @@ class teacher_cache {
     w.add("output", {rows(), output_size_}, std::span(outputs_));
     w.add("features", {rows(), feature_size_}, std::span(features_));
     if (about_.views != 0) {
-      std::vector<std::uint8_t> crop, flip;
+      std::vector<std::uint8_t> crop;
+      std::vector<std::uint8_t> flip;
       for (auto const& how : augmentations_) crop.insert(crop.end(), {how.dy, how.dx}), flip.push_back(how.flip);
       w.add("crop", {rows(), 2}, std::move(crop));
       w.add("flip", {rows()}, std::move(flip));

@@ -2,9 +2,7 @@
 /// The difference of two feature maps, which the losses on features are functions of.
 #include <lnpt/loss/concept.hpp>
 
-namespace lnpt {
-
-namespace detail {
+namespace lnpt::detail {
 
 /// m/T − m_t, having checked that both sides have features of one shape.
 template <class V>
@@ -16,6 +14,4 @@ template <class V>
   return V((1.0 / temperature) * *student.features - V(*teacher_prediction));
 }
 
-}  // namespace detail
-
-}  // namespace lnpt
+}  // namespace lnpt::detail

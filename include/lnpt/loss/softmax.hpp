@@ -2,9 +2,7 @@
 /// What the losses on class probabilities share: cross-entropy against given probabilities, its derivative and its curvature's root.
 #include <lnpt/loss/concept.hpp>
 
-namespace lnpt {
-
-namespace detail {
+namespace lnpt::detail {
 
 /// −1/B Σ_b Σ_k p_bk log softmax(f_b/τ)_k for given class probabilities p.
 template <class T>
@@ -31,6 +29,4 @@ template <class T>
   return T((1.0 / temperature) * centred);
 }
 
-}  // namespace detail
-
-}  // namespace lnpt
+}  // namespace lnpt::detail

@@ -50,6 +50,7 @@ concept loss_like = requires {
 };
 
 // The default argument keeps clang from trying this on plain numbers before it looks at the concept.
+// NOLINTBEGIN(modernize-use-constraints)
 template <loss_like L, class = std::enable_if_t<std::is_class_v<L>>>
 [[nodiscard]] weighted<L> operator*(double weight, L loss) {
   return {weight, std::move(loss)};
@@ -58,6 +59,7 @@ template <loss_like A, loss_like B, class = std::enable_if_t<std::is_class_v<A>>
 [[nodiscard]] weighted_sum<A, B> operator+(A a, B b) {
   return {{1.0, std::move(a)}, {1.0, std::move(b)}};
 }
+// NOLINTEND(modernize-use-constraints)
 template <loss_like A, class B>
 [[nodiscard]] weighted_sum<A, B> operator+(A a, weighted<B> b) {
   return {{1.0, std::move(a)}, std::move(b)};

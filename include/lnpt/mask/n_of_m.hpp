@@ -127,7 +127,9 @@ struct n_of_m {
     }
     std::size_t decided_by_position = 0;
     for (std::size_t i = 0; i < M; ++i) {
-      std::size_t better = 0, equal = 0, equal_before = 0;
+      std::size_t better = 0;
+      std::size_t equal = 0;
+      std::size_t equal_before = 0;
       for (std::size_t j = 0; j < M; ++j) {
         better += keys[j] > keys[i];
         equal += keys[j] == keys[i];

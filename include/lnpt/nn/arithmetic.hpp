@@ -72,7 +72,8 @@ struct divide {
   }
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gz) const {
-    auto const &x = pass.output(first), &y = pass.output(second);
+    auto const& x = pass.output(first);
+    auto const& y = pass.output(second);
     if (pass.wants(first)) pass.give(first, pass.algebra.product_sum(pass.algebra.activate(y, reciprocal), gz, pass.extents(x)));
     if (pass.wants(second))
       pass.give(second, pass.algebra.activation_slope(y, pass.algebra.product_sum(x, gz, pass.extents(y)), reciprocal));

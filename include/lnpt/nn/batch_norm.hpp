@@ -67,8 +67,9 @@ struct batch_norm {
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const& state, typename A::tensor const& gy) const {
     auto const& x = pass.output(input);
-    auto const &mu = state.statistics[mean_of_batch], &inverse = state.statistics[inverse_deviation],
-               &slope = state.statistics[slope_of_output];
+    auto const& mu = state.statistics[mean_of_batch];
+    auto const& inverse = state.statistics[inverse_deviation];
+    auto const& slope = state.statistics[slope_of_output];
     auto const gate = !rectify ? typename A::tensor{} : state.output ? state.output : normalized(pass, state);
     auto const through = pass.norm.mode == norm_mode::train;
     std::vector<typename A::term> terms{{gy, slope, rectify}};
@@ -93,7 +94,8 @@ struct batch_norm {
   template <class A>
   [[nodiscard]] channel_moments<typename A::backend> batch_moments(std::vector<typename A::tensor> const& parts, A& algebra,
                                                                    std::string_view name) const {
-    std::optional<typename A::channels> sum, squares;
+    std::optional<typename A::channels> sum;
+    std::optional<typename A::channels> squares;
     std::size_t values = 0;
     for (auto const& x : parts) {
       auto const [s, q] = algebra.channel_sums(x, x, {});

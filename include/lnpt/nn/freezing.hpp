@@ -23,7 +23,8 @@ template <class Backend>
   auto& moments = std::any_cast<frozen_constants<Backend>&>(*constants);
   normalization norm{norm_mode::frozen, constants};
   algebra_type algebra(nullptr, kept_table_of(body.parameters));
-  auto const parameters = handles_of(body.parameters), buffers = handles_of(body.buffers);
+  auto const parameters = handles_of(body.parameters);
+  auto const buffers = handles_of(body.buffers);
   std::vector<std::vector<node_state<algebra_type>>> states(parts.size());
   std::vector<std::function<void(std::size_t)>> drop;
   for (std::size_t p = 0; p < parts.size(); ++p) {

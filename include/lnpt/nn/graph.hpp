@@ -80,7 +80,8 @@ class graph {
   [[nodiscard]] tensors<A> reverse(forward_pass<A> const& pass,
                                    std::vector<std::pair<std::size_t, typename A::tensor>> const& starts,
                                    std::vector<char> const& wants_parameter) const {
-    tensors<A> slopes(nodes_.size()), found(wants_parameter.size());
+    tensors<A> slopes(nodes_.size());
+    tensors<A> found(wants_parameter.size());
     auto const wants_node = wanted_nodes(wants_parameter);
     std::function<void(std::size_t)> restore;
     reverse_pass<A> back{pass, slopes, found, wants_node, wants_parameter, restore};

@@ -15,7 +15,8 @@ struct add {
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
-    auto const &x = pass.output(first), &y = pass.output(second);
+    auto const& x = pass.output(first);
+    auto const& y = pass.output(second);
     auto const extents = broadcast_shape(pass.extents(x), pass.extents(y));
     state.output = pass.algebra.add(pass.stretched(x, extents), pass.stretched(y, extents), rectify);
   }

@@ -152,14 +152,16 @@ class network {
   template <class Rule>
   [[nodiscard]] gradients<tensor_type> hessian_vector_product(trace const& t, Rule const& rule,
                                                               gradients<tensor_type> const& v) const {
-    replay const forward(t.forward_), reverse(t.reverse_);
+    replay const forward(t.forward_);
+    replay const reverse(t.reverse_);
     return nn::hessian_vector_product(body_, forward, reverse, batch_of(t), t.norm_, rule, v, t.retained_, [] {});
   }
   /// The same, using the trace up: activations are dropped when the tangents' reverse pass is behind them.
   template <class Rule>
   [[nodiscard]] gradients<tensor_type> hessian_vector_product(trace&& t, Rule const& rule,
                                                               gradients<tensor_type> const& v) const {
-    replay const forward(t.forward_), reverse(t.reverse_);
+    replay const forward(t.forward_);
+    replay const reverse(t.reverse_);
     return nn::hessian_vector_product(body_, forward, reverse, batch_of(t), t.norm_, rule, v, t.retained_, [&t] {
       t.states_.clear();
       t.forward_ = {};
@@ -205,7 +207,8 @@ class network {
 
   template <class A, class Drop>
   void run_forward(A& algebra, states<A>& all, tensor_type const& x, normalization const& norm, Drop drop) const {
-    auto const parameters = nn::handles_of(body_.parameters), buffers = nn::handles_of(body_.buffers);
+    auto const parameters = nn::handles_of(body_.parameters);
+    auto const buffers = nn::handles_of(body_.buffers);
     body_.graph.forward({algebra, all, parameters, buffers, norm}, all, body_.entering(x), std::move(drop));
   }
 

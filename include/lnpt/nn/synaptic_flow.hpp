@@ -19,7 +19,8 @@ template <class Backend>
   using array = typename Backend::array;
   using algebra_type = autodiff::scaled<Backend>;
   algebra_type algebra;
-  std::vector<typename algebra_type::tensor> parameters, buffers;
+  std::vector<typename algebra_type::tensor> parameters;
+  std::vector<typename algebra_type::tensor> buffers;
   for (auto const& p : body.parameters) {
     auto const known = signs == weight_signs::nonnegative && is_prunable(p.role);
     parameters.push_back({known ? whole_handle_of(p) : Backend::absolute(whole_handle_of(p))});

@@ -33,7 +33,8 @@ template <class Backend, class A, class Rule, class Forwarded>
                                                                         which_gradients which, Forwarded forwarded) {
   using array = typename Backend::array;
   std::vector<node_state<A>> states;
-  auto const parameters = moving<A>(body.parameters, direction), buffers = moving<A>(body.buffers, {});
+  auto const parameters = moving<A>(body.parameters, direction);
+  auto const buffers = moving<A>(body.buffers, {});
   body.graph.forward(forward_pass<A>{forward, states, parameters, buffers, norm}, states, {std::move(batch)},
                      body.drop_restorable(states));
   forwarded();
@@ -62,7 +63,8 @@ template <class Backend, class A>
                                                                           normalization const& norm,
                                                                           gradients<typename Backend::array> const& direction) {
   std::vector<node_state<A>> states;
-  auto const parameters = moving<A>(body.parameters, direction), buffers = moving<A>(body.buffers, {});
+  auto const parameters = moving<A>(body.parameters, direction);
+  auto const buffers = moving<A>(body.buffers, {});
   body.graph.forward({algebra, states, parameters, buffers, norm}, states, {std::move(batch)}, body.drop_dead(states));
   auto const moved = [](auto const& x) { return x.tangent ? *x.tangent : Backend::scale(*x.value, 0.0); };
   return {moved(states.back().output), moved(states[body.features].output)};

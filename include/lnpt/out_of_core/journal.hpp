@@ -40,7 +40,7 @@ struct progress_record {
 ///     threshold KEY TIES TIED
 ///     tensors TIES KEPT…       one number for each tensor written since the last such line
 [[nodiscard]] inline std::optional<progress_record> parse_journal(std::string_view text) {
-  auto const whole = text.substr(0, text.rfind('\n') == text.npos ? 0 : text.rfind('\n') + 1);
+  auto const whole = text.substr(0, text.rfind('\n') == std::string_view::npos ? 0 : text.rfind('\n') + 1);
   std::istringstream lines{std::string(whole)};
   std::string line;
   std::string const head = "lnpt-prune 1 ";

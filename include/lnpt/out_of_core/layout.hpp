@@ -25,7 +25,7 @@ struct matrix_layout {
 
 /// Whether a name is that of the weights of all experts of a layer in one tensor.
 [[nodiscard]] inline bool is_fused_experts(std::string_view name, std::size_t axes) {
-  return axes == 3 && name.find("experts.") != name.npos;
+  return axes == 3 && name.find("experts.") != std::string_view::npos;
 }
 
 /// The layout of a weight, or nothing where it cannot be known. `model_type` is that of config.json: OpenAI's GPT-2 stores its matrices

@@ -130,8 +130,8 @@ class output_folder {
   }
   /// The output may be swapped for what is there, so that nothing that is read may lie in it, neither a file nor what a link leads to.
   void keep_apart(io::sharded_model const& input) const {
-    auto const out = std::filesystem::weakly_canonical(std::filesystem::absolute(out_)),
-               folder = std::filesystem::canonical(input.folder());
+    auto const out = std::filesystem::weakly_canonical(std::filesystem::absolute(out_));
+    auto const folder = std::filesystem::canonical(input.folder());
     if (out == folder) fail(out_.string(), " is the folder that is read: name another one for the output");
     if (input.is_folder() && holds(folder, out))
       fail(out_.string(), " lies in the folder that is read: name one beside it for the output");

@@ -90,7 +90,7 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
 [[nodiscard]] inline std::string left_by_name(io::stored_tensor const& tensor, model_config const& config) {
   auto const& about = *tensor.about;
   for (auto const& [part, meaning] : dense_names)
-    if (about.name.find(part) != about.name.npos) return std::string(meaning) + " by its name";
+    if (about.name.find(part) != std::string::npos) return std::string(meaning) + " by its name";
   if (!about.name.ends_with(".weight") && !is_fused_experts(about.name, about.shape.size())) return "not called a weight";
   if (config.vocabulary != 0 && about.shape[0] == config.vocabulary) return "one row for each word of the vocabulary";
   return {};
@@ -114,8 +114,8 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
   auto const found = std::ranges::find_if(model.tensors(), [&](io::stored_tensor const& each) {
     if (!each.name().starts_with(module)) return false;
     auto const name = each.name().substr(module.size());
-    auto const is_of = [&](auto... parts) { return ((name.find(parts) != name.npos) || ...); };
-    return name.find('.') == name.npos && is_of("scale") &&
+    auto const is_of = [&](auto... parts) { return ((name.find(parts) != std::string::npos) || ...); };
+    return name.find('.') == std::string::npos && is_of("scale") &&
            !is_of("input", "output", "activation", "k_scale", "v_scale", "q_scale") &&
            !(within_tensor && each.about->size() == 1);
   });
@@ -139,7 +139,8 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
   auto const& extents = tensor.about->shape;
   auto held = found->about->shape;
   while (held.size() < 2) held.push_back(1);
-  auto const rows = extents[0], columns = tensor.about->size() / rows;
+  auto const rows = extents[0];
+  auto const columns = tensor.about->size() / rows;
   auto const refuse = [&](char const* why) {
     fail("the scales ", io::in_quotes(found->name()), " of shape ", list(found->about->shape), ' ', why, ' ',
          io::in_quotes(tensor.name()), " of shape ", list(extents), "; leave it dense with an exclude pattern");

@@ -156,6 +156,7 @@ class pruning_run {
     if (journal_.record().global) return journal_.record().global;
     along_.doing("ranking");
     std::vector<weight_range> ranges;
+    ranges.reserve(plan_.pruned.size());
     for (auto const& each : plan_.pruned) ranges.push_back({&each, 0, each.size()});
     auto const total = plan_.weights();
     auto const n = std::uint64_t{kept_count(options_.keep, static_cast<std::size_t>(total))};

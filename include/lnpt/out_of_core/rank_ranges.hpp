@@ -27,7 +27,8 @@ inline void require_finite(std::span<weight_range const> ranges, std::span<std::
 /// The threshold that keeps n of all weights in these ranges.
 [[nodiscard]] inline threshold rank_ranges(io::sharded_model const& model, std::span<weight_range const> ranges, std::uint64_t n,
                                            meter& along) {
-  std::vector<weight_range> narrow, wide;
+  std::vector<weight_range> narrow;
+  std::vector<weight_range> wide;
   for (auto const& range : ranges) (range.tensor->scores.is_narrow() ? narrow : wide).push_back(range);
   return find_threshold(n, !wide.empty(), [&](bool of_wide, auto const& visit) {
     auto const& those = of_wide ? wide : narrow;

@@ -47,7 +47,8 @@ inline void copy_tensor(io::sharded_model const& model, io::stored_tensor const&
   auto const width = range.tensor->width();
   auto const wave = static_cast<std::size_t>(tbb::this_task_arena::max_concurrency());
   std::vector<workspace> memory(std::min(wave, blocks.size()));
-  std::vector<std::uint64_t> tied(memory.size()), kept(memory.size());
+  std::vector<std::uint64_t> tied(memory.size());
+  std::vector<std::uint64_t> kept(memory.size());
   std::uint64_t total = 0;
   for (std::size_t begin = 0; begin < blocks.size(); begin += memory.size()) {
     auto const count = std::min(memory.size(), blocks.size() - begin);

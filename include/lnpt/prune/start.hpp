@@ -13,7 +13,8 @@ namespace lnpt::detail {
 /// The share of the scored weights that the masks keep; refuses masks that keep fewer than are to stay.
 template <class T>
 [[nodiscard]] double kept_share(mask_set const& masks, score_set<T> const& scores, density keep) {
-  std::size_t total = 0, kept = 0;
+  std::size_t total = 0;
+  std::size_t kept = 0;
   for (auto const& each : scores.parameters) {
     auto const* const found = masks.find(each.name);
     total += size_of(each.values);
@@ -28,7 +29,8 @@ template <class T>
 /// The density of round t of `rounds`: as the schedule goes from 1 to `last`, here from `first` to `last`.
 template <class Schedule>
 [[nodiscard]] density density_of_round(int t, int rounds, double first, density last) {
-  auto const round = static_cast<std::size_t>(t), all = static_cast<std::size_t>(rounds);
+  auto const round = static_cast<std::size_t>(t);
+  auto const all = static_cast<std::size_t>(rounds);
   if (t == rounds || first == 1.0 || first == 0.0) return Schedule{}(round, all, last);
   auto const share = Schedule{}(round, all, density{std::min(1.0, last.value() / first)});
   return density{first * share.value()};

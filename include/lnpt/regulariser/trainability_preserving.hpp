@@ -33,7 +33,8 @@ template <class T>
     auto const p = std::ranges::find(parameters, layer + ".weight", &parameter<T>::name);
     if (p == parameters.end()) fail("there is no parameter ", layer, ".weight whose filters could go: name a layer of the model");
     auto const weights = values_of(*p->value);
-    auto const filters = shape_of(*p->value).at(0), size = weights.size() / filters;
+    auto const filters = shape_of(*p->value).at(0);
+    auto const size = weights.size() / filters;
     std::vector<double> norms(filters);
     for (std::size_t i = 0; i < weights.size(); ++i) norms[i / size] += std::abs(static_cast<double>(weights[i]));
     std::vector<std::size_t> order(filters);
@@ -145,7 +146,10 @@ struct growing_strength {
   std::size_t every = 10;
   double ceiling = 1;
 
-  [[nodiscard]] double operator()(std::size_t t) const { return std::min(ceiling, step * static_cast<double>(t / every)); }
+  [[nodiscard]] double operator()(std::size_t t) const {
+    auto const raises = t / every;
+    return std::min(ceiling, step * static_cast<double>(raises));
+  }
 };
 
 }  // namespace lnpt

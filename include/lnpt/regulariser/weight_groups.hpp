@@ -17,8 +17,10 @@ namespace detail {
 class grouped_weights {
  public:
   grouped_weights(std::vector<double> const& weights, shape const& extents, weight_group by) {
-    auto const outputs = extents.empty() ? 1 : extents[0], inputs = extents.size() < 2 ? 1 : extents[1];
-    auto const per_output = outputs ? weights.size() / outputs : 0, per_input = inputs ? per_output / inputs : 0;
+    auto const outputs = extents.empty() ? 1 : extents[0];
+    auto const inputs = extents.size() < 2 ? 1 : extents[1];
+    auto const per_output = outputs ? weights.size() / outputs : 0;
+    auto const per_input = inputs ? per_output / inputs : 0;
     norms_.resize(by == weight_group::element ? weights.size() : by == weight_group::output ? outputs : inputs);
     for (std::size_t i = 0; i < weights.size(); ++i) {
       group_.push_back(by == weight_group::element  ? i

@@ -72,6 +72,7 @@ struct atom_set {
   std::vector<std::size_t> groups;
   for (auto const& each : set.atoms) {
     std::vector<std::pair<std::size_t, std::size_t>> axes;
+    axes.reserve(each.slices.size());
     for (auto const& slices : each.slices) axes.emplace_back(slices.tensor, slices.axis);
     groups.push_back(numbers.emplace(std::move(axes), numbers.size()).first->second);
   }
@@ -111,6 +112,7 @@ using kept_indices = std::map<std::string, std::map<std::size_t, std::vector<std
 /// 0 where it is read and what remains equals the smaller network. Running statistics are buffers and stay.
 [[nodiscard]] inline mask_set masks_of(atom_set const& set, std::vector<char> const& removed) {
   std::vector<mask> all;
+  all.reserve(set.tensors.size());
   for (auto const& tensor : set.tensors) all.emplace_back(tensor.name, tensor.extents, true);
   std::vector<char> touched(set.tensors.size());
   for (std::size_t a = 0; a < set.atoms.size(); ++a) {

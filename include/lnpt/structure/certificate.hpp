@@ -44,7 +44,8 @@ template <tensor T>
   if (shape_of(expected) != shape_of(found))
     fail("the output has the shape ", list(shape_of(found)), " and not ", list(shape_of(expected)),
          ": only channels inside a network can go");
-  auto const a = values_of(expected), b = values_of(found);
+  auto const a = values_of(expected);
+  auto const b = values_of(found);
   certificate result{.inputs = shape_of(expected).at(0), .tolerance = tolerance};
   for (std::size_t i = 0; i < a.size(); ++i) {
     auto const difference = std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));

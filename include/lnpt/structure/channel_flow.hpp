@@ -124,7 +124,8 @@ struct channel_rule {
   }
   /// The channels of a column of the shuffle are neighbours behind it, and go together.
   [[nodiscard]] channel_flow operator()(nn::channel_shuffle const& layer) const {
-    auto const channels = channels_of(outputs[at]), columns = channels / layer.groups;
+    auto const channels = channels_of(outputs[at]);
+    auto const columns = channels / layer.groups;
     auto flow = selecting(
         channels, [&](std::size_t c) { return node_channel{layer.input, c % layer.groups * columns + c / layer.groups}; });
     for (std::size_t c = 0; c < channels; ++c) {

@@ -92,7 +92,8 @@ class channel_coupling {
   void couple_product(channel_flow::product const& sum, std::vector<std::size_t>& mine) {
     auto const& extents = map_.set.tensors[sum.weight].extents;
     auto const& read = channels_[sum.input];
-    auto const outputs = extents[0] / sum.groups, inputs = extents[1];
+    auto const outputs = extents[0] / sum.groups;
+    auto const inputs = extents[1];
     auto const depthwise = sum.groups > 1 && inputs == 1;
     for (std::size_t r = 0; r < extents[0]; ++r) {
       mine.push_back(slice(sum.weight, 0, r));
@@ -120,7 +121,8 @@ class channel_coupling {
     for (std::size_t t = 0; t < slices_.size(); ++t)
       for (std::size_t axis = 0; axis < std::min<std::size_t>(2, map_.set.tensors[t].extents.size()); ++axis)
         for (std::size_t i = 0; i < map_.set.tensors[t].extents[axis]; ++i) add_slice(found[root(slice(t, axis, i))], t, axis, i);
-    auto const enters = root(reasons_ + entering), returns = root(reasons_ + returned);
+    auto const enters = root(reasons_ + entering);
+    auto const returns = root(reasons_ + returned);
     std::vector<std::pair<std::size_t, atom>> free;
     for (auto& [at, each] : found) {
       auto const read = std::ranges::count(each.slices, slice_role::column, &tensor_slices::role) != 0;

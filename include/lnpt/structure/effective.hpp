@@ -24,7 +24,8 @@ template <class Choose>
   auto masks = choose(keep);
   auto const nominal = dead_paths_of(map, masks);
   auto const target = kept_count(keep, total(nominal));
-  double low = keep.value(), high = 1;
+  double low = keep.value();
+  double high = 1;
   for (int halving = 0; halving < 20 && high > low; ++halving) {
     auto const middle = density{(low + high) / 2};
     auto more = choose(middle);

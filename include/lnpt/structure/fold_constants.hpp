@@ -174,7 +174,9 @@ template <class Network>
     auto const& sum = *map.flows[node].sum;
     auto const& extents = map.set.tensors[sum.weight].extents;
     auto const weights = values_of(*masked.parameters()[sum.weight].value);
-    auto const inputs = extents[1], taps = element_count(extents) / (extents[0] * inputs), outputs = extents[0] / sum.groups;
+    auto const inputs = extents[1];
+    auto const taps = element_count(extents) / (extents[0] * inputs);
+    auto const outputs = extents[0] / sum.groups;
     std::vector<double> amounts(extents[0]);
     bool any = false;
     for (std::size_t k = 0; k < constants.size(); ++k) {

@@ -2,6 +2,7 @@
 /// Which atoms go under a budget that holds after removal.
 #include <algorithm>
 #include <cstddef>
+#include <ranges>
 #include <vector>
 
 #include <lnpt/core/error.hpp>
@@ -25,7 +26,8 @@ class atom_selection {
     for (std::size_t a = 0; a < set.atoms.size(); ++a)
       if (scored.ranked[a]) order_.push_back(a);
     std::ranges::stable_sort(order_, [&](std::size_t a, std::size_t b) {
-      auto const x = scored.scores[a], y = scored.scores[b];
+      auto const x = scored.scores[a];
+      auto const y = scored.scores[b];
       return x == y ? a > b : wanted.end == keep_end::highest ? x < y : x > y;  // of equal atoms the first stays
     });
     for (std::size_t t = 0; t < set.tensors.size(); ++t) atoms_of_.emplace_back();
@@ -40,7 +42,8 @@ class atom_selection {
     if (auto const least = cost_of(removed_among(order_.size())); least > limit)
       fail("no more than ", 1 - least / full_.cost(), " of the ", name_of(unit_), " can go, for ", 1 - wanted_.keep.value(),
            " were to: every layer keeps a channel, and the outputs of the classifier all stay; ask for less");
-    std::size_t enough = order_.size(), few = 0;
+    std::size_t enough = order_.size();
+    std::size_t few = 0;
     if (cost_of(removed_among(0)) <= limit) return removed_among(0);
     while (enough - few > 1) {
       auto const middle = few + (enough - few) / 2;
@@ -113,12 +116,16 @@ class atom_selection {
       auto const& candidates = atoms_of_[t];
       auto best = set_.atoms.size();
       std::size_t harm_of_best = 0;
-      for (auto at = candidates.rbegin(); at != candidates.rend(); ++at) {
-        if (!removed[*at]) continue;
-        auto const harm = static_cast<std::size_t>(std::ranges::count_if(set_.atoms[*at].slices, [&](tensor_slices const& s) {
-          return s.role == slice_role::row && is_round(left, s.tensor);
-        }));
-        if (best == set_.atoms.size() || harm < harm_of_best) best = *at, harm_of_best = harm;
+      for (auto const candidate : std::views::reverse(candidates)) {
+        if (!removed[candidate]) continue;
+        auto const harm =
+            static_cast<std::size_t>(std::ranges::count_if(set_.atoms[candidate].slices, [&](tensor_slices const& s) {
+              return s.role == slice_role::row && is_round(left, s.tensor);
+            }));
+        if (best == set_.atoms.size() || harm < harm_of_best) {
+          best = candidate;
+          harm_of_best = harm;
+        }
       }
       if (best == set_.atoms.size()) continue;
       left.restore(set_.atoms[best]);

@@ -16,7 +16,8 @@ namespace lnpt::detail {
 /// Keeps one atom of every producing axis, for a layer of no channels is none. Says which layers had lost all.
 inline void keep_one_of_each(atom_set const& set, std::vector<char>& removed, std::vector<whole_tensor>& whole) {
   std::map<std::size_t, std::vector<std::size_t>> producers;  // tensor → atoms
-  std::map<std::size_t, std::size_t> rows, extents;
+  std::map<std::size_t, std::size_t> rows;
+  std::map<std::size_t, std::size_t> extents;
   for (std::size_t a = 0; a < set.atoms.size(); ++a)
     for (auto const& each : set.atoms[a].slices)
       if (each.role == slice_role::row) {

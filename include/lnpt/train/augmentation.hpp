@@ -57,7 +57,9 @@ concept image_source = requires(Images const& images, std::size_t i) {
 template <image_source Images>
 void apply(augmentation const& how, Images const& images, std::size_t index, std::span<float> out,
            std::size_t padding = default_padding) {
-  std::size_t const channels = images.channels, height = images.height, width = images.width;
+  std::size_t const channels = images.channels;
+  std::size_t const height = images.height;
+  std::size_t const width = images.width;
   if (how.dy > 2 * padding || how.dx > 2 * padding)
     fail("augmentation {dy ", +how.dy, ", dx ", +how.dx, "} leaves the padded image: offsets go from 0 to ", 2 * padding);
   if (out.size() != channels * height * width)

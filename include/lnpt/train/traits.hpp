@@ -31,7 +31,7 @@ struct training_traits<cpu::array<float>> {
 
   template <image_source Images>
   [[nodiscard]] static Images const& store(Images const& images, cpu::array<float> const&) {
-    return images;
+    return images;  // NOLINT(bugprone-return-const-ref-from-parameter): the loop holds the images for as long as it runs
   }
   template <image_source Images>
   [[nodiscard]] static cpu::array<float> batch(Images const& images, batch_plan const& plan, cpu::array<float> const&) {

@@ -32,7 +32,8 @@ void for_each_prepared(Rule const& rule, array<T> const& x, F f) {
 template <class T, class Rule, class F>
 void for_each_prepared(Rule const& rule, array<T> const& x, double factor, F f) {
   for_chunks(x.size(), activation_block, [&](std::size_t begin, std::size_t end) {
-    std::array<double, activation_block> values{}, prepared{};
+    std::array<double, activation_block> values{};
+    std::array<double, activation_block> prepared{};
     for (auto i = begin; i < end; ++i) values[i - begin] = factor * static_cast<double>(x.data()[i]);
     rule.prepare(values.data(), prepared.data(), end - begin);
     for (auto i = begin; i < end; ++i) f(i, values[i - begin], prepared[i - begin]);

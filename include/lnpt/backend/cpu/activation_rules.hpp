@@ -151,7 +151,8 @@ struct reciprocal_rule : unprepared {
 /// Calls `f` with the rule of a function.
 template <class T, class F>
 void with_rule(activation_function const& of, F f) {
-  auto const first = static_cast<T>(of.first), second = static_cast<T>(of.second);
+  auto const first = static_cast<T>(of.first);
+  auto const second = static_cast<T>(of.second);
   switch (of.kind) {
     case activation_kind::hardtanh:
       if (!(first < second)) fail("hardtanh between ", of.first, " and ", of.second, "; pass a lower bound below the upper");

@@ -49,7 +49,9 @@ template <class T>
 /// out = x ⊙ y, or out += x ⊙ y, either stretched where its extent is 1.
 template <class T>
 void product(array<T> const& x, array<T> const& y, array<T>& out, bool accumulate) {
-  auto const xs = detail::extents_of(x), ys = detail::extents_of(y), extents = broadcast_shape(xs, ys);
+  auto const xs = detail::extents_of(x);
+  auto const ys = detail::extents_of(y);
+  auto const extents = broadcast_shape(xs, ys);
   if (!accumulate) out.resize(extents);
   if (detail::extents_of(out) != extents)
     fail("product: adding to an array of shape ", list(out.shape()), "; pass one of shape ", list(extents));
@@ -68,7 +70,9 @@ void product(array<T> const& x, array<T> const& y, array<T>& out, bool accumulat
 /// out = Σ x ⊙ y over the axes along which `extents` is 1: what `product` does to the gradient of its smaller factor.
 template <class T>
 void product_sum(array<T> const& x, array<T> const& y, shape const& extents, array<T>& out, bool accumulate) {
-  auto const xs = detail::extents_of(x), ys = detail::extents_of(y), all = broadcast_shape(xs, ys);
+  auto const xs = detail::extents_of(x);
+  auto const ys = detail::extents_of(y);
+  auto const all = broadcast_shape(xs, ys);
   if (extents == all) return product(x, y, out, accumulate);
   if (!accumulate) out = filled<T>(extents, T{0});
   auto const strides = [&](shape const& of) { return detail::stretched_strides(of, all); };

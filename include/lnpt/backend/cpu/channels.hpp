@@ -63,7 +63,8 @@ template <bool Gated, bool Dot, class T>
 [[nodiscard]] sum_and_dot run_sums(T const* g, T const* x, T const* gate, std::size_t n) {
   constexpr std::size_t width = lanes<double>;
   using wide = vec<double, width>;
-  wide sum{}, dot{};
+  wide sum{};
+  wide dot{};
   std::size_t i = 0;
   for (; i + width <= n; i += width) {
     auto values = load<T, width>(g + i);
@@ -136,7 +137,8 @@ struct run_combination {
     std::copy_n(values.begin(), Gated + Free, v.begin());
     std::copy_n(coefficient.begin(), Gated + Free, c.begin());
     auto const value = [&](std::size_t i) {
-      T closed = T{0}, open = constant;
+      T closed = T{0};
+      T open = constant;
       for (std::size_t j = 0; j < Gated; ++j) closed += c[j] * v[j][i];
       for (std::size_t j = Gated; j < Gated + Free; ++j) open += c[j] * v[j][i];
       if constexpr (Gated != 0) open += gate[i] > T{0} ? closed : T{0};
@@ -182,7 +184,8 @@ template <class T>
            list(t.values->shape()), "; pass images and a gate of one shape, and one coefficient per channel");
   auto result = array<T>::from_shape(terms.front().values->shape());
   for_each_task(pieces.count(), [&](std::size_t piece) {
-    auto const c = pieces.channel(piece), begin = pieces.begin(piece);
+    auto const c = pieces.channel(piece);
+    auto const begin = pieces.begin(piece);
     detail::run_combination<T> run{
         {}, {}, constant ? static_cast<T>((*constant)[c]) : T{0}, gate ? gate->data() + begin : nullptr, rectify, gate_all};
     for (auto const& t : ordered) {

@@ -38,11 +38,14 @@ template <class C, class A, class B>
 void product_by_blocks(char const* what, A const& a, B const& b, C c, bool accumulate) {
   if (a.cols() != b.rows())
     fail(what, ": a product of ", a.rows(), "×", a.cols(), " and ", b.rows(), "×", b.cols(), " matrices; pass matching extents");
-  constexpr std::size_t rows = 64, columns = 256;
+  constexpr std::size_t rows = 64;
+  constexpr std::size_t columns = 256;
   auto const across = chunk_count(static_cast<std::size_t>(c.cols()), columns);
   for_each_task(across * chunk_count(static_cast<std::size_t>(c.rows()), rows), [&](std::size_t i) {
-    auto const r = index(i / across * rows), k = index(i % across * columns);
-    auto const height = std::min(index(rows), c.rows() - r), width = std::min(index(columns), c.cols() - k);
+    auto const r = index(i / across * rows);
+    auto const k = index(i % across * columns);
+    auto const height = std::min(index(rows), c.rows() - r);
+    auto const width = std::min(index(columns), c.cols() - k);
     auto block = c.block(r, k, height, width);
     if (accumulate)
       block.noalias() += a.middleRows(r, height) * b.middleCols(k, width);
@@ -56,7 +59,8 @@ void product_by_blocks(char const* what, A const& a, B const& b, C c, bool accum
 /// y[N, O] = x·wᵀ, for x[N, F] and w[O, F].
 template <class T>
 void linear(array<T> const& x, array<T> const& w, array<T>& y, bool accumulate = false) {
-  auto const a = detail::as_matrix("linear", x), b = detail::as_matrix("linear", w);
+  auto const a = detail::as_matrix("linear", x);
+  auto const b = detail::as_matrix("linear", w);
   detail::product_by_blocks("linear", a, b.transpose(),
                             detail::output_matrix("linear", y, x.shape()[0], w.shape()[0], accumulate), accumulate);
 }
@@ -64,7 +68,8 @@ void linear(array<T> const& x, array<T> const& w, array<T>& y, bool accumulate =
 /// gx[N, F] = gy·w.
 template <class T>
 void linear_input_gradient(array<T> const& gy, array<T> const& w, array<T>& gx, bool accumulate = false) {
-  auto const a = detail::as_matrix("linear_input_gradient", gy), b = detail::as_matrix("linear_input_gradient", w);
+  auto const a = detail::as_matrix("linear_input_gradient", gy);
+  auto const b = detail::as_matrix("linear_input_gradient", w);
   detail::product_by_blocks("linear_input_gradient", a, b,
                             detail::output_matrix("linear_input_gradient", gx, gy.shape()[0], w.shape()[1], accumulate),
                             accumulate);
@@ -73,7 +78,8 @@ void linear_input_gradient(array<T> const& gy, array<T> const& w, array<T>& gx, 
 /// gw[O, F] = gyᵀ·x.
 template <class T>
 void linear_weight_gradient(array<T> const& x, array<T> const& gy, array<T>& gw, bool accumulate = false) {
-  auto const a = detail::as_matrix("linear_weight_gradient", gy), b = detail::as_matrix("linear_weight_gradient", x);
+  auto const a = detail::as_matrix("linear_weight_gradient", gy);
+  auto const b = detail::as_matrix("linear_weight_gradient", x);
   detail::product_by_blocks("linear_weight_gradient", a.transpose(), b,
                             detail::output_matrix("linear_weight_gradient", gw, gy.shape()[1], x.shape()[1], accumulate),
                             accumulate);
@@ -82,7 +88,8 @@ void linear_weight_gradient(array<T> const& x, array<T> const& gy, array<T>& gw,
 /// sum[O, F] = Σ_b (gw of sample b)² = (gy²)ᵀ·(x²): a sample's weight gradient is an outer product, so its square is one of squares.
 template <class T>
 void linear_weight_gradient_squares(array<T> const& x, array<T> const& gy, array<T>& sum, bool accumulate = false) {
-  array<T> const x_squared = x * x, gy_squared = gy * gy;
+  array<T> const x_squared = x * x;
+  array<T> const gy_squared = gy * gy;
   linear_weight_gradient(x_squared, gy_squared, sum, accumulate);
 }
 

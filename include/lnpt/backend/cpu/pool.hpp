@@ -159,7 +159,8 @@ template <class T>
   if (indices.size() != element_count(y_shape))
     fail("gather_pool: ", indices.size(), " indices for outputs of shape ", list(y_shape), "; pass those of the same max_pool");
   auto y = uninitialized<T>(y_shape);
-  auto const area = y_shape[2] * y_shape[3], from_area = x.shape()[2] * x.shape()[3];
+  auto const area = y_shape[2] * y_shape[3];
+  auto const from_area = x.shape()[2] * x.shape()[3];
   detail::for_each_plane(y_shape, [&](std::size_t plane) {
     auto const* const from = x.data() + plane * from_area;
     for (auto o = plane * area; o != (plane + 1) * area; ++o) y.data()[o] = from[indices[o]];
@@ -175,7 +176,8 @@ template <class T>
     fail("scatter_pool: ", indices.size(), " indices for gradients of shape ", list(gy.shape()),
          "; pass those of the same max_pool");
   auto gx = uninitialized<T>(x_shape);
-  auto const area = gy.shape()[2] * gy.shape()[3], to_area = x_shape[2] * x_shape[3];
+  auto const area = gy.shape()[2] * gy.shape()[3];
+  auto const to_area = x_shape[2] * x_shape[3];
   detail::for_each_plane(x_shape, [&](std::size_t plane) {
     auto* const to = gx.data() + plane * to_area;
     std::fill_n(to, to_area, T{0});

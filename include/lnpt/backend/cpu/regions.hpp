@@ -91,7 +91,8 @@ template <class T>
   detail::require_rank_4("channel_shuffle", extents);
   if (groups == 0 || extents[0] % groups != 0)
     fail("channel_shuffle: ", groups, " groups of ", extents[0], " channels; pass a number that divides them");
-  auto const columns = extents[0] / groups, run = extents[1] * extents[2] * extents[3];
+  auto const columns = extents[0] / groups;
+  auto const run = extents[1] * extents[2] * extents[3];
   auto result = uninitialized<T>(extents);
   detail::strided_walk<1> const walk({columns, groups, run}, {shape{run, columns * run, 1}});
   walk.for_each([&](auto const& at, std::size_t first, std::size_t n) {

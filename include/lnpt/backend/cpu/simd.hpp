@@ -16,6 +16,7 @@ inline constexpr std::size_t lanes = static_cast<std::size_t>(Eigen::internal::p
 /// A vector of `N` values of `T`; arithmetic and comparison work lane by lane.
 template <class T, std::size_t N = lanes<T>>
 struct vector_of {
+  // NOLINTNEXTLINE(modernize-use-using): g++ takes the attribute with a template's N in a typedef only
   typedef T type __attribute__((vector_size(N * sizeof(T))));
 };
 

@@ -106,7 +106,8 @@ template <class Backend>
   if (is_image(features)) features = from.add("features", nn::flatten{features});
   if (logits + 1 != from.nodes().size()) from.add("logits", nn::flatten{logits});  // the output is the last node
 
-  std::vector<role> parameters(from.parameters().size(), role::bias), buffers(from.buffers().size(), role::running_mean);
+  std::vector<role> parameters(from.parameters().size(), role::bias);
+  std::vector<role> buffers(from.buffers().size(), role::running_mean);
   for (auto const& node : from.nodes()) std::visit(role_rule{parameters, buffers}, node.rules);
   std::visit(
       [&](auto const& rules) {

@@ -158,7 +158,8 @@ class draft {
   [[nodiscard]] findings needs_of(std::vector<std::size_t> const& results) const {
     findings found;
     auto const needed = needed_by(results);
-    std::set<std::size_t> parameters, buffers;
+    std::set<std::size_t> parameters;
+    std::set<std::size_t> buffers;
     for (auto const at : results) ++found.readers[nodes_[at].call];
     for (std::size_t i = 1; i < nodes_.size(); ++i)
       if (!needed[i]) found.left_out.insert(nodes_[i].call);

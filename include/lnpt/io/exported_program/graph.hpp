@@ -77,7 +77,8 @@ class call {
   [[nodiscard]] std::pair<std::string, std::string> module() const {
     auto const stack = metadata("nn_module_stack");
     auto const innermost = stack.substr(stack.rfind(';') + 1);  // key,name,class
-    auto const name = innermost.find(','), type = innermost.rfind(',');
+    auto const name = innermost.find(',');
+    auto const type = innermost.rfind(',');
     if (name == std::string::npos || name == type) return {};
     return {innermost.substr(name + 1, type - name - 1), innermost.substr(innermost.rfind('.') + 1)};
   }

@@ -1,5 +1,7 @@
 #pragma once
 /// Which layer computes which operator of PyTorch.
+#include <algorithm>
+#include <array>
 #include <string_view>
 #include <unordered_map>
 
@@ -90,10 +92,9 @@ template <class Backend>
 
 /// Whether the results of an operator are drawn at random.
 [[nodiscard]] inline bool is_random(std::string_view operation) {
-  for (std::string_view const known :
-       {"bernoulli", "rand", "randn", "rand_like", "randn_like", "normal", "uniform", "native_dropout"})
-    if (operation == known) return true;
-  return false;
+  static constexpr std::array<std::string_view, 8> known{"bernoulli",  "rand",   "randn",   "rand_like",
+                                                         "randn_like", "normal", "uniform", "native_dropout"};
+  return std::ranges::find(known, operation) != known.end();
 }
 
 }  // namespace lnpt::io::exported

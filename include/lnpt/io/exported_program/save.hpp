@@ -42,7 +42,7 @@ inline void check_masks(program const& source, mask_set const& masks) {
 
 /// The elements of a tensor as they are stored, row-major.
 [[nodiscard]] inline std::vector<std::byte> stored_bytes(program const& source, stored_tensor const& tensor) {
-  auto const storage = source.archive().read(*tensor.storage);
+  auto storage = source.archive().read(*tensor.storage);
   if (is_whole_entry(tensor)) return storage;
   auto const width = bits_of(tensor.dtype) / 8;
   std::vector<std::byte> result(tensor.size() * width);

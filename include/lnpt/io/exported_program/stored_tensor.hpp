@@ -73,7 +73,8 @@ inline void check_view(stored_tensor const& tensor, std::string const& file) {
   auto const empty = std::ranges::find(tensor.extents, std::size_t{0}) != tensor.extents.end();
   std::size_t last = 0;  // of the elements, counted from the first
   for (auto const axis : order) {
-    auto const extent = tensor.extents[axis], stride = tensor.strides[axis];
+    auto const extent = tensor.extents[axis];
+    auto const stride = tensor.strides[axis];
     if (empty || extent == 1) continue;
     if (stride <= last) refuse("reads an element twice");
     if (extent - 1 > (held - std::min<std::uint64_t>(last, held)) / stride) refuse("leaves the ", held, " elements");

@@ -130,7 +130,10 @@ class walk {
     graph const body(inner);
     reading<Backend> within(draft_, body);
     within.set_batch(*values.batch());
-    auto const arguments = each.inputs(), names = body.inputs(), results = body.outputs(), outer = each.outputs();
+    auto const arguments = each.inputs();
+    auto const names = body.inputs();
+    auto const results = body.outputs();
+    auto const outer = each.outputs();
     if (arguments.size() != names.size() || results.size() != outer.size())
       fail(source_.name(), ": ", target, " passes ", arguments.size(), " tensors to a graph of ", names.size());
     for (std::size_t i = 0; i < names.size(); ++i) within.take(names[i], values, arguments[i]);

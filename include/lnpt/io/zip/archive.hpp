@@ -89,7 +89,8 @@ class archive {
         (about.compression_method != 0 || about.compressed_size != about.uncompressed_size || (about.flag & encrypted) != 0))
       fail(name(), ": entry ", path, " is compressed or encrypted (method ", about.compression_method,
            "); store it as it is, as torch.export.save does");
-    int method = 0, level = 0;
+    int method = 0;
+    int level = 0;
     if (status == UNZ_OK) status = unzOpenCurrentFile2(directory, &method, &level, 1);
     auto const data = status == UNZ_OK ? unzGetCurrentFileZStreamPos64(directory) : 0;
     auto const extra = status == UNZ_OK ? unzGetLocalExtrafield(directory, nullptr, 0) : 0;
@@ -113,6 +114,7 @@ class archive {
   /// `end`: where the directory begins, which no entry may reach.
   void check_places(std::uint64_t end) const {
     std::vector<entry const*> order;
+    order.reserve(entries_.size());
     for (auto const& each : entries_) order.push_back(&each);
     std::ranges::sort(order, std::greater{}, &entry::offset);
     constexpr std::uint64_t header = 30;  // bytes before each entry's name and data

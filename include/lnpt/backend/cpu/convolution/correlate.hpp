@@ -20,7 +20,9 @@ struct weight_strides {
 template <class T>
 [[nodiscard]] array<T> pack_weights(T const* w, weight_strides strides, std::size_t destinations, std::size_t sources,
                                     sweep const& s) {
-  auto const taps = s.taps.size(), tiles = chunk_count(destinations, tile_rows), depth = sources * taps;
+  auto const taps = s.taps.size();
+  auto const tiles = chunk_count(destinations, tile_rows);
+  auto const depth = sources * taps;
   // Weights that are neighbours in the tile's order are transposed in registers: all of them, all taps of a source, or single ones.
   bool const neighbours = s.taps_in_order() && taps == std::min(strides.destination, strides.source);
   auto const run = !neighbours ? 1 : strides.source == taps ? depth : taps;

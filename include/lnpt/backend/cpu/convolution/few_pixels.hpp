@@ -94,10 +94,13 @@ class few_pixels {
     auto const& g = e.geometry;
     for_chunks(e.group_channels(), 32, [&](std::size_t begin, std::size_t end) {
       for (std::size_t p = 0; p < pixels_; ++p) {
-        auto const n = p / (e.out_h * e.out_w), oh = p / e.out_w % e.out_h, ow = p % e.out_w;
+        auto const n = p / (e.out_h * e.out_w);
+        auto const oh = p / e.out_w % e.out_h;
+        auto const ow = p % e.out_w;
         for (std::size_t i = 0; i < g.kernel.h; ++i)
           for (std::size_t j = 0; j < g.kernel.w; ++j) {
-            auto const h = g.vertical().pixel(oh, i), w = g.horizontal().pixel(ow, j);
+            auto const h = g.vertical().pixel(oh, i);
+            auto const w = g.horizontal().pixel(ow, j);
             if (h >= e.h || w >= e.w) continue;
             for (auto c = begin; c < end; ++c)
               f(p * stride_ + c * e.taps() + i * g.kernel.w + j, ((c * e.samples + n) * e.h + h) * e.w + w);
@@ -125,12 +128,14 @@ class few_pixels {
   /// Part of a tile of dot products; where it reaches beyond the last row or pixel, that one again, which is not written.
   [[gnu::always_inline]] void add_dots(T const* w, T const* columns, std::size_t o, std::size_t p, std::size_t begin,
                                        std::size_t end, dot_tile& sums) const {
-    T const *row[dot_rows], *column[dot_pixels];
+    T const* row[dot_rows];
+    T const* column[dot_pixels];
     for (std::size_t r = 0; r < dot_rows; ++r) row[r] = w + std::min(o + r, outputs_ - 1) * depth_;
     for (std::size_t q = 0; q < dot_pixels; ++q) column[q] = columns + std::min(p + q, pixels_ - 1) * stride_;
     auto sum = sums;
     for (auto k = begin; k < end; k += lanes<T>) {
-      vec<T> weights[dot_rows], inputs[dot_pixels];
+      vec<T> weights[dot_rows];
+      vec<T> inputs[dot_pixels];
       unrolled<dot_rows>([&](auto r) { weights[r] = load(row[r] + k); });
       unrolled<dot_pixels>([&](auto q) { inputs[q] = load(column[q] + k); });
       unrolled<dot_rows>([&](auto r) { unrolled<dot_pixels>([&](auto q) { sum[r][q] += weights[r] * inputs[q]; }); });

@@ -51,7 +51,8 @@ struct blocking {
   [[nodiscard]] std::size_t bands() const { return chunk_count(rows, rows_per_block); }
   [[nodiscard]] std::size_t count() const { return chunk_count(samples, samples_per_block) * bands(); }
   [[nodiscard]] block operator[](std::size_t i) const {
-    auto const sample = i / bands() * samples_per_block, row = i % bands() * rows_per_block;
+    auto const sample = i / bands() * samples_per_block;
+    auto const row = i % bands() * rows_per_block;
     return {sample, std::min(samples_per_block, samples - sample), row, std::min(rows_per_block, rows - row)};
   }
 };
@@ -194,7 +195,8 @@ class patch_copy {
   /// `size`: of a patch in memory; what lies behind its pixels is zero.
   template <class Image>
   patch_copy(patch_layout const& p, Image const& image, std::size_t size) {
-    auto const step = p.pixel_stride(), stride = p.grid.source_stride.w;
+    auto const step = p.pixel_stride();
+    auto const stride = p.grid.source_stride.w;
     for_each_patch_row(
         p, image,
         [&](std::size_t at, std::size_t count) {

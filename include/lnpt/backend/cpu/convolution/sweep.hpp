@@ -57,7 +57,8 @@ struct sweep {
   auto const& g = e.geometry;
   sweep result{e.out_h, e.out_w, 1, 0, 0, g.stride, {}, {}};
   auto const split = [](window_axis const& along, std::size_t k) {  // of an offset, into whole strides and a phase
-    auto const stride = static_cast<std::ptrdiff_t>(along.stride), offset = static_cast<std::ptrdiff_t>(along.pixel(0, k));
+    auto const stride = static_cast<std::ptrdiff_t>(along.stride);
+    auto const offset = static_cast<std::ptrdiff_t>(along.pixel(0, k));
     auto const rest = (offset % stride + stride) % stride;
     return std::pair{(offset - rest) / stride, static_cast<std::size_t>(rest)};
   };
@@ -78,14 +79,16 @@ struct sweep {
   auto const offset = [](window_axis const& along, std::size_t at, std::size_t k) {
     return static_cast<std::ptrdiff_t>(at + along.before) - static_cast<std::ptrdiff_t>(k * along.dilation);
   };
-  auto const row_stride = static_cast<std::ptrdiff_t>(down), column_stride = static_cast<std::ptrdiff_t>(across);
+  auto const row_stride = static_cast<std::ptrdiff_t>(down);
+  auto const column_stride = static_cast<std::ptrdiff_t>(across);
   std::vector<sweep> result;
   for (std::size_t r = 0; r < std::min(down, e.h); ++r)
     for (std::size_t c = 0; c < std::min(across, e.w); ++c) {
       sweep one{(e.h - r + down - 1) / down, (e.w - c + across - 1) / across, g.stride, r, c, 1, {}, {}};
       for (std::size_t i = 0; i < g.kernel.h; ++i)
         for (std::size_t j = 0; j < g.kernel.w; ++j) {
-          auto const row = offset(g.vertical(), r, i), column = offset(g.horizontal(), c, j);
+          auto const row = offset(g.vertical(), r, i);
+          auto const column = offset(g.horizontal(), c, j);
           if (row % row_stride == 0 && column % column_stride == 0)
             one.add({0, 0}, row / row_stride, column / column_stride, i * g.kernel.w + j);
         }

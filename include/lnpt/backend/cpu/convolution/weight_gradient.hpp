@@ -34,7 +34,8 @@ class weight_gradient_sums {
   [[nodiscard]] std::size_t tasks() const { return parts_ * ranges_; }
 
   void operator()(std::size_t task) {
-    auto const part = task / ranges_, range = task % ranges_;
+    auto const part = task / ranges_;
+    auto const range = task % ranges_;
     channel_groups const channels{groups_ * range / ranges_, groups_ * (range + 1) / ranges_};
     auto* const sums = sums_.data() + part * elements();
     for (std::size_t t = 0; t < tiles_; ++t)
@@ -156,7 +157,8 @@ class weight_gradient_sums {
   template <std::size_t Count>
   static void add_squares(block_data const& data, T const* a, std::array<T const*, Count> const& b, T* sums) {
     constexpr auto rows = tile_rows / 2;
-    auto const pixels = data.layout.grid_pixels(), per_sample = pixels / data.layout.part.samples;
+    auto const pixels = data.layout.grid_pixels();
+    auto const per_sample = pixels / data.layout.part.samples;
     tile<T, Count, rows> total;
     for_each_sum<Count, rows>(sums, [&](auto r, auto v, T const* from) { total[r][v] = load(from); });
     for (std::size_t q = 0; q < pixels; q += per_sample) {

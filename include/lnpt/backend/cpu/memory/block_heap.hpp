@@ -6,12 +6,12 @@
 #include <vector>
 
 // Where the address sanitizer is linked in, it is told which parts of a region are free; elsewhere these are null.
-// NOLINTBEGIN(bugprone-reserved-identifier): the names are the sanitizer's
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the names are the sanitizer's
 extern "C" {
 [[gnu::weak]] void __asan_poison_memory_region(void const volatile* begin, std::size_t bytes);
 [[gnu::weak]] void __asan_unpoison_memory_region(void const volatile* begin, std::size_t bytes);
 }
-// NOLINTEND(bugprone-reserved-identifier)
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 namespace lnpt::cpu::detail {
 

@@ -130,7 +130,8 @@ void for_each_by_input(pattern const& p, conv_extents const& e, sweep const& s, 
   std::vector<std::size_t> tap_of(e.taps(), s.taps.size());  // of the kernel's elements; those of other sweeps have none
   for (std::size_t t = 0; t < s.taps.size(); ++t) tap_of[s.taps[t].weight] = t;
   for (std::size_t channel = 0; channel < e.channels; ++channel) {
-    auto const first = channel / e.group_channels() * e.group_outputs(), last = first + e.group_outputs();
+    auto const first = channel / e.group_channels() * e.group_outputs();
+    auto const last = first + e.group_outputs();
     auto const input = channel % e.group_channels();
     for (auto j = p.input_begin(input); j < p.input_begin(input + 1); ++j)
       if (auto const tap = tap_of[p.column(p.position(j)) % e.taps()];
@@ -233,7 +234,8 @@ class kept_gradient_sums {
     bool const in_place = from.contiguous() && pixels % lanes<T> == 0;
     scratch<T> flat(in_place ? 0 : layout_.most_pixels());
     for (auto o = begin; o < end; ++o) {
-      auto const first = kept_.row_begin(o), last = kept_.row_begin(o + 1);
+      auto const first = kept_.row_begin(o);
+      auto const last = kept_.row_begin(o + 1);
       if (first == last) continue;
       auto const* g = in_place ? from.begin(b, o) : flat.data();
       if (!in_place)

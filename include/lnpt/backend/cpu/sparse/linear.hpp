@@ -23,9 +23,9 @@ namespace detail {
 template <class T>
 struct samples_view {
   T* data;
-  std::size_t count, width;
+  std::size_t count{0}, width;
 
-  samples_view(char const* what, auto& x, std::size_t expected) : data(x.data()), count(0), width(expected) {
+  samples_view(char const* what, auto& x, std::size_t expected) : data(x.data()), width(expected) {
     if (x.dimension() != 2 || x.shape()[1] != expected)
       fail(what, ": an array of shape ", list(x.shape()), "; pass a matrix of ", expected, " columns");
     count = x.shape()[0];
@@ -153,8 +153,8 @@ template <class T>
 void linear_weight_gradient(array<T> const& x, array<T> const& gy, pattern const& kept, std::span<T> gw, bool accumulate) {
   constexpr std::size_t grain = 64;
   require_values("linear_weight_gradient", kept, gw.size());
-  detail::samples_view<T const> const features("linear_weight_gradient", x, kept.row_size()),
-      slopes("linear_weight_gradient", gy, kept.rows());
+  detail::samples_view<T const> const features("linear_weight_gradient", x, kept.row_size());
+  detail::samples_view<T const> const slopes("linear_weight_gradient", gy, kept.rows());
   if (features.count != slopes.count)
     fail("linear_weight_gradient: ", features.count, " samples with gradients of ", slopes.count, "; pass as many of both");
   if (!accumulate) std::ranges::fill(gw, T{0});
@@ -167,7 +167,8 @@ void linear_weight_gradient(array<T> const& x, array<T> const& gy, pattern const
     });
   for (std::size_t first = 0; first < features.count; first += detail::transposed_samples<T>::most) {
     auto const count = std::min(detail::transposed_samples<T>::most, features.count - first);
-    detail::transposed_samples<T> const columns(features, first, count), gradients(slopes, first, count);
+    detail::transposed_samples<T> const columns(features, first, count);
+    detail::transposed_samples<T> const gradients(slopes, first, count);
     for_chunks(kept.rows(), grain, [&](std::size_t begin, std::size_t end) {
       for (auto o = begin; o < end; ++o)
         detail::in_tiles<4>(kept.row_begin(o), kept.row_begin(o + 1), [&](auto tile, std::size_t i) {

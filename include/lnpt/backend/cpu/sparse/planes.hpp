@@ -51,7 +51,8 @@ class plane_layout {
         if (auto& plane = plane_[channel * slots() + i]; plane != unused) plane = static_cast<std::uint32_t>(count_++);
     }
     first_plane_.push_back(count_);
-    auto const pixels = sweep_.rows * sweep_.columns, whole = (sweep_.rows + sweep_.halo_rows()) * sweep_.columns;
+    auto const pixels = sweep_.rows * sweep_.columns;
+    auto const whole = (sweep_.rows + sweep_.halo_rows()) * sweep_.columns;
     auto const target = std::max(patch_elements<T> / std::max<std::size_t>(1, count_), least_pixels);
     auto const even = [](std::size_t n, std::size_t at_most) {
       return chunk_count(n, chunk_count(n, std::clamp<std::size_t>(at_most, 1, n)));
@@ -67,7 +68,8 @@ class plane_layout {
 
   [[nodiscard]] std::size_t blocks() const { return chunk_count(source_.samples, samples_) * bands(); }
   [[nodiscard]] block operator[](std::size_t i) const {
-    auto const sample = i / bands() * samples_, row = i % bands() * rows_;
+    auto const sample = i / bands() * samples_;
+    auto const row = i % bands() * rows_;
     return {sample, std::min(samples_, source_.samples - sample), row, std::min(rows_, sweep_.rows - row)};
   }
   /// Of a block: pixels of all samples of the layout, though its last block may have fewer.
@@ -147,7 +149,8 @@ class plane_layout {
 
   /// One plane of one sample of a source as wide as the grid: all its rows are moved at once.
   void move_sample(block const& b, std::size_t channel, std::ptrdiff_t by, T* plane) const {
-    auto const width = sweep_.columns, lines = b.rows + sweep_.halo_rows();
+    auto const width = sweep_.columns;
+    auto const lines = b.rows + sweep_.halo_rows();
     auto const top = static_cast<std::ptrdiff_t>(b.row) + sweep_.first_row;
     auto const above = std::min(lines, static_cast<std::size_t>(std::max<std::ptrdiff_t>(0, -top)));
     auto const inside = static_cast<std::size_t>(
@@ -156,7 +159,8 @@ class plane_layout {
     if (inside > above) {
       auto* const to = plane + above * width;
       auto const* const from = pixel(b, channel, static_cast<std::size_t>(top + static_cast<std::ptrdiff_t>(above)));
-      auto const size = (inside - above) * width, far = std::min(width, static_cast<std::size_t>(std::abs(by)));
+      auto const size = (inside - above) * width;
+      auto const far = std::min(width, static_cast<std::size_t>(std::abs(by)));
       std::copy_n(by > 0 ? from + far : from, size - far, by < 0 ? to + far : to);
       for (std::size_t c = 0; c < far; ++c)
         for (auto at = by > 0 ? width - far + c : c; at < size; at += width) to[at] = T{0};
@@ -247,8 +251,11 @@ class destination {
   /// Calls `f(pixels in memory, stride, begin, width)` for the runs of neighbouring columns that pixels [begin, begin + count) are.
   template <class F>
   void for_each_run(block const& b, std::size_t channel, std::size_t begin, std::size_t count, F f) const {
-    auto const columns = sweep_.columns, line = samples_ * columns;
-    auto row = begin / line, sample = begin % line / columns, column = begin % columns;
+    auto const columns = sweep_.columns;
+    auto const line = samples_ * columns;
+    auto row = begin / line;
+    auto sample = begin % line / columns;
+    auto column = begin % columns;
     auto* const first = this->begin(b, channel);
     for (std::size_t done = 0; done < count;) {
       auto const width = std::min(columns - column, count - done);

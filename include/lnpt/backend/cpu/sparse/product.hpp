@@ -66,10 +66,12 @@ template <class T, std::size_t Span>
 template <class T, std::size_t Count>
 [[gnu::always_inline]] inline void dot_planes(T const* g, std::array<T const*, Count> const& planes, std::size_t length,
                                               T* sums) {
-  vec<T> even[Count] = {}, odd[Count] = {};
+  vec<T> even[Count] = {};
+  vec<T> odd[Count] = {};
   std::size_t p = 0;
   for (; p + 2 * lanes<T> <= length; p += 2 * lanes<T>) {
-    auto const first = load(g + p), second = load(g + p + lanes<T>);
+    auto const first = load(g + p);
+    auto const second = load(g + p + lanes<T>);
     unrolled<Count>([&](auto i) {
       even[i] += first * load(planes[i] + p);
       odd[i] += second * load(planes[i] + p + lanes<T>);

@@ -48,7 +48,8 @@ template <class Backend>
 void read_arithmetic(reading<Backend>& r, call const& from) {
   auto const operation = plain_name(from.target());
   if (from.has("rounding_mode")) refuse("rounds its quotients");
-  auto x = operand_of(r, from, "self"), y = operand_of(r, from, "other");
+  auto x = operand_of(r, from, "self");
+  auto y = operand_of(r, from, "other");
   auto alpha = from.number("alpha", 1);
   if (operation == "rsub") std::swap(x, y);
   auto const product = operation == "mul";
@@ -62,7 +63,8 @@ void read_arithmetic(reading<Backend>& r, call const& from) {
     return give(product ? affine(r, from, *x.node, y.number, 0) : affine(r, from, *x.node, 1, alpha * y.number));
   }
   if (!x.node) return give(product ? affine(r, from, *y.node, x.number, 0) : affine(r, from, *y.node, alpha, x.number));
-  auto const &a = r.network().shapes()[*x.node], &b = r.network().shapes()[*y.node];
+  auto const& a = r.network().shapes()[*x.node];
+  auto const& b = r.network().shapes()[*y.node];
   if (!stretches(a, b)) refuse("takes shapes ", list(a), " and ", list(b));
   auto const add = [&](typename reading<Backend>::layer rules) { give(r.network().add(r.node_name(from), std::move(rules))); };
   if (product) return add(nn::multiply{*x.node, *y.node});

@@ -15,9 +15,9 @@ namespace detail {
 
 /// The result is the mean of each plane; whether as a matrix or as an image of one pixel, its readers say.
 template <class Backend>
-void give_pooled(reading<Backend>& r, call const& from, std::string const& x, shape extents) {
+void give_pooled(reading<Backend>& r, call const& from, std::string const& x, shape const& extents) {
   auto const source = r.image_of(x);
-  r.bind(r.result_of(from), {.is = value::kind::pooled, .at = source, .extents = std::move(extents)});
+  r.bind(r.result_of(from), {.is = value::kind::pooled, .at = source, .extents = extents});
 }
 
 /// The window of a pooling operator.

@@ -96,7 +96,8 @@ void read_transpose(reading<Backend>& r, call const& from) {
     order = from.integers("dims", {});
     for (auto& a : order) a = axis(a);
   } else {
-    auto const first = axis(from.integer("dim0", 0)), second = axis(from.integer("dim1", 0));
+    auto const first = axis(from.integer("dim0", 0));
+    auto const second = axis(from.integer("dim1", 0));
     if (first < 0 || second < 0 || first >= rank || second >= rank) refuse("exchanges axes that are not there");
     std::swap(order[static_cast<std::size_t>(first)], order[static_cast<std::size_t>(second)]);
   }

@@ -30,7 +30,8 @@ namespace lnpt::io::exported {
 
 /// Zero padding that keeps the extent, the odd pixel at the end: what PyTorch's convolutions call "same".
 [[nodiscard]] constexpr margins same_padding(per_axis kernel, per_axis dilation) {
-  auto const down = dilation.h * (kernel.h - 1), across = dilation.w * (kernel.w - 1);
+  auto const down = dilation.h * (kernel.h - 1);
+  auto const across = dilation.w * (kernel.w - 1);
   return {down / 2, across / 2, down - down / 2, across - across / 2};
 }
 
