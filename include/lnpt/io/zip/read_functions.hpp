@@ -42,12 +42,12 @@ class byte_reader {
 
   [[nodiscard]] std::uint64_t left() const { return position_ < source_.size() ? source_.size() - position_ : 0; }
 
-  uLong read(std::byte* out, std::uint64_t count) noexcept {
-    std::uint64_t done = 0;
-    for (auto const wanted = std::min(count, left()); done < wanted && !failure_;) {
+  uLong read(std::byte* out, uLong count) noexcept {
+    uLong done = 0;
+    for (auto const wanted = static_cast<uLong>(std::min<std::uint64_t>(count, left())); done < wanted && !failure_;) {
       if (position_ < begin_ || position_ >= begin_ + filled_) fill();
       if (failure_) break;
-      auto const part = std::min(wanted - done, begin_ + filled_ - position_);
+      auto const part = static_cast<uLong>(std::min<std::uint64_t>(wanted - done, begin_ + filled_ - position_));
       std::copy_n(window_.data() + (position_ - begin_), part, out + done);
       done += part;
       position_ += part;
