@@ -13,8 +13,10 @@
 #include <lnpt/regulariser/deep_hoyer.hpp>
 #include <lnpt/regulariser/group_lasso.hpp>
 #include <lnpt/regulariser/polarization.hpp>
+#include <lnpt/regulariser/preserve_trainability.hpp>
 #include <lnpt/regulariser/slimming.hpp>
-#include <lnpt/regulariser/trainability_preserving.hpp>
+#include <lnpt/regulariser/soft_masks.hpp>
+#include <lnpt/regulariser/structure_selection.hpp>
 
 #include "../skip.hpp"
 
@@ -41,6 +43,16 @@ class subject {
     for (auto const& each : g) found.push_back(values_of(*each));
     return found;
   }
+
+  /// Step `step` of epochs of a million, as hooks see it, with these gradients.
+  training_step<array> at(std::size_t step, double rate = 0, std::vector<values> const& slopes = {}) const {
+    gradients<array> g;
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+      g.emplace_back(slopes.empty() ? cpu::filled<double>(shape_of(*parameters[i].value), 0)
+                                    : tensor_traits<array>::make(shape_of(*parameters[i].value), slopes[i]));
+    return {0, step, 1000000, rate, parameters, std::move(g), nullptr};
+  }
+  values of(std::size_t i) const { return values_of(*parameters[i].value); }
 
   std::vector<parameter<array>> parameters;
 
@@ -141,6 +153,81 @@ TEST_CASE("by hand: of the filters (1, 2) and (1, 0) the second goes, G = [[5, 1
   CHECK(growing_strength{}(10) == 1e-4);
   CHECK(growing_strength{}(200000) == 1);
   CHECK_THROWS_WITH_AS((void)lowest_filters(s.parameters, {{"fc", ""}}, 0.5), doctest::Contains("no parameter fc.weight"), error);
+}
+
+TEST_CASE("by hand: TPP's λ is 0.1 from step 2 and at its ceiling of 0.3 from step 6; layer l is zero 4 (l + 1) steps later") {
+  subject s;
+  s.add("first.weight", role::weight, {1, 1}, {1});
+  s.add("conv.weight", role::weight, {2, 1, 1, 1}, {2, 1});
+  s.add("conv.bias", role::bias, {2}, {5, 6});
+  s.add("bn.weight", role::norm_scale, {2}, {1, 2});
+  preserve_trainability hook({lowest_filters(s.parameters, {{"conv", "bn"}}, 0.5)}, {0.1, 2, 0.3}, 4);
+  CHECK(hook.strength(1) == 0);
+  CHECK(hook.strength(2) == 0.1);
+  CHECK(hook.strength(6) == 0.3);
+  CHECK(hook.steps(s.parameters) == 14);
+  CHECK(hook.regulariser().norm_of_removed(s.parameters) == doctest::Approx(std::sqrt(1.0 + 36 + 4)));
+  auto step = s.at(12);
+  hook.after_step(step);
+  CHECK(s.of(1) == values{2, 1});
+  step = s.at(13);  // the fourteenth step
+  hook.after_step(step);
+  CHECK(s.of(0) == values{1});
+  CHECK(s.of(1) == values{2, 0});
+  CHECK(s.of(2) == values{5, 0});
+  CHECK(s.of(3) == values{1, 0});
+  CHECK(hook.regulariser().norm_of_removed(s.parameters) == 0);
+
+  hook_state carried;
+  hook.save(carried);
+  s.parameters[1].value->data()[1] = 9;  // now the other filter would be chosen
+  preserve_trainability later({lowest_filters(s.parameters, {{"conv", "bn"}}, 0.5)});
+  CHECK(later.regulariser().layers[0].removed == std::vector<char>{1, 0});
+  later.restore(carried);
+  CHECK(later.regulariser().layers[0].removed == std::vector<char>{0, 1});
+}
+
+TEST_CASE("a strength that never reaches its ceiling is refused") {
+  CHECK(growing_strength{}.steps() == 100000);
+  CHECK(growing_strength{0.1, 2, 0.3}.steps() == 6);
+  for (auto const& endless : {growing_strength{0, 10, 1}, growing_strength{1e-4, 0, 1}, growing_strength{-1, 10, 1}})
+    CHECK_THROWS_WITH_AS((void)endless.steps(), doctest::Contains("never reaches 1: pass a rise above 0"), error);
+}
+
+TEST_CASE("by hand: from γ = 1 with g = 0.5, lr = 0.1, λ = 1, μ = 0.5 structure selection goes to z = 0.85 and γ = 0.775") {
+  subject s;
+  s.add("bn.weight", role::norm_scale, {3}, {1, 0.05, -0.2});
+  structure_selection hook(1, 0.5);
+  auto step = s.at(0, 0.1, {{0.5, 0, 0}});
+  hook.before_step(step);
+  s.parameters[0].value->data()[0] = 77;  // whatever the optimiser does
+  hook.after_step(step);
+  CHECK(s.of(0)[0] == doctest::Approx(0.775));  // v = −0.15
+  CHECK(s.of(0)[1] == 0);                       // 0.05 is within lr λ
+  CHECK(s.of(0)[2] == 0);                       // not below zero
+  hook_state carried;
+  hook.save(carried);
+  CHECK(carried.at("structure_selection.bn.weight")[0] == doctest::Approx(-0.15));
+}
+
+TEST_CASE("by hand: with γ = 2, β = 1 and gradients 1 and 3 a soft mask has the slope 5: at lr = 0.1 and λ = 1 it goes to 0.4") {
+  subject s;
+  s.add("bn.weight", role::norm_scale, {2}, {2, 1});
+  s.add("bn.bias", role::norm_shift, {2}, {1, 0});
+  soft_masks hook(1);
+  auto step = s.at(0, 0.1, {{1, 20}, {3, 0}});
+  hook.before_step(step);
+  hook.after_step(step);  // the optimiser stood still
+  CHECK(hook.find("bn.weight")->at(0) == doctest::Approx(0.4));
+  CHECK(s.of(0)[0] == doctest::Approx(0.8));
+  CHECK(s.of(1)[0] == doctest::Approx(0.4));
+  CHECK(s.of(0)[1] == 0);
+  CHECK(hook.closed() == 1);
+  step = s.at(1, 0.1, {{1, 1}, {3, 1}});
+  hook.before_step(step);
+  CHECK(s.of(0) == values{2, 1});  // the optimiser sees γ and β, with the gradients of m γ and m β times m
+  CHECK(values_of(*step.gradients[0])[0] == doctest::Approx(0.4));
+  CHECK(values_of(*step.gradients[1])[0] == doctest::Approx(1.2));
 }
 
 TEST_CASE("values and gradients equal the oracle's to 1e-9") {

@@ -3,8 +3,10 @@
 
 #include <map>
 
+#include <lnpt/structure/inner_filters.hpp>
 #include <lnpt/zoo/mlp.hpp>
 #include <lnpt/zoo/resnet.hpp>
+#include <lnpt/zoo/vgg.hpp>
 
 #include "nets.hpp"
 
@@ -120,4 +122,15 @@ TEST_CASE("ResNet-56 with option-A shortcuts: 1008 atoms of one row, 32 of 9, 16
   std::map<std::size_t, std::size_t> atoms_of_rows;
   for (auto const& each : set.atoms) ++atoms_of_rows[each.rows()];
   CHECK(atoms_of_rows == std::map<std::size_t, std::size_t>{{1, 1008}, {9, 32}, {18, 16}, {28, 16}});
+}
+
+TEST_CASE("filters that can go one by one: the inner convolutions of a ResNet, all but the first of a VGG") {
+  using pairs = std::vector<std::pair<std::string, std::string>>;
+  auto residual = zoo::resnet<cpu::backend<double>>({.depth = 8, .widths = {2, 2, 2}, .classes = 2});
+  CHECK(inner_filters(residual, {3, 8, 8}) ==
+        pairs{{"layer1.0.conv1", "layer1.0.bn1"}, {"layer2.0.conv1", "layer2.0.bn1"}, {"layer3.0.conv1", "layer3.0.bn1"}});
+  auto plain = zoo::vgg<cpu::backend<double>>({.depth = 11, .width = 1, .classes = 2});
+  auto const of_plain = inner_filters(plain, {3, 32, 32});
+  REQUIRE(of_plain.size() == 7);
+  CHECK(of_plain.front() == std::pair<std::string, std::string>{"features.4", "features.5"});
 }

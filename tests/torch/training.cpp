@@ -10,6 +10,7 @@
 #include <lnpt/loss/feature_mse.hpp>
 #include <lnpt/loss/pseudo_label.hpp>
 #include <lnpt/prune.hpp>
+#include <lnpt/regulariser/soft_masks.hpp>
 #include <lnpt/torch/train/train.hpp>
 
 #include "modules.hpp"
@@ -91,6 +92,20 @@ TEST_CASE("so are those of weights that lie channels last, and of double") {
   check_optimizer(precise, masks, sgd);
 }
 
+namespace {
+
+/// Prunes the first half of the first mask after the first step.
+struct prune_further {
+  void after_step(auto& step) const {
+    if (step.epoch != 0 || step.step != 0) return;
+    auto masks = *step.masks;
+    for (std::size_t i = 0; i < masks.begin()->size() / 2; ++i) masks.begin()->set(i, false);
+    step.set_masks(std::move(masks));
+  }
+};
+
+}  // namespace
+
 TEST_CASE("a run resumed from its checkpoint equals the run not interrupted, to the bit") {
   auto const data = io::synthetic({.train = 96, .test = 40});
   torch_model guide(network(2));
@@ -108,8 +123,11 @@ TEST_CASE("a run resumed from its checkpoint equals the run not interrupted, to 
     observer.on_epoch = [&](train_state const& state) {
       if (state.epoch == stop_after) throw stop{};
     };
+    soft_masks channels(0.01);
+    prune_further further;
     try {
-      return train(model, masks, data.train, data.test, teacher{guide}, loss, options, observer);
+      return train(model, masks, data.train, data.test, teacher{guide}, loss, options, train_state{}, observer, channels,
+                   further);
     } catch (stop) {
       return train_state{};
     }
@@ -122,6 +140,10 @@ TEST_CASE("a run resumed from its checkpoint equals the run not interrupted, to 
 
   CHECK(expected.epoch == 3);
   CHECK(found.last_loss == expected.last_loss);
+  CHECK(found.hooks == expected.hooks);
+  CHECK_FALSE(found.hooks.empty());
+  CHECK(found.masks == expected.masks);
+  CHECK_FALSE(found.masks.empty());
   CHECK(found.last_accuracy == expected.last_accuracy);
   CHECK(found.best_accuracy == expected.best_accuracy);
   auto const a = whole.torch_parameters(), b = resumed.torch_parameters();

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <tuple>
 
 #include <lnpt/backend/cpu/backend.hpp>
 #include <lnpt/criterion/feature_map_synaptic.hpp>
@@ -11,6 +12,10 @@
 #include <lnpt/loss/feature_mse.hpp>
 #include <lnpt/loss/pseudo_label.hpp>
 #include <lnpt/prune.hpp>
+#include <lnpt/regulariser/group_lasso.hpp>
+#include <lnpt/regulariser/preserve_trainability.hpp>
+#include <lnpt/regulariser/soft_masks.hpp>
+#include <lnpt/regulariser/structure_selection.hpp>
 #include <lnpt/train/train.hpp>
 #include <lnpt/zoo/mlp.hpp>
 #include <lnpt/zoo/resnet.hpp>
@@ -118,7 +123,7 @@ struct prune_later {
   std::string name;
   std::size_t steps_seen = 0;
   void after_step(auto& step) {
-    if (steps_seen++ != 0) return;
+    if (steps_seen++ != 0 || step.epoch != 0) return;
     mask_set masks;
     masks.add({name, shape_of(*step.parameters[0].value), true});
     masks.begin()->set(0, false);
@@ -236,6 +241,41 @@ TEST_CASE("a run resumed from a saved state equals the run not interrupted, to t
   CHECK(rest.last_accuracy == whole.last_accuracy);
   CHECK(rest.best_accuracy == whole.best_accuracy);
   CHECK(rest.last_loss == whole.last_loss);
+}
+
+TEST_CASE("so does a run with hooks that carry numbers and set masks") {
+  auto const run_twice = [](auto make) {
+    auto student = convolutional(1);
+    std::optional<std::pair<network<backend>, train_state>> saved;
+    train_observer const save{.on_epoch = [&](train_state const& state) {
+      if (state.epoch == 1) saved.emplace(student, state);
+    }};
+    train_options const options{.epochs = 2, .batch = 64, .learning_rate = 0.05, .seed = 3};
+    auto const learn = [&](network<backend>& model, train_state const& from, train_observer const& observer) {
+      return std::apply(
+          [&](auto... hooks) {
+            return train(model, {}, shapes().train, shapes().test, no_guide{}, cross_entropy{}, options, from, observer,
+                         hooks...);
+          },
+          make(model));
+    };
+    auto const whole = learn(student, {}, save);
+    auto& [resumed, state] = saved.value();
+    CHECK_FALSE((state.hooks.empty() && state.masks.empty()));
+    auto const rest = learn(resumed, state, {});
+    CHECK(state_of(resumed) == state_of(student));
+    CHECK(rest.hooks == whole.hooks);
+    CHECK(rest.masks == whole.masks);
+    CHECK(rest.velocity == whole.velocity);
+    return whole;
+  };
+  run_twice([](auto&) { return std::tuple(structure_selection(1e-2), regularise{group_lasso{1e-3}}); });
+  run_twice([](auto&) { return std::tuple(soft_masks(0.1)); });
+  run_twice([](auto&) { return std::tuple(prune_later{"conv1.weight"}); });
+  run_twice([](auto& model) {
+    std::vector<std::pair<std::string, std::string>> const filters{{"layer1.0.conv1", "layer1.0.bn1"}};
+    return std::tuple(preserve_trainability({lowest_filters(model.parameters(), filters, 0.5)}, {5e-5, 1, 1e-4}, 1));
+  });
 }
 
 TEST_CASE("label-free training takes images without labels, and reads none where there are some") {

@@ -35,9 +35,6 @@ struct tensor_line {
 bool is_buffer(std::string_view name) {
   return name.ends_with("running_mean") || name.ends_with("running_var") || name.ends_with("num_batches_tracked");
 }
-bool is_beside(std::string_view name) {
-  return name.starts_with(lnpt::io::mask_prefix) || name.starts_with(lnpt::io::momentum_prefix);
-}
 
 /// The parameters of a model's files, with what their masks or, without one, their zeros leave. Integers are no weights.
 std::vector<tensor_line> read_lines(lnpt::io::sharded_model const& model, std::string const& prefix) {
@@ -47,7 +44,7 @@ std::vector<tensor_line> read_lines(lnpt::io::sharded_model const& model, std::s
   for (std::size_t s = 0; s < model.shard_count(); ++s)
     for (auto const& tensor : model.shard(s).entries()) {
       along.advance();
-      if (!tensor.name.starts_with(prefix) || is_beside(tensor.name) || is_buffer(tensor.name)) continue;
+      if (!tensor.name.starts_with(prefix) || !lnpt::io::prefix_beside(tensor.name).empty() || is_buffer(tensor.name)) continue;
       if (!lnpt::io::is_floating(tensor.dtype)) continue;
       auto const name = tensor.name.substr(prefix.size());
       auto const& file = model.shard(s);

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,12 +40,12 @@ template <class Number>
 
 }  // namespace detail
 
-/// Writes model, masks, momentum (`momentum.` + parameter name) and, as metadata, counters and settings; an older file of that name is
-/// replaced only by a complete new one. The file loads as a state dict too.
+/// Writes model, masks (those that hooks set, where they did), momentum (`momentum.` + parameter name), what hooks carry (`hook.` + its
+/// name) and, as metadata, counters and settings; an older file of that name is replaced only by a complete new one. The file loads as a state dict too.
 template <has_state Model>
 void save_checkpoint(std::filesystem::path const& path, Model& model, checkpoint const& at) {
   safetensors::writer writer;
-  add_state_dict(writer, model, at.masks);
+  add_state_dict(writer, model, at.state.masks.empty() ? at.masks : at.state.masks);
   if (!at.state.velocity.empty()) {
     auto velocity = at.state.velocity.begin();
     for (auto const& p : model.parameters()) {
@@ -53,6 +54,8 @@ void save_checkpoint(std::filesystem::path const& path, Model& model, checkpoint
       ++velocity;
     }
   }
+  for (auto const& [name, values] : at.state.hooks)
+    writer.add(std::string(hook_prefix) + name, {values.size()}, std::span(values));
   writer.metadata("epoch", std::to_string(at.state.epoch));
   writer.metadata("last_accuracy", shortest_text(at.state.last_accuracy));
   writer.metadata("best_accuracy", shortest_text(at.state.best_accuracy));
@@ -94,6 +97,9 @@ template <has_state Model>
   at.state.last_loss = detail::metadata_number<double>(file, "last_loss");
   at.masks = load_masks(model, file);
   at.settings = checkpoint_settings(file);
+  for (auto const& entry : file.entries())
+    if (entry.name.starts_with(hook_prefix))
+      at.state.hooks.emplace(entry.name.substr(hook_prefix.size()), file.read<double>(entry.name));
   for (auto const& p : model.parameters()) {
     auto const name = std::string(momentum_prefix) + p.name;
     if (!file.contains(name)) fail(file.name(), " lacks ", in_quotes(name), ": resume from what training wrote after an epoch");

@@ -26,8 +26,7 @@ inline void clear_pruned_bytes(std::span<std::byte> values, std::size_t value_by
 inline void add_pruned_copy(safetensors::writer& writer, safetensors::file const& file, mask_set const& masks,
                             state_dict_options const& options = {}) {
   for (auto const& tensor : file.entries()) {
-    auto const is_beside = tensor.name.starts_with(mask_prefix) || tensor.name.starts_with(momentum_prefix);
-    if (is_beside || !tensor.name.starts_with(options.prefix)) continue;
+    if (!prefix_beside(tensor.name).empty() || !tensor.name.starts_with(options.prefix)) continue;
     std::vector<std::byte> bytes(memory_size(tensor.end - tensor.begin, file.name()));
     file.read_bytes(tensor, 0, bytes);
     if (auto const* const kept = masks.find(model_name(tensor.name, options))) {

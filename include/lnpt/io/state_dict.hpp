@@ -90,10 +90,9 @@ void check_names(Model& model, safetensors::file const& file, tensor_names const
     if (names.find(each.name) == nullptr && !may_be_missing(model, each, names)) missing.push_back(each.name);
   });
   for (auto const& [name, stored] : names.all()) {
-    std::string_view bare = name;
-    for (auto const beside : {mask_prefix, momentum_prefix})
-      if (bare.starts_with(beside)) bare.remove_prefix(beside.size());
-    if (!is_counter(name) && !known.contains(std::string(bare))) extra.push_back(stored);
+    auto const beside = prefix_beside(name);
+    if (beside == hook_prefix || is_counter(name)) continue;
+    if (!known.contains(name.substr(beside.size()))) extra.push_back(stored);
   }
   auto const under = options.prefix.empty() ? std::string() : " under the prefix " + in_quotes(options.prefix);
   auto const also = extra.empty() ? std::string() : ", and holds " + first_names(extra) + ", which the model does not have";

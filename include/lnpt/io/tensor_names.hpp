@@ -14,6 +14,14 @@ namespace lnpt::io {
 
 inline constexpr std::string_view mask_prefix = "mask.";
 inline constexpr std::string_view momentum_prefix = "momentum.";  ///< of checkpoints
+inline constexpr std::string_view hook_prefix = "hook.";          ///< of checkpoints: what hooks of training carry
+
+/// The prefix of a tensor that stands beside a state dict, or an empty text.
+[[nodiscard]] constexpr std::string_view prefix_beside(std::string_view name) {
+  for (auto const prefix : {mask_prefix, momentum_prefix, hook_prefix})
+    if (name.starts_with(prefix)) return prefix;
+  return {};
+}
 
 /// Whole dotted parts of a file's name, and what the model calls them: {"linear", "fc"} or {"layer1.conv", "body.0"}.
 struct renaming {
@@ -47,9 +55,7 @@ struct state_dict_options {
 
 /// The model's name for a tensor of a file, or an empty text for one outside the prefix. What stands before masks and momentum stays.
 [[nodiscard]] inline std::string model_name(std::string_view stored, state_dict_options const& options) {
-  std::string_view beside;
-  for (auto const kind : {mask_prefix, momentum_prefix})
-    if (stored.starts_with(kind)) beside = kind;
+  auto const beside = prefix_beside(stored);
   auto name = stored.substr(beside.size());
   // Masks are named after the model's tensors, or after the file's.
   if (name.starts_with(options.prefix))

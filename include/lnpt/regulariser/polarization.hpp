@@ -52,9 +52,9 @@ struct polarization {
   void project(std::vector<parameter<T>> const& parameters) const {
     for (auto const& p : parameters) {
       if (p.role != role::norm_scale) continue;
-      auto scales = values_of(*p.value);
-      for (auto& each : scales) each = std::clamp(each, value_type<T>{0}, value_type<T>{1});
-      assign(*p.value, make_tensor<T>(shape_of(*p.value), scales, *p.value));
+      auto scales = detail::doubles_of(*p.value);
+      for (auto& each : scales) each = std::clamp(each, 0.0, 1.0);
+      detail::assign_doubles(*p.value, scales);
     }
   }
 

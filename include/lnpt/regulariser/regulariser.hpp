@@ -3,7 +3,9 @@
 #include <concepts>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -79,12 +81,23 @@ namespace detail {
 /// −1, 0 or 1.
 [[nodiscard]] constexpr double sign(double x) { return static_cast<double>((x > 0) - (x < 0)); }
 
-/// g += factor · added, on the device of g; `added` is in double on the host.
+/// factor · values in the shape and on the device of `near`; `values` are in double on the host.
+template <class T>
+[[nodiscard]] T like_doubles(T const& near, std::span<double const> values, double factor = 1) {
+  std::vector<value_type<T>> scaled(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) scaled[i] = static_cast<value_type<T>>(factor * values[i]);
+  return make_tensor<T>(shape_of(near), scaled, near);
+}
+
+/// g += factor · added, on the device of g.
 template <class T>
 void add_scaled(std::optional<T>& g, double factor, std::span<double const> added) {
-  std::vector<value_type<T>> scaled(added.size());
-  for (std::size_t i = 0; i < added.size(); ++i) scaled[i] = static_cast<value_type<T>>(factor * added[i]);
-  g = T(*g + make_tensor<T>(shape_of(*g), scaled, *g));
+  g = T(*g + like_doubles(*g, added, factor));
+}
+
+template <class T>
+void assign_doubles(T& into, std::span<double const> values) {
+  assign(into, like_doubles(into, values));
 }
 
 /// The values of a parameter in double, through host memory.
@@ -92,6 +105,14 @@ template <class T>
 [[nodiscard]] std::vector<double> doubles_of(T const& t) {
   auto const values = values_of(t);
   return {values.begin(), values.end()};
+}
+
+/// What a state carries under a prefix, by the rest of the names.
+[[nodiscard]] inline hook_state carried_under(hook_state const& state, std::string const& prefix) {
+  hook_state found;
+  for (auto at = state.lower_bound(prefix); at != state.end() && at->first.starts_with(prefix); ++at)
+    found.emplace(at->first.substr(prefix.size()), at->second);
+  return found;
 }
 
 }  // namespace detail

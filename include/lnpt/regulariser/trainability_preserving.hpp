@@ -57,8 +57,8 @@ enum class gram_form { mean_times_1000, frobenius_sum };
 ///     mean_times_1000:   R = 1000 Σ_layers mean_ij (1 − m_i m_j) G_ij² + ½ Σ_gone (‖w_j‖² + b_j² + γ_j² + β_j²)
 ///     frobenius_sum:     R = ½ Σ_layers (Σ_ij (1 − m_i m_j) G_ij² + Σ_gone (γ_j² + β_j²))
 ///
-/// The strength λ is the factor of `regularise`, which `growing_strength` raises as training goes. The filters are chosen once
-/// (`lowest_filters`) and stay the same, so that a resumed run needs them again and nothing else. Costs a copy of the layers' weights
+/// The strength λ is the factor of `regularise`; the hook `preserve_trainability` raises it as training goes. The filters are chosen
+/// once (`lowest_filters`) and stay the same, so that a resumed run needs them again and nothing else. Costs a copy of the layers' weights
 /// to the host and back and two products with G, in double, per step.
 struct trainability_preserving {
   using is_regulariser = void;
@@ -97,6 +97,26 @@ struct trainability_preserving {
     }
   }
 
+  /// The norm of everything that is to go: weights, biases, scales and shifts.
+  template <class T>
+  [[nodiscard]] double norm_of_removed(std::vector<parameter<T>> const& parameters) const {
+    double squares = 0;
+    for (auto const& each : layers)
+      for_each_removed(parameters, each, [&](parameter<T> const&, std::vector<double> const& values, auto const& slice) {
+        slice([&](std::size_t k) { squares += values[k] * values[k]; });
+      });
+    return std::sqrt(squares);
+  }
+
+  /// Sets everything of one layer that is to go to exactly zero.
+  template <class T>
+  static void clear(std::vector<parameter<T>> const& parameters, outgoing_filters const& each) {
+    for_each_removed(parameters, each, [&](parameter<T> const& p, std::vector<double> values, auto const& slice) {
+      slice([&](std::size_t k) { values[k] = 0; });
+      detail::assign_doubles(*p.value, values);
+    });
+  }
+
  private:
   using matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -109,6 +129,20 @@ struct trainability_preserving {
     auto const found = find(parameters, name);
     if (found == parameters.size()) fail("there is no parameter ", name, " whose filters could go: name a layer of the model");
     return found;
+  }
+  /// Calls `visit(parameter, its values, slice)` for every parameter of a layer, where `slice(f)` calls f with the places that are to go.
+  template <class T, class Visit>
+  static void for_each_removed(std::vector<parameter<T>> const& parameters, outgoing_filters const& each, Visit visit) {
+    for (auto const& name : {each.layer + ".weight", each.layer + ".bias", each.norm + ".weight", each.norm + ".bias"}) {
+      auto const at = find(parameters, name);
+      if (at == parameters.size()) continue;
+      auto const values = detail::doubles_of(*parameters[at].value);
+      auto const size = values.size() / each.removed.size();
+      visit(parameters[at], values, [&](auto f) {
+        for (std::size_t k = 0; k < values.size(); ++k)
+          if (each.removed[k / size]) f(k);
+      });
+    }
   }
   template <class T>
   [[nodiscard]] static matrix matrix_of(parameter<T> const& p, outgoing_filters const& each) {
@@ -137,18 +171,6 @@ struct trainability_preserving {
     for (std::size_t j = 0; j < values.size(); ++j)
       if (!each.removed.at(j)) values[j] = 0;
     detail::add_scaled(g[at], factor, values);
-  }
-};
-
-/// The strength of TPP: λ = step · ⌊t / every⌋, up to `ceiling`. The defaults are the published ones for CIFAR.
-struct growing_strength {
-  double step = 1e-4;
-  std::size_t every = 10;
-  double ceiling = 1;
-
-  [[nodiscard]] double operator()(std::size_t t) const {
-    auto const raises = t / every;
-    return std::min(ceiling, step * static_cast<double>(raises));
   }
 };
 

@@ -1,7 +1,9 @@
 #pragma once
 /// What may act on training before and after every step: regularisers, changing masks, several processes.
 #include <cstddef>
+#include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -32,6 +34,13 @@ concept acts_before_step = requires(H& hook, training_step<T>& step) { hook.befo
 template <class H, class T>
 concept acts_after_step = requires(H& hook, training_step<T>& step) { hook.after_step(step); };
 
+/// Numbers that hooks carry from epoch to epoch, by name: a checkpoint holds them beside weights and momentum.
+using hook_state = std::map<std::string, std::vector<double>>;
+
+/// Carries numbers: `save(state)` writes them under names of its own, `restore(state)` takes them back where they are there.
+template <class H>
+concept carries_state = requires(H& hook, hook_state& state, hook_state const& saved) { hook.save(state), hook.restore(saved); };
+
 template <class H, class T>
 concept training_hook = acts_before_step<H, T> || acts_after_step<H, T>;
 
@@ -49,6 +58,24 @@ template <class T, class... Hooks>
 void after_step(training_step<T>& step, Hooks&... hooks) {
   [[maybe_unused]] auto const tell = [&](auto& hook) {
     if constexpr (acts_after_step<decltype(hook), T>) hook.after_step(step);
+  };
+  (tell(hooks), ...);
+}
+
+/// What all hooks carry; and the converse.
+template <class... Hooks>
+[[nodiscard]] hook_state state_of_hooks(Hooks&... hooks) {
+  hook_state state;
+  [[maybe_unused]] auto const tell = [&](auto& hook) {
+    if constexpr (carries_state<decltype(hook)>) hook.save(state);
+  };
+  (tell(hooks), ...);
+  return state;
+}
+template <class... Hooks>
+void restore_hooks(hook_state const& state, Hooks&... hooks) {
+  [[maybe_unused]] auto const tell = [&](auto& hook) {
+    if constexpr (carries_state<decltype(hook)>) hook.restore(state);
   };
   (tell(hooks), ...);
 }

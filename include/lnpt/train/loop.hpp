@@ -64,9 +64,13 @@ train_state train_loop(Kit& kit, Data const& data, Test const& test, Guide const
           before_step(at, hooks...);
           kit.step(at);
           after_step(at, hooks...);
-          if (at.next_masks) kit.set_masks(std::move(*at.next_masks));
+          if (!at.next_masks) return;
+          state.masks = *at.next_masks;
+          kit.set_masks(std::move(*at.next_masks));
         });
   };
+  restore_hooks(state.hooks, hooks...);
+  if (!state.masks.empty()) kit.set_masks(state.masks);
   while (state.epoch < options.epochs) {
     loss_meter meter(state.epoch, steps, every);
     epoch_of_steps(meter);
@@ -75,6 +79,7 @@ train_state train_loop(Kit& kit, Data const& data, Test const& test, Guide const
     state.last_accuracy = accuracy(kit.model(), test);
     state.best_accuracy = std::max(state.best_accuracy, state.last_accuracy);
     state.velocity = kit.velocity();
+    state.hooks = state_of_hooks(hooks...);
     kit.save(state);
     if (observer.on_epoch) observer.on_epoch(state);
   }

@@ -8,6 +8,8 @@
 
 #include <lnpt/backend/cpu/array.hpp>
 #include <lnpt/core/execution.hpp>
+#include <lnpt/mask/mask_set.hpp>
+#include <lnpt/train/hooks.hpp>
 
 namespace lnpt {
 
@@ -35,6 +37,8 @@ struct train_state {
   double best_accuracy = 0;
   double last_loss = 0;                          ///< the mean of the last epoch's losses that were looked at
   std::vector<cpu::array<float>> velocity = {};  ///< empty: at rest
+  mask_set masks = {};                           ///< those that hooks set; empty: those that training was given
+  hook_state hooks = {};                         ///< what the hooks carry
 };
 
 /// Told of every step and, with the state to save, of every epoch. Both are optional.

@@ -14,8 +14,10 @@
 #include <vector>
 
 #include <lnpt/io/atomic_file.hpp>
+#include <lnpt/mask/mask_set.hpp>
 #include <lnpt/torch/model.hpp>
 #include <lnpt/torch/state.hpp>
+#include <lnpt/torch/tensor.hpp>
 #include <lnpt/train/options.hpp>
 
 namespace lnpt {
@@ -33,6 +35,44 @@ namespace detail {
   return at::tensor({static_cast<double>(state.epoch), state.last_accuracy, state.best_accuracy, state.last_loss}, at::kDouble);
 }
 
+[[nodiscard]] inline at::Tensor bits_of(mask const& kept) {
+  auto bits = at::empty(torch_sizes(kept.extents()), at::kBool);
+  for (std::size_t i = 0; i < kept.size(); ++i) bits.data_ptr<bool>()[i] = kept[i];
+  return bits;
+}
+[[nodiscard]] inline mask mask_of(std::string name, at::Tensor const& bits) {
+  mask kept(std::move(name), extents_of(bits), true);
+  auto const host = bits.cpu().contiguous();
+  for (std::size_t i = 0; i < kept.size(); ++i) kept.set(i, host.data_ptr<bool>()[i]);
+  return kept;
+}
+
+/// What hooks left: the masks that they set and the numbers that they carry.
+inline void save_hooks(torch::serialize::OutputArchive& archive, train_state const& state) {
+  torch::serialize::OutputArchive masks, numbers;
+  for (auto const& kept : state.masks) masks.write(kept.name(), bits_of(kept));
+  for (auto const& [name, values] : state.hooks) numbers.write(name, at::tensor(values, at::kDouble));
+  archive.write("masks", masks);
+  archive.write("hooks", numbers);
+}
+inline void load_hooks(torch::serialize::InputArchive& archive, train_state& state) {
+  auto const for_each = [&](char const* part, auto take) {
+    torch::serialize::InputArchive inner;
+    if (!archive.try_read(part, inner)) return;  // written before hooks carried anything
+    for (auto const& name : inner.keys()) {
+      at::Tensor values;
+      inner.read(name, values);
+      take(name, values);
+    }
+  };
+  for_each("masks", [&](auto const& name, auto const& bits) { state.masks.add(mask_of(name, bits)); });
+  for_each("hooks", [&](auto const& name, auto const& values) {
+    auto const host = values.cpu().contiguous();
+    auto const* const first = host.template data_ptr<double>();
+    state.hooks.emplace(name, std::vector<double>(first, first + host.numel()));
+  });
+}
+
 }  // namespace detail
 
 /// Writes model, optimizer, generators and `state` as one LibTorch archive; an older file of that name is replaced only by a complete
@@ -46,6 +86,7 @@ void save_checkpoint(std::filesystem::path const& path, torch_model<Scalar>& mod
   archive.write("model", model_part);
   archive.write("optimizer", optimizer_part);
   archive.write("progress", detail::numbers_of(state));
+  detail::save_hooks(archive, state);
   auto const generators = detail::generators_of(model.near().get().device());
   for (std::size_t i = 0; i < generators.size(); ++i) archive.write("generator" + std::to_string(i), generators[i].get_state());
 
@@ -90,10 +131,12 @@ template <std::floating_point Scalar>
     }
     auto const host = progress.cpu();
     auto const* const number = host.template data_ptr<double>();
-    return {.epoch = static_cast<std::size_t>(number[0]),
-            .last_accuracy = number[1],
-            .best_accuracy = number[2],
-            .last_loss = number[3]};
+    train_state state{.epoch = static_cast<std::size_t>(number[0]),
+                      .last_accuracy = number[1],
+                      .best_accuracy = number[2],
+                      .last_loss = number[3]};
+    detail::load_hooks(archive, state);
+    return state;
   } catch (c10::Error const& reason) {
     fail(path.string(), " is no checkpoint of this model and optimizer (", reason.what_without_backtrace(),
          "): resume with what save_checkpoint wrote");
