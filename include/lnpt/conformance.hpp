@@ -4,6 +4,7 @@
 #include <lnpt/conformance/passes.hpp>
 #include <lnpt/conformance/scoring.hpp>
 #include <lnpt/conformance/structure.hpp>
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/loss/feature_mse.hpp>
 
 namespace lnpt::conformance {

@@ -251,18 +251,18 @@ TEST_CASE("bad input meets one sentence and leaves the model as it was") {
   refused("rounds is -1: pass at least 1, or 0 for the criterion's own number",
           [&] { return prune<snip>(s.student, s.batch, {.budget = sparsity{0.9}, .rounds = -1}); });
   refused(
-      "gauss_newton squares per sample, but batch norm in train mode couples the samples of a batch: use norm_mode::frozen, or "
-      "gauss_newton_exact",
+      "gauss_newton squares per sample, but batch norm in train mode couples the samples of a batch: score with batch norm "
+      "frozen, or use gauss_newton_exact",
       [&] { return prune<obd<>>(s.student, s.batch, {.budget = sparsity{0.9}, .batch_norm = norm_mode::train}); });
   refused(
       "batch norm layer3.0.bn1 would take its statistics from one value per channel, of which nothing but rounding passes: pass "
       "more "
-      "samples or larger images, or score with norm_mode::eval",
+      "samples or larger images, or score with batch norm in eval mode",
       [&] { return prune<snip>(s.student, labelled_batch<array>{cpu::filled<double>({1, 3, 4, 4}, 1), {0}}, options); });
   refused(
       "batch norm layer3.0.bn1 would take its statistics from one value per channel, of which nothing but rounding passes: pass "
       "more "
-      "samples or larger images, or score with norm_mode::eval",
+      "samples or larger images, or score with batch norm in eval mode",
       [&] {
         return prune<obd<>>(s.student, std::vector{labelled_batch<array>{cpu::filled<double>({1, 3, 4, 4}, 1), {0}}}, options);
       });

@@ -9,6 +9,7 @@
 
 #include <lnpt/core/guard.hpp>
 #include <lnpt/core/guide.hpp>
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/core/random.hpp>
 #include <lnpt/evidence/problem.hpp>
 

@@ -3,6 +3,7 @@
 #include <exception>
 
 #include <lnpt/conformance/examination.hpp>
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/criterion/feature_map_synaptic.hpp>
 #include <lnpt/criterion/grasp.hpp>
 #include <lnpt/criterion/obd.hpp>

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <lnpt/conformance/examination.hpp>
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/loss/cross_entropy.hpp>
 
 namespace lnpt::conformance {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <lnpt/core/guard.hpp>
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/loss/on_engine.hpp>
 
 namespace lnpt {

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include <lnpt/core/model.hpp>
+#include <lnpt/core/model_access.hpp>
 
 namespace lnpt {
 

@@ -8,6 +8,7 @@
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/model.hpp>
+#include <lnpt/core/model_access.hpp>
 
 namespace lnpt {
 

@@ -34,7 +34,7 @@ inline void refuse_one_value_per_channel(std::string_view layer, std::size_t val
   if (values == 1)
     fail("batch norm ", layer,
          " would take its statistics from one value per channel, of which nothing but rounding passes: pass more "
-         "samples or larger images, or score with norm_mode::eval");
+         "samples or larger images, or score with batch norm in eval mode");
 }
 
 }  // namespace lnpt

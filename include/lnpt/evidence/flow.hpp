@@ -9,6 +9,7 @@
 #include <lnpt/core/extremes.hpp>
 #include <lnpt/core/gradients.hpp>
 #include <lnpt/core/guard.hpp>
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/evidence/evidence.hpp>
 
 namespace lnpt {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/core/random.hpp>
 #include <lnpt/evidence/curvature.hpp>
 #include <lnpt/evidence/problem.hpp>
@@ -96,9 +97,8 @@ struct gauss_newton {
                                     typename Problem::trace_type& trace) {
     if (problem.norm().mode == norm_mode::train && has_normalization(problem.model()))
       fail(
-          "gauss_newton squares per sample, but batch norm in train mode couples the samples of a batch: use norm_mode::frozen, "
-          "or "
-          "gauss_newton_exact");
+          "gauss_newton squares per sample, but batch norm in train mode couples the samples of a batch: score with batch "
+          "norm frozen, or use gauss_newton_exact");
     auto const predicted = prediction_of(problem.model(), trace);
     auto const& read = detail::read_by<std::remove_cvref_t<decltype(problem.loss())>>(predicted);
     auto const& options = problem.options();

@@ -2,6 +2,7 @@
 /// g = ∂L/∂θ over all scoring batches.
 #include <utility>
 
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/evidence/evidence.hpp>
 #include <lnpt/evidence/problem.hpp>
 #include <lnpt/evidence/rounding.hpp>

@@ -2,6 +2,7 @@
 /// H g over all scoring batches, and g on the way to it.
 #include <utility>
 
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/evidence/gradient.hpp>
 
 namespace lnpt {

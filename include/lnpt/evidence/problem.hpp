@@ -9,6 +9,7 @@
 #include <lnpt/core/gradients.hpp>
 #include <lnpt/core/guide.hpp>
 #include <lnpt/core/model.hpp>
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/evidence/evidence.hpp>
 #include <lnpt/loss/on_engine.hpp>
 
@@ -84,7 +85,7 @@ class scoring_problem {
     } else if (has_normalization(*model_)) {
       fail(
           "this model cannot take its normalisation constants from a scoring batch: give it freeze(inputs), or score with "
-          "norm_mode::eval");
+          "batch norm in eval mode");
     }
   }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <lnpt/core/model.hpp>
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/loss/functions.hpp>
 #include <lnpt/train/batches.hpp>
 

@@ -8,6 +8,7 @@
 #include <lnpt/backend/sgd_constants.hpp>
 #include <lnpt/core/execution.hpp>
 #include <lnpt/core/model.hpp>
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/mask/apply.hpp>
 #include <lnpt/train/traits.hpp>
 

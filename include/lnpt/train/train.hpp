@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/train/loop.hpp>
 #include <lnpt/train/masked_sgd.hpp>
 

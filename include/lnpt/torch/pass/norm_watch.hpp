@@ -32,7 +32,7 @@ class norm_watch {
     if (mode_ && mode_ != norm_mode::train && trains && x.size(0) > 1)
       return "a batch norm whose statistics are not registered as running_mean and running_var trains although the module was "
              "told to "
-             "evaluate: register them, or score with norm_mode::train";
+             "evaluate: register them, or score with batch norm in train mode";
     return {};
   }
 
@@ -54,10 +54,11 @@ class norm_watch {
     if (mode_ && trains != (mode_ == norm_mode::train)) return disobeys(layer, trains);
     auto const channels = x.dim() > 1 ? x.size(1) : x.numel();
     if ((own_moments_ || (mode_ && trains)) && x.numel() <= channels)
-      return layer + " sees one value per channel, whose deviation is 0: score more samples at once, or with norm_mode::eval";
+      return layer +
+             " sees one value per channel, whose deviation is 0: score more samples at once, or with batch norm in eval mode";
     if (!own_moments_) return {};
     if (++calls_[i] > 1)
-      return layer + " runs twice in one forward pass, so its statistics cannot be frozen: score with norm_mode::eval";
+      return layer + " runs twice in one forward pass, so its statistics cannot be frozen: score with batch norm in eval mode";
     at::NoGradGuard const plain;
     auto const [m, v] = at::batch_norm_update_stats(x.detach(), {}, {}, 0.0);
     norms_[i].mean.set_data(m);
