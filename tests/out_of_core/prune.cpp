@@ -183,17 +183,18 @@ std::vector<std::vector<io::dtype>> const all_types{
     {io::dtype::f32},     {io::dtype::f16},     {io::dtype::bf16},
     {io::dtype::f8_e4m3}, {io::dtype::f8_e5m2}, {io::dtype::f32, io::dtype::bf16, io::dtype::f8_e4m3, io::dtype::f16}};
 
+bytes stored_floats(std::vector<float> const& values) {
+  auto const raw = std::as_bytes(std::span(values));
+  return {raw.begin(), raw.end()};
+}
+
 }  // namespace
 
 TEST_CASE("the four largest of eight, by hand: ties stay in the order of name, then index") {
   support::temporary_folder const folder;
-  auto const values = [](std::vector<float> v) {
-    auto const raw = std::as_bytes(std::span(v));
-    return bytes(raw.begin(), raw.end());
-  };
   write(folder / "in",
-        {{"b.weight", {io::dtype::f32, {2, 2}, values({3, -2, 2, 1})}},
-         {"a.weight", {io::dtype::f32, {2, 2}, values({0, 2, -5, 2})}}},
+        {{"b.weight", {io::dtype::f32, {2, 2}, stored_floats({3, -2, 2, 1})}},
+         {"a.weight", {io::dtype::f32, {2, 2}, stored_floats({0, 2, -5, 2})}}},
         2);
   auto const report = out_of_core::prune(folder / "in", folder / "out", {.keep = density{0.5}});
   auto const seen = read(folder / "out");
@@ -231,6 +232,37 @@ TEST_CASE("global, layerwise and rows keep the bits that pruning in memory keeps
       std::filesystem::remove_all(in);
     }
   }
+}
+
+TEST_CASE("what rounding empties, and what place alone decides, is reported by every pattern, as in memory") {
+  using out_of_core::pattern;
+  support::temporary_folder const folder;
+  // Of the rows of 8 weights, .01 keeps none; 2 of the 4 threes, the twos and the ones stay by their place.
+  model_files const model{{"a.weight", {io::dtype::f32, {1, 8}, stored_floats({3, 3, 3, 3, 2, 2, 1, 1})}},
+                          {"b.weight", {io::dtype::f32, {1, 8}, stored_floats({0, 0, 0, 5, 7, 0, 0, 0})}}};
+  write(folder / "in", model, 1);
+  auto const pruned = [&](double keep, pattern how) {
+    return out_of_core::prune(folder / "in", folder / "out", {.keep = density{keep}, .pattern = how, .replace = true});
+  };
+  for (auto const how : {pattern::layerwise, pattern::rows}) {
+    CHECK(pruned(0.01, how).emptied() == std::vector<std::string>{"a.weight", "b.weight"});
+    auto memory = in_memory(model);
+    CHECK(prune<magnitude, layerwise_unstructured>(memory, {.budget = density{0.01}}).report.emptied ==
+          std::vector<std::string>{"a.weight", "b.weight"});
+    CHECK(pruned(0.25, how).emptied().empty());
+    CHECK(pruned(0.25, how).decided_by_position == 4);  // the threes
+    CHECK(pruned(0.5, how).decided_by_position == 0);   // of b's six zeros two stay, as the same bytes
+    CHECK(pruned(0.625, how).decided_by_position == 2);
+  }
+  CHECK(pruned(0.5, pattern::n_of_m).decided_by_position == 4);
+  CHECK(pruned(0.0625, pattern::global).emptied() == std::vector<std::string>{"a.weight"});
+
+  for (auto const* const other : {"consolidated.safetensors", "original/model.pth", "tokenizer.json"}) {
+    std::filesystem::create_directories((folder / "in" / other).parent_path());
+    std::ofstream(folder / "in" / other) << "as it was";
+  }
+  CHECK(pruned(0.5, pattern::global).copied_weights() ==
+        std::vector<std::string>{"consolidated.safetensors", "original/model.pth"});
 }
 
 TEST_CASE("N:M keeps what it keeps in memory, along the inputs of linear layers and of convolutions") {
@@ -492,8 +524,16 @@ TEST_CASE("weights that are not finite, or all 0, are refused by name, and nothi
   }
   for (auto& [name, tensor] : model) tensor.values.assign(tensor.values.size(), std::byte{0});
   write(folder / "in", model, 1);
-  CHECK(says(refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "out", {.keep = density{0.5}})); }),
-             "every weight is 0"));
+  for (auto const pattern : {out_of_core::pattern::global, out_of_core::pattern::layerwise, out_of_core::pattern::rows,
+                             out_of_core::pattern::n_of_m}) {
+    auto const refused = refusal([&] {
+      static_cast<void>(
+          out_of_core::prune(folder / "in", folder / "out", {.keep = density{0.5}, .pattern = pattern, .journal_after = 1000}));
+    });
+    CHECK(says(refused, "every weight is 0"));
+    CHECK_FALSE(std::filesystem::exists(folder / "out"));
+    CHECK_FALSE(std::filesystem::exists(folder / "out.partial"));
+  }
 }
 
 TEST_CASE("an index that disagrees with its files is refused") {

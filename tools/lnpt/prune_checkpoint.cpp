@@ -64,8 +64,10 @@ nlohmann::ordered_json as_json(ooc::report const& report) {
   for (auto const& [name, reason] : report.dense) all["dense"].push_back({{"name", name}, {"reason", reason}});
   all["total"] = report.total();
   all["kept"] = report.kept();
+  all["emptied"] = report.emptied();
   all["decided_by_position"] = report.decided_by_position;
   all["copied"] = report.copied;
+  all["copied_weights"] = report.copied_weights();
   all["bytes"] = report.bytes;
   all["seconds"] = report.seconds;
   return all;
@@ -80,11 +82,17 @@ void print(ooc::report const& report, std::string const& out) {
   std::map<std::string, std::vector<std::string>> by_reason;
   for (auto const& [name, reason] : report.dense) by_reason[reason].push_back(name);
   for (auto const& [reason, names] : by_reason) fmt::print("left dense, {}: {}\n", reason, fmt::join(names, ", "));
+  auto const names = [](char const* what, std::vector<std::string> const& those) {
+    if (!those.empty()) fmt::print("{}: {}\n", what, fmt::join(those, ", "));
+  };
+  names("emptied", report.emptied());
+  names("weights in files that the index does not name, copied as they are and not pruned", report.copied_weights());
   fmt::print("{}: sparsity {:.4f} of {} weights, {:.2f} GB in {:.1f} s\n", out, 1 - share(report.kept(), report.total()),
              report.total(), static_cast<double>(report.bytes) / 1e9, report.seconds);
   if (share(report.decided_by_position, report.total()) > 0.01)
-    fmt::print("{:.1f} % of the weights have the score of the threshold: which of them stay is decided by their place alone\n",
-               100 * share(report.decided_by_position, report.total()));
+    fmt::print(
+        "warning: {:.1f} % of the weights have the score of a threshold: which of them stay is decided by their place alone\n",
+        100 * share(report.decided_by_position, report.total()));
 }
 
 }  // namespace

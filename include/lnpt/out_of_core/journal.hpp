@@ -29,6 +29,8 @@ struct progress_record {
   std::string identity = {};                          ///< of the run: options, and the files it reads
   std::optional<out_of_core::threshold> global = {};  ///< the threshold of a global ranking, once it is known
   std::uint64_t ties = 0;                             ///< of the global threshold that later tensors may keep
+  std::uint64_t decided_by_position = 0;              ///< weights of written tensors, under thresholds of their own
+  bool all_zero = true;                               ///< whether every score of the pruned tensors that are written is 0
   std::vector<std::uint64_t> kept = {};               ///< how many weights of each written tensor stay
 
   friend bool operator==(progress_record const&, progress_record const&) = default;
@@ -36,14 +38,14 @@ struct progress_record {
 
 /// The record in a journal's text, whose last line counts only if it is whole; nothing where not even the identity is.
 ///
-///     lnpt-prune 1 IDENTITY
+///     lnpt-prune 2 IDENTITY
 ///     threshold KEY TIES TIED
-///     tensors TIES KEPT…       one number for each tensor written since the last such line
+///     tensors TIES DECIDED ALL-ZERO KEPT…       KEPT for each tensor written since the last such line
 [[nodiscard]] inline std::optional<progress_record> parse_journal(std::string_view text) {
   auto const whole = text.substr(0, text.rfind('\n') == std::string_view::npos ? 0 : text.rfind('\n') + 1);
   std::istringstream lines{std::string(whole)};
   std::string line;
-  std::string const head = "lnpt-prune 1 ";
+  std::string const head = "lnpt-prune 2 ";
   if (!std::getline(lines, line) || !line.starts_with(head)) return std::nullopt;
   progress_record record{.identity = line.substr(head.size())};
   while (std::getline(lines, line)) {
@@ -53,7 +55,7 @@ struct progress_record {
     if (threshold found; what == "threshold" && words >> found.above >> found.ties >> found.tied) {
       record.global = found;
       record.ties = found.ties;
-    } else if (what == "tensors" && words >> record.ties) {
+    } else if (what == "tensors" && words >> record.ties >> record.decided_by_position >> record.all_zero) {
       for (std::uint64_t kept = 0; words >> kept;) record.kept.push_back(kept);
       if (!words.eof()) return std::nullopt;
     } else {
@@ -91,13 +93,13 @@ class journal {
     record_.global = found;
     record_.ties = found.ties;
   }
-  /// Tensors after those recorded, in the order of their names, are on the disk; `ties` is what later ones may keep.
-  void wrote_tensors(std::span<std::uint64_t const> kept, std::uint64_t ties) {
-    auto line = "tensors " + std::to_string(ties);
-    for (auto const count : kept) line += ' ' + std::to_string(count);
+  /// Further tensors, in the order of their names, are on the disk: `now` is the record with them.
+  void wrote_tensors(progress_record now) {
+    auto line =
+        "tensors " + std::to_string(now.ties) + ' ' + std::to_string(now.decided_by_position) + (now.all_zero ? " 1" : " 0");
+    for (auto i = record_.kept.size(); i != now.kept.size(); ++i) line += ' ' + std::to_string(now.kept[i]);
     write(std::move(line));
-    record_.kept.insert(record_.kept.end(), kept.begin(), kept.end());
-    record_.ties = ties;
+    record_ = std::move(now);
   }
 
  private:
@@ -112,7 +114,7 @@ class journal {
     // A line that was cut short is written over.
     auto const kept = found ? static_cast<std::uintmax_t>(text.rfind('\n') + 1) : 0;
     if (::ftruncate(descriptor_, static_cast<::off_t>(kept)) != 0 || ::lseek(descriptor_, 0, SEEK_END) < 0) refuse("opening");
-    if (!found) write("lnpt-prune 1 " + identity);
+    if (!found) write("lnpt-prune 2 " + identity);
   }
 
   void write(std::string line) {

@@ -1,11 +1,14 @@
 #pragma once
 /// Pruning of a model that need not fit in memory, without its architecture: from safetensors files to safetensors files.
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,8 +35,7 @@ struct report {
   std::vector<std::pair<std::string, std::string>> dense;  ///< name and reason
   std::vector<std::string> copied;                         ///< files beside the weights
   std::uint64_t bytes = 0;                                 ///< of all tensors
-  std::uint64_t decided_by_position =
-      0;  ///< weights at a global threshold of which some stayed and some did not, by their place alone
+  std::uint64_t decided_by_position = 0;                   ///< weights at a threshold that their place alone kept or removed
   double seconds = 0;
 
   [[nodiscard]] std::uint64_t total() const {
@@ -45,6 +47,26 @@ struct report {
     std::uint64_t sum = 0;
     for (auto const& each : pruned) sum += each.kept;
     return sum;
+  }
+  /// Tensors left without a weight, as rounding leaves those whose every row is short.
+  [[nodiscard]] std::vector<std::string> emptied() const {
+    std::vector<std::string> names;
+    for (auto const& each : pruned)
+      if (each.kept == 0) names.push_back(each.name);
+    return names;
+  }
+  /// Files with weights that were copied as they are, because the index does not name them: they stay dense.
+  [[nodiscard]] std::vector<std::string> copied_weights() const {
+    std::vector<std::string> names;
+    for (auto const& each : copied)
+      if (holds_weights(each)) names.push_back(each);
+    return names;
+  }
+
+ private:
+  [[nodiscard]] static bool holds_weights(std::string_view name) {
+    constexpr std::array<std::string_view, 7> endings{".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5"};
+    return std::ranges::any_of(endings, [&](auto ending) { return name.ends_with(ending); });
   }
 };
 
@@ -77,6 +99,10 @@ class pruning_run {
     open_shards();
     auto const found = find_global_threshold();
     write_tensors(found);
+    if (auto const& written = journal_.record(); written.all_zero && written.kept.size() == model_.tensors().size()) {
+      folder_.discard();
+      refuse_zeros();
+    }
     copy_others();
     return found;
   } catch (error const&) {
@@ -142,6 +168,10 @@ class pruning_run {
     return bytes;
   }
 
+  [[noreturn]] static void refuse_zeros() {
+    fail("every weight is 0, so none is more worth keeping than another: prune a model that has weights, or at random");
+  }
+
   void open_shards() {
     for (std::size_t s = 0; s != model_.shard_count(); ++s) {
       auto const& file = model_.shard(s);
@@ -161,17 +191,15 @@ class pruning_run {
     auto const total = plan_.weights();
     auto const n = std::uint64_t{kept_count(options_.keep, static_cast<std::size_t>(total))};
     auto const found = rank_ranges(model_, ranges, n, along_);
-    if (n != 0 && found.above == 0 && found.tied == total)
-      fail("every weight is 0, so none is more worth keeping than another: prune a model that has weights, or at random");
+    if (n != 0 && found.above == 0 && found.tied == total) refuse_zeros();
     journal_.found_threshold(found);
     return found;
   }
 
   void write_tensors(std::optional<threshold> const& found) {
     along_.doing("writing");
-    auto ties = journal_.record().ties;
+    auto now = journal_.record();
     auto next = plan_.pruned.begin();
-    std::vector<std::uint64_t> kept;
     std::uint64_t unflushed = 0;
     auto const done = journal_.record().kept.size();
     for (std::size_t t = 0; t != model_.tensors().size(); ++t) {
@@ -184,21 +212,25 @@ class pruning_run {
       }
       destination const to{&shards_[tensor.shard], model_.shard(tensor.shard).data_offset() + tensor.about->begin};
       if (planned == nullptr) copy_tensor(model_, tensor, to, along_);
-      kept.push_back(planned == nullptr ? tensor.about->size() : write_pruned(*planned, found, ties, to));
+      auto const result = planned == nullptr ? pruned_tensor{.kept = tensor.about->size(), .all_zero = true}
+                                             : write_pruned(*planned, found, now.ties, to);
+      now.kept.push_back(result.kept);
+      now.decided_by_position += result.decided_by_position;
+      now.all_zero = now.all_zero && result.all_zero;
       shards_[tensor.shard].mark_written();
       unflushed += tensor.bytes();
       if (unflushed < options_.journal_after && t + 1 != model_.tensors().size()) continue;
       for (auto& shard : shards_) shard.flush();
-      journal_.wrote_tensors(kept, ties);
-      kept.clear();
+      journal_.wrote_tensors(now);
       unflushed = 0;
     }
   }
 
-  [[nodiscard]] std::uint64_t write_pruned(planned_tensor const& planned, std::optional<threshold> const& found,
+  [[nodiscard]] pruned_tensor write_pruned(planned_tensor const& planned, std::optional<threshold> const& found,
                                            std::uint64_t& ties, destination to) {
     switch (options_.pattern) {
-      case pattern::global: return write_by_threshold(model_, {&planned, 0, planned.size()}, found->above, ties, to, along_);
+      case pattern::global:
+        return {.kept = write_by_threshold(model_, {&planned, 0, planned.size()}, found->above, ties, to, along_)};
       case pattern::layerwise: return write_in_units(model_, planned, planned.size(), options_.keep, to, along_);
       case pattern::rows: return write_in_units(model_, planned, planned.layout.row(), options_.keep, to, along_);
       case pattern::n_of_m: break;
@@ -227,7 +259,7 @@ class pruning_run {
     }
     for (auto const& each : plan_.dense) result.dense.emplace_back(each.tensor.name(), each.reason);
     for (auto const& each : others_) result.copied.push_back(each.string());
-    if (found && found->ties != found->tied && found->above != 0) result.decided_by_position = found->tied;
+    result.decided_by_position = found ? found->decided_by_position() : journal_.record().decided_by_position;
     return result;
   }
 

@@ -65,21 +65,28 @@ inline std::uint64_t clear_below(std::span<key const> keys, key above, std::uint
 }
 
 /// Keeps the n best of every m keys that lie `inner` apart, the earlier of equal ones, and sets the others to zero bytes. The keys are
-/// whole tiles of m · inner.
-inline void clear_n_of_m(std::span<key const> keys, std::size_t n, std::size_t m, std::size_t inner, std::byte* stored,
-                         std::size_t width) {
-  with_word(width, [&]<class Word>(Word) {
+/// whole tiles of m · inner. Returns how many weights their place alone decided.
+inline std::uint64_t clear_n_of_m(std::span<key const> keys, std::size_t n, std::size_t m, std::size_t inner, std::byte* stored,
+                                  std::size_t width) {
+  return with_word(width, [&]<class Word>(Word) {
+    std::uint64_t decided = 0;
     for (std::size_t tile = 0; tile != keys.size(); tile += m * inner)
       for (std::size_t j = tile; j != tile + inner; ++j)
         for (std::size_t i = 0; i != m; ++i) {
           auto const mine = keys[j + i * inner];
-          std::size_t before = 0;
+          std::size_t better = 0;
+          std::size_t equal = 0;
+          std::size_t equal_before = 0;
           for (std::size_t other = 0; other != m; ++other) {
             auto const theirs = keys[j + other * inner];
-            before += static_cast<std::size_t>(theirs > mine) | static_cast<std::size_t>(theirs == mine && other < i);
+            better += static_cast<std::size_t>(theirs > mine);
+            equal += static_cast<std::size_t>(theirs == mine);
+            equal_before += static_cast<std::size_t>(theirs == mine && other < i);
           }
-          detail::keep_word<Word>(stored, j + i * inner, before < n);
+          decided += static_cast<std::uint64_t>(mine != 0 && better < n && better + equal > n);
+          detail::keep_word<Word>(stored, j + i * inner, better + equal_before < n);
         }
+    return decided;
   });
 }
 

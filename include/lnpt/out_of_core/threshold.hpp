@@ -20,6 +20,10 @@ struct threshold {
   std::uint64_t ties = 0;
   std::uint64_t tied = 0;  ///< how many keys equal it
 
+  /// How many weights their place alone keeps or removes: those that equal the threshold, if some of them stay and others go. Weights
+  /// of 0 are stored alike whether they stay or go.
+  [[nodiscard]] std::uint64_t decided_by_position() const { return above == 0 || ties == 0 || ties == tied ? 0 : tied; }
+
   friend bool operator==(threshold const&, threshold const&) = default;
 };
 
