@@ -204,9 +204,10 @@ train_state train(torch_model<float>& student, mask_set const& masks, Data const
 }
 
 /// In double: refused, as on every engine.
-template <class... Arguments>
-train_state train(torch_model<double>&, Arguments const&...) {
-  detail::require_trainable<torch_model<double>, no_guide, no_guide, no_guide>();
+template <class Data, class Test, class Guide, class Loss, class... More>
+train_state train(torch_model<double>&, mask_set const&, Data const&, Test const&, Guide const&, Loss const&,
+                  train_options const&, More const&...) {
+  detail::require_trainable<torch_model<double>, Data, Guide, Loss>();
   return {};
 }
 

@@ -1,0 +1,10 @@
+# Passes where PROGRAM prints what README says under "It prints". Called by ctest with PROGRAM and README.
+execute_process(COMMAND ${PROGRAM} RESULT_VARIABLE status OUTPUT_VARIABLE output)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "${PROGRAM} ended with ${status}.")
+endif()
+file(READ ${README} readme)
+string(FIND "${readme}" "It prints\n\n```\n${output}```\n" found)
+if(found EQUAL -1)
+  message(FATAL_ERROR "README.md does not show what ${PROGRAM} prints:\n${output}")
+endif()
