@@ -1,5 +1,5 @@
 #pragma once
-/// Which parameters a pass finds by their kept weights alone.
+/// The table of the parameters that a pass holds by their kept weights alone.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace lnpt::autodiff {
 
-/// Kept weights by the address of the array that stands for the parameter, which is empty.
+/// A map from a parameter to its kept weights. The key is the address of the empty array that stands for the parameter.
 template <class Array>
 class kept_table {
  public:

@@ -9,7 +9,7 @@
 
 namespace lnpt::autodiff {
 
-/// Computes each primal value as it goes: `dual` numbers as the textbook has them. The reference for `from_tape`.
+/// Primal values computed during the pass, as textbooks define `dual` numbers: the reference that `from_tape` is tested against.
 template <class Backend>
 class computed {
  public:
@@ -22,7 +22,7 @@ class computed {
   plain<Backend> algebra_;
 };
 
-/// Takes each primal value from the tape of an earlier pass over the same rules, and so computes tangents only.
+/// Primal values read from the tape of an earlier pass over the same rules, so that this pass computes tangents only.
 template <class Backend>
 class from_tape {
  public:
@@ -48,8 +48,8 @@ class from_tape {
   std::size_t next_tensor_ = 0, next_indices_ = 0, next_channels_ = 0;
 };
 
-/// Values with tangents over a backend that knows values only. `Primal` says where the values come from. A null tangent is zero, and
-/// its work is skipped.
+/// The algebra of values with tangents, on a backend that computes values only. `Primal` is the source of the values. A null tangent is
+/// zero, and the work on a null tangent is skipped.
 template <class Backend, template <class> class Primal>
 class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Primal<Backend> {
  public:
@@ -78,7 +78,7 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
   tensor bilinear(tensor const& a, tensor const& b, Into into) {
     return {primal([&](auto& algebra) { return algebra.bilinear(a.value, b.value, into); }), bilinear_tangent(a, b, into)};
   }
-  /// A result of which nobody reads the value here.
+  /// A result that has a tangent only, because no rule reads its value.
   template <class Into>
   tensor bilinear_end(tensor const& a, tensor const& b, Into into) {
     return {nullptr, bilinear_tangent(a, b, into)};
@@ -94,11 +94,11 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
   tensor gate(tensor const& z, tensor const& g) {
     return {primal([&](auto& a) { return a.gate(z.value, g.value); }), gated(z.value, g.tangent)};
   }
-  /// d (a x + b) = a ẋ. The value is computed whatever `Primal` is: no tape holds it.
+  /// d (a x + b) = a ẋ. The value is computed under every `Primal`, because tapes leave affine results out.
   tensor affine(tensor const& x, double factor, double offset) {
     return {share(Backend::affine(*x.value, factor, offset)), x.tangent ? share(Backend::scale(*x.tangent, factor)) : nullptr};
   }
-  /// d f(x) = f′(x) ẋ. The value is computed whatever `Primal` is: no tape holds it.
+  /// d f(x) = f′(x) ẋ. The value is computed under every `Primal`, because tapes leave activations out.
   tensor activate(tensor const& x, activation_function const& f) {
     return {share(Backend::activate(*x.value, f)),
             x.tangent ? share(Backend::activation_slope(*x.value, *x.tangent, f)) : nullptr};
@@ -115,7 +115,7 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
     auto tangent = sum_of(x.tangent, y.tangent);
     return {z, rectify ? gated(z, tangent) : tangent};
   }
-  /// Biases are not prunable and so never carry a direction of their own.
+  /// The bias has no tangent: biases are not prunable, so no direction moves them.
   tensor add_row(tensor const& x, tensor const& row) {
     return {primal([&](auto& a) { return a.add_row(x.value, row.value); }), x.tangent};
   }
@@ -142,7 +142,7 @@ class lifted : public primitives<lifted<Backend, Primal>, Backend>, private Prim
   tensor combine(std::vector<term> const& terms, channels const* constant, tensor const& gate, bool rectify = false) {
     std::vector<typename plain<Backend>::term> primals;
     for (auto const& t : terms) primals.push_back({t.values.value, value_of(t.coefficient), t.gated});
-    // Computed whatever `Primal` is: no tape holds it.
+    // The value is computed under every `Primal`, because tapes leave combinations out.
     auto const result = plain<Backend>().combine(primals, constant ? &constant->value : nullptr, gate.value, rectify);
     std::vector<combined<array, typename Backend::channels>> moving;
     for (auto const& t : terms) {

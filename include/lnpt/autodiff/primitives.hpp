@@ -103,7 +103,7 @@ class primitives {
     });
   }
 
-  /// A product by a parameter, which an algebra may find as its kept weights alone: `into` is then called with those.
+  /// A product by a parameter. `into` is called with the kept weights alone where the algebra holds the parameter by its kept weights.
   auto by_weights(auto const& x, auto const& w, auto into) { return self().bilinear(x, w, into); }
   /// Calls `f` with the extents of a parameter or, in such an algebra, with its kept weights.
   void form_of(auto const& w, auto f) const { f(Backend::extents(Algebra::value(w))); }

@@ -1,5 +1,5 @@
 #pragma once
-/// The algebra of values with a common exponent: what overflows as a number does not as mantissa · 2^exponent.
+/// The algebra of values mantissa · 2^exponent, whose products do not overflow where those of plain numbers do.
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -42,7 +42,7 @@ class scaled : public primitives<scaled<Backend>, Backend> {
   tensor bilinear_end(tensor const& a, tensor const& b, Into into) {
     return bilinear(a, b, into);
   }
-  /// The exponent at which weight gradients are delivered: all alike, so that they compare as plain numbers.
+  /// The one exponent of all delivered weight gradients, so that their mantissas compare as plain numbers.
   void deliver_at(int exponent) { delivery_ = exponent; }
 
   tensor conv2d_weight_gradient(tensor const& x, tensor const& gy, auto const& geometry, tensor const& w) {

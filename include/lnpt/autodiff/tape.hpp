@@ -5,9 +5,9 @@
 
 namespace lnpt::autodiff {
 
-/// What a pass computed, in the order in which it did: what a later pass over the same rules can replay. Left out is what that pass
-/// computes again as quickly as it would read it (combinations, activation functions, affine ones), and what no rule reads (gradients
-/// of weights).
+/// The results of a pass in the order of their computation, which a later pass over the same rules replays. The tape leaves out results
+/// that are computed again as quickly as they are read (combinations, activation functions, affine functions), and gradients of weights,
+/// which no rule reads.
 template <class Backend>
 struct tape {
   std::vector<std::shared_ptr<typename Backend::array const>> tensors;

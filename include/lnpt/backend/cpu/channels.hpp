@@ -152,7 +152,7 @@ struct run_combination {
       for (std::size_t i = 0; i < n; ++i) out[i] = value(i);
   }
 
-  /// Finds the numbers of gated and free terms among those that are unrolled.
+  /// Calls the loop that is unrolled for these numbers of gated and free terms.
   template <std::size_t Gated = 0, std::size_t Free = 0>
   void operator()(std::size_t gated, std::size_t free, T* out, std::size_t n) const {
     if (Gated == gated && Free == free) return apply<Gated, Free>(out, n);

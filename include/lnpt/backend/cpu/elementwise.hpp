@@ -36,7 +36,7 @@ template <class T, class F, class... Inputs>
   return result;
 }
 
-/// Whether no sign bit is set.
+/// Whether every element has a sign bit of 0; −0 and negative NaNs have 1.
 template <class T>
 [[nodiscard]] bool nonnegative(array<T> const& x) {
   using bits = std::conditional_t<sizeof(T) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;

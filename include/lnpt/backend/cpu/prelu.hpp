@@ -7,7 +7,7 @@ namespace lnpt::cpu {
 
 namespace detail {
 
-/// The channel of each run of neighbours that share one: runs of an image's channel, or single features.
+/// The channel of every run of elements: a run is one channel of an image, or a single feature.
 template <class T>
 struct channel_runs {
   std::size_t channels, runs, run;

@@ -7,6 +7,7 @@
 
 #include <lnpt/backend/cpu/array.hpp>
 #include <lnpt/backend/cpu/convolution/conv_geometry.hpp>
+#include <lnpt/backend/cpu/layout.hpp>
 #include <lnpt/backend/cpu/parallel.hpp>
 #include <lnpt/backend/onednn/plan.hpp>
 
@@ -18,7 +19,7 @@ using cpu::array;
 
 inline constexpr std::size_t cache_bytes = std::size_t{1} << 20;  ///< of a core's own cache, for the images of a piece
 
-inline shape extents_of(array<float> const& x) { return {x.shape().begin(), x.shape().end()}; }
+using cpu::detail::extents_of;
 
 /// The weights of every slice in oneDNN's layout, which may differ for the two lengths of a range of samples.
 class packed_weights {

@@ -1,7 +1,7 @@
 #pragma once
 /// Convolution of images [C, N, H, W] with weights [O, C/groups, kh, kw], and its three derivatives.
 ///
-/// Each is one large product in disguise. Pixels are copied, padded, in blocks that fit the cache, and the taps of the kernel read that
+/// Each of the four is computed as one large matrix product. Pixels are copied, padded, in blocks that fit the cache, and the taps of the kernel read that
 /// copy at different offsets, so that no matrix of all columns is ever built. Tasks depend on the shapes alone, and sums are added in a
 /// fixed order: the same bits for any number of threads.
 #include <algorithm>

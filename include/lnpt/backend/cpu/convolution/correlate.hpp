@@ -78,7 +78,7 @@ class correlation {
 
   [[nodiscard]] std::size_t tiles() const { return chunk_count(destination_.channels, tile_rows); }
 
-  /// Where the rows of the product lie in the patch.
+  /// The offsets in the patch of the rows of the product.
   [[nodiscard]] scratch<std::ptrdiff_t> depth_offsets(patch_layout const& layout) const {
     scratch<std::ptrdiff_t> offsets;
     offsets.reserve(source_.channels * sweep_.taps.size());

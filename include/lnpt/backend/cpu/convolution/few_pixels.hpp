@@ -1,5 +1,5 @@
 #pragma once
-/// Convolutions of so few pixels that the weights are what costs: products that read or write every weight once, where it is.
+/// Convolutions of few pixels, whose cost is reading the weights: products that read or write every weight once, in place.
 #include <algorithm>
 #include <cstddef>
 #include <vector>
@@ -16,7 +16,7 @@ namespace lnpt::cpu::detail {
 template <class T>
 class few_pixels {
  public:
-  /// Up to this many pixels the packing that other convolutions do costs more than it saves.
+  /// The largest number of pixels at which packing, as other convolutions do, costs more than it saves.
   static constexpr std::size_t most = 64;
 
   [[nodiscard]] static bool suits(conv_extents const& e) {
@@ -38,7 +38,7 @@ class few_pixels {
     });
   }
 
-  /// gx: what gy·w leaves in the columns, added up where the columns came from.
+  /// gx: the columns gy·w, each added to the input pixels that the column was gathered from.
   void input_gradient(T const* gy, T const* w, T* gx, bool accumulate) const {
     auto slopes = uninitialized<T>({pixels_, stride_});
     auto const packed = packed_by_pixels(gy);

@@ -40,7 +40,7 @@ struct sweep {
     first_column = first ? column : std::min(first_column, column), last_column = first ? column : std::max(last_column, column);
   }
 
-  /// What a patch has more than its grid.
+  /// The rows and columns by which a patch is larger than its grid.
   [[nodiscard]] std::size_t halo_rows() const { return static_cast<std::size_t>(last_row - first_row); }
   [[nodiscard]] std::size_t halo_columns() const { return static_cast<std::size_t>(last_column - first_column); }
   /// Whether the taps are the first elements of the kernel, one after the other.

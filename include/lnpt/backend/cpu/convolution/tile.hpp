@@ -7,7 +7,7 @@
 
 namespace lnpt::cpu::detail {
 
-/// Rows and vectors of a tile: with the broadcast and one row of vectors it fills 32 registers, or 16.
+/// The rows and vectors of a tile. The sums, one broadcast value and one row of vectors fill the 32, or 16, registers.
 inline constexpr std::size_t tile_rows = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 8 : 4;
 inline constexpr std::size_t tile_vectors = 3;
 

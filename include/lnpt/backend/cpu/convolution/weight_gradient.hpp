@@ -10,7 +10,7 @@
 
 namespace lnpt::cpu::detail {
 
-/// What is added up: the gradient itself, or the squares of the gradients of single samples.
+/// The summand of a sweep: the gradient of a sample, or the square of the gradient of a sample.
 enum class weight_sum { gradient, squares };
 
 /// The sums of one group: Σ over pixels of gy[o]·x[c at tap], for all o, c and taps, in parts that are added in a fixed order.
