@@ -1,7 +1,7 @@
 # The components of lnpt, each an interface target over one more dependency. The build tree and the installed package both
 # read this file, so that a component exists where its dependency does and the headers install everywhere.
 #
-#   lnpt_component(<io|torch|onednn> [REQUIRED])
+#   lnpt_component(<io|torch|onednn|cudnn> [REQUIRED])
 #
 # creates lnpt::<component>; without REQUIRED, only where the dependency is found. Macros, because LibTorch built for CUDA
 # enables a language, which CMake does not do inside a function.
@@ -20,6 +20,8 @@ set(lnpt_io_needs "nlohmann-json 3.10 or newer, minizip and zlib: install nlohma
 string(CONCAT lnpt_io_needs ${lnpt_io_needs})
 set(lnpt_torch_needs "LibTorch: install libtorch-dev, or set Torch_DIR to the share/cmake/Torch of another one")
 set(lnpt_onednn_needs "dnnl.hpp and libdnnl: install libdnnl-dev, or set ONEDNN_ROOT")
+set(lnpt_cudnn_needs "CUDA 12.8 and cuDNN 9.8 or newer: install them, or set CUDAToolkit_ROOT and CUDNN_ROOT")
+set(lnpt_find_modules ${CMAKE_CURRENT_LIST_DIR})
 
 macro(lnpt_component lnpt_component_name)
   if(NOT TARGET lnpt::${lnpt_component_name})
@@ -36,8 +38,10 @@ macro(lnpt_component lnpt_component_name)
       lnpt_find_torch(${lnpt_component_quiet})
     elseif("${lnpt_component_name}" STREQUAL "onednn")
       lnpt_find_onednn(${lnpt_component_quiet})
+    elseif("${lnpt_component_name}" STREQUAL "cudnn")
+      lnpt_find_cudnn(${lnpt_component_quiet})
     elseif("${lnpt_component_quiet}" STREQUAL "REQUIRED")
-      message(FATAL_ERROR "lnpt has no component '${lnpt_component_name}': the components are io, torch and onednn.")
+      message(FATAL_ERROR "lnpt has no component '${lnpt_component_name}': the components are io, torch, onednn and cudnn.")
     endif()
     set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ${lnpt_component_global})
   endif()
@@ -106,5 +110,19 @@ macro(lnpt_find_onednn)
     target_include_directories(lnpt::onednn INTERFACE ${LNPT_ONEDNN_INCLUDE_DIR})
   elseif("${ARGN}" STREQUAL "REQUIRED")
     message(FATAL_ERROR "lnpt::onednn needs ${lnpt_onednn_needs}.")
+  endif()
+endmacro()
+
+macro(lnpt_find_cudnn)
+  set(lnpt_module_path ${CMAKE_MODULE_PATH})
+  list(PREPEND CMAKE_MODULE_PATH ${lnpt_find_modules})
+  find_package(CUDAToolkit 12.8 ${ARGN})
+  find_package(CUDNN 9.8 ${ARGN})
+  set(CMAKE_MODULE_PATH ${lnpt_module_path})
+  if(CUDAToolkit_FOUND AND CUDNN_FOUND)
+    # The runtime, not the driver: a program starts, and says what is missing, where there is no driver.
+    lnpt_add_component(cudnn CUDA::cudart CUDA::cublas CUDA::nvrtc CUDNN::cudnn)
+  elseif("${ARGN}" STREQUAL "REQUIRED")
+    message(FATAL_ERROR "lnpt::cudnn needs ${lnpt_cudnn_needs}.")
   endif()
 endmacro()

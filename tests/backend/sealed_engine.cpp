@@ -5,12 +5,11 @@
 #include <span>
 #include <vector>
 
-#include <lnpt/core/random.hpp>
 #include <lnpt/io/synthetic.hpp>
 #include <lnpt/loss/cross_entropy.hpp>
-#include <lnpt/nn/builder.hpp>
 #include <lnpt/train/train.hpp>
 
+#include "every_layer.hpp"
 #include "sealed.hpp"
 
 using namespace lnpt;
@@ -20,33 +19,6 @@ namespace {
 using cpu_backend = cpu::backend<double>;
 using far_backend = sealed::backend<double>;
 using values = std::vector<std::vector<double>>;
-
-/// Every kind of layer: a biased convolution, batch norm with its rectifier and without, arithmetic, gates, copies, pools, linear layers.
-template <class Backend>
-network<Backend> every_layer() {
-  network_builder<Backend> net(3, 3);
-  auto const x = net.batch_norm("bn1", net.conv2d("conv1", net.input(), 4, {.bias = true}), true);
-  auto const y = net.join(net.batch_norm("bn2", net.conv2d("conv2", x, 4)), x, true);
-  auto const gate =
-      net.activation(net.prelu("prelu", net.linear("gate", net.global_average_pool(y), 4)), {activation_kind::silu});
-  auto const gated =
-      net.divide(net.subtract(net.multiply(y, net.unflatten(gate)), x), net.affine_constant(net.join(x, x), 0.5, 2));
-  auto const turned = net.slice(net.channel_shuffle(net.pad(net.upsample_nearest(gated, 2), {1, 0}, 1, 1), 3),
-                                {{1, 6, 2}, {2, 14, 4}, {0, 12, 4}});
-  auto const pooled = net.concat({net.max_pool(y, 2, 2), net.average_pool(y, 2, 2), net.subsample_pad(x, 2, 5), turned,
-                                  net.adaptive_average_pool(gated, 3)});
-  auto const map = net.global_average_pool(net.conv2d("conv3", pooled, 4));
-  auto const flat = net.relu(net.linear("hidden", net.flatten(net.concat({net.relu(pooled)})), 4, 20 * 9));
-  net.classifier("fc", net.join(map, flat), 5);
-  return std::move(net).build();
-}
-
-template <class T>
-T random_tensor(shape const& extents, std::uint64_t seed) {
-  std::vector<double> drawn(element_count(extents));
-  for (std::size_t i = 0; i < drawn.size(); ++i) drawn[i] = normal(seed, 0, i).first;
-  return make_tensor<T>(extents, drawn, T{});
-}
 
 /// What the passes of one engine give; what they read meanwhile is checked as they go.
 template <class Backend>

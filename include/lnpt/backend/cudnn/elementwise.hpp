@@ -1,0 +1,95 @@
+#pragma once
+/// Elementwise passes.
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <type_traits>
+
+#include <lnpt/backend/cudnn/strided.hpp>
+#include <lnpt/backend/sgd_constants.hpp>
+
+namespace lnpt::cudnn {
+
+namespace detail {
+
+template <class T>
+[[nodiscard]] array<T> unary(unary_operation operation, array<T> const& x, double factor = 1, double offset = 0) {
+  auto y = like(x);
+  runtime::current().for_each_element(kernel_for<T>("unary"), x.size(), static_cast<int>(operation), x.data(), y.written(),
+                                      static_cast<T>(factor), static_cast<T>(offset));
+  return y;
+}
+
+/// Of arrays of one size. Where either is stored as images, so is the result.
+template <class T>
+[[nodiscard]] array<T> binary(char const* what, binary_operation operation, array<T> const& a, array<T> const& b) {
+  require_same_size(what, a, b);
+  if (b.how_stored() == storage::images && a.how_stored() != storage::images && a.extents().size() == 4)
+    return binary(what, operation, as_images(a), b);
+  auto const second = stored_like(a, b);
+  auto y = like(a);
+  runtime::current().for_each_element(kernel_for<T>("binary"), a.size(), static_cast<int>(operation), a.data(), second.data(),
+                                      y.written());
+  return y;
+}
+
+}  // namespace detail
+
+template <class T>
+[[nodiscard]] array<T> filled(shape const& extents, T value) {
+  array<T> y(extents);
+  auto const n = y.size();
+  detail::runtime::current().for_each_element(detail::kernel_for<T>("fill"), n, y.written(), value);
+  return y;
+}
+
+template <class T>
+[[nodiscard]] array<T> operator*(array<T> const& a, array<T> const& b) {
+  return detail::binary("product", detail::binary_operation::multiply, a, b);
+}
+template <class T>
+[[nodiscard]] array<T> operator+(array<T> const& a, array<T> const& b) {
+  return detail::binary("sum", detail::binary_operation::add, a, b);
+}
+/// factor · x; adding −0 changes no bit.
+template <class T>
+[[nodiscard]] array<T> operator*(std::type_identity_t<T> factor, array<T> const& x) {
+  return detail::unary(detail::unary_operation::affine, x, static_cast<double>(factor), -0.0);
+}
+template <class T>
+[[nodiscard]] array<T> abs(array<T> const& x) {
+  return detail::unary(detail::unary_operation::absolute, x);
+}
+
+/// max |x|, NaN if there is one; a read that waits for the device.
+template <class T>
+[[nodiscard]] double largest(array<T> const& x) {
+  auto& device = detail::runtime::current();
+  auto const bits = detail::allocate(sizeof(unsigned long long));
+  detail::check(cudaMemsetAsync(bits->get(), 0, sizeof(unsigned long long), device.stream()), "cudaMemsetAsync");
+  if (x.size() != 0)
+    device.launch(detail::kernel_for<T>("largest"), std::min<std::size_t>(256, (x.size() + 255) / 256), 256, x.data(),
+                  static_cast<unsigned long long*>(bits->get()), static_cast<unsigned>(x.size()));
+  std::uint64_t found = 0;
+  detail::copy(&found, bits->get(), sizeof found, cudaMemcpyDeviceToHost);
+  if constexpr (sizeof(T) == sizeof(std::uint32_t))
+    return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(found)));
+  else
+    return std::bit_cast<double>(found);
+}
+
+/// v = μ·v + (g + λ·w); w −= lr·v, for the weights whose bit is set; pruned weights and their velocity become +0.
+template <class T>
+void sgd_step(array<T>& w, array<T> const& g, array<T>& v, unsigned long long const* kept, sgd_constants const& constants) {
+  detail::require_same_size("sgd_step", w, g);
+  detail::require_same_size("sgd_step", w, v);
+  auto const gradient = detail::stored_like(w, g);
+  detail::runtime::current().flush();  // which may hold the weights, and a shared array is copied before it is written
+  auto* const weights = w.written();
+  auto* const velocity = v.written();
+  detail::runtime::current().for_each_element(detail::kernel_for<T>("sgd_step"), w.size(), weights, gradient.data(), velocity,
+                                              kept, static_cast<T>(constants.learning_rate), static_cast<T>(constants.momentum),
+                                              static_cast<T>(constants.weight_decay));
+}
+
+}  // namespace lnpt::cudnn

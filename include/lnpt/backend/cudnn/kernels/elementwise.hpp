@@ -1,0 +1,77 @@
+#pragma once
+/// Kernels with one thread per element.
+
+namespace lnpt::cudnn::detail {
+
+/// What `unary` and `binary` compute; the numbers are those of the kernels.
+enum class unary_operation : int { rectify, affine, absolute, exponential, square };
+enum class binary_operation : int { add, add_rectify, gate, multiply, add_square };
+
+inline constexpr char elementwise_kernels[] = R"cuda(
+#define ONE_THREAD_PER_ELEMENT unsigned const i = blockIdx.x * blockDim.x + threadIdx.x; if (i >= n) return
+
+template <class T> __global__ void fill(T* y, T value, unsigned n) {
+  ONE_THREAD_PER_ELEMENT;
+  y[i] = value;
+}
+
+template <class T> __global__ void unary(int operation, T const* x, T* y, T factor, T offset, unsigned n) {
+  ONE_THREAD_PER_ELEMENT;
+  T const v = x[i];
+  switch (operation) {
+    case 0: y[i] = rectified(v); break;
+    case 1: y[i] = factor * v + offset; break;
+    case 2: y[i] = fabs(v); break;
+    case 3: y[i] = exp(v); break;
+    default: y[i] = v * v;
+  }
+}
+
+template <class T> __global__ void binary(int operation, T const* a, T const* b, T* y, unsigned n) {
+  ONE_THREAD_PER_ELEMENT;
+  switch (operation) {
+    case 0: y[i] = a[i] + b[i]; break;
+    case 1: y[i] = rectified(a[i] + b[i]); break;
+    case 2: y[i] = a[i] > T(0) ? b[i] : T(0); break;
+    case 3: y[i] = a[i] * b[i]; break;
+    default: y[i] = a[i] + b[i] * b[i];
+  }
+}
+
+template <class T> __global__ void add_row(T const* x, T const* row, T* y, unsigned width, unsigned n) {
+  ONE_THREAD_PER_ELEMENT;
+  y[i] = x[i] + row[i % width];
+}
+
+// Channel i / pixels % channels: images [N, C, H, W], and feature matrices with one pixel.
+template <class T> __global__ void prelu(T const* gate, T const* v, T const* slopes, T* y, unsigned channels, unsigned pixels, unsigned n) {
+  ONE_THREAD_PER_ELEMENT;
+  y[i] = gate[i] > T(0) ? v[i] : slopes[i / pixels % channels] * v[i];
+}
+
+__device__ unsigned long long magnitude_bits(float x) { return __float_as_uint(x) & 0x7fffffffu; }
+__device__ unsigned long long magnitude_bits(double x) { return (unsigned long long)__double_as_longlong(x) & 0x7fffffffffffffffull; }
+
+// The largest pattern of bits without the sign: of a NaN, if there is one. Which thread is first makes no difference.
+template <class T> __global__ void largest(T const* x, unsigned long long* bits, unsigned n) {
+  unsigned long long most = 0;
+  for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x) {
+    unsigned long long const own = magnitude_bits(x[i]);
+    most = own > most ? own : most;
+  }
+  if (most != 0) atomicMax(bits, most);
+}
+
+// One step of descent under a mask, one bit per weight: pruned weights and their velocity become +0, whatever the gradient.
+template <class T>
+__global__ void sgd_step(T* w, T const* g, T* v, unsigned long long const* kept, T rate, T momentum, T decay, unsigned n) {
+  ONE_THREAD_PER_ELEMENT;
+  bool const keep = !kept || (kept[i / 64] >> (i % 64) & 1);
+  T const next = momentum * v[i] + (g[i] + decay * w[i]);
+  T const moved = w[i] - rate * next;
+  v[i] = keep ? next : T(0);
+  w[i] = keep ? moved : T(0);
+}
+)cuda";
+
+}  // namespace lnpt::cudnn::detail

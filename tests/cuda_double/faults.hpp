@@ -1,0 +1,20 @@
+#pragma once
+/// Calls that fail on request, and what all of the double's libraries count.
+#include <stdexcept>
+
+namespace cuda_double {
+
+/// What a GPU answers with cudaErrorIllegalAddress.
+struct illegal_address : std::runtime_error {
+  using runtime_error::runtime_error;
+};
+
+struct counters {
+  long calls = 0, launches = 0, waits = 0, objects = 0;
+};
+inline counters count;
+
+/// Counts a call; true for the one that is to fail.
+[[nodiscard]] bool fails();
+
+}  // namespace cuda_double

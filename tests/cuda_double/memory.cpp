@@ -1,0 +1,112 @@
+#include "memory.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <string>
+#include <sys/mman.h>
+
+#include "cuda_double.hpp"
+#include "faults.hpp"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, bytes) static_cast<void>(0)
+#define ASAN_UNPOISON_MEMORY_REGION(address, bytes) static_cast<void>(0)
+#endif
+
+namespace cuda_double {
+
+namespace {
+
+constexpr std::size_t reserved = std::size_t{4} << 30, border = 256;
+constexpr int nan_byte = 0xFF;  // in every byte: a NaN of float and of double
+
+struct heap {
+  char* base = static_cast<char*>(mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  std::map<std::size_t, std::size_t> live;           ///< offset → bytes asked for
+  std::multimap<std::size_t, std::size_t> returned;  ///< room → offset
+  std::size_t top = border, bytes = 0;
+  long fresh = 0;
+  int users = 0;
+};
+
+heap& the_heap() {
+  static heap h;
+  return h;
+}
+
+std::size_t room_for(std::size_t bytes) { return (std::max<std::size_t>(bytes, 1) + border - 1) / border * border; }
+
+}  // namespace
+
+accessible::accessible() {
+  auto& h = the_heap();
+  if (h.users++ == 0 && mprotect(h.base, h.top, PROT_READ | PROT_WRITE) != 0) std::abort();
+}
+accessible::~accessible() {
+  auto& h = the_heap();
+  if (--h.users == 0 && mprotect(h.base, h.top, PROT_NONE) != 0) std::abort();
+}
+
+void* allocate(std::size_t bytes) {
+  auto& h = the_heap();
+  auto const room = room_for(bytes);
+  std::size_t at = h.top;
+  if (auto const found = h.returned.find(room); found != h.returned.end()) {
+    at = found->second;
+    h.returned.erase(found);
+  } else if (h.top + room + border > reserved) {
+    return nullptr;
+  } else {
+    h.top += room + border;
+    ++h.fresh;
+    if (h.users != 0 && mprotect(h.base, h.top, PROT_READ | PROT_WRITE) != 0) std::abort();
+  }
+  h.live[at] = bytes;
+  h.bytes += bytes;
+  accessible const now;
+  ASAN_UNPOISON_MEMORY_REGION(h.base + at, room + border);
+  std::memset(h.base + at, nan_byte, room + border);
+  ASAN_POISON_MEMORY_REGION(h.base + at + bytes, room - bytes + border);
+  return h.base + at;
+}
+
+void release(void* device) {
+  auto& h = the_heap();
+  auto const at = static_cast<std::size_t>(static_cast<char*>(device) - h.base);
+  auto const found = h.live.find(at);
+  if (found == h.live.end()) throw illegal_address("memory is freed that is not in use");
+  auto const room = room_for(found->second);
+  accessible const now;
+  ASAN_UNPOISON_MEMORY_REGION(h.base + at, room);
+  std::memset(h.base + at, nan_byte, room);
+  ASAN_POISON_MEMORY_REGION(h.base + at, room);
+  h.bytes -= found->second;
+  h.live.erase(found);
+  h.returned.emplace(room, at);
+}
+
+bool is_device(void const* address) {
+  auto const& h = the_heap();
+  return address >= h.base && address < h.base + reserved;
+}
+
+void require_live(void const* address, std::size_t bytes) {
+  auto const& h = the_heap();
+  if (!is_device(address)) throw illegal_address("a host address where one of the device is due");
+  auto const at = static_cast<std::size_t>(static_cast<char const*>(address) - h.base);
+  auto next = h.live.upper_bound(at);
+  if (next == h.live.begin() || (--next, at + bytes > next->first + next->second))
+    throw illegal_address("an access of " + std::to_string(bytes) + " bytes outside of every live allocation");
+}
+
+std::size_t bytes_in_use() { return the_heap().bytes; }
+
+}  // namespace cuda_double
+
+extern "C" {
+long cuda_double_new_allocations() { return cuda_double::the_heap().fresh; }
+}
