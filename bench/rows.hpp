@@ -9,6 +9,7 @@
 
 #include <oneapi/tbb/global_control.h>
 
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/lnpt.hpp>
 
 #include "nets.hpp"

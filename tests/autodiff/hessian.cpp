@@ -2,6 +2,7 @@
 #include "../conformance/support.hpp"
 
 #include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/core/model_access.hpp>
 #include <lnpt/nn/builder.hpp>
 #include <lnpt/zoo/mlp.hpp>
 #include <lnpt/zoo/mobilenet.hpp>
