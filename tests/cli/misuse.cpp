@@ -87,6 +87,13 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"score --arch resnet:8:4,8,8 --weights " + resnet + " --teacher " + wide +
                 " --criterion snip --loss pseudo_label --data " + images,
             2, "compares classes: choose a loss that compares features"},
+           {"score --arch resnet:8:4,8,8 --criterion magnitude --rename linaer=fc --weights " + resnet, 2, "renames nothing"},
+           {"score " + mlp + " --criterion magnitude --rename linear=fc", 2, "no such file is named"},
+           {"score --arch mlp:4,6,3 --criterion magnitude --input 3,8,8", 2, "inputs of mlp:4,6,3 have the shape [4]"},
+           {"score --arch resnet:8:4,8,8 --criterion magnitude --data " + channels_last, 2, "this is [height, width, channels]"},
+           {"score --arch resnet:8:4,8,8 --criterion magnitude --input 32,32,3", 2, "give [channels, height, width]"},
+           {"prune " + mlp + " --criterion magnitude --sparsity .5 --out " + folder.path().string(), 2, "name a file in it"},
+           {"train --arch resnet:8:4,8,8 --data synthetic --out " + folder.path().string(), 2, "name a file in it"},
            {"evaluate --arch mlp:4,6,3 --weights " + torch_save + " --data " + batch, 1, "holds no labels"},
            {"evaluate --arch resnet:8:4,8,8 --weights " + resnet + " --data synthetic --mean 1,2", 2,
             "2 numbers for images of 3"},

@@ -120,7 +120,7 @@ TEST_CASE("pruning what is pruned goes on from its masks, or from its zeros, and
   CHECK(rounds.status == 0);
   auto const back = run("prune " + arch + "--criterion magnitude --sparsity .5 --weights " + first + " --out " + next);
   CHECK(back.status == 1);
-  CHECK(back.complaint.find("keep 300 of 750 weights, fewer than the 375") != std::string::npos);
+  CHECK(back.complaint.find("keeps 300 of 750 weights, fewer than the 375") != std::string::npos);
 }
 
 TEST_CASE("a file of the older form, with masks beside the weights, still starts what follows") {

@@ -60,6 +60,6 @@ TEST_CASE("a name that is a folder is refused and leaves no temporary") {
   support::temporary_folder const folder;
   std::filesystem::create_directory(folder / "a");
   auto const predicted = support::refusal([&] { atomic_file(folder / "a").commit(); });
-  CHECK(support::says(predicted, "renaming the temporary of"));
+  CHECK(support::says(predicted, "is a folder"));
   CHECK(files_in(folder.path()) == 1);
 }

@@ -24,8 +24,11 @@ struct named_file {
   return std::filesystem::equivalent(a, b, ignored) || whole(a) == whole(b);
 }
 
-/// Refuses an output that is also one of the other files, of which one would be lost.
+/// Refuses an output that is a folder, or also one of the other files, of which one would be lost.
 inline void require_distinct(named_file const& output, std::vector<named_file> const& others) {
+  std::error_code unknown;
+  if (!output.path.empty() && (std::filesystem::is_directory(output.path, unknown) || output.path.ends_with('/')))
+    refuse(output.option, " is one file, and ", output.path, " is a folder: name a file in it");
   for (auto const& other : others)
     if (are_one_file(output.path, other.path))
       refuse(output.option, " and ", other.option, " are both ", other.path, ", of which one would be lost: name two files");

@@ -30,6 +30,7 @@ struct verdict {
 
 trained_network open_network(evaluate_options const& o, surroundings around) {
   auto const arch = parse_architecture(o.arch);
+  o.names.require_use({{o.weights, o.weights_prefix}});
   std::optional<lnpt::io::safetensors::file> weights;
   if (!o.weights.empty()) weights = lnpt::io::safetensors::open(o.weights);
   if (!weights && !names_exported(o.arch)) refuse("the weights are missing: name them with --weights");

@@ -21,7 +21,8 @@ CLI::Option* scoring_options::describe(CLI::App& command) {
       ->check(above_zero());
   images.describe_images(command);
   names.describe(command);
-  command.add_option("--input", input, "Shape of one input for criteria that read no data")->capture_default_str();
+  command.add_option("--input", input,
+                     "Shape of one input for criteria that read no data; default: the network's own, else 3,32,32");
   command.add_option("--criterion", criterion,
                      "feature_map_synaptic (or lnpt; default), snip, grasp, synflow, taylor, obd, magnitude or random");
   command.add_option(
@@ -159,11 +160,33 @@ void ask_teacher(scoring_options const& o, criterion_spec const& criterion, surr
   for (auto const& batch : data.batches) data.teacher_prediction->push_back(predict(batch.input));
 }
 
+/// Whether a sample is an image with its channels last, by extents that no [channels, height, width] is likely to have.
+bool is_channels_last(lnpt::shape const& sample) {
+  constexpr std::size_t most_channels = 4;
+  if (sample.size() != 3 || sample[0] <= most_channels || sample[1] <= most_channels) return false;
+  return sample[2] == 3 || (sample[0] == sample[1] && (sample[2] == 1 || sample[2] == most_channels));
+}
+
+/// Refuses a shape that was typed and is not that of the samples, and images whose channels come last where no weights say how many
+/// channels there are.
+void check_sample(scoring_options const& o, lnpt::shape const& sample, architecture const& arch, bool has_weights) {
+  if (!o.input.empty() && parse_numbers<std::size_t>("input extent", o.input) != sample)
+    refuse("--input says ", o.input, ", but ", o.images.data.empty() ? "inputs of " + o.arch : "the samples of " + o.images.data,
+           " have the shape ", lnpt::list(sample), ": leave --input out");
+  auto const takes_any_channels = std::holds_alternative<lnpt::zoo::vgg_options>(arch.form) ||
+                                  std::holds_alternative<lnpt::zoo::resnet_options>(arch.form) ||
+                                  std::holds_alternative<lnpt::zoo::mobilenet_options>(arch.form);
+  if (takes_any_channels && !has_weights && is_channels_last(sample))
+    refuse(o.images.data.empty() ? "--input" : o.images.data, ": a sample of shape ", lnpt::list(sample),
+           " would be an image of ", sample[0], " channels: this is [height, width, channels]; give [channels, height, width]");
+}
+
 }  // namespace
 
 template <class T>
 scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criterion, scoring_engine<T> const& engine) {
   auto const arch = parse_architecture(o.arch);
+  o.names.require_use({{o.weights, o.weights_prefix}, {o.teacher, o.teacher_prefix}});
   std::optional<lnpt::io::safetensors::file> weights;
   if (!o.weights.empty()) weights = lnpt::io::safetensors::open(o.weights);
 
@@ -187,7 +210,8 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
   else if (auto const* const described = std::get_if<described_network>(&arch.form))
     data.sample = described->input();
   else
-    data.sample = parse_numbers<std::size_t>("input extent", o.input);
+    data.sample = o.input.empty() ? lnpt::shape{3, 32, 32} : parse_numbers<std::size_t>("input extent", o.input);
+  check_sample(o, data.sample, arch, weights.has_value());
 
   surroundings const around{data.sample, classes != 0 ? classes : 10};
   if (reads.teacher) ask_teacher<T>(o, criterion, around, engine, data);

@@ -18,7 +18,7 @@ inline constexpr spelling<precision_kind> precision_names[]{{"double", precision
 struct scoring_options : common_options {
   std::string arch;
   std::size_t classes = 0;  ///< 0: as the weights or the architecture say
-  std::string input = "3,32,32";
+  std::string input;        ///< empty: the network's own, else 3,32,32
   std::string weights, weights_prefix;
   std::string teacher, teacher_prefix, teacher_arch;
   naming names;  ///< of the student's weights and the teacher's

@@ -1,13 +1,22 @@
 #pragma once
 /// The flags that say how the names of a weights file become those of a network.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <string>
+#include <vector>
 
+#include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/tensor_names.hpp>
 
 #include "text.hpp"
 
 namespace cli {
+
+/// A file of weights and what the names of its part begin with.
+struct named_part {
+  std::string path;  ///< empty: not given
+  std::string prefix;
+};
 
 /// What is renamed and what is passed over while weights are loaded.
 struct naming {
@@ -31,6 +40,32 @@ struct naming {
       options.rename.push_back({std::string(sides[0]), std::string(sides[1])});
     }
     return options;
+  }
+
+  /// Refuses a renaming that changes no name in any of these files, such as a misspelt one.
+  void require_use(std::vector<named_part> const& parts) const {
+    if (rename.empty()) return;
+    auto unused = under({}).rename;
+    std::string files;
+    for (auto const& part : parts) {
+      if (part.path.empty()) continue;
+      files += (files.empty() ? "" : " and ") + part.path;
+      auto const options = under(part.prefix);
+      for (auto const& stored : lnpt::io::safetensors::open(part.path).names()) {
+        auto so_far = options;
+        so_far.rename.clear();
+        for (auto const& rule : options.rename) {
+          auto const before = lnpt::io::model_name(stored, so_far);
+          so_far.rename.push_back(rule);
+          if (lnpt::io::model_name(stored, so_far) != before)
+            std::erase_if(unused, [&](auto const& each) { return each.from == rule.from && each.to == rule.to; });
+        }
+      }
+    }
+    if (files.empty()) refuse("--rename says what a file of weights calls differently, and no such file is named");
+    if (!unused.empty())
+      refuse("--rename ", unused.front().from, "=", unused.front().to, " renames nothing: no name in ", files, " has the part \"",
+             unused.front().from, "\"");
   }
 };
 

@@ -120,6 +120,8 @@ nlohmann::ordered_json as_json(lnpt::prune_report const& report) {
   all["emptied"] = report.emptied;
   all["unreached"] = report.unreached;
   all["dense"] = report.dense;
+  all["not_prunable"] = nlohmann::json::array();
+  for (auto const& each : report.not_prunable) all["not_prunable"].push_back({{"name", each.name}, {"total", each.total}});
   all["decided_by_position"] = report.decided_by_position;
   all["warnings"] = report.warnings;
   all["seconds"] = report.seconds;
@@ -128,6 +130,20 @@ nlohmann::ordered_json as_json(lnpt::prune_report const& report) {
 
 void print_names(char const* what, std::vector<std::string> const& names) {
   if (!names.empty()) fmt::print("{}: {}\n", what, fmt::join(names, ", "));
+}
+
+/// Tables, own scales and norms with the weights that are left, so that a sparsity is not taken for that of the whole network.
+void print_not_prunable(lnpt::prune_report const& report) {
+  if (report.not_prunable.empty()) return;
+  std::vector<std::string> names;
+  std::size_t prunable = 0;
+  std::size_t all = 0;
+  for (auto const& layer : report.layers) prunable += layer.total;
+  for (auto const& each : report.not_prunable) {
+    names.push_back(each.name);
+    all += each.total;
+  }
+  fmt::print("not prunable: {}; {} of {} weights are prunable\n", fmt::join(names, ", "), prunable, prunable + all);
 }
 
 void add_row(text_table& table, lnpt::layer_report const& layer) {
@@ -147,6 +163,7 @@ void print_report(lnpt::prune_report const& report) {
   print_names("emptied", report.emptied);
   print_names("not reached by the loss", report.unreached);
   print_names("left dense", report.dense);
+  print_not_prunable(report);
   for (auto const& warning : report.warnings) fmt::print("warning: {}\n", warning);
 }
 

@@ -145,6 +145,7 @@ void run(train_command_options const& o) {
   require_distinct({"--out", o.out}, read);
   require_distinct({"--checkpoint", checkpoint_path(o)}, read);
   require_distinct({"--out", o.out}, {{"--checkpoint", o.checkpoint}, {"--resume", o.resume}});
+  o.names.require_use({{o.init, o.init_prefix}, {o.teacher, o.teacher_prefix}, {o.mask, ""}});
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const data = open_data(o.images);
   auto student = make_network<trained_network>(parse_architecture(o.arch), around(data.train), o.seed);

@@ -25,6 +25,8 @@ namespace lnpt::io {
 class atomic_file {
  public:
   explicit atomic_file(std::filesystem::path path) : path_(std::move(path)) {
+    std::error_code unknown;
+    if (std::filesystem::is_directory(path_, unknown)) fail(path_, " is a folder, which no file can replace: name a file in it");
     for (int attempt = 0; descriptor_ < 0; ++attempt) {
       temporary_ = path_;
       temporary_ += ".tmp-" + std::to_string(::getpid()) + '-' + std::to_string(attempt);
