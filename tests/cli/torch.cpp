@@ -119,6 +119,34 @@ TEST_CASE("every architecture scores alike on both engines, from the same fresh 
   }
 }
 
+TEST_CASE("networks that PyTorch exported score alike on both engines") {
+  if (!can_run()) return;
+  support::temporary_folder const folder;
+  auto const ours = (folder / "ours").string(), theirs = (folder / "theirs").string();
+  auto const fixtures = std::filesystem::path(__FILE__).parent_path().parent_path() / "io" / "exported";
+  auto const shared = run("score --model " + (fixtures / "layers.pt2").string() + " --criterion magnitude" + on_torch);
+  CHECK(shared.status == 1);
+  CHECK(support::says(shared.complaint, "let the library's own engine compute this network"));
+  for (std::string const name : {"own", "joins"}) {
+    auto const file = (fixtures / name).string();
+    for (std::string const criterion :
+         {"snip", "grasp", "obd", "--loss feature_gap --criterion snip", "feature_map_synaptic --curvature hessian_gradient"}) {
+      auto const score = "score --model " + file + ".pt2 --teacher-model " + file + ".pt2 --data " + file +
+                         ".safetensors --batch-norm frozen " + (criterion.starts_with("--") ? "" : "--criterion ") + criterion +
+                         " --out ";
+      CAPTURE(score);
+      REQUIRE(run(score + ours).status == 0);
+      REQUIRE(run(score + theirs + on_torch).status == 0);
+      CHECK(difference(ours, theirs) <= 1e-9);
+    }
+  }
+  auto const out = (folder / "trained.pt2").string();
+  REQUIRE(run("train --model " + (fixtures / "own.pt2").string() +
+              " --data synthetic --train-limit 64 --test-limit 20 --batch 32 " + "--epochs 1 --out " + out + on_torch)
+              .status == 0);
+  CHECK(run("evaluate --model " + out + " --data synthetic --train-limit 64 --test-limit 20" + on_torch).status == 0);
+}
+
 TEST_CASE("pruning in rounds and by channels leaves the same file on both engines") {
   if (!can_run()) return;
   support::temporary_folder const folder;

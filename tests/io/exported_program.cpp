@@ -76,7 +76,7 @@ std::string refusal_with(std::string const& name, std::string const& from, std::
 }  // namespace
 
 TEST_CASE_TEMPLATE("networks compute what PyTorch computes, in both modes of batch norm", T, double, float) {
-  for (auto const* const name : {"layers", "joins", "line"}) {
+  for (auto const* const name : {"layers", "joins", "line", "own"}) {
     CAPTURE(name);
     auto const network = io::load_exported<cpu::backend<T>>(folder / (std::string(name) + ".pt2"));
     auto const file = io::safetensors::open(folder / (std::string(name) + ".safetensors"));
@@ -147,7 +147,7 @@ TEST_CASE("a pruned program keeps its names, dtypes and strides, and every weigh
 
     io::exported::program const source(io::byte_source::open(from)), result(io::byte_source::open(to));
     io::safetensors::writer writer;
-    io::exported::add_state_dict(writer, source, masks);
+    io::exported::add_state_dict(writer, source, io::exported::pruned_by(source, masks));
     writer.save(scratch / "pruned.safetensors");
     auto const file = io::safetensors::open(scratch / "pruned.safetensors");
     CHECK(file.entries().size() == source.state_size());

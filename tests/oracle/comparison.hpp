@@ -96,8 +96,10 @@ void compare_feature_criteria(subject<T, Model>& s, std::string const& prefix, l
   score_options const options{.batch_norm = mode};
   auto const score = [&]<class C>(C) { return lnpt::score<C>(s.student, batch, guide, feature_gap{}, options); };
   compare_scores(s.file, prefix + "hessian_gradient", score(feature_map_synaptic<hessian_gradient>{}));
-  compare_scores(s.file, prefix + "gauss_newton", score(feature_map_synaptic<gauss_newton_exact>{}));
-  if (s.diagonal && s.file.holds(prefix + "exact_diagonal", s.student.parameters().front().name))
+  auto const first = s.student.parameters().front().name;
+  if (s.file.holds(prefix + "gauss_newton", first))
+    compare_scores(s.file, prefix + "gauss_newton", score(feature_map_synaptic<gauss_newton_exact>{}));
+  if (s.diagonal && s.file.holds(prefix + "exact_diagonal", first))
     compare_scores(s.file, prefix + "exact_diagonal", score(feature_map_synaptic<hessian_diagonal>{}));
 }
 
@@ -108,8 +110,9 @@ void compare_all(subject<T, Model> s) {
   compare_losses(s);
   compare_label_criteria(s);
   compare_feature_criteria(s, "lnpt.", s.file.mode == norm_mode::train ? norm_mode::frozen : norm_mode::eval);
-  if (s.file.holds("lnpt_batch_norm_train.gauss_newton", s.student.parameters().front().name))
+  if (s.file.holds("lnpt_batch_norm_train.hessian_gradient", s.student.parameters().front().name))
     compare_feature_criteria(s, "lnpt_batch_norm_train.", norm_mode::train);
+  if (!s.file.holds("synflow", s.student.parameters().front().name)) return;
   auto extents = lnpt::shape_of(s.input);
   extents.erase(extents.begin());
   compare_scores(s.file, "synflow", lnpt::score<lnpt::synflow>(s.student, extents, lnpt::score_options{}));

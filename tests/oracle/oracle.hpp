@@ -40,33 +40,40 @@ template <class T>
 struct reference {
   using array = lnpt::cpu::array<T>;
 
+  using network = lnpt::network<lnpt::cpu::backend<T>>;
+
   explicit reference(std::string const& name)
-      : file(lnpt::io::safetensors::open(folder() / (name + ".safetensors"))),
-        student(network_of<T>(name)),
-        teacher(network_of<T>(name)),
-        input(tensor("input")),
-        labels(file.read<std::int64_t>("labels")),
-        mode(file.metadata().at("bn_mode") == "train" ? lnpt::norm_mode::train : lnpt::norm_mode::eval) {
+      : reference(lnpt::io::safetensors::open(folder() / (name + ".safetensors")), network_of<T>(name), network_of<T>(name)) {
     lnpt::io::load_state_dict(student, file, "student.");
     lnpt::io::load_state_dict(teacher, file, "teacher.");
   }
+  /// A file about networks that have their weights; `module`: what their names begin with and the file's do not.
+  reference(lnpt::io::safetensors::file about, network taught, network teaching, std::string module = "")
+      : file(std::move(about)),
+        student(std::move(taught)),
+        teacher(std::move(teaching)),
+        input(tensor("input")),
+        labels(file.template read<std::int64_t>("labels")),
+        mode(file.metadata().at("bn_mode") == "train" ? lnpt::norm_mode::train : lnpt::norm_mode::eval),
+        prefix(std::move(module)) {}
 
   array tensor(std::string const& name) const {
     return lnpt::tensor_traits<array>::make(file.info(name).shape, file.read<T>(name));
   }
   double number(std::string const& name) const { return file.read<double>(name).front(); }
   bool holds(std::string const& criterion, std::string const& parameter) const {
-    return file.contains("score." + criterion + "." + parameter);
+    return file.contains("score." + criterion + "." + parameter.substr(prefix.size()));
   }
   std::vector<double> scores(std::string const& criterion, std::string const& parameter) const {
-    return file.read<double>("score." + criterion + "." + parameter);
+    return file.read<double>("score." + criterion + "." + parameter.substr(prefix.size()));
   }
 
   lnpt::io::safetensors::file file;
-  lnpt::network<lnpt::cpu::backend<T>> student, teacher;
+  network student, teacher;
   array input;
   std::vector<std::int64_t> labels;
   lnpt::norm_mode mode;
+  std::string prefix;
 };
 
 }  // namespace oracle

@@ -39,19 +39,30 @@ std::string text_of_file(std::string const& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+/// The number N of output:N.
+std::size_t output_number(std::string_view features) {
+  auto const pieces = split(features, ':');
+  auto const number = pieces.size() == 2 && pieces[0] == "output" ? lnpt::io::number_in<std::size_t>(pieces[1]) : std::nullopt;
+  if (!number) refuse("\"", features, "\" names no features: write output:N, such as output:1");
+  return *number;
+}
+
 }  // namespace
 
-architecture parse_architecture(std::string_view text) {
+architecture parse_architecture(std::string_view text, std::string_view features) {
+  if (names_exported(text)) {
+    exported_model model{std::string(text)};
+    if (!features.empty()) model.features = output_number(features);
+    return {model.path, model};
+  }
+  if (!features.empty())
+    refuse("--features is for networks that PyTorch exported: \"", text, "\" says itself what its classifier reads");
   if (text.starts_with('{')) return {std::string(text), described_network{std::string(text)}};
   if (names_description(text)) {
     auto json = text_of_file(std::string(text));
     return {json, described_network{json}};
   }
   architecture result{std::string(text), {}};
-  if (names_exported(text)) {
-    result.form = exported_model{result.text};
-    return result;
-  }
   auto const pieces = split(text, ':');
   if (pieces[0] == "mlp" && pieces.size() == 2) {
     auto const sizes = positives(text, pieces[1]);
@@ -86,9 +97,9 @@ void require_same_shape(std::string const& path, surroundings const& around) {
   if (own.classes != around.classes)
     lnpt::fail(path, " tells ", own.classes, " classes apart and not ", around.classes,
                ": name the data or the network that fits the other");
-  if (around.input.size() != own.input.size() || around.input.front() != own.input.front())
+  if (around.input != own.input)
     lnpt::fail(path, " reads samples of shape ", lnpt::list(own.input), " and not ", lnpt::list(around.input),
-               ": give it samples of its own shape");
+               ": give it samples of its own shape, or export it for these");
 }
 
 }  // namespace cli

@@ -8,6 +8,7 @@
 
 #include <lnpt/core/shape.hpp>
 #include <lnpt/io/network_description.hpp>
+#include <lnpt/io/state_dict.hpp>
 #include <lnpt/nn/network.hpp>
 #include <lnpt/zoo/mlp.hpp>
 #include <lnpt/zoo/mobilenet.hpp>
@@ -18,11 +19,6 @@
 #include "misuse.hpp"
 
 namespace cli {
-
-/// A network that PyTorch exported, by its file.
-struct exported_model {
-  std::string path;
-};
 
 /// A network by its description, the JSON that `prune --shrink` writes.
 struct described_network {
@@ -47,8 +43,18 @@ inline constexpr char const* architecture_forms =
     "(what "
     "prune --shrink wrote)";
 
-/// Refuses text of no such form, listing the forms.
-[[nodiscard]] architecture parse_architecture(std::string_view text);
+/// Refuses text of no such form, listing the forms. `features`: empty, or output:N, the result of an exported network that holds them.
+[[nodiscard]] architecture parse_architecture(std::string_view text, std::string_view features = {});
+
+/// A teacher's network by its own flags, and by the student's where these are empty.
+[[nodiscard]] inline architecture parse_teacher(std::string const& arch, std::string const& features,
+                                                std::string const& teacher_arch, std::string const& teacher_features) {
+  if (!teacher_arch.empty()) return parse_architecture(teacher_arch, teacher_features);
+  return parse_architecture(arch, teacher_features.empty() ? features : teacher_features);
+}
+
+inline constexpr char const* features_flag_text =
+    "The features of a .pt2 network: output:N, its result number N counted from 0; default: what its classifier reads";
 
 /// Whether `text` begins as an architecture does, rather than being the name of a file.
 [[nodiscard]] bool looks_like_architecture(std::string_view text);
@@ -81,7 +87,7 @@ template <class Network>
       return lnpt::zoo::mlp<backend>(options, seed);
     } else if constexpr (std::same_as<decltype(options), exported_model>) {
       require_same_shape(a.text, around);
-      return load_exported_network<Network>(options.path);
+      return load_exported_network<Network>(options);
     } else if constexpr (std::same_as<decltype(options), described_network>) {
       return lnpt::io::build_network<backend>(options.parsed(), seed).first;
     } else {
@@ -99,6 +105,16 @@ template <class Network>
   };
   auto const make = [&] { return std::visit(build, a.form); };
   return std::holds_alternative<exported_model>(a.form) ? make() : typed(make);  // what a file lacks was not typed
+}
+
+/// Gives the network the weights of a file.
+template <class Network>
+void load_weights(Network& network, architecture const& a, lnpt::io::safetensors::file const& file,
+                  lnpt::io::state_dict_options const& names) {
+  if (auto const* const exported = std::get_if<exported_model>(&a.form))
+    load_exported_weights(network, *exported, file, names);
+  else
+    lnpt::io::load_state_dict(network, file, names);
 }
 
 }  // namespace cli

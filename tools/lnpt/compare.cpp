@@ -32,6 +32,7 @@ struct compare_options : common_options {
   std::size_t samples = 10;
   std::string sample_by = "pseudo-label";
   std::string augment = augment_on;
+  std::string features;
   bool keep_weights = false;
   std::string out;
   data_options images{.data = "synthetic"};
@@ -65,7 +66,7 @@ class comparison {
         criteria_(parse_criteria(o.criteria)),
         sparsities_(parse_sparsities(o.sparsities)),
         sample_by_(parse_choice("way of sampling", sample_names, o.sample_by)),
-        arch_(parse_architecture(o.arch)),
+        arch_(parse_architecture(o.arch, o.features)),
         engine_(open_training_engine(o.engine, o.threads)),
         data_(open_data(o.images)),
         results_(o.out, settings()),
@@ -94,6 +95,7 @@ class comparison {
     all["test-images"] = std::to_string(data_.test.size());
     all["arch"] = o_.arch;
     if (o_.keep_weights) all["keep-weights"] = "1";
+    if (!o_.features.empty()) all["features"] = o_.features;
     all["teacher-epochs"] = std::to_string(o_.teacher_epochs);
     all["samples"] = std::to_string(o_.samples);
     all["sample-by"] = o_.sample_by;
@@ -241,6 +243,7 @@ void describe(CLI::App& command, compare_options& o) {
       ->capture_default_str();
   command.add_flag("--keep-weights", o.keep_weights,
                    "Start from the weights of a .pt2 network instead of fresh ones from each seed");
+  command.add_option("--features", o.features, features_flag_text);
   command.add_option("--teacher-epochs", o.teacher_epochs, "Epochs of the teacher, with labels")
       ->capture_default_str()
       ->check(above_zero());

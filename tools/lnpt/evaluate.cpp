@@ -38,8 +38,9 @@ trained_network open_network(evaluate_options const& o, surroundings around) {
   if (own != 0) around.classes = own;
   auto network = make_network<trained_network>(arch, around, 0);
   if (!weights) return network;
-  check_channels(network, around.input, o.images.data, *weights, o.names.under(o.weights_prefix));
-  lnpt::io::load_state_dict(network, *weights, o.names.under(o.weights_prefix));
+  if (!std::holds_alternative<exported_model>(arch.form))
+    check_channels(network, around.input, o.images.data, *weights, o.names.under(o.weights_prefix));
+  load_weights(network, arch, *weights, o.names.under(o.weights_prefix));
   return network;
 }
 

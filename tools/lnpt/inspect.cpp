@@ -79,7 +79,7 @@ std::vector<tensor_line> lines_of(cpu_network<float>& network, lnpt::shape const
 
 /// The parameters of an exported network; where no other file holds its weights, zeros count as pruned.
 std::vector<tensor_line> lines_of_exported(std::string const& path, std::optional<std::vector<tensor_line>> const& held) {
-  auto network = load_exported_network<cpu_network<float>>(path);
+  auto network = load_exported_network<cpu_network<float>>({path});
   auto lines = lines_of(network, exported_shape_of(path).input, held);
   if (held) return lines;
   for (std::size_t i = 0; auto const& p : network.parameters()) {
@@ -155,12 +155,10 @@ void print(std::vector<tensor_line> const& lines, bool json) {
 }
 
 void describe(CLI::App& command, inspect_options& o) {
-  command
-      .add_option(
-          "what", o.what,
-          std::string("A safetensors file, an index.json of several, a folder with either, or a network: ") + architecture_forms)
-      ->required();
-  command.add_option("--arch", o.arch, "The network of a file that does not name it");
+  command.add_option(
+      "what", o.what,
+      std::string("A safetensors file, an index.json of several, a folder with either, or a network: ") + architecture_forms);
+  command.add_option("--arch,--model", o.arch, "The network of a file that does not name it, or the network itself");
   command.add_option("--prefix", o.prefix, "What the names in the file begin with, such as \"student.\"");
   command.add_option("--classes", o.classes, "Number of classes; default: as the file says, else 10")->check(above_zero());
   command.add_option("--input", o.input, "Shape of one input; default 3,32,32");
@@ -181,7 +179,10 @@ void print_before_and_after(inspect_options const& o) {
   print_sizes(count(before), count(after), parse_left_whole(setting(file, left_whole_key)));
 }
 
-void run(inspect_options const& o) {
+void run(inspect_options const& typed_options) {
+  auto o = typed_options;
+  if (o.what.empty()) o.what = o.arch;
+  if (o.what.empty()) refuse("what to inspect is missing: name a file, or a network such as net.pt2");
   print(inspect(o), o.json);
   print_before_and_after(o);
 }

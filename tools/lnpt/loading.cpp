@@ -15,6 +15,9 @@ CLI::Option* scoring_options::describe(CLI::App& command) {
   command.add_option("--teacher", teacher, "A teacher's state_dict, for losses that compare with one");
   command.add_option("--teacher-prefix", teacher_prefix, "What its names begin with, such as \"teacher.\"");
   command.add_option("--teacher-arch,--teacher-model", teacher_arch, "The teacher's network; default: as --arch");
+  command.add_option("--features", features, features_flag_text);
+  command.add_option("--teacher-features", teacher_features,
+                     "The same of the teacher; default: as --features where it is the same network");
   command.add_option("--data", images.data, std::string("What to score on: ") + data_forms + batch_forms);
   command.add_option("--samples", samples, "How many training images to score on, drawn by --seed")
       ->capture_default_str()
@@ -75,9 +78,10 @@ template <class T>
 void read_batches(lnpt::io::safetensors::file const& file, scoring_data<lnpt::cpu::array<T>>& data, std::size_t size,
                   bool with_labels) {
   auto extents = file.info("input").shape;
-  if (extents.size() != 2 && extents.size() != 4)
+  if (extents.size() < 2 || extents.size() > 4)
     lnpt::fail(file.name(), ": input has shape ", lnpt::list(extents),
-               ": give it [samples, channels, height, width] or [samples, features]");
+               ": give it [samples, channels, height, width], [samples, channels, length] or [samples, features]");
+  if (extents.size() == 3) extents.insert(extents.begin() + 2, 1);  // a line is an image of height 1
   data.sample.assign(extents.begin() + 1, extents.end());
   auto const values = file.read<T>("input");
   auto const samples = extents[0], width = lnpt::element_count(data.sample);
@@ -145,7 +149,7 @@ std::size_t draw_batches(scoring_options const& o, scoring_data<lnpt::cpu::array
 template <class T>
 void ask_teacher(scoring_options const& o, criterion_spec const& criterion, surroundings around, scoring_engine<T> const& engine,
                  scoring_data<lnpt::cpu::array<T>>& data) {
-  auto const arch = parse_architecture(o.teacher_arch.empty() ? o.arch : o.teacher_arch);
+  auto const arch = o.teacher_network();
   std::optional<lnpt::io::safetensors::file> weights;
   if (!o.teacher.empty()) weights = lnpt::io::safetensors::open(o.teacher);
   auto const classes = own_classes(arch, weights, o.teacher_prefix);
@@ -154,7 +158,7 @@ void ask_teacher(scoring_options const& o, criterion_spec const& criterion, surr
            ", and ", criterion.text, " compares classes: choose a loss that compares features, feature_gap or feature_mse");
   if (classes != 0) around.classes = classes;
   auto network = make_network<cpu_network<T>>(arch, around, 0);
-  if (weights) lnpt::io::load_state_dict(network, *weights, o.names.under(o.teacher_prefix));
+  if (weights) load_weights(network, arch, *weights, o.names.under(o.teacher_prefix));
   auto const predict = engine.open(network);
   data.teacher_prediction.emplace();
   for (auto const& batch : data.batches) data.teacher_prediction->push_back(predict(batch.input));
@@ -185,7 +189,7 @@ void check_sample(scoring_options const& o, lnpt::shape const& sample, architect
 
 template <class T>
 scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criterion, scoring_engine<T> const& engine) {
-  auto const arch = parse_architecture(o.arch);
+  auto const arch = o.student_network();
   o.names.require_use({{o.weights, o.weights_prefix}, {o.teacher, o.teacher_prefix}});
   std::optional<lnpt::io::safetensors::file> weights;
   if (!o.weights.empty()) weights = lnpt::io::safetensors::open(o.weights);
@@ -217,8 +221,9 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
   if (reads.teacher) ask_teacher<T>(o, criterion, around, engine, data);
   scoring_case<T> result{make_network<cpu_network<T>>(arch, around, o.seed), std::move(data)};
   if (weights) {
-    check_channels(result.student, around.input, o.images.data, *weights, o.names.under(o.weights_prefix));
-    lnpt::io::load_state_dict(result.student, *weights, o.names.under(o.weights_prefix));
+    if (!std::holds_alternative<exported_model>(arch.form))  // whose channels its file has said
+      check_channels(result.student, around.input, o.images.data, *weights, o.names.under(o.weights_prefix));
+    load_weights(result.student, arch, *weights, o.names.under(o.weights_prefix));
   } else if (!std::holds_alternative<exported_model>(arch.form)) {
     round_to_float(result.student);
   }

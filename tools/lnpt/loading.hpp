@@ -20,7 +20,8 @@ struct scoring_options : common_options {
   std::size_t classes = 0;  ///< 0: as the weights or the architecture say
   std::string input;        ///< empty: the network's own, else 3,32,32
   std::string weights, weights_prefix;
-  std::string teacher, teacher_prefix, teacher_arch;
+  std::string features;
+  std::string teacher, teacher_prefix, teacher_arch, teacher_features;
   naming names;  ///< of the student's weights and the teacher's
   data_options images;
   std::size_t samples = 100;  ///< of a data set
@@ -34,6 +35,9 @@ struct scoring_options : common_options {
   [[nodiscard]] bool has_sparsity() const { return sparsity >= 0; }
   /// Adds the flags; --arch among them, which is needed unless the command says otherwise.
   CLI::Option* describe(CLI::App& command);
+  /// The student's network and the teacher's, which is the student's unless another is named.
+  [[nodiscard]] architecture student_network() const { return parse_architecture(arch, features); }
+  [[nodiscard]] architecture teacher_network() const { return parse_teacher(arch, features, teacher_arch, teacher_features); }
   /// Which weights the network has, in words.
   [[nodiscard]] std::string weights_used() const;
   /// The criterion with its flags.

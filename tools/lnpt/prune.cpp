@@ -77,8 +77,7 @@ std::optional<starting_point> find_start(prune_options const& o, cpu_network<T>&
 template <class T>
 void save_pruned(cpu_network<T>& network, lnpt::mask_set const& masks, prune_options const& o) {
   if (names_exported(o.arch) && o.weights.empty()) return save_pruned_program(o.arch, masks, o.out);
-  if (names_exported(o.out))
-    refuse(o.out, " is written from a .pt2 file with its own weights: give --model and leave --weights out");
+  if (names_exported(o.out)) return save_program_of(o.arch, network, o.out);
   lnpt::io::safetensors::writer writer;
   auto const add = [&](auto const& each) {  // fresh weights are those that a float holds
     auto const values = lnpt::values_of(*each.value);
@@ -101,11 +100,14 @@ void save_masks(lnpt::mask_set const& masks, prune_options const& o) {
   std::map<std::string, std::string> stored;
   if (!o.weights.empty())
     stored = lnpt::io::tensor_names(lnpt::io::safetensors::open(o.weights), o.names.under(o.weights_prefix)).all();
+  std::map<std::string, lnpt::shape> extents;
+  if (names_exported(o.arch)) extents = exported_extents(o.arch);
   lnpt::io::safetensors::writer writer;
   for (auto const& each : masks) {
     auto const found = stored.find(each.name());
     auto const name = found == stored.end() ? each.name() : found->second.substr(o.weights_prefix.size());
-    lnpt::io::add_mask(writer, name, each);
+    auto const shaped = extents.find(each.name());
+    lnpt::io::add_mask(writer, name, each, shaped == extents.end() ? each.extents() : shaped->second);
   }
   writer.metadata("arch", o.arch);
   writer.save(o.masks_out);
@@ -246,6 +248,8 @@ void run(prune_options const& typed_options) {
   require_distinct({"--out", o.out},
                    {{"--masks-out", o.masks_out}, {"--masks", o.masks}, {"--teacher", o.teacher}, {"--data", o.images.data}});
   require_distinct({"--masks-out", o.masks_out}, {{"--weights", o.weights}, {"--teacher", o.teacher}, {"--data", o.images.data}});
+  if (names_exported(o.out) && !names_exported(o.arch))
+    refuse(o.out, " is written from a .pt2 network: name one with --model, or write --out to .safetensors");
   if (o.density >= 0) o.sparsity = 1 - o.density;
   pruning_spec spec{.criterion = o.asked_criterion(), .at_least = o.at_least, .seed = o.seed};
   if (!o.rank.empty()) set_option(spec.criterion, "rank", o.rank);

@@ -15,7 +15,7 @@ namespace cli {
 namespace {
 
 struct teach_options : common_options {
-  std::string arch, teacher, teacher_prefix, out;
+  std::string arch, features, teacher, teacher_prefix, out;
   std::size_t views = 4;
   data_options images;
   naming names;
@@ -47,6 +47,7 @@ void fill(lnpt::io::teacher_cache& cache, predictor<float> const& predict, lnpt:
 void describe(CLI::App& command, teach_options& o) {
   command.add_option("--arch,--model", o.arch, std::string("The teacher's network: ") + architecture_forms)->required();
   command.add_option("--teacher", o.teacher, "The teacher's state_dict, safetensors; of a .pt2 network, its own by default");
+  command.add_option("--features", o.features, features_flag_text);
   command.add_option("--teacher-prefix", o.teacher_prefix, "What its names begin with");
   command.add_option("--data", o.images.data, std::string("Data set: ") + data_forms)->required();
   command.add_option("--views", o.views, "Augmented views per image (crop and flip from --seed); 0: the images as they are")
@@ -62,10 +63,10 @@ void run(teach_options const& o) {
   o.names.require_use({{o.teacher, o.teacher_prefix}});
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const data = open_data(o.images);
-  auto teacher = make_network<trained_network>(parse_architecture(o.arch), around(data.train), 0);
+  auto const arch = parse_architecture(o.arch, o.features);
+  auto teacher = make_network<trained_network>(arch, around(data.train), 0);
   if (o.teacher.empty() && !names_exported(o.arch)) refuse("the teacher's weights are missing: name them with --teacher");
-  if (!o.teacher.empty())
-    lnpt::io::load_state_dict(teacher, lnpt::io::safetensors::open(o.teacher), o.names.under(o.teacher_prefix));
+  if (!o.teacher.empty()) load_weights(teacher, arch, lnpt::io::safetensors::open(o.teacher), o.names.under(o.teacher_prefix));
   auto const predict = engine->open(teacher);
   auto const first = predict(lnpt::gather_images<float>(data.train, {{0}, {}}));
   lnpt::io::teacher_cache cache({.data_set = data_kind(o.images.data),

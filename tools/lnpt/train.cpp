@@ -15,8 +15,8 @@ namespace cli {
 namespace {
 
 struct train_command_options : common_options {
-  std::string arch;
-  std::string teacher, teacher_prefix, teacher_arch, teacher_cache;
+  std::string arch, features;
+  std::string teacher, teacher_prefix, teacher_arch, teacher_features, teacher_cache;
   std::string init, init_prefix, mask, resume, out;
   std::string augment;  ///< empty: as the teacher cache says, else crop and flip
   data_options images;
@@ -24,6 +24,9 @@ struct train_command_options : common_options {
   std::string checkpoint;
   training_spec training;
   engine_choice engine;
+
+  [[nodiscard]] architecture student_network() const { return parse_architecture(arch, features); }
+  [[nodiscard]] architecture teacher_network() const { return parse_teacher(arch, features, teacher_arch, teacher_features); }
 };
 
 std::string checkpoint_path(train_command_options const& o) {
@@ -42,10 +45,9 @@ struct guidance {
 guidance open_guidance(train_command_options const& o, lnpt::io::data_set const& data) {
   guidance by;
   if (!o.teacher.empty() || names_exported(o.teacher_arch)) {
-    by.teacher = make_network<trained_network>(parse_architecture(o.teacher_arch.empty() ? o.arch : o.teacher_arch),
-                                               around(data.train), 0);
+    by.teacher = make_network<trained_network>(o.teacher_network(), around(data.train), 0);
     if (!o.teacher.empty())
-      lnpt::io::load_state_dict(*by.teacher, lnpt::io::safetensors::open(o.teacher), o.names.under(o.teacher_prefix));
+      load_weights(*by.teacher, o.teacher_network(), lnpt::io::safetensors::open(o.teacher), o.names.under(o.teacher_prefix));
     by.text = "teacher " + fingerprint(*by.teacher);
   } else if (!o.teacher_cache.empty()) {
     by.cache = lnpt::io::open_teacher_cache(o.teacher_cache);
@@ -76,7 +78,8 @@ lnpt::io::checkpoint start(train_command_options const& o, trained_network& stud
   if (!o.mask.empty()) at.masks = lnpt::io::load_masks(student, lnpt::io::safetensors::open(o.mask), o.names.under(""));
   if (!o.mask.empty() && at.masks.empty()) lnpt::fail(o.mask, " holds no mask: name a file that lnpt prune --masks-out wrote");
   if (o.resume.empty()) {
-    if (!o.init.empty()) lnpt::io::load_state_dict(student, lnpt::io::safetensors::open(o.init), o.names.under(o.init_prefix));
+    if (!o.init.empty())
+      load_weights(student, o.student_network(), lnpt::io::safetensors::open(o.init), o.names.under(o.init_prefix));
     return at;
   }
   auto const file = lnpt::io::safetensors::open(o.resume);
@@ -91,6 +94,7 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
                                                lnpt::io::data_set const& data, guidance const& by) {
   auto all = spec.settings();
   all["arch"] = o.arch;
+  if (!o.features.empty()) all["features"] = o.features;
   all["data"] = data_kind(o.images.data);
   all["train-images"] = std::to_string(data.train.size());
   all["test-images"] = std::to_string(data.test.size());
@@ -104,9 +108,10 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
   return all;
 }
 
-/// The run in a file of its own, then the weights as exactly a state dict.
+/// The run in a file of its own, then the weights as exactly a state dict, or as the program that the network was read from.
 void save(train_command_options const& o, trained_network& student, lnpt::io::checkpoint const& at) {
   lnpt::io::save_checkpoint(checkpoint_path(o), student, at);
+  if (names_exported(o.arch)) return save_program_of(o.arch, student, o.out);
   lnpt::io::safetensors::writer writer;
   lnpt::io::add_state_dict(writer, student);
   for (auto const* const known : {"arch", "classes", "input"}) writer.metadata(known, at.settings.at(known));
@@ -121,6 +126,9 @@ void describe(CLI::App& command, train_command_options& o) {
       command.add_option("--teacher", o.teacher, "A teacher's state_dict: train on what it says; without one, train on labels");
   command.add_option("--teacher-prefix", o.teacher_prefix, "What its names begin with");
   command.add_option("--teacher-arch,--teacher-model", o.teacher_arch, "The teacher's network; default: as --arch");
+  command.add_option("--features", o.features, features_flag_text);
+  command.add_option("--teacher-features", o.teacher_features,
+                     "The same of the teacher; default: as --features where it is the same network");
   command.add_option("--teacher-cache", o.teacher_cache, "What a teacher said, written by lnpt teach")->excludes(teacher);
   command.add_option("--init", o.init, "Weights to start from; default: fresh ones drawn from --seed");
   command.add_option("--init-prefix", o.init_prefix, "What their names begin with");
@@ -129,7 +137,10 @@ void describe(CLI::App& command, train_command_options& o) {
       ->check(CLI::IsMember({augment_on, augment_off}));
   command.add_option("--resume", o.resume,
                      "Go on from this checkpoint, the file of --checkpoint, whose weights take the place of --init");
-  command.add_option("--out", o.out, "File for the weights, safetensors: exactly a state_dict, written after every epoch")
+  command
+      .add_option(
+          "--out", o.out,
+          "File for the weights, safetensors: exactly a state_dict, written after every epoch; of a .pt2 network also .pt2")
       ->required();
   command.add_option("--checkpoint", o.checkpoint,
                      "File for weights, masks, momentum and counters, written after every epoch; default: OUT.checkpoint");
@@ -142,13 +153,15 @@ void describe(CLI::App& command, train_command_options& o) {
 void run(train_command_options const& o) {
   std::vector<named_file> const read{
       {"--teacher", o.teacher}, {"--teacher-cache", o.teacher_cache}, {"--mask", o.mask}, {"--data", o.images.data}};
+  if (names_exported(o.out) && !names_exported(o.arch))
+    refuse(o.out, " is written from a .pt2 network: name one with --model, or write --out to .safetensors");
   require_distinct({"--out", o.out}, read);
   require_distinct({"--checkpoint", checkpoint_path(o)}, read);
   require_distinct({"--out", o.out}, {{"--checkpoint", o.checkpoint}, {"--resume", o.resume}});
   o.names.require_use({{o.init, o.init_prefix}, {o.teacher, o.teacher_prefix}, {o.mask, ""}});
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const data = open_data(o.images);
-  auto student = make_network<trained_network>(parse_architecture(o.arch), around(data.train), o.seed);
+  auto student = make_network<trained_network>(o.student_network(), around(data.train), o.seed);
   auto by = open_guidance(o, data);
   auto spec = o.training;
   spec.options.seed = o.seed;

@@ -17,6 +17,13 @@ using shape = std::vector<std::size_t>;
   return count;
 }
 
+/// Whether two shapes differ by axes of extent 1 at most: arrays of them have the same elements in the same order.
+[[nodiscard]] inline bool same_but_for_ones(shape a, shape b) {
+  std::erase(a, std::size_t{1});
+  std::erase(b, std::size_t{1});
+  return a == b;
+}
+
 /// The shape of arithmetic between two arrays: along each axis their extents are equal, or one is 1 and is stretched.
 [[nodiscard]] inline shape broadcast_shape(shape const& a, shape const& b) {
   auto const fits = [](std::size_t x, std::size_t y) { return x == y || x == 1 || y == 1; };

@@ -1,5 +1,6 @@
 #pragma once
-/// From the numbers of a file to those of the program.
+/// From the numbers of a file to those of the program, and back.
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstring>
@@ -29,6 +30,24 @@ template <class From, class To>
     }
   }
   return to.size();
+}
+
+/// Values as numbers of the stored floating type, rounded to the nearest; false where one has no finite place there.
+template <class Stored, std::floating_point From>
+[[nodiscard]] bool store_values(std::span<From const> from, std::byte* to) {
+  auto finite = true;
+  for (std::size_t i = 0; i != from.size(); ++i) {
+    Stored stored{};
+    if constexpr (std::is_class_v<Stored>) {
+      stored = Stored::nearest(static_cast<float>(from[i]));
+      finite = finite && std::isfinite(static_cast<float>(stored));
+    } else {
+      stored = static_cast<Stored>(from[i]);
+      finite = finite && std::isfinite(stored);
+    }
+    std::memcpy(to + i * sizeof(Stored), &stored, sizeof(Stored));
+  }
+  return finite;
 }
 
 }  // namespace lnpt::io::detail

@@ -4,8 +4,11 @@
 
 #include <lnpt/io/byte_source.hpp>
 #include <lnpt/io/exported_program/build.hpp>
+#include <lnpt/io/exported_program/load_state.hpp>
+#include <lnpt/io/exported_program/new_values.hpp>
 #include <lnpt/io/exported_program/program.hpp>
 #include <lnpt/io/exported_program/save.hpp>
+#include <lnpt/io/state_dict.hpp>
 #include <lnpt/mask/mask_set.hpp>
 
 namespace lnpt::io {
@@ -24,7 +27,17 @@ template <class Backend>
 ///
 ///     lnpt::io::save_exported("net.pt2", masks, "pruned.pt2");
 inline void save_exported(std::filesystem::path const& from, mask_set const& masks, std::filesystem::path const& to) {
-  exported::save(exported::program(byte_source::open(from)), masks, to);
+  exported::program const source(byte_source::open(from));
+  exported::save(source, exported::pruned_by(source, masks), to);
+}
+
+/// Writes the file `from` again with the values of a network that was read from it and trained since.
+///
+///     lnpt::io::save_exported("net.pt2", network, "trained.pt2");
+template <has_state Model>
+void save_exported(std::filesystem::path const& from, Model& network, std::filesystem::path const& to) {
+  exported::program const source(byte_source::open(from));
+  exported::save(source, exported::values_of_network(source, network), to);
 }
 
 }  // namespace lnpt::io

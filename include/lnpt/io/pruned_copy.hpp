@@ -30,7 +30,7 @@ inline void add_pruned_copy(safetensors::writer& writer, safetensors::file const
     std::vector<std::byte> bytes(memory_size(tensor.end - tensor.begin, file.name()));
     file.read_bytes(tensor, 0, bytes);
     if (auto const* const kept = masks.find(model_name(tensor.name, options))) {
-      if (kept->extents() != tensor.shape)
+      if (!same_but_for_ones(kept->extents(), tensor.shape))
         fail(file.name(), ": the mask of ", in_quotes(tensor.name), " has shape ", list(kept->extents()), " where the file has ",
              list(tensor.shape), "; pass masks that were made for it");
       clear_pruned_bytes(bytes, bits_of(tensor.dtype) / 8, *kept);

@@ -1,5 +1,6 @@
 #pragma once
-/// The number formats of 8 and 16 bits that safetensors files hold, widened to float without rounding.
+/// The number formats of 8 and 16 bits that safetensors files hold, widened to float without rounding and rounded from it.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <concepts>
@@ -48,6 +49,23 @@ struct small_float {
     return signed_as(static_cast<float>(digits) * std::bit_cast<float>(static_cast<std::uint32_t>(127 + scale) << 23), negative);
   }
 
+  /// The nearest number of this format, ties to even; infinity where that is out of range.
+  [[nodiscard]] static small_float nearest(float value)
+    requires(Codes == special_codes::ieee)
+  {
+    constexpr int bias = (1 << (E - 1)) - 1;
+    constexpr std::uint32_t infinity = ((1u << E) - 1) << M, sign_bit = 1u << (E + M);
+    auto const sign = std::signbit(value) ? sign_bit : 0;
+    auto const magnitude = std::abs(value);
+    if (std::isnan(value)) return {static_cast<storage>(sign | infinity | 1u << (M - 1))};
+    if (std::isinf(value)) return {static_cast<storage>(sign | infinity)};
+    auto const exponent = magnitude == 0 ? 1 - bias : std::max(std::ilogb(magnitude), 1 - bias);
+    if (exponent > bias) return {static_cast<storage>(sign | infinity)};
+    auto const digits = static_cast<std::uint32_t>(std::nearbyint(std::scalbn(magnitude, M - exponent)));
+    // A mantissa that rounds up to the next power of two carries into the exponent, and past the last one to infinity.
+    return {static_cast<storage>(sign | ((static_cast<std::uint32_t>(exponent + bias - 1) << M) + digits))};
+  }
+
  private:
   [[nodiscard]] static float signed_as(float magnitude, bool negative) { return negative ? -magnitude : magnitude; }
 };
@@ -62,6 +80,13 @@ using float8_e4m3fnuz = small_float<4, 3, special_codes::nan_as_zero>;
 struct bfloat16 {
   std::uint16_t bits;
   [[nodiscard]] explicit operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+
+  /// The nearest bfloat16 number, ties to even; infinity where that is out of range.
+  [[nodiscard]] static bfloat16 nearest(float value) {
+    auto const whole = std::bit_cast<std::uint32_t>(value);
+    if (std::isnan(value)) return {static_cast<std::uint16_t>(whole >> 16 | 0x40)};
+    return {static_cast<std::uint16_t>((whole + 0x7fff + (whole >> 16 & 1)) >> 16)};
+  }
 };
 
 /// A power of two, 2^(code − 127), as scales of microscaling formats are stored; code 255 is NaN.

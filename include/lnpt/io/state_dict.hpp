@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -169,11 +170,11 @@ void load_state_dict(Model& model, std::filesystem::path const& path, std::strin
   load_state_dict(model, safetensors::open(path), prefix);
 }
 
-/// Adds a mask as U8 under `mask.` + name.
-inline void add_mask(safetensors::writer& writer, std::string const& name, mask const& kept) {
+/// Adds a mask as U8 under `mask.` + name, in its own shape or another of as many elements.
+inline void add_mask(safetensors::writer& writer, std::string const& name, mask const& kept, std::optional<shape> extents = {}) {
   std::vector<std::uint8_t> bytes(kept.size());
   for (std::size_t i = 0; i != bytes.size(); ++i) bytes[i] = kept[i];
-  writer.add(std::string(mask_prefix) + name, kept.extents(), std::move(bytes));
+  writer.add(std::string(mask_prefix) + name, extents.value_or(kept.extents()), std::move(bytes));
 }
 
 /// Adds each mask under its parameter's name.
@@ -208,10 +209,10 @@ void save_state_dict(Model& model, std::filesystem::path const& path, mask_set c
 }
 
 namespace detail {
-/// The mask called `name` from the file's tensor `stored`. Its values must be 0 and 1.
-[[nodiscard]] inline mask read_mask(safetensors::file const& file, std::string const& stored, std::string name) {
+/// The mask called `name` from the file's tensor `stored`, in this shape. Its values must be 0 and 1.
+[[nodiscard]] inline mask read_mask(safetensors::file const& file, std::string const& stored, std::string name, shape extents) {
   auto const kept = file.read<std::uint8_t>(stored);
-  mask result(std::move(name), file.info(stored).shape, false);
+  mask result(std::move(name), std::move(extents), false);
   for (std::size_t i = 0; i != kept.size(); ++i) {
     if (kept[i] > 1) fail(file.name(), ": ", stored, " holds ", +kept[i], " at ", i, "; a mask holds 0 and 1");
     result.set(i, kept[i] != 0);
@@ -222,7 +223,8 @@ namespace detail {
 
 /// One mask of a file; `name` is the parameter's. Its values must be 0 and 1.
 [[nodiscard]] inline mask load_mask(safetensors::file const& file, std::string const& name) {
-  return detail::read_mask(file, std::string(mask_prefix) + name, name);
+  auto const stored = std::string(mask_prefix) + name;
+  return detail::read_mask(file, stored, name, file.info(stored).shape);
 }
 
 /// The masks of a file, by name.
@@ -236,7 +238,8 @@ namespace detail {
   return masks;
 }
 
-/// The masks of a file in the order of the model's parameters, each of its parameter's shape.
+/// The masks of a file in the order of the model's parameters, each of its parameter's shape but for axes of extent 1, which an exported
+/// network has more of.
 template <has_state Model>
 [[nodiscard]] mask_set load_masks(Model& model, safetensors::file const& file, state_dict_options const& options = {}) {
   tensor_names const names(file, options);
@@ -244,11 +247,12 @@ template <has_state Model>
   for (auto const& each : model.parameters()) {
     auto const* const stored = names.find(std::string(mask_prefix) + each.name);
     if (stored == nullptr) continue;
-    auto loaded = detail::read_mask(file, *stored, each.name);
-    if (loaded.extents() != shape_of(*each.value))
-      fail(file.name(), ": the mask of ", each.name, " has shape ", list(loaded.extents()), " where the model has ",
-           list(shape_of(*each.value)), "; load the masks of the same architecture");
-    masks.add(std::move(loaded));
+    auto const& extents = file.info(*stored).shape;
+    auto expected = shape_of(*each.value);
+    if (!same_but_for_ones(extents, expected))
+      fail(file.name(), ": the mask of ", each.name, " has shape ", list(extents), " where the model has ", list(expected),
+           "; load the masks of the same architecture");
+    masks.add(detail::read_mask(file, *stored, each.name, std::move(expected)));
   }
   auto const is_mask = [](auto const& tensor) { return tensor.name.starts_with(mask_prefix); };
   if (auto const held = std::ranges::count_if(file.entries(), is_mask); masks.size() != static_cast<std::size_t>(held))

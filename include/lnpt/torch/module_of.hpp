@@ -31,11 +31,16 @@ namespace lnpt {
 class graph_module : public torch::nn::Module {
  public:
   template <class Backend>
-  graph_module(network<Backend>& network, at::Device device) : features_(features_of(network)) {
+  graph_module(network<Backend>& network, at::Device device) : features_(network.features_node()) {
     add_steps(network);
     forget_after_last_use(network);
     auto const parameters = named_parameters(), buffers = named_buffers();
-    for (auto const& p : network.parameters()) hold(p, parameters[p.name], device);
+    auto const held = network.parameters();
+    for (auto const& p : held)
+      if (!parameters.contains(p.name)) refuse_as_module(p.name);
+    for (auto const& each : parameters)
+      if (std::ranges::find(held, each.key(), &decltype(held)::value_type::name) == held.end()) refuse_as_module(each.key());
+    for (auto const& p : held) hold(p, parameters[p.name], device);
     for (auto const& b : network.buffers()) hold(b, buffers[b.name], device);
   }
 
@@ -68,8 +73,10 @@ class graph_module : public torch::nn::Module {
   /// A branch of the tree of modules: a name that others are under.
   struct branch : torch::nn::Module {};
 
-  template <class Backend>
-  [[nodiscard]] static std::size_t features_of(network<Backend>& network);
+  [[noreturn]] static void refuse_as_module(std::string const& name) {
+    fail("LibTorch's modules cannot hold ", name,
+         ", which several layers share or no layer has by that name: let the library's own engine compute this network");
+  }
   template <class Backend>
   void add_steps(network<Backend>& network);
   template <class Backend>
@@ -281,16 +288,6 @@ struct graph_module::step_maker {
   }
 };
 
-/// The node that feeds the classifier.
-template <class Backend>
-std::size_t graph_module::features_of(network<Backend>& network) {
-  auto const parameters = network.parameters();
-  for (auto const& node : network.nodes())
-    if (auto const* const layer = std::get_if<nn::linear>(&node.rules))
-      if (parameters[layer->weight].role == role::classifier_weight) return layer->input;
-  fail("the network has no classifier: build it with network_builder::classifier");
-}
-
 template <class Backend>
 void graph_module::add_steps(network<Backend>& network) {
   std::vector<shape> extents;
@@ -317,6 +314,7 @@ inline void graph_module::place(std::string_view path, std::shared_ptr<torch::nn
     at = known ? known->get() : at->register_module(name, std::make_shared<branch>()).get();
     path.remove_prefix(dot + 1);
   }
+  if (at->named_children().contains(std::string(path))) refuse_as_module(std::string(path));
   at->register_module(std::string(path), leaf);
 }
 

@@ -1,8 +1,10 @@
-"""Small networks as PyTorch exports them, with what PyTorch computes of them in float64: what tests/io/exported_program.cpp reads.
+"""Small networks as PyTorch exports them, with what PyTorch computes of them in float64: what tests/io/exported_program.cpp,
+tests/oracle/scores.cpp and tests/cli/exported.cpp read.
 
 usage: python make.py [FOLDER]      (PyTorch 2.9 or newer; the files here are from 2.15, schema 8.20)
 
-NAME.pt2 holds the network, NAME.safetensors a batch and its logits in both modes of batch norm.
+NAME.pt2 holds the network, NAME.safetensors a batch and its logits in both modes of batch norm; for all but the line also a teacher's
+weights, labels, losses and the scores of every criterion, score.CRITERION.PARAMETER, in the mode that bn_mode names.
 """
 import copy
 import json
@@ -92,6 +94,154 @@ class Line(nn.Module):
         return self.head(F.adaptive_avg_pool1d(F.relu(self.narrow(x)), 1).flatten(1))
 
 
+class Own(nn.Module):
+    """A small image classifier in names of its own: a residual, a gate, batch norm between linear layers, joined feature matrices."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(14, 10)  # registered first, computed last
+        self.stem = nn.Conv2d(3, 6, 3, stride=4, padding=1, bias=False)
+        self.stem_norm = nn.BatchNorm2d(6)
+        self.deep = nn.Conv2d(6, 6, 3, padding=1, groups=6)
+        self.gate = nn.Linear(6, 6)
+        self.hidden = nn.Linear(6, 8)
+        self.hidden_norm = nn.BatchNorm1d(8)
+        self.auxiliary = nn.Linear(6, 4)
+
+    def forward(self, x):
+        x = F.relu(self.stem_norm(self.stem(x)))
+        x = x + F.relu(self.deep(x)) * torch.sigmoid(self.gate(x.mean((2, 3)))).unsqueeze(2).unsqueeze(3)
+        pooled = F.max_pool2d(x, 2).mean((2, 3))
+        deep = F.relu(self.hidden_norm(self.hidden(pooled)))
+        return self.head(torch.cat((deep, pooled), 1)), pooled, self.auxiliary(pooled)
+
+
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+
+def freeze_norms(network, batch):
+    """Every norm keeps this batch's mean and biased variance as constants."""
+    def keep(norm, inputs):
+        axes = [axis for axis in range(inputs[0].dim()) if axis != 1]
+        norm.running_mean.copy_(inputs[0].mean(axes))
+        norm.running_var.copy_(inputs[0].var(axes, unbiased=False))
+    set_norms(network, True)
+    norms = [module for module in network.modules() if isinstance(module, NORMS)]
+    hooks = [norm.register_forward_pre_hook(keep) for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0  # so that the pass itself moves nothing
+    with torch.no_grad():
+        network(batch)
+    for hook in hooks:
+        hook.remove()
+    return set_norms(network, False)
+
+
+def set_norms(network, training):
+    network.eval()
+    for module in network.modules():
+        if isinstance(module, NORMS):
+            module.train(training)
+    return network
+
+
+def predict(network, batch):
+    """Logits, and features: what the classifier reads, whatever the network returns beside its logits."""
+    seen = []
+    classifier = getattr(network, "head", None) or network.classifier
+    hook = classifier.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].flatten(1)))
+    result = network(batch)
+    hook.remove()
+    return (result[0] if isinstance(result, tuple) else result), seen[0]
+
+
+def scores(network, teacher, batch, labels, train, flow):
+    """The scores and losses by their definitions. A shared weight has its scores under its first name."""
+    weights, shared, seen = {}, False, set()
+    for name, module in network.named_modules():
+        if not isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)) or name == "auxiliary":
+            continue
+        shared = shared or id(module.weight) in seen
+        if id(module.weight) not in seen:
+            weights[name + ".weight"] = module.weight
+        seen.add(id(module.weight))
+    values, found, size = list(weights.values()), {}, len(batch)
+    expected, wanted = (each.detach() for each in predict(set_norms(teacher, False), batch))
+
+    def keep(criterion, tensors):
+        for name, tensor in zip(weights, tensors):
+            found[f"score.{criterion}.{name}"] = tensor.detach().clone(memory_format=torch.contiguous_format)
+
+    def gradients(value, **how):
+        got = torch.autograd.grad(value, values, allow_unused=True, **how)
+        return [torch.zeros_like(w) if g is None else g for g, w in zip(got, values)]
+
+    def product(loss):
+        g = gradients(loss, create_graph=True)
+        return g, gradients(sum((a.detach() * a).sum() for a in g if a.requires_grad), retain_graph=True)
+
+    def feature_scores(prefix):
+        features = predict(network, batch)[1]
+        g, hg = product(((wanted - features) ** 2).sum() / size)
+        keep(prefix + "hessian_gradient", [(w * h).abs() for w, h in zip(values, hg)])
+        if shared:  # the square of a sum over two layers is no sum of squares
+            return
+        diagonal = [torch.zeros_like(w) for w in values]
+        for each in predict(network, batch)[1].flatten():
+            for total, j in zip(diagonal, gradients(each, retain_graph=True)):
+                total += 2 * j * j / size
+        keep(prefix + "gauss_newton", [(w * c * a).abs() for w, c, a in zip(values, diagonal, g)])
+
+    before = copy.deepcopy(network.state_dict())
+    set_norms(network, train)
+    logits, features = predict(network, batch)
+    keep("magnitude", [w.abs() for w in values])
+    keep("snip", [(w * g).abs() for w, g in zip(values, gradients(F.cross_entropy(logits, labels)))])
+    pseudo = F.cross_entropy(predict(network, batch)[0], expected.argmax(1))
+    keep("snip_pseudo_label", [(w * g).abs() for w, g in zip(values, gradients(pseudo))])
+    for criterion, temperature in (("grasp", 200.0), ("grasp_t1", 1.0)):
+        hg = product(F.cross_entropy(predict(network, batch)[0] / temperature, labels))[1]
+        keep(criterion, [-w * h for w, h in zip(values, hg)])
+    soft, told = F.softmax(expected / 4, 1), F.log_softmax(logits, 1)
+    losses = {"cross_entropy": F.cross_entropy(logits, labels), "pseudo_label": pseudo,
+              "feature_gap": ((wanted - features) ** 2).sum() / size, "feature_mse_T4": ((wanted - features / 4) ** 2).mean(),
+              "kd_soft_T4": -(soft * told).sum(1).mean()}
+    found.update({"loss." + name: value.detach().reshape(1) for name, value in losses.items()})
+    feature_scores("lnpt_batch_norm_train." if train else "lnpt.")
+    if train:
+        network.load_state_dict(before)
+        freeze_norms(network, batch)
+        feature_scores("lnpt.")
+    network.load_state_dict(before)
+    if flow:
+        set_norms(network, False)
+        with torch.no_grad():
+            for value in network.state_dict().values():
+                value.abs_()
+        keep("synflow", [(w * g).abs() for w, g in zip(values, gradients(network(torch.ones_like(batch[:1]))[0].sum()))])
+        network.load_state_dict(before)
+    return found
+
+
+def add_scores(tensors, name, network, batch):
+    """What `scores` finds of a network in double, and the teacher that it compares with."""
+    torch.manual_seed(77)
+    teacher = copy.deepcopy(network)
+    initialise(teacher)
+    labels = torch.randint(4, (len(batch),))
+    with torch.enable_grad():
+        F.hardsigmoid, plain = (lambda x: F.relu6(x + 3) / 6), F.hardsigmoid  # which has no second derivative in PyTorch
+        tensors.update(scores(copy.deepcopy(network).double(), copy.deepcopy(teacher).double(), batch.double(), labels,
+                              True, name == "own"))
+        F.hardsigmoid = plain
+    first = {}  # of each shared weight one name, as safetensors files have it
+    for key, value in teacher.state_dict().items():
+        if value.data_ptr() not in first or value.dim() == 0:
+            first[value.data_ptr()] = key
+            tensors["teacher." + key] = value.clone(memory_format=torch.contiguous_format)
+    tensors["labels"] = labels
+
+
 def without_paths(source, target):
     """The archive without notes on this machine's files, which would be most of it."""
     def strip(at):
@@ -119,7 +269,8 @@ def initialise(network):
 
 
 def main(folder):
-    cases = {"layers": (Layers(), (3, 9, 8)), "joins": (Joins(), (2, 10, 11)), "line": (Line(), (2, 24))}
+    cases = {"layers": (Layers(), (3, 9, 8)), "joins": (Joins(), (2, 10, 11)), "line": (Line(), (2, 24)),
+             "own": (Own(), (3, 32, 32))}
     for seed, (name, (network, extents)) in enumerate(cases.items()):
         torch.manual_seed(seed)
         initialise(network)
@@ -129,15 +280,17 @@ def main(folder):
         tensors = {"input": batch}
         for mode in ("eval", "train"):
             for module in kept.modules():
-                if isinstance(module, nn.BatchNorm2d):
+                if isinstance(module, NORMS):
                     module.train(mode == "train")
                 elif isinstance(module, nn.Dropout):
                     module.eval()
             logits = copy.deepcopy(kept)(batch.double())
             tensors[f"logits.{mode}"] = (logits[0] if isinstance(logits, tuple) else logits).detach()
             if isinstance(logits, tuple):
-                tensors[f"features.{mode}"] = logits[1].detach()
-        save_file(tensors, f"{folder}/{name}.safetensors")
+                tensors[f"features.{mode}"] = predict(copy.deepcopy(kept), batch.double())[1].detach()
+        if name != "line":
+            add_scores(tensors, name, network, batch)
+        save_file(tensors, f"{folder}/{name}.safetensors", {"bn_mode": "train"})
         dynamic = ({0: torch.export.Dim("batch", min=2, max=64)},)
         program = torch.export.export(network.eval(), (batch[:2].to(next(network.parameters()).dtype),), dynamic_shapes=dynamic)
         with tempfile.TemporaryDirectory() as scratch:

@@ -41,7 +41,7 @@ template <class Backend>
       fail(source.name(), " returns ", source.results().size(), " results, of which number ", result,
            " is no tensor: name another one");
     try {
-      nodes.push_back(from.values().result_node(source.results()[result]));
+      nodes.push_back(from.values().node_of(source.results()[result]));
     } catch (no_layer const& reason) {
       fail(source.name(), ": result ", result, " of the network ", reason.because, ": export a network that returns logits");
     }

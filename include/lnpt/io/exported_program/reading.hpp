@@ -13,7 +13,9 @@
 #include <lnpt/core/shape.hpp>
 #include <lnpt/core/window.hpp>
 #include <lnpt/io/exported_program/draft.hpp>
+#include <lnpt/nn/flatten.hpp>
 #include <lnpt/nn/pool.hpp>
+#include <lnpt/nn/rearrange.hpp>
 
 namespace lnpt::io::exported {
 
@@ -75,7 +77,7 @@ class reading {
   [[nodiscard]] std::size_t node_of(std::string const& name) {
     auto const& v = at(name);
     if (v.is == value::kind::node) return v.at;
-    if (v.is == value::kind::pooled) return pooled_image(name);
+    if (v.is == value::kind::pooled) return pooled(name);
     if (v.is == value::kind::shuffling) refuse("reads channels in the middle of a shuffle");
     refuse("computes with the tensor ", v.is == value::kind::tensor ? draft_.source().tensors()[v.at].name : name);
   }
@@ -85,17 +87,16 @@ class reading {
     if (draft_.shapes()[node].size() != 4) refuse("reads a feature matrix as images");
     return node;
   }
+  /// The node of an image, or of a feature matrix as an image of one pixel: for layers that work on channels, whatever lies in them.
+  [[nodiscard]] std::size_t channels_of(std::string const& name) {
+    auto const node = node_of(name);
+    return draft_.shapes()[node].size() == 4 ? node : draft_.add("unflatten", nn::unflatten{node, per_axis{1}});
+  }
   /// The node of a feature matrix.
   [[nodiscard]] std::size_t matrix_of(std::string const& name) {
-    auto const node = result_node(name);
+    auto const node = node_of(name);
     if (draft_.shapes()[node].size() != 2) refuse("reads images of shape ", list(at(name).extents), " as rows of features");
     return node;
-  }
-  /// The node of a result of the program.
-  [[nodiscard]] std::size_t result_node(std::string const& name) {
-    auto const& v = at(name);
-    return v.is == value::kind::pooled && v.extents.size() == 1 ? draft_.add("global_average_pool", nn::global_average_pool{v.at})
-                                                                : node_of(name);
   }
   /// The tensor of the program that a value is.
   [[nodiscard]] stored_tensor const& tensor_of(std::string const& name) const {
@@ -120,6 +121,11 @@ class reading {
     auto const line = at(like).extents.size() == 2;
     auto const node = draft_.add(node_name(from), std::move(rules));
     give_node(from, node, line);
+  }
+  /// The same for a layer that works on channels; a feature matrix in gives a feature matrix out.
+  void give_channels(call const& from, std::string const& like, layer rules) {
+    if (at(like).extents.size() > 1) return give(from, like, std::move(rules));
+    give_node(from, draft_.add("flatten", nn::flatten{draft_.add(node_name(from), std::move(rules))}));
   }
   void give_node(call const& from, std::size_t node, bool line = false) {
     auto const name = result_of(from);
@@ -224,11 +230,12 @@ class reading {
     return v.at;
   }
 
-  /// The mean of each plane as an image of one pixel.
-  std::size_t pooled_image(std::string const& name) {
+  /// The mean of each plane, as a feature matrix or as an image of one pixel.
+  std::size_t pooled(std::string const& name) {
     auto const source = at(name).at;
     using pool = nn::adaptive_average_pool<typename Backend::pool_window>;
-    auto const node = draft_.add("adaptive_average_pool", pool{source, per_axis{1}});
+    auto const node = at(name).extents.size() == 1 ? draft_.add("global_average_pool", nn::global_average_pool{source})
+                                                   : draft_.add("adaptive_average_pool", pool{source, per_axis{1}});
     values_[name].is = value::kind::node;
     values_[name].at = node;
     return node;

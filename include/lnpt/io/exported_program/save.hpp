@@ -1,55 +1,65 @@
 #pragma once
-/// Writing an exported program again, with its weights pruned.
+/// Writing an exported program again, with other values of its tensors.
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <lnpt/core/error.hpp>
+#include <lnpt/io/exported_program/new_values.hpp>
 #include <lnpt/io/exported_program/program.hpp>
 #include <lnpt/io/exported_program/stored_tensor.hpp>
-#include <lnpt/io/pruned_copy.hpp>
 #include <lnpt/io/safetensors_writer.hpp>
 #include <lnpt/io/zip/writer.hpp>
-#include <lnpt/mask/mask_set.hpp>
 
 namespace lnpt::io::exported {
 
 namespace detail {
 
-/// The mask of a tensor, or null; a tensor with several names is known to networks by the first.
-[[nodiscard]] inline mask const* mask_of(std::size_t tensor, program const& source, mask_set const& masks) {
-  auto const& first = source.tensors()[source.canonical(tensor)];
-  auto const* const found = masks.find(first.name);
-  if (found && found->size() != first.size())
-    fail(source.name(), ": the mask of ", first.name, " has shape ", list(found->extents()), " where the file has ",
-         list(first.extents), "; pass masks that were made for this network");
-  return found;
-}
-
-/// Refuses masks of parameters that the file does not hold.
-inline void check_masks(program const& source, mask_set const& masks) {
-  for (auto const& each : masks)
-    if (std::ranges::find(source.tensors(), each.name(), &stored_tensor::name) == source.tensors().end())
-      fail(source.name(), " holds no tensor ", each.name(),
-           " for the mask of that name; pass masks that were made for this network");
-}
-
-/// The elements of a tensor as they are stored, row-major.
-[[nodiscard]] inline std::vector<std::byte> stored_bytes(program const& source, stored_tensor const& tensor) {
-  auto storage = source.archive().read(*tensor.storage);
-  if (is_whole_entry(tensor)) return storage;
+/// The elements of a tensor as they are stored, row-major, from the bytes of its entry.
+[[nodiscard]] inline std::vector<std::byte> gathered(stored_tensor const& tensor, std::span<std::byte const> storage) {
   auto const width = bits_of(tensor.dtype) / 8;
   std::vector<std::byte> result(tensor.size() * width);
   for_each_element(tensor, [&](std::size_t i, std::size_t place) {
     std::memcpy(result.data() + i * width, storage.data() + place * width, width);
   });
   return result;
+}
+
+/// A tensor of the program as it is stored, but for what changes.
+[[nodiscard]] inline std::vector<std::byte> stored_bytes(program const& source, std::size_t at, changes const& changed) {
+  auto const& tensor = source.tensors()[at];
+  auto bytes = source.archive().read(*tensor.storage);
+  if (!is_whole_entry(tensor)) bytes = gathered(tensor, bytes);
+  if (auto const found = changed.find(source.canonical(at)); found != changed.end()) found->second(bytes);
+  return bytes;
+}
+
+/// Changes tensors in the bytes of the entry that they lie in. Two tensors that share elements must leave them the same.
+inline void change_entry(program const& source, std::vector<std::size_t> const& tensors, changes const& changed,
+                         std::span<std::byte> bytes) {
+  std::vector<std::byte> const original(bytes.begin(), bytes.end());
+  std::vector<char> written(bytes.size());
+  for (auto const at : tensors) {
+    auto const& tensor = source.tensors()[at];
+    auto const width = bits_of(tensor.dtype) / 8;
+    auto values = gathered(tensor, original);
+    changed.at(at)(values);
+    for_each_element(tensor, [&](std::size_t i, std::size_t place) {
+      for (auto b = place * width; b != (place + 1) * width; ++b) {
+        auto const value = values[i * width + b - place * width];
+        if (std::exchange(written[b], 1) && bytes[b] != value)
+          fail(source.name(), ": tensor ", tensor.name, " shares elements of entry ", tensor.storage->name,
+               " with a tensor that has other values now; export the network with a storage for each");
+        bytes[b] = value;
+      }
+    });
+  }
 }
 
 /// The paths of the author's sources, which say nothing about the network.
@@ -61,14 +71,11 @@ inline void remove_stack_traces(json& at) {
 
 }  // namespace detail
 
-/// Writes the program as the archive it came in, with the weights that masks prune set to zero: names, dtypes, strides and order of
-/// bytes stay, so that `torch.export.load` reads it as it read the first. What PyTorch notes about the author's source files is left
-/// out.
-inline void save(program const& source, mask_set const& masks, std::filesystem::path const& path) {
-  detail::check_masks(source, masks);
-  std::unordered_map<zip::entry const*, std::vector<std::size_t>> pruned;  // the tensors of each storage
-  for (std::size_t i = 0; i < source.tensors().size(); ++i)
-    if (source.canonical(i) == i && detail::mask_of(i, source, masks)) pruned[source.tensors()[i].storage].push_back(i);
+/// Writes the program as the archive it came in, with other values: names, dtypes, strides and order of bytes stay, so that
+/// `torch.export.load` reads it as it read the first. What PyTorch notes about the author's source files is left out.
+inline void save(program const& source, changes const& changed, std::filesystem::path const& path) {
+  std::map<zip::entry const*, std::vector<std::size_t>> by_entry;
+  for (auto const& [at, how] : changed) by_entry[source.tensors()[at].storage].push_back(at);
 
   auto graph = source.document();
   detail::remove_stack_traces(graph);
@@ -80,30 +87,20 @@ inline void save(program const& source, mask_set const& masks, std::filesystem::
       continue;
     }
     auto bytes = source.archive().read(entry);
-    if (auto const found = pruned.find(&entry); found != pruned.end())
-      for (auto const i : found->second) {
-        auto const& tensor = source.tensors()[i];
-        auto const& kept = *detail::mask_of(i, source, masks);
-        auto const width = bits_of(tensor.dtype) / 8;
-        detail::for_each_element(tensor, [&](std::size_t index, std::size_t place) {
-          if (!kept[index]) std::memset(bytes.data() + place * width, 0, width);  // +0 in every dtype of the format
-        });
-      }
+    if (auto const found = by_entry.find(&entry); found != by_entry.end()) {
+      std::ranges::sort(found->second);
+      detail::change_entry(source, found->second, changed, bytes);
+    }
     writer.add(entry.name, bytes);
   }
   writer.commit();
 }
 
-/// Adds the tensors of the state_dict, each under all of its names, with the weights that masks prune set to zero: what
-/// `load_state_dict` takes as it is.
-inline void add_state_dict(safetensors::writer& writer, program const& source, mask_set const& masks) {
-  detail::check_masks(source, masks);
-  for (std::size_t i = 0; i < source.state_size(); ++i) {
-    auto const& tensor = source.tensors()[i];
-    auto bytes = detail::stored_bytes(source, tensor);
-    if (auto const* const kept = detail::mask_of(i, source, masks)) clear_pruned_bytes(bytes, bits_of(tensor.dtype) / 8, *kept);
-    writer.add_stored(tensor.name, tensor.extents, tensor.dtype, std::move(bytes));
-  }
+/// Adds the tensors of the state_dict, each under all of its names, with other values: what `load_state_dict` takes as it is.
+inline void add_state_dict(safetensors::writer& writer, program const& source, changes const& changed) {
+  for (std::size_t i = 0; i < source.state_size(); ++i)
+    writer.add_stored(source.tensors()[i].name, source.tensors()[i].extents, source.tensors()[i].dtype,
+                      detail::stored_bytes(source, i, changed));
 }
 
 }  // namespace lnpt::io::exported

@@ -87,7 +87,7 @@ void read_linear(reading<Backend>& r, call const& from) {
 template <class Backend>
 void read_batch_norm(reading<Backend>& r, call const& from) {
   auto const x = from.tensor("input");
-  auto const input = r.image_of(x);
+  auto const input = r.channels_of(x);
   for (auto const* const held : {"weight", "bias", "running_mean", "running_var"})
     if (!from.optional_tensor(held)) refuse("has no ", held);
   nn::batch_norm layer{.input = input,
@@ -101,7 +101,7 @@ void read_batch_norm(reading<Backend>& r, call const& from) {
   if (r.network().parameter_shapes()[layer.scale] != channels || r.network().parameter_shapes()[layer.shift] != channels ||
       r.network().buffer_shapes()[layer.mean] != channels || r.network().buffer_shapes()[layer.variance] != channels)
     refuse("normalises ", channels[0], " channels by tensors of other lengths");
-  r.give(from, x, layer);
+  r.give_channels(from, x, layer);
 }
 
 }  // namespace lnpt::io::exported
