@@ -176,3 +176,42 @@ TEST_CASE("a pruned program keeps its names, dtypes and strides, and every weigh
              "holds no tensor missing.weight"));
   CHECK_FALSE(std::filesystem::exists(scratch / "never.pt2"));
 }
+
+TEST_CASE("trained values are rounded to the nearest number of 16 bits") {
+  using io::bfloat16, io::half;
+  CHECK(bfloat16::nearest(1.5F).bits == 0x3fc0);
+  CHECK(bfloat16::nearest(1 + 0x1p-8F).bits == 0x3f80);      // a tie goes to the even mantissa, down
+  CHECK(bfloat16::nearest(1 + 3 * 0x1p-8F).bits == 0x3f82);  // and up
+  CHECK(bfloat16::nearest(-0.0F).bits == 0x8000);
+  CHECK(half::nearest(1 + 0x1p-11F).bits == 0x3c00);
+  CHECK(half::nearest(-1 - 3 * 0x1p-11F).bits == 0xbc02);
+  CHECK(half::nearest(2 - 0x1p-12F).bits == 0x4000);  // carries into the exponent
+  CHECK(half::nearest(0x1p-25F).bits == 0);           // half of the smallest number
+  CHECK(half::nearest(3 * 0x1p-26F).bits == 1);
+  CHECK(half::nearest(65519.0F).bits == 0x7bff);
+  CHECK(half::nearest(65520.0F).bits == 0x7c00);  // infinity
+  for (std::uint32_t code = 0; code < 0x7c00; ++code)
+    REQUIRE(half::nearest(static_cast<float>(half{static_cast<std::uint16_t>(code)})).bits == code);
+}
+
+TEST_CASE("a network's values are written as the program that it was read from, in the dtypes of the file") {
+  support::temporary_folder const scratch;
+  auto const to = scratch / "trained.pt2";
+  for (auto const* const name : {"layers.pt2", "line.pt2"}) {  // strided and shared weights; bfloat16
+    CAPTURE(name);
+    auto network = io::load_exported<cpu::backend<float>>(folder / name);
+    for (auto const& p : network.parameters())
+      for (auto& value : tensor_traits<cpu::array<float>>::view(*p.value)) value *= -2;
+    io::save_exported(folder / name, network, to);
+    auto trained = io::load_exported<cpu::backend<float>>(to);
+    for (std::size_t i = 0; auto const& p : trained.parameters()) {
+      CAPTURE(p.name);
+      CHECK(values_of(*p.value) == values_of(*network.parameters()[i++].value));
+    }
+  }
+  auto network = io::load_exported<cpu::backend<float>>(folder / "line.pt2");
+  tensor_traits<cpu::array<float>>::view(*network.parameters().front().value).front() = 3.4e38F;
+  CHECK(says(refusal([&] { io::save_exported(folder / "line.pt2", network, scratch / "never.pt2"); }),
+             "have no finite places in its dtype BF16"));
+  CHECK_FALSE(std::filesystem::exists(scratch / "never.pt2"));
+}

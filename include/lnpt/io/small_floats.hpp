@@ -54,7 +54,8 @@ struct small_float {
     requires(Codes == special_codes::ieee)
   {
     constexpr int bias = (1 << (E - 1)) - 1;
-    constexpr std::uint32_t infinity = ((1u << E) - 1) << M, sign_bit = 1u << (E + M);
+    constexpr std::uint32_t infinity = ((1u << E) - 1) << M;
+    constexpr std::uint32_t sign_bit = 1u << (E + M);
     auto const sign = std::signbit(value) ? sign_bit : 0;
     auto const magnitude = std::abs(value);
     if (std::isnan(value)) return {static_cast<storage>(sign | infinity | 1u << (M - 1))};

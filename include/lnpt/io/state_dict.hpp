@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -171,10 +170,13 @@ void load_state_dict(Model& model, std::filesystem::path const& path, std::strin
 }
 
 /// Adds a mask as U8 under `mask.` + name, in its own shape or another of as many elements.
-inline void add_mask(safetensors::writer& writer, std::string const& name, mask const& kept, std::optional<shape> extents = {}) {
+inline void add_mask(safetensors::writer& writer, std::string const& name, mask const& kept, shape const& extents) {
   std::vector<std::uint8_t> bytes(kept.size());
   for (std::size_t i = 0; i != bytes.size(); ++i) bytes[i] = kept[i];
-  writer.add(std::string(mask_prefix) + name, extents.value_or(kept.extents()), std::move(bytes));
+  writer.add(std::string(mask_prefix) + name, extents, std::move(bytes));
+}
+inline void add_mask(safetensors::writer& writer, std::string const& name, mask const& kept) {
+  add_mask(writer, name, kept, kept.extents());
 }
 
 /// Adds each mask under its parameter's name.

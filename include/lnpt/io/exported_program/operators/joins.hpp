@@ -17,6 +17,7 @@ void read_concat(reading<Backend>& r, call const& from) {
   auto const rank = static_cast<std::int64_t>(r.at(names.front()).extents.size()) + 1;
   if (auto const axis = from.integer("dim", 0); axis != 1 && axis != 1 - rank) refuse("joins along axis ", axis);
   std::vector<std::size_t> nodes;
+  nodes.reserve(names.size());
   for (auto const& name : names) nodes.push_back(r.channels_of(name));
   auto const beside = [&](std::size_t node) {  // all but the channels
     auto extents = r.network().shapes()[node];
