@@ -109,7 +109,7 @@ struct backend {
   static array add(array const& x, array const& y, bool rectify) {
     return detail::binary("add", rectify ? detail::binary_operation::add_rectify : detail::binary_operation::add, x, y);
   }
-  static array scale(array const& x, double factor) { return static_cast<T>(factor) * x; }
+  static array scale(array const& x, double factor) { return factor * x; }
   static array affine(array const& x, double factor, double offset) {
     return detail::unary(detail::unary_operation::affine, x, factor, offset);
   }

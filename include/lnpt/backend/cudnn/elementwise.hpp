@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <type_traits>
 
 #include <lnpt/backend/cudnn/strided.hpp>
 #include <lnpt/backend/sgd_constants.hpp>
@@ -51,10 +50,14 @@ template <class T>
 [[nodiscard]] array<T> operator+(array<T> const& a, array<T> const& b) {
   return detail::binary("sum", detail::binary_operation::add, a, b);
 }
+template <class T>
+[[nodiscard]] array<T> operator-(array<T> const& a, array<T> const& b) {
+  return detail::binary("difference", detail::binary_operation::subtract, a, b);
+}
 /// factor · x; adding −0 changes no bit.
 template <class T>
-[[nodiscard]] array<T> operator*(std::type_identity_t<T> factor, array<T> const& x) {
-  return detail::unary(detail::unary_operation::affine, x, static_cast<double>(factor), -0.0);
+[[nodiscard]] array<T> operator*(double factor, array<T> const& x) {
+  return detail::unary(detail::unary_operation::affine, x, factor, -0.0);
 }
 template <class T>
 [[nodiscard]] array<T> abs(array<T> const& x) {

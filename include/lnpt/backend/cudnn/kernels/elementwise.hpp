@@ -5,7 +5,7 @@ namespace lnpt::cudnn::detail {
 
 /// What `unary` and `binary` compute; the numbers are those of the kernels.
 enum class unary_operation : int { rectify, affine, absolute, exponential, square };
-enum class binary_operation : int { add, add_rectify, gate, multiply, add_square };
+enum class binary_operation : int { add, add_rectify, gate, multiply, subtract, add_square };
 
 inline constexpr char elementwise_kernels[] = R"cuda(
 #define ONE_THREAD_PER_ELEMENT unsigned const i = blockIdx.x * blockDim.x + threadIdx.x; if (i >= n) return
@@ -34,6 +34,7 @@ template <class T> __global__ void binary(int operation, T const* a, T const* b,
     case 1: y[i] = rectified(a[i] + b[i]); break;
     case 2: y[i] = a[i] > T(0) ? b[i] : T(0); break;
     case 3: y[i] = a[i] * b[i]; break;
+    case 4: y[i] = a[i] - b[i]; break;
     default: y[i] = a[i] + b[i] * b[i];
   }
 }
