@@ -232,22 +232,42 @@ TEST_CASE("what cannot go is left whole and named") {
             .contains("b.weight"));
 }
 
-TEST_CASE("a constant that a mask leaves behind is not lost in silence") {
-  auto const module = assemble([](assembled& m) {
-    auto a = m.add("a", conv(4, 8)), b = m.add("b", conv(8, 8));
-    auto head = m.add("head", tnn::Linear(8, 3));
-    return [=](at::Tensor const& in) mutable { return head(at::relu(b(at::relu(a(in)))).mean({2, 3})); };
-  });
-  module->named_parameters()["a.bias"].detach().fill_(0.5);
-  torch_model<double> model(module);
-  mask rows("a.weight", {8, 4, 3, 3}, true);
-  for (std::size_t i = 0; i < 4 * 36; ++i) rows.set(i, false);  // the weights of four channels, not their biases
-  mask_set masks;
-  masks.add(rows);
-  auto const result = shrink(model, masks, at::randn({3, 4, 6, 6}, at::kDouble));
-  CHECK(module->named_parameters()["a.weight"].size(0) == 8);
-  CHECK(std::ranges::any_of(result.left_whole,
-                            [](auto const& each) { return each.name == "a.weight" && says(each.reason, "differs by"); }));
+TEST_CASE("a constant that a mask leaves behind goes into the bias of an unpadded reader, and never into that of a padded one") {
+  for (std::int64_t const side : {4, 8, 32})
+    for (std::int64_t const padding : {0, 1}) {
+      CAPTURE(side);
+      CAPTURE(padding);
+      auto const module = assemble([padding](assembled& m) {
+        auto a = m.add("a", conv(4, 8));
+        auto b = m.add("b", tnn::Conv2d(tnn::Conv2dOptions(8, 6, 3).padding(padding)));
+        auto c = m.add("c", tnn::Linear(6, 5)), head = m.add("head", tnn::Linear(5, 3));
+        return [=](at::Tensor const& in) mutable { return head(at::relu(c(at::relu(b(at::relu(a(in)))).mean({2, 3})))); };
+      });
+      auto named = module->named_parameters();
+      named["a.bias"].detach().fill_(0.5);
+      named["b.bias"].detach().fill_(0.5);
+      torch_model<double> model(module);
+      mask rows("a.weight", {8, 4, 3, 3}, true), more("b.weight", {6, 8, 3, 3}, true);
+      for (std::size_t i = 0; i < 4 * 36; ++i) rows.set(i, false);  // the weights of four channels, not their biases
+      for (std::size_t i = 0; i < 2 * 72; ++i) more.set(i, false);
+      mask_set masks;
+      masks.add(rows), masks.add(more);
+      auto const fresh = at::randn({5, 4, side, side}, at::kDouble);
+      at::Tensor expected;
+      {
+        lnpt::detail::storage_guard masked;
+        for (auto const& p : module->parameters()) masked.replace(p, p.detach().clone());
+        apply(masks, model);
+        expected = module->run(fresh);
+      }
+      auto const result = shrink(model, masks, at::randn({3, 4, side, side}, at::kDouble));
+      CHECK(distance(module->run(fresh), expected) <= 1e-12);
+      CHECK(named["a.weight"].size(0) == (padding == 0 ? 4 : 8));
+      CHECK(named["b.weight"].size(0) == 4);  // a linear layer takes up what they say
+      CHECK((padding != 0) == std::ranges::any_of(result.left_whole, [](auto const& each) {
+              return each.name == "a.weight" && says(each.reason, "still says a constant");
+            }));
+    }
 }
 
 TEST_CASE("modules that cannot be traced are refused and left as they were") {

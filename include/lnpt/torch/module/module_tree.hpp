@@ -16,6 +16,9 @@ struct named_tensor {
   at::Tensor value;
 };
 
+/// Lets numbers that stand beside tensors follow their sizes, and returns what takes that back.
+using size_follower = std::function<std::function<void()>()>;
+
 /// One module of a tree, without its children.
 struct module_entry {
   std::string path;
@@ -26,6 +29,7 @@ struct module_entry {
   std::function<void(bool)> train;  ///< may reach the children too, which therefore come later in the tree
   std::function<void(named_tensor const&)> put_back = nullptr;  ///< a buffer that a script assigned to; null where none can be
   std::shared_ptr<torch::nn::Module> module = nullptr;          ///< null for a script
+  std::function<size_follower()> sizes = nullptr;               ///< of a script: of numbers in its code, as it is at the call
 };
 
 /// A module and everything below it, parents first.

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <lnpt/torch/module/script_groups.hpp>
 #include <lnpt/torch/module/source.hpp>
 #include <lnpt/torch/refusal.hpp>
 
@@ -45,6 +46,7 @@ struct torch_source<torch::jit::Module> {
   [[nodiscard]] static module_tree tree(torch::jit::Module const& module) {
     module_tree tree;
     for (auto const& each : module.named_modules()) tree.push_back(script_entry(each.name, each.value));
+    tree.front().sizes = [module] { return script_sizes(module); };
     return tree;
   }
 

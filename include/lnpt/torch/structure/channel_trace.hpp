@@ -33,18 +33,34 @@ struct traced_layer {
   enum class kind { product, carrier, opaque };
 
   kind what;
-  std::string name;                 ///< of the operator
-  at::Tensor weight;                ///< undefined for batch norm
-  std::vector<at::Tensor> carried;  ///< one value per output channel: bias, or scale, shift, mean and variance of a norm
+  std::string name;   ///< of the operator
+  at::Tensor weight;  ///< undefined for batch norm
+  /// One value per output channel: bias, or scale, shift, mean and variance of a norm. Of an opaque layer, all its parameters.
+  std::vector<at::Tensor> carried;
   std::int64_t groups = 1;
   std::size_t row_axis = 0, column_axis = 1;  ///< of the weight
   std::int64_t in_axis = 1, out_axis = 1;     ///< of input and output
+  bool bordered = false;                      ///< whether a convolution reads beyond its input, or is transposed
   at::Tensor input = {}, output = {};
   std::optional<std::int64_t> in_samples = std::nullopt, out_samples = std::nullopt;  ///< the axes that count samples, if known
 
   [[nodiscard]] std::int64_t inputs() const { return input.size(in_axis); }
   [[nodiscard]] std::int64_t outputs() const { return output.size(out_axis); }
 };
+
+/// What reads rows of a table, whose columns are the channels that it makes.
+inline constexpr std::string_view table_operator = "aten::embedding";
+
+[[nodiscard]] inline std::optional<traced_layer> table_of(operator_call const& call, parameter_table const& parameters) {
+  auto const tables = tables_of(call, parameters);
+  if (tables.empty()) return std::nullopt;
+  traced_layer table{traced_layer::kind::product, std::string(call.name()), tables.front()->value, {}};
+  table.row_axis = 1, table.column_axis = 0;
+  table.input = call.tensor("indices");
+  table.in_axis = table.input.dim() - 1;
+  table.out_axis = -1;  // known with the output
+  return table;
+}
 
 /// The layer that an operator is, without what it reads and gives; empty where the operator is none.
 [[nodiscard]] inline std::optional<traced_layer> layer_of(operator_call const& call, parameter_table const& parameters) {
@@ -56,19 +72,25 @@ struct traced_layer {
     norm.input = call.tensor("input");
     return norm;
   }
+  if (call.name() == table_operator) return table_of(call, parameters);
   auto uses = weight_uses_of(call, parameters);
   if (uses.empty()) return std::nullopt;
   auto const& use = uses.front();
   auto const dense = use.form != weight_form::other && (use.is_whole() || use.is_transposed()) && use.operand.dim() >= 2;
   traced_layer layer{dense ? product : opaque, std::string(call.name()), use.parameter->value, {}};
   layer.input = use.input;
-  if (!dense) return layer;
+  if (!dense) {
+    for (auto const& each : uses) layer.carried.push_back(each.parameter->value);
+    return layer;
+  }
   auto const bias = call.tensor(call.name() == "aten::addmm" ? "self" : "bias");
   if (bias.defined()) layer.carried.push_back(bias);
   layer.row_axis = use.output_axis();
   layer.column_axis = 1 - layer.row_axis;
   if (use.form == weight_form::convolution) {
     layer.groups = use.convolution->groups;
+    auto const beyond = [](std::int64_t padding) { return padding != 0; };
+    layer.bordered = use.convolution->transposed || std::ranges::any_of(use.convolution->padding, beyond);
     if (layer.groups > 1 && layer.groups == use.input.size(1)) layer.what = carrier;
   } else {
     layer.in_axis = use.input.dim() - 1;
@@ -128,7 +150,7 @@ class channel_tap : public operator_observer {
 
   [[nodiscard]] std::unique_ptr<at::ObserverContext> start(at::RecordFunction const& record) override {
     std::string_view const name = record.name();
-    if (name != "aten::batch_norm" && !multiplies(name)) return nullptr;
+    if (name != "aten::batch_norm" && name != table_operator && !multiplies(name)) return nullptr;
     auto context = std::make_unique<running>();
     if (depth_++ == 0) context->layer = layer_of(operator_call(record), parameters_);
     if (!context->layer || strayed_) return context;

@@ -60,7 +60,10 @@ class channel_tracer {
     });
   }
 
+  /// Indices, such as those of words, have no channels.
   [[nodiscard]] channel_relation of_input() {
+    if (!at::isFloatingType(input_.scalar_type()))
+      return {std::vector<at::Tensor>(clean_.size()), at::zeros({0}, input_.options().dtype(at::kBool))};
     auto const axis = std::min<std::int64_t>(1, input_.dim() - 1);
     return relation(input_.size(axis), by_sample_ && axis == 1, [&](channel_marks const& marks) {
       return pass(with_marks(input_, marks, axis, by_sample_ ? std::optional<std::int64_t>(0) : std::nullopt), nullptr);

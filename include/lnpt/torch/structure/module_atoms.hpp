@@ -56,7 +56,7 @@ class module_coupling {
     for (auto const& held : network.layout.parameters) add(held.name, held.value, held.role);
     auto const trained = tensors_.size();
     for (auto const& held : network.layout.frozen) add(held.name, held.value, held.role);
-    auto const parameters = tensors_.size();
+    parameters_ = tensors_.size();
     for (auto const& entry : network.tree)
       for (auto const& buffer : entry.buffers())
         add(joined(entry.path, buffer.name), buffer.value,
@@ -66,7 +66,7 @@ class module_coupling {
     traced_.resize(tensors_.size());
     roles_.resize(tensors_.size());
     for (std::size_t t = 0; t < tensors_.size(); ++t) roles_[t].resize(set_.tensors[t].extents.size(), slice_role::other);
-    for (auto t = trained; t < parameters; ++t)
+    for (auto t = trained; t < parameters_; ++t)
       for (std::size_t axis = 0; axis < slices_[t].size(); ++axis)
         for (std::size_t i = 0; i < set_.tensors[t].extents[axis]; ++i) sets_.join(slice(t, axis, i), reasons_ + frozen);
   }
@@ -79,13 +79,7 @@ class module_coupling {
   void couple_layer(traced_layer const& layer) {
     using enum traced_layer::kind;
     if (layer.weight.defined()) in_layers_[number_of(layer.weight)] = 1;
-    if (layer.what == opaque) {
-      auto const t = number_of(layer.weight);
-      for (std::size_t axis = 0; axis < slices_[t].size(); ++axis)
-        for (std::size_t i = 0; i < set_.tensors[t].extents[axis]; ++i)
-          sets_.join(slice(t, axis, i), reasons_ + module_coupling::opaque);
-      return;
-    }
+    if (layer.what == opaque) return pin_parameters(layer);
     auto const outputs = count(layer.outputs());
     auto const groups = count(layer.groups);
     if (layer.what == product) {
@@ -105,6 +99,16 @@ class module_coupling {
       if (layer.what == carrier && layer.weight.defined() && r < set_.tensors[number_of(layer.weight)].extents[0])
         sets_.join(slice(number_of(layer.weight), 0, r),
                    channel(layer, layer.row_axis == 0 ? r * count(layer.inputs()) / outputs : r));
+    }
+  }
+
+  void pin_parameters(traced_layer const& layer) {
+    for (auto const& each : layer.carried) {
+      auto const t = number_of(each);
+      in_layers_[t] = 1;
+      for (std::size_t axis = 0; axis < slices_[t].size(); ++axis)
+        for (std::size_t i = 0; i < set_.tensors[t].extents[axis]; ++i)
+          sets_.join(slice(t, axis, i), reasons_ + module_coupling::opaque);
     }
   }
 
@@ -197,10 +201,22 @@ class module_coupling {
       else if (has(slice_role::row))
         set_.atoms.push_back(std::move(each));
     }
+    name_unseen();
     std::ranges::sort(set_.atoms, {}, [](atom const& each) {
       auto const& first = each.slices.front();
       return std::pair(first.tensor, std::pair(first.axis, first.indices.front()));
     });
+  }
+
+  /// Parameters that no layer was seen to multiply by: a weight is computed of them, or they took no part.
+  void name_unseen() {
+    std::vector<char> seen = in_layers_;
+    for (auto const& each : set_.atoms)
+      for (auto const& slices : each.slices) seen[slices.tensor] = 1;
+    for (std::size_t t = 0; t < parameters_; ++t)
+      if (!seen[t] && set_.tensors[t].extents.size() > 1)
+        set_.whole.push_back(
+            {set_.tensors[t].name, "no layer is seen to multiply by it: a weight is computed of it, or it never ran"});
   }
 
   void add_slice(atom& to, std::size_t tensor, std::size_t axis, std::size_t i) const {
@@ -226,7 +242,7 @@ class module_coupling {
   std::vector<std::vector<slice_role>> roles_;            ///< tensor, axis
   std::vector<char> in_layers_, traced_;                  ///< tensors that layers hold; weights whose rows were traced
   std::unordered_map<traced_layer const*, std::size_t> carried_;
-  std::size_t reasons_ = 0;
+  std::size_t reasons_ = 0, parameters_ = 0;
 };
 
 }  // namespace detail

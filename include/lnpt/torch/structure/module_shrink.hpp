@@ -16,6 +16,7 @@
 #include <lnpt/structure/remove.hpp>
 #include <lnpt/structure/trials.hpp>
 #include <lnpt/torch/structure/module_atoms.hpp>
+#include <lnpt/torch/structure/module_constants.hpp>
 #include <lnpt/torch/structure/module_sizes.hpp>
 
 namespace lnpt {
@@ -30,19 +31,23 @@ struct shrunk_module {
 
 namespace detail {
 
-/// The tensors of a module without the slices of some atoms.
+/// The tensors of a module without the slices of some atoms, after `amounts` were added to its biases.
 class narrowed_tensors {
  public:
-  narrowed_tensors(torch_network const& network, kept_indices const& kept) {
+  narrowed_tensors(torch_network const& network, kept_indices const& kept, std::vector<bias_amount> const& amounts) {
     std::unordered_set<void const*> met;
     auto const add = [&](std::string const& name, at::Tensor const& tensor) {
       auto const found = kept.find(name);
-      if (found == kept.end() || !met.insert(tensor.unsafeGetTensorImpl()).second) return;
+      auto const more = std::ranges::find_if(amounts, [&](bias_amount const& each) { return each.bias.is_same(tensor); });
+      if (found == kept.end() && more == amounts.end()) return;
+      if (!met.insert(tensor.unsafeGetTensorImpl()).second) return;
       auto smaller = tensor.detach();
-      for (auto const& [axis, indices] : found->second)
-        smaller = smaller.index_select(
-            static_cast<std::int64_t>(axis),
-            at::tensor(std::vector<std::int64_t>(indices.begin(), indices.end()), at::kLong).to(tensor.device()));
+      if (more != amounts.end()) smaller = smaller + more->amount;
+      if (found != kept.end())
+        for (auto const& [axis, indices] : found->second)
+          smaller = smaller.index_select(
+              static_cast<std::int64_t>(axis),
+              at::tensor(std::vector<std::int64_t>(indices.begin(), indices.end()), at::kLong).to(tensor.device()));
       tensors_.emplace_back(tensor, smaller);
     };
     for (auto const* group : {&network.layout.parameters, &network.layout.frozen})
@@ -78,6 +83,7 @@ class module_shrinking {
     require_fit();
     set_ = module_coupling(network, inputs).take();
     whole_ = set_.whole;
+    scripts_ = script_followers(network.tree);
     removed_.resize(set_.atoms.size());
     for (std::size_t a = 0; a < removed_.size(); ++a) removed_[a] = is_dead(set_.atoms[a]);
     keep_one_of_each(set_, removed_, whole_);
@@ -91,16 +97,18 @@ class module_shrinking {
       for (auto const& held : network_.layout.parameters) masked.replace(held.value, held.value.detach().clone());
       apply(masks_, model_);
       expected_ = logits(trial_);
+      constants_.emplace(network_, set_, inputs_, trial_);
+      put_back_stuck_constants();
       put_back_failing_groups(set_, removed_, whole_, [this](auto const& only) { return problem_without(only); });
       require(difference(removed_, trial_, expected_));
       result.certificate = difference(removed_, inputs_, logits(inputs_));
       require(result.certificate);
       result.kept = kept_without(set_, removed_);
-      smaller.emplace(network_, result.kept);
+      smaller.emplace(network_, result.kept, constants_->amounts(set_, removed_));
     }
     apply(masks_, model_);
     smaller->give();
-    module_sizes(network_.tree).keep();
+    module_sizes(network_.tree, scripts_).keep();
     result.masks = narrowed(masks_, result.kept);
     result.left_whole = std::move(whole_);
     return result;
@@ -143,12 +151,23 @@ class module_shrinking {
     });
   }
 
+  void put_back_stuck_constants() {
+    for (std::size_t a = 0; a < removed_.size(); ++a) {
+      if (!removed_[a] || !constants_->is_stuck(set_, a)) continue;
+      removed_[a] = 0;
+      whole_tensor stays{name_of(set_, set_.atoms[a]),
+                         "a masked channel still says a constant that no bias can take up, as before a padded convolution: mask "
+                         "its bias, γ and β too"};
+      if (std::ranges::find(whole_, stays.name, &whole_tensor::name) == whole_.end()) whole_.push_back(std::move(stays));
+    }
+  }
+
   [[nodiscard]] values logits(at::Tensor const& x) { return values(network_.evaluate(x).logits.detach().clone()); }
 
   [[nodiscard]] certificate difference(std::vector<char> const& atoms, at::Tensor const& x, values const& expected) {
     storage_guard storage;
-    narrowed_tensors(network_, kept_without(set_, atoms)).lend(storage);
-    module_sizes const sizes(network_.tree);
+    narrowed_tensors(network_, kept_without(set_, atoms), constants_->amounts(set_, atoms)).lend(storage);
+    module_sizes const sizes(network_.tree, scripts_);
     return compare_outputs(expected, logits(x));
   }
 
@@ -171,6 +190,8 @@ class module_shrinking {
   mask_set masks_;
   at::Tensor inputs_, trial_;
   atom_set set_;
+  std::vector<size_follower> scripts_;
+  std::optional<module_constants> constants_;
   std::vector<char> removed_;
   std::vector<whole_tensor> whole_;
   values expected_;
@@ -183,7 +204,8 @@ class module_shrinking {
 ///
 /// Each group of channels is first removed alone and run on other inputs and another batch size; one that does not run or differs from
 /// its mask stays, and `left_whole` names it with LibTorch's own sentence. The union is then compared on both batches. Parameters and
-/// buffers stay the objects that they are; gradients are dropped. `seed` is of the inputs of the trials. Throws `lnpt::error` where a mask fits no parameter, the module cannot
+/// buffers stay the objects that they are; gradients are dropped. A constant that masked channels still say goes into the bias of the
+/// unpadded layer that reads it, else they stay. A script gets code of its own where depthwise convolutions follow. `seed` is of the inputs of the trials. Throws `lnpt::error` where a mask fits no parameter, the module cannot
 /// be traced, or the union is not equal; the module is then as it was.
 template <std::floating_point Scalar>
 [[nodiscard]] shrunk_module shrink(torch_model<Scalar>& model, mask_set const& masks, at::Tensor const& inputs,

@@ -1,5 +1,5 @@
 #pragma once
-/// Lets the options of LibTorch's C++ modules follow the sizes of their tensors.
+/// Lets the options of LibTorch's C++ modules, and numbers in the code of scripts, follow the sizes of their tensors.
 #include <torch/nn/functional/instancenorm.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
@@ -16,12 +16,20 @@
 
 namespace lnpt::detail {
 
-/// Sets options by the tensors that the modules hold now, and back unless they are to stay. A script keeps such numbers in its code, where
-/// they cannot follow: a depthwise convolution of a script then does not run, and says so.
+/// What lets the numbers in the code of scripts follow, by what they are while every tensor is whole.
+[[nodiscard]] inline std::vector<size_follower> script_followers(module_tree const& tree) {
+  std::vector<size_follower> followers;
+  for (auto const& entry : tree)
+    if (entry.sizes) followers.push_back(entry.sizes());
+  return followers;
+}
+
+/// Sets options, and numbers in the code of scripts, by the tensors that the modules hold now, and back unless they are to stay.
 class module_sizes {
  public:
-  explicit module_sizes(module_tree const& tree) {
+  module_sizes(module_tree const& tree, std::vector<size_follower> const& scripts) {
     using namespace torch::nn;
+    for (auto const& follow_code : scripts) undo_.push_back(follow_code());
     for (auto const& entry : tree) {
       if (!entry.module) continue;
       auto& module = *entry.module;

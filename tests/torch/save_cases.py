@@ -1,0 +1,322 @@
+"""Saves small networks that make structured pruning hard, each as a script: tests/torch/scripted.cpp shrinks them.
+
+usage: save_cases.py FOLDER
+
+Writes NAME.pt (torch.jit.script, double, in eval mode) and NAME.input.pt (a script that returns one input). Any torch from 1.13 on.
+"""
+import pathlib
+import sys
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+CASES = {}
+def case(*shape, make=None):
+    def add(cls):
+        CASES[cls.__name__] = (cls, (lambda: torch.randn(*shape)) if make is None else make)
+        return cls
+    return add
+
+def cbr(i, o, k=3, s=1, g=1, bias=False):
+    return nn.Sequential(nn.Conv2d(i, o, k, s, k // 2, groups=g, bias=bias), nn.BatchNorm2d(o), nn.ReLU())
+
+class Base(nn.Module):
+    heads = ('fc',)
+
+def pool(x): return x.mean((2, 3))
+
+@case(2, 3, 8, 8)
+class plain_chain(Base):
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 12); s.fc = nn.Linear(12, 5)
+    def forward(s, x): return s.fc(pool(s.b(s.a(x))))
+
+@case(2, 3, 8, 8)
+class residual_strided(Base):       # conv shortcut, different strides
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b1 = cbr(8, 16, 3, 2); s.b2 = nn.Conv2d(16, 16, 3, 1, 1); s.n = nn.BatchNorm2d(16)
+        s.sc = nn.Conv2d(8, 16, 1, 2); s.c = cbr(16, 10); s.fc = nn.Linear(10, 5)
+    def forward(s, x):
+        x = s.a(x); return s.fc(pool(s.c(F.relu(s.n(s.b2(s.b1(x))) + s.sc(x)))))
+
+@case(2, 3, 8, 8)
+class option_a(Base):               # strided slice and zero-padded channels
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b1 = cbr(8, 16, 3, 2); s.b2 = nn.Conv2d(16, 16, 3, 1, 1); s.n = nn.BatchNorm2d(16)
+        s.c = cbr(16, 10); s.fc = nn.Linear(10, 5)
+    def forward(s, x):
+        x = s.a(x); y = s.n(s.b2(s.b1(x)))
+        return s.fc(pool(s.c(F.relu(y + F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 4, 4))))))
+
+@case(2, 3, 8, 8)
+class concat_then_residual(Base):   # two convs side by side, added to a third
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.c = cbr(8, 10); s.d = cbr(8, 16); s.e = cbr(16, 7); s.fc = nn.Linear(7, 5)
+    def forward(s, x):
+        x = s.a(x); return s.fc(pool(s.e(torch.cat([s.b(x), s.c(x)], 1) + s.d(x))))
+
+@case(2, 3, 8, 8)
+class concat_twice_same(Base):      # cat([x, x])
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(16, 9); s.fc = nn.Linear(9, 5)
+    def forward(s, x):
+        x = s.a(x); return s.fc(pool(s.b(torch.cat([x, x], 1))))
+
+@case(2, 3, 8, 8)
+class batchnorm_after_concat(Base): # DenseNet order
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = nn.Conv2d(8, 6, 3, 1, 1); s.n = nn.BatchNorm2d(14); s.c = nn.Conv2d(14, 9, 1); s.fc = nn.Linear(9, 5)
+    def forward(s, x):
+        x = s.a(x); return s.fc(pool(s.c(F.relu(s.n(torch.cat([x, s.b(x)], 1))))))
+
+@case(2, 3, 8, 8)
+class split_sizes(Base):            # hard-coded sizes: C3 of detectors
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 12); s.b = cbr(4, 6); s.c = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x):
+        p, q = torch.split(s.a(x), [4, 8], 1); return s.fc(pool(s.b(p) + s.c(q)))
+
+@case(2, 3, 8, 8)
+class chunk_half(Base):             # C2f: chunk(2), one half passed on, both concatenated
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 12); s.b = cbr(6, 6); s.c = cbr(18, 8); s.fc = nn.Linear(8, 5)
+    def forward(s, x):
+        p, q = s.a(x).chunk(2, 1); return s.fc(pool(s.c(torch.cat([p, q, s.b(q)], 1))))
+
+@case(2, 3, 8, 8)
+class channel_shuffle(Base):        # ShuffleNet: grouped conv, view/transpose/view, grouped conv
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 16); s.g1 = cbr(16, 16, 1, 1, 4); s.g2 = cbr(16, 16, 1, 1, 4); s.b = cbr(16, 8); s.fc = nn.Linear(8, 5)
+    def forward(s, x):
+        x = s.g1(s.a(x)); n, c, h, w = x.shape
+        x = x.view(n, 4, c // 4, h, w).transpose(1, 2).reshape(n, c, h, w)
+        return s.fc(pool(s.b(s.g2(x))))
+
+@case(2, 3, 8, 8)
+class depthwise_se(Base):           # MobileNet-v3 / EfficientNet block
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.e = cbr(8, 24, 1); s.d = cbr(24, 24, 3, 1, 24); s.s1 = nn.Conv2d(24, 6, 1); s.s2 = nn.Conv2d(6, 24, 1)
+        s.p = nn.Conv2d(24, 8, 1, bias=False); s.n = nn.BatchNorm2d(8); s.fc = nn.Linear(8, 5)
+    def forward(s, x):
+        x = s.a(x); y = s.d(s.e(x)); g = torch.sigmoid(s.s2(F.relu(s.s1(F.adaptive_avg_pool2d(y, 1)))))
+        return s.fc(pool(x + s.n(s.p(y * g))))
+
+@case(2, 3, 8, 8)
+class grouped_conv(Base):           # ResNeXt: groups 4 of 16, 3 channels of one removed does not divide
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 16); s.g = cbr(16, 24, 3, 1, 4); s.b = cbr(24, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): return s.fc(pool(s.b(s.g(s.a(x)))))
+
+@case(2, 3, 8, 8)
+class flatten_spatial(Base):        # VGG/LeNet: 16 columns per channel
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.h = nn.Linear(6 * 16, 20); s.fc = nn.Linear(20, 5)
+    def forward(s, x): return s.fc(F.relu(s.h(torch.flatten(F.max_pool2d(s.b(s.a(x)), 2), 1))))
+
+@case(2, 3, 8, 8)
+class flatten_channels_last(Base):  # permute before flatten: columns of a channel are 6 apart
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.h = nn.Linear(6 * 16, 20); s.fc = nn.Linear(20, 5)
+    def forward(s, x): return s.fc(F.relu(s.h(F.max_pool2d(s.b(s.a(x)), 2).permute(0, 2, 3, 1).flatten(1))))
+
+@case(2, 3, 8, 8)
+class flatten_hard_view(Base):      # view(-1, 96): after removal the batch dimension soaks up the difference
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.h = nn.Linear(96, 20); s.fc = nn.Linear(20, 5)
+    def forward(s, x): return s.fc(F.relu(s.h(F.max_pool2d(s.b(s.a(x)), 2).view(-1, 96))))
+
+@case(2, 6, 16)
+class attention_heads(Base):        # qkv in one linear, 4 heads of 4, softmax, residual, LayerNorm
+    def __init__(s):
+        super().__init__(); s.n1 = nn.LayerNorm(16); s.qkv = nn.Linear(16, 48); s.proj = nn.Linear(16, 16); s.n2 = nn.LayerNorm(16)
+        s.m1 = nn.Linear(16, 32); s.m2 = nn.Linear(32, 16); s.fc = nn.Linear(16, 5)
+    def forward(s, x):
+        b, n, c = x.shape
+        q, k, v = s.qkv(s.n1(x)).reshape(b, n, 3, 4, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        a = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(-1)
+        x = x + s.proj((a @ v).transpose(1, 2).reshape(b, n, -1)); x = x + s.m2(F.gelu(s.m1(s.n2(x))))
+        return s.fc(x.mean(1))
+
+@case(2, 7, 6)
+class lstm_between(Base):
+    def __init__(s):
+        super().__init__(); s.i = nn.Linear(6, 10); s.r = nn.LSTM(10, 12, batch_first=True); s.h = nn.Linear(12, 8); s.fc = nn.Linear(8, 5)
+    def forward(s, x):
+        y, _ = s.r(F.relu(s.i(x))); return s.fc(F.relu(s.h(y[:, -1])))
+
+@case(2, 7, 6)
+class gru_bidirectional(Base):
+    def __init__(s):
+        super().__init__(); s.i = nn.Linear(6, 10); s.r = nn.GRU(10, 6, batch_first=True, bidirectional=True); s.h = nn.Linear(12, 8); s.fc = nn.Linear(8, 5)
+    def forward(s, x):
+        y, _ = s.r(F.relu(s.i(x))); return s.fc(F.relu(s.h(y.mean(1))))
+
+@case(2, 3, 8, 8)
+class shared_twice(Base):           # one module called twice: its input and output channels are tied
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.w = nn.Conv2d(8, 8, 3, 1, 1); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): return s.fc(pool(s.b(F.relu(s.w(F.relu(s.w(s.a(x))))))))
+
+@case(2, 3, 8, 8)
+class shared_two_inputs(Base):      # a shared head over two branches (RetinaNet, siamese)
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 8, 3, 2); s.w = nn.Conv2d(8, 10, 3, 1, 1); s.fc = nn.Linear(10, 5)
+    def forward(s, x):
+        x = s.a(x); y = s.b(x); return s.fc(pool(F.relu(s.w(x)))) + s.fc(pool(F.relu(s.w(y))))
+
+@case(2, 3, 8, 8)
+class conv_transpose(Base):         # U-Net: output channels are axis 1; grouped too
+    heads = ('out',)
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.d = cbr(8, 12, 3, 2); s.u = nn.ConvTranspose2d(12, 8, 2, 2); s.c = cbr(16, 6); s.out = nn.Conv2d(6, 3, 1)
+    def forward(s, x):
+        x = s.a(x); return s.out(s.c(torch.cat([s.u(s.d(x)), x], 1)))
+
+@case(2, 3, 8, 8)
+class two_heads(Base):              # one feature map is read by two heads and returned itself
+    heads = ('fc', 'fd')
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5); s.fd = nn.Conv2d(6, 4, 1)
+    def forward(s, x):
+        y = s.b(s.a(x)); return s.fc(pool(y)), s.fd(y)
+
+@case(2, 3, 8, 8)
+class returned_feature(Base):       # the caller reads an inner map: its channels must stay
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x):
+        y = s.b(s.a(x)); return s.fc(pool(y)), y
+
+@case(2, 3, 8, 8)
+class parameter_scale(Base):        # ConvNeXt layer scale and a learnt position: bare nn.Parameter
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = nn.Conv2d(8, 8, 3, 1, 1); s.gamma = nn.Parameter(torch.rand(8, 1, 1) + .5); s.pos = nn.Parameter(torch.randn(1, 8, 8, 8))
+        s.c = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x):
+        x = s.a(x) + s.pos; return s.fc(pool(s.c(x + s.gamma * s.b(x))))
+
+@case(2, 3, 8, 8)
+class buffer_scale(Base):           # the same with a buffer: normalisation constants
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.register_buffer('mu', torch.randn(1, 8, 1, 1)); s.c = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): return s.fc(pool(s.c(s.a(x) - s.mu)))
+
+@case(2, 3, 8, 8)
+class weight_norm(Base):
+    def __init__(s):
+        super().__init__(); s.a = torch.nn.utils.weight_norm(nn.Conv2d(3, 8, 3, 1, 1)); s.b = torch.nn.utils.weight_norm(nn.Conv2d(8, 6, 3, 1, 1)); s.fc = nn.Linear(6, 5)
+    def forward(s, x): return s.fc(pool(F.relu(s.b(F.relu(s.a(x))))))
+
+@case(2, 3, 8, 8)
+class functional_conv(Base):        # F.conv2d with one's own parameter
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.w = nn.Parameter(torch.randn(6, 8, 3, 3) * .2); s.fc = nn.Linear(6, 5)
+    def forward(s, x): return s.fc(pool(F.relu(F.conv2d(s.a(x), s.w, padding=1))))
+
+@case(2, 3, 8, 8)
+class layer_norm_channels(Base):    # statistics over the channels: removal is never equal to the mask
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.n = nn.LayerNorm(8); s.h = nn.Linear(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): return s.fc(F.relu(s.h(s.n(pool(s.a(x))))))
+
+@case(0, make=lambda: torch.randint(0, 11, (2, 7)))
+class embedding_table(Base):        # output channels are axis 1 of the table
+    def __init__(s):
+        super().__init__(); s.e = nn.Embedding(11, 8); s.h = nn.Linear(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): return s.fc(F.relu(s.h(s.e(x))).mean(1))
+
+@case(2, 3, 8, 8)
+class constant_slices(Base):        # x[:, :4] and x[:, 4:] written into the code
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(4, 4); s.c = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x):
+        x = s.a(x); return s.fc(pool(s.c(torch.cat([x[:, :4], s.b(x[:, 4:])], 1))))
+
+@case(2, 3, 8, 8)
+class inplace_ops(Base):            # relu_, add_, += and writing into a slice
+    def __init__(s):
+        super().__init__(); s.a = nn.Conv2d(3, 8, 3, 1, 1); s.b = nn.Conv2d(8, 8, 3, 1, 1); s.c = nn.Conv2d(8, 6, 3, 1, 1); s.fc = nn.Linear(6, 5)
+    def forward(s, x):
+        x = s.a(x).relu_(); y = s.b(x); y += x; y.relu_(); return s.fc(pool(s.c(y).relu_()))
+
+@case(2, 3, 8, 8)
+class unused_layer(Base):
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.z = nn.Conv2d(8, 8, 3); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): return s.fc(pool(s.b(s.a(x))))
+
+@case(2, 3, 8, 8)
+class mean_over_channels(Base):     # CBAM spatial gate: mean and max over channels
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.g = nn.Conv2d(2, 1, 3, 1, 1); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    heads = ('fc', 'g')
+    def forward(s, x):
+        x = s.a(x); m = torch.cat([x.mean(1, True), x.amax(1, True)], 1); return s.fc(pool(s.b(x * torch.sigmoid(s.g(m)))))
+
+@case(2, 3, 8, 8)
+class detached_branch(Base):        # autograd does not see the second reader
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.c = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x):
+        x = s.a(x); return s.fc(pool(s.b(x) + s.c(x.detach())))
+
+@case(2, 3, 8, 8)
+class sigmoid_border(Base):         # sigmoid(0) = 1/2 and zero padding: a dead channel's constant is not zero, and not constant at the border
+    def __init__(s):
+        super().__init__(); s.a = nn.Conv2d(3, 8, 3, 1, 1); s.n = nn.BatchNorm2d(8); s.b = nn.Conv2d(8, 6, 3, 1, 1); s.fc = nn.Linear(6, 5)
+    def forward(s, x): return s.fc(pool(F.relu(s.b(torch.sigmoid(s.n(s.a(x)))))))
+
+@case(2, 3, 8, 8)
+class one_output_channel(Base):     # out = groups = 1 is no depthwise convolution
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.g = nn.Conv2d(8, 1, 1); s.b = cbr(1, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): return s.fc(pool(s.b(F.relu(s.g(s.a(x))))))
+
+@case(2, 8, 8, 8)
+class residual_with_input(Base):    # added to the network's own input: nobody may narrow that
+    def __init__(s):
+        super().__init__(); s.a = cbr(8, 12); s.b = nn.Conv2d(12, 8, 3, 1, 1); s.c = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): return s.fc(pool(s.c(F.relu(x + s.b(s.a(x))))))
+
+def build(name, seed=0):
+    torch.manual_seed(seed)
+    cls, make = CASES[name]
+    net = cls()
+    with torch.no_grad():
+        for m in net.modules():
+            if isinstance(m, nn.modules.batchnorm._BatchNorm):
+                m.running_mean.normal_(0, .2); m.running_var.uniform_(.5, 1.5); m.weight.uniform_(.5, 1.5); m.bias.normal_(0, .3)
+            elif isinstance(m, (nn.LayerNorm, nn.GroupNorm)):
+                m.weight.uniform_(.5, 1.5); m.bias.normal_(0, .3)
+    return net.eval(), make()
+
+
+def saved(net, x):
+    """As a script; weight_norm's hooks cannot be scripted and are traced."""
+    try:
+        return torch.jit.script(net)
+    except Exception:
+        return torch.jit.trace(net, x)
+
+
+def main(folder):
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in CASES:
+        net, x = build(name)
+        net, x = net.double(), x.double() if x.is_floating_point() else x
+        saved(net, x).save(str(folder / (name + ".pt")))
+        torch.jit.trace(Holder(x), torch.zeros(1)).save(str(folder / (name + ".input.pt")))
+
+
+class Holder(nn.Module):
+    def __init__(self, x):
+        super().__init__()
+        self.register_buffer("x", x)
+
+    def forward(self, unused):
+        return self.x.clone()
+
+
+main(sys.argv[1])
