@@ -121,6 +121,15 @@ TEST_CASE("the output is the network's, whatever its layers are called and whate
   CHECK(support::says(io::onnx_bytes(dense, {3, 5, 6}), "\x0a\x03\x12\x01N\x0a\x02\x08\x02\x0a\x02\x08\x05\x0a\x02\x08\x06"));
 }
 
+TEST_CASE("weights that pass what a file holds are refused, and named, before they are copied") {
+  CHECK(io::onnx_graph::too_many_bytes == 2147483647);
+  io::onnx_graph graph(64);
+  std::vector<float> const half(8);
+  graph.weights("first", {8}, half);
+  CHECK(support::says(support::refusal([&] { graph.weights("second", {8}, half); }),
+                      "holds less than 2 GiB, and with second the weights take 64 bytes"));
+}
+
 TEST_CASE("other engines say the same, at batches of 4, 1 and 2") {
   support::temporary_folder const folder;
   shape const images{3, 32, 32}, small{3, 8, 8};

@@ -24,6 +24,10 @@ class onnx_graph {
  public:
   using attribute = protobuf_message;
 
+  /// Weights of this many bytes or more are refused: the format, and every reader, holds less than 2 GiB.
+  static constexpr std::size_t too_many_bytes = std::numeric_limits<std::int32_t>::max();
+  explicit onnx_graph(std::size_t refused_from = too_many_bytes) : refused_from_(refused_from) {}
+
   [[nodiscard]] static attribute number(std::string_view name, std::int64_t value) {
     return attribute().text(1, name).integer(3, value).integer(20, 2);
   }
@@ -75,10 +79,8 @@ class onnx_graph {
   void input(std::string const& name, shape const& sample) { inputs_.push_back(value(name, sample)); }
   void output(std::string const& name, shape const& sample) { outputs_.push_back(value(name, sample)); }
 
-  /// The file. Refused where it would pass the 2 GiB that the format allows.
+  /// The file.
   [[nodiscard]] std::string bytes(std::string_view name) const {
-    if (bytes_of_weights_ >= std::size_t{std::numeric_limits<std::int32_t>::max()})
-      fail("an ONNX file holds less than 2 GiB, but these weights take ", bytes_of_weights_, " bytes: export a smaller network");
     protobuf_message graph;
     for (auto const& node : nodes_) graph.nested(1, node);
     graph.text(2, name);
@@ -94,12 +96,15 @@ class onnx_graph {
   static constexpr std::int64_t ir_version = 8, opset = 13, float_type = 1, int64_type = 7;
 
   std::string constant(std::string const& name, shape const& extents, std::span<std::byte const> values, std::int64_t type) {
+    bytes_of_weights_ += values.size();
+    if (bytes_of_weights_ >= refused_from_)
+      fail("an ONNX file holds less than 2 GiB, and with ", name, " the weights take ", bytes_of_weights_,
+           " bytes: export a smaller network");
     auto const taken = unique(name);
     protobuf_message tensor;
     for (auto const extent : extents) tensor.integer(1, static_cast<std::int64_t>(extent));
     tensor.integer(2, type).text(8, taken).text(9, {reinterpret_cast<char const*>(values.data()), values.size()});
     constants_.push_back(std::move(tensor));
-    bytes_of_weights_ += values.size();
     return taken;
   }
 
@@ -113,7 +118,7 @@ class onnx_graph {
 
   std::vector<protobuf_message> nodes_, constants_, inputs_, outputs_;
   std::set<std::string> names_;
-  std::size_t bytes_of_weights_ = 0;
+  std::size_t bytes_of_weights_ = 0, refused_from_;
 };
 
 }  // namespace lnpt::io
