@@ -56,6 +56,23 @@ TEST_CASE("training holds the masks, and a run killed and resumed ends with the 
   CHECK(other.complaint.find("lr 0.1 and not 0.05") != std::string::npos);
 }
 
+TEST_CASE("layers that masks let nothing through are named before training starts") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const pruned = (folder / "pruned").string(), masks = (folder / "masks").string();
+  auto const prune = "prune " + std::string("--arch resnet:8:4,8,8 --seed 5 --criterion magnitude --sparsity ");
+  auto const trained = [&](char const* sparsity) {
+    REQUIRE(run(prune + sparsity + " --out " + pruned + " --masks-out " + masks).status == 0);
+    return run("train " + settings + "--epochs 1 --init " + pruned + " --mask " + masks + " --out " + (folder / "out").string());
+  };
+  CHECK(!support::says(trained(".5").complaint, "nothing through"));
+  auto const emptied = trained(".995");
+  CHECK(emptied.status == 0);
+  auto const warning = emptied.complaint.find("the masks let nothing through layer");
+  CHECK(warning != std::string::npos);
+  CHECK(warning < emptied.complaint.find("epoch 1 of 1"));
+}
+
 TEST_CASE("a teacher cache guides as the teacher does, and only in the views it holds") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;

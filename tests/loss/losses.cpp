@@ -152,6 +152,18 @@ TEST_CASE("every cotangent is the central difference of its value, and its dual 
   check(0.25 * cross_entropy{} + 2.0 * feature_gap{});
 }
 
+TEST_CASE("a term of weight 0 is not evaluated, so that a narrower student is no error") {
+  scene s;
+  s.student.features = matrix({4, 1}, {1, 2, 3, 4});
+  auto const both = pseudo_label{} + 0.0 * feature_mse{};
+  auto const teacher = s.expected();
+  CHECK(both.value(s.student, teacher) == pseudo_label{}.value(s.student, teacher));
+  CHECK(*both.cotangent(s.student, teacher).output == *pseudo_label{}.cotangent(s.student, teacher).output);
+  CHECK(!both.cotangent(s.student, teacher).features);
+  CHECK_THROWS_WITH_AS((pseudo_label{} + 0.1 * feature_mse{}).value(s.student, teacher), doctest::Contains("the same width"),
+                       lnpt::error);
+}
+
 TEST_CASE("the probe is a root of the loss's Hessian") {
   check_probe(cross_entropy{}, false);
   check_probe(cross_entropy{.temperature = 2}, false);

@@ -216,6 +216,8 @@ class comparison {
                                                  .sparsity = sparsity,
                                                  .unreached = lnpt::unreached::keep_in_budget,
                                                  .seed = seed_for(seed, purpose::scoring)});
+    if (auto const warning = collapse_warning(student, masks, scoring.sample); !warning.empty())
+      progress_.milestone(fmt::format("{}: {}", who, warning));
     auto spec = o_.training;
     spec.options.seed = seed_for(seed, purpose::student_training);
     auto const state =

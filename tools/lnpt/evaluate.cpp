@@ -1,6 +1,11 @@
 // lnpt evaluate: how often a network is right.
+#include <algorithm>
+#include <chrono>
 #include <fmt/format.h>
+#include <optional>
+#include <vector>
 
+#include <lnpt/core/random.hpp>
 #include <lnpt/core/tensor.hpp>
 #include <lnpt/io/state_dict.hpp>
 
@@ -18,15 +23,44 @@ struct evaluate_options : common_options {
   naming names;
   data_options images;
   engine_choice engine;
+  bool latency = false;
+};
+
+/// Milliseconds that a prediction takes: of one sample alone, and of a batch.
+struct latency {
+  static constexpr std::size_t batch = 32;
+  double one = 0, many = 0;
 };
 
 /// What was counted, and of how many samples.
 struct verdict {
   std::size_t right = 0;
   std::size_t samples = 0;
+  std::optional<latency> took = std::nullopt;
 
   [[nodiscard]] double accuracy() const { return samples == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(samples); }
 };
+
+/// The least of 20 runs, so that what else the machine does is left out.
+double least_milliseconds(predictor<float> const& predict, lnpt::shape extents, std::size_t samples) {
+  constexpr int runs = 20;
+  extents.insert(extents.begin(), samples);
+  std::vector<float> noise(lnpt::element_count(extents));
+  for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = static_cast<float>(lnpt::normal(1, 0, i).first);
+  auto const input = lnpt::tensor_traits<lnpt::cpu::array<float>>::make(extents, noise);
+  auto least = std::chrono::duration<double, std::milli>::max();
+  for (int run = 0; run < runs; ++run) {
+    auto const start = std::chrono::steady_clock::now();
+    static_cast<void>(predict(input));
+    least = std::min<std::chrono::duration<double, std::milli>>(least, std::chrono::steady_clock::now() - start);
+  }
+  return least.count();
+}
+
+std::optional<latency> latency_of(evaluate_options const& o, predictor<float> const& predict, lnpt::shape const& sample) {
+  if (!o.latency) return std::nullopt;
+  return latency{least_milliseconds(predict, sample, 1), least_milliseconds(predict, sample, latency::batch)};
+}
 
 trained_network open_network(evaluate_options const& o, surroundings around) {
   auto const arch = parse_architecture(o.arch);
@@ -58,14 +92,16 @@ verdict evaluate_file(evaluate_options const& o, training_engine const& engine) 
     for (std::size_t b = 0; b < decided.size(); ++b) seen.right += decided[b] == (*data.labels)[i][b];
     seen.samples += decided.size();
   }
+  seen.took = latency_of(o, predict, data.sample);
   return seen;
 }
 
 verdict evaluate_data_set(evaluate_options const& o, training_engine const& engine) {
   auto const data = open_data(o.images);
   auto network = open_network(o, around(data.train));
-  auto const decided = decide(engine.open(network), data.test);
-  verdict seen{.samples = decided.size()};
+  auto const predict = engine.open(network);
+  auto const decided = decide(predict, data.test);
+  verdict seen{.samples = decided.size(), .took = latency_of(o, predict, around(data.train).input)};
   for (std::size_t i = 0; i < decided.size(); ++i) seen.right += decided[i] == data.test.labels[i];
   return seen;
 }
@@ -80,6 +116,7 @@ void describe(CLI::App& command, evaluate_options& o) {
       .add_option("--data", o.images.data,
                   std::string("What to evaluate on, of images those for testing: ") + data_forms + batch_forms)
       ->required();
+  command.add_flag("--latency", o.latency, "Also time a prediction of one sample, and of a batch of 32: the least of 20 runs");
   o.images.describe_images(command);
   o.names.describe(command);
   o.engine.describe(command);
@@ -88,12 +125,15 @@ void describe(CLI::App& command, evaluate_options& o) {
 void run(evaluate_options const& o) {
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const seen = names_batch_file(o.images.data) ? evaluate_file(o, *engine) : evaluate_data_set(o, *engine);
-  if (o.json)
-    fmt::print("{}\n",
-               nlohmann::ordered_json{{"accuracy", seen.accuracy()}, {"right", seen.right}, {"samples", seen.samples}}.dump(2));
-  else
-    fmt::print("{}: {:.2f} % right, {} of {} samples\n", o.weights.empty() ? o.arch : o.weights, 100 * seen.accuracy(),
-               seen.right, seen.samples);
+  if (o.json) {
+    nlohmann::ordered_json all{{"accuracy", seen.accuracy()}, {"right", seen.right}, {"samples", seen.samples}};
+    if (seen.took) all["milliseconds"] = {{"one", seen.took->one}, {"batch_of_32", seen.took->many}};
+    return fmt::print("{}\n", all.dump(2));
+  }
+  fmt::print("{}: {:.2f} % right, {} of {} samples\n", o.weights.empty() ? o.arch : o.weights, 100 * seen.accuracy(), seen.right,
+             seen.samples);
+  if (seen.took)
+    fmt::print("{:.2f} ms for one sample, {:.2f} ms for a batch of {}\n", seen.took->one, seen.took->many, latency::batch);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <lnpt/io/network_description.hpp>
 #include <lnpt/io/safetensors_writer.hpp>
 #include <lnpt/structure/budget.hpp>
+#include <lnpt/structure/recalibrate.hpp>
 
 #include "text.hpp"
 #include "text_table.hpp"
@@ -25,12 +26,15 @@ void shrink_choice::describe(CLI::App& command) {
   command.add_flag("--shrink", shrink, "Write the physically smaller network, proved equal to its mask");
   command.add_flag("--constant-channel", constant_channel,
                    "Where masked channels still say a constant before a padded convolution, keep one that stands for all");
+  command.add_flag("--recalibrate", recalibrate,
+                   "After --shrink, set the running statistics of batch norm to those of the images of --data; no labels");
   command.add_option("--onnx", onnx, "Also write the network as an ONNX file");
   command.add_flag("--keep-batch-norm", keep_batch_norm, "In the ONNX file, keep batch norm beside the convolutions it follows");
   command.add_option("--ratios", ratios, "Plot what remains of every layer, as .svg or as a gnuplot script .gp");
 }
 
 void shrink_choice::apply_to(pruning_spec& spec) const {
+  if (recalibrate && !shrink) refuse("--recalibrate is of the smaller network: give --shrink too");
   if (round && budget.empty()) refuse("--round rounds the widths under a budget: give --budget, such as flops:0.65");
   if (budget.empty()) return;
   constexpr spelling<lnpt::counted> units[]{
@@ -60,6 +64,15 @@ lnpt::cpu::array<T> proving_inputs(scoring_data<lnpt::cpu::array<T>> const& data
   std::vector<T> noise(lnpt::element_count(extents));
   for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = static_cast<T>(lnpt::normal(1, 0, i).first);
   return lnpt::tensor_traits<lnpt::cpu::array<T>>::make(extents, noise);
+}
+
+/// Running statistics of the images that scored.
+template <class T>
+void recalibrate_on(scoring_data<lnpt::cpu::array<T>> const& data, cpu_network<T>& network) {
+  if (data.batches.empty()) refuse("--recalibrate measures batch norm on images: name them with --data");
+  std::vector<lnpt::cpu::array<T>> parts;
+  for (auto const& batch : data.batches) parts.push_back(batch.input);
+  lnpt::recalibrate(network, std::span<lnpt::cpu::array<T> const>(parts));
 }
 
 double fraction(std::size_t part, std::size_t whole) {
@@ -104,6 +117,7 @@ shrink_summary shrink_and_save(cpu_network<T>& network, lnpt::mask_set& masks, s
   auto smaller = lnpt::shrink(network, masks, proving_inputs(data), {.constant_channel = choice.constant_channel});
   shrink_summary summary{lnpt::count(network, data.sample), lnpt::count(smaller.model, data.sample), smaller.certificate,
                          std::move(smaller.left_whole)};
+  if (choice.recalibrate) recalibrate_on(data, smaller.model);
   auto const json = lnpt::io::describe(smaller.model, data.sample).dump();
   std::map<std::string, std::string> const metadata{{lnpt::io::description_key, json},
                                                     {before_key, lnpt::io::describe(network, data.sample).dump()},

@@ -20,6 +20,7 @@ struct shrink_choice {
   bool round = false;
   bool shrink = false;
   bool constant_channel = false;
+  bool recalibrate = false;
   bool keep_batch_norm = false;
   std::string onnx, ratios;
 
@@ -46,7 +47,8 @@ struct shrink_files {
 };
 
 /// Puts the smaller network and the masks of what is left in place of the masked one, proved on the scoring batch or, without one, on
-/// noise; writes its state dict, as F64 where the weights were, and its description, small.json beside small.safetensors.
+/// noise; recalibrates its batch norms on all of the scoring data where that was asked for, after the proof; writes its state dict, as
+/// F64 where the weights were, and its description, small.json beside small.safetensors.
 template <class T>
 [[nodiscard]] shrink_summary shrink_and_save(cpu_network<T>& network, lnpt::mask_set& masks,
                                              scoring_data<lnpt::cpu::array<T>> const& data, shrink_choice const& choice,

@@ -179,6 +179,8 @@ void run(train_command_options const& o) {
     along.milestone(fmt::format("epoch {} of {}: loss {:.4f}, accuracy {:.1f} %", state.epoch, epochs, state.last_loss,
                                 100 * state.last_accuracy));
   };
+  if (auto const warning = collapse_warning(student, at.masks, around(data.train).input); !warning.empty())
+    along.milestone(warning);
   auto const from = std::exchange(at.state, {});
   auto const state = engine->train(student, data, by.from(), spec, {at.masks, from, {on_step, on_epoch}});
   if (from.epoch >= epochs) save(o, student, {state, at.masks, at.settings});

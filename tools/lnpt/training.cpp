@@ -7,6 +7,8 @@
 #include <lnpt/core/random.hpp>
 #include <lnpt/io/cached_guide.hpp>
 #include <lnpt/io/checkpoint.hpp>
+#include <lnpt/structure/channel_map.hpp>
+#include <lnpt/structure/dead_paths.hpp>
 
 #include "engine_setting.hpp"
 #include "text.hpp"
@@ -22,7 +24,10 @@ void training_spec::describe(CLI::App& command) {
       ->check(zero_or_more());
   command.add_option("--momentum", options.momentum, "Momentum of SGD")->capture_default_str()->check(fraction());
   command.add_option("--weight-decay", options.weight_decay, "Weight decay")->capture_default_str()->check(zero_or_more());
-  command.add_option("--alpha", alpha, "Weight of the feature term in pseudo_label + alpha * feature_mse")
+  command
+      .add_option(
+          "--alpha", alpha,
+          "Weight of the feature term in pseudo_label + alpha * feature_mse; 0 where the student's feature map is narrower")
       ->capture_default_str()
       ->check(zero_or_more());
   command.add_option("--temperature", temperature, "Temperature of the feature term")->capture_default_str()->check(above_zero());
@@ -47,6 +52,14 @@ lnpt::train_state train_on_cpu(trained_network& student, lnpt::io::data_set cons
   if (from.teacher) return train(lnpt::teacher(*from.teacher), spec.loss());
   if (from.cache) return train(lnpt::io::cached_guide(*from.cache, data.train.size(), spec.options.augment), spec.loss());
   return train(lnpt::no_guide{}, lnpt::cross_entropy{});
+}
+
+std::string collapse_warning(trained_network& network, lnpt::mask_set const& masks, lnpt::shape const& sample) {
+  if (masks.empty()) return {};
+  auto const layers = lnpt::dead_paths_of(lnpt::channel_map_of(network, sample), masks).collapsed();
+  if (layers.empty()) return {};
+  return fmt::format("warning: the masks let nothing through {}, so that training cannot reach what lies behind",
+                     fmt::join(layers, ", "));
 }
 
 void require_settings(lnpt::io::safetensors::file const& file, std::map<std::string, std::string> settings) {

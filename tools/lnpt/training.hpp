@@ -53,6 +53,9 @@ struct lesson {
 lnpt::train_state train_on_cpu(trained_network& student, lnpt::io::data_set const& data, lesson const& from,
                                training_spec const& spec, training_run run);
 
+/// What to say, before the first step, of layers that masks let nothing through (layer collapse); empty where there is none.
+[[nodiscard]] std::string collapse_warning(trained_network& network, lnpt::mask_set const& masks, lnpt::shape const& sample);
+
 /// Refuses a checkpoint whose run had other settings than these.
 void require_settings(lnpt::io::safetensors::file const& file, std::map<std::string, std::string> settings);
 

@@ -15,6 +15,9 @@ struct weighted {
 };
 
 /// L = w₁ L₁ + w₂ L₂, as LNPT's L_total = L_oh + α L_mse. Xiao et al. 2024, arXiv:2403.12690, eq. (12).
+///
+/// A term of weight 0 is not evaluated: pseudo_label{} + 0.0 * feature_mse{} takes a student whose feature map is narrower than the
+/// teacher's.
 template <class First, class Second>
 struct weighted_sum {
   static constexpr loss_needs needs = First::needs | Second::needs;
@@ -23,13 +26,17 @@ struct weighted_sum {
 
   template <class T>
   [[nodiscard]] double value(prediction<T> const& student, target<T> const& expected) const {
-    return first.weight * first.loss.value(student, expected) + second.weight * second.loss.value(student, expected);
+    auto const term = [&](auto const& each) { return each.weight == 0 ? 0.0 : each.weight * each.loss.value(student, expected); };
+    return term(first) + term(second);
   }
 
   template <class V>
   [[nodiscard]] cotangents<V> cotangent(prediction<V> const& student, target<primal_t<V>> const& expected) const {
-    auto const a = first.loss.cotangent(student, expected);
-    auto const b = second.loss.cotangent(student, expected);
+    auto const slope = [&](auto const& each) {
+      return each.weight == 0 ? cotangents<V>{} : each.loss.cotangent(student, expected);
+    };
+    auto const a = slope(first);
+    auto const b = slope(second);
     return {combined(a.output, b.output), combined(a.features, b.features)};
   }
 
