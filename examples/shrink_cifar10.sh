@@ -15,13 +15,13 @@ settled=$(at settled.safetensors) trained=$(at trained.safetensors)
 
 # shellcheck disable=SC2086 # the flags of $data are words
 {
-  "$lnpt" train --arch $arch $data --epochs "${EPOCHS:-6}" --out "$dense"
+  "$lnpt" train --arch $arch $data --epochs "${EPOCHS:-3}" --out "$dense"
   prune="$lnpt prune --arch $arch --weights $dense $data --samples 500 --criterion snip --mask channels --budget flops:.5 --round"
   $prune --out "$masked"
   $prune --shrink --out "$small"
   $prune --shrink --recalibrate --out "$settled" --onnx "$(at settled.onnx)"
   "$lnpt" train --arch "$(at settled.json)" --init "$settled" --teacher "$dense" --teacher-arch $arch $data \
-    --epochs "${MORE:-3}" --lr .02 --alpha 0 --out "$trained"
+    --epochs "${MORE:-2}" --lr .02 --alpha 0 --out "$trained"
 } >"$(at log)" 2>&1
 
 top_level() { sed -n "s/^  \"$1\": \([0-9]*\).*/\1/p"; }
