@@ -1,6 +1,7 @@
 // lnpt prune: masks and masked weights.
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fmt/format.h>
 #include <functional>
 #include <map>
@@ -237,6 +238,25 @@ void run_checkpoint(prune_options const& o, double density) {
   prune_checkpoint(o.checkpoint, {criterion, o.mask, density, o.seed, o.out, o.json});
 }
 
+/// Refuses outputs that would replace one another or what is read. Weights and masks may be pruned in place: --out may be --weights or
+/// --model, and --masks-out may be --masks.
+void require_outputs_distinct(prune_options const& o) {
+  auto const description = o.channels.shrink ? std::filesystem::path(o.out).replace_extension(".json").string() : std::string();
+  std::vector<named_file> const outputs{{"--out", o.out},
+                                        {"--masks-out", o.masks_out},
+                                        {"--onnx", o.channels.onnx},
+                                        {"--ratios", o.channels.ratios},
+                                        {"the description that --shrink writes", description}};
+  auto const arch = std::filesystem::exists(o.arch) ? o.arch : std::string();
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    std::vector<named_file> others(outputs.begin() + static_cast<std::ptrdiff_t>(i) + 1, outputs.end());
+    others.insert(others.end(), {{"--teacher", o.teacher}, {"--teacher-arch", o.teacher_arch}, {"--data", o.images.data}});
+    if (outputs[i].path != o.out) others.insert(others.end(), {{"--weights", o.weights}, {"--arch", arch}});
+    if (outputs[i].path != o.masks_out) others.push_back({"--masks", o.masks});
+    require_distinct(outputs[i], others);
+  }
+}
+
 void run(prune_options const& typed_options) {
   auto o = typed_options;
   if (o.has_sparsity() && o.density >= 0) refuse("--sparsity and --density say the same: give one of them");
@@ -245,9 +265,7 @@ void run(prune_options const& typed_options) {
     refuse(
         "what to prune is missing: give --arch and mostly --weights, --model for a .pt2 file, or --checkpoint for files of any "
         "model");
-  require_distinct({"--out", o.out},
-                   {{"--masks-out", o.masks_out}, {"--masks", o.masks}, {"--teacher", o.teacher}, {"--data", o.images.data}});
-  require_distinct({"--masks-out", o.masks_out}, {{"--weights", o.weights}, {"--teacher", o.teacher}, {"--data", o.images.data}});
+  require_outputs_distinct(o);
   if (names_exported(o.out) && !names_exported(o.arch))
     refuse(o.out, " is written from a .pt2 network: name one with --model, or write --out to .safetensors");
   if (o.density >= 0) o.sparsity = 1 - o.density;

@@ -180,8 +180,8 @@ class intervals : public primitives<intervals<Backend>, Backend> {
   }
   /// How far the coefficient that the backend multiplies by may be from the exact one, with what its product rounds.
   [[nodiscard]] static std::vector<double> margins(channels const& c) {
-    std::vector<double> result;
-    for (std::size_t i = 0; i < c.value.size(); ++i) result.push_back(1.01 * (c.error[i] + 16 * unit * std::abs(c.value[i])));
+    std::vector<double> result(c.value.size());
+    for (std::size_t i = 0; i < result.size(); ++i) result[i] = 1.01 * (c.error[i] + 16 * unit * std::abs(c.value[i]));
     return result;
   }
   [[nodiscard]] static typename Backend::channels on_backend(std::vector<double> const& values,

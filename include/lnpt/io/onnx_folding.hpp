@@ -34,9 +34,10 @@ struct slope_and_offset {
 /// γ/√(σ² + ε) and β − μ times that.
 template <class Network>
 [[nodiscard]] slope_and_offset constants_of(Network& network, nn::batch_norm const& norm) {
-  auto const scale = values_of(*network.parameters()[norm.scale].value),
-             shift = values_of(*network.parameters()[norm.shift].value);
-  auto const mean = values_of(*network.buffers()[norm.mean].value), variance = values_of(*network.buffers()[norm.variance].value);
+  auto const scale = values_of(*network.parameters()[norm.scale].value);
+  auto const shift = values_of(*network.parameters()[norm.shift].value);
+  auto const mean = values_of(*network.buffers()[norm.mean].value);
+  auto const variance = values_of(*network.buffers()[norm.variance].value);
   slope_and_offset result;
   for (std::size_t c = 0; c < scale.size(); ++c) {
     result.slope.push_back(static_cast<double>(scale[c]) / std::sqrt(static_cast<double>(variance[c]) + norm.epsilon));
