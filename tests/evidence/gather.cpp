@@ -237,6 +237,13 @@ TEST_CASE("a negative synaptic flow is refused by the first layer that has one")
   CHECK_NOTHROW((void)prune<synflow>(s.student, shape{6}, half));
 }
 
+TEST_CASE("a synaptic flow that a saturated activation function stops is refused by the first layer without one") {
+  scene s;
+  s.student.spoil = [](auto& g) { *g[0] = 0.0 * *g[0]; };
+  says(sentence([&] { (void)prune<synflow>(s.student, shape{6}, half); }),
+       "the synaptic flow of hidden.0.weight is 0 in every weight, though no weight of the network is");
+}
+
 TEST_CASE("groups of no samples are refused") {
   scene s;
   says(sentence([&] { (void)score<obd<>>(s.student, s.batch, {.sample_group = 0}); }), "sample_group is 0");
