@@ -8,9 +8,13 @@
 #include <lnpt/core/finite_difference_hvp.hpp>
 #include <lnpt/core/guide.hpp>
 #include <lnpt/core/model.hpp>
+#include <lnpt/criterion/bn_scale.hpp>
 #include <lnpt/criterion/feature_map_synaptic.hpp>
+#include <lnpt/criterion/filter_norm.hpp>
+#include <lnpt/criterion/fisher.hpp>
 #include <lnpt/criterion/grasp.hpp>
 #include <lnpt/criterion/magnitude.hpp>
+#include <lnpt/criterion/movement.hpp>
 #include <lnpt/criterion/obd.hpp>
 #include <lnpt/criterion/random.hpp>
 #include <lnpt/criterion/snip.hpp>
@@ -33,7 +37,10 @@
 #include <lnpt/regulariser/deep_hoyer.hpp>
 #include <lnpt/regulariser/group_lasso.hpp>
 #include <lnpt/regulariser/polarization.hpp>
+#include <lnpt/regulariser/preserve_trainability.hpp>
 #include <lnpt/regulariser/slimming.hpp>
+#include <lnpt/regulariser/soft_masks.hpp>
+#include <lnpt/regulariser/structure_selection.hpp>
 #include <lnpt/regulariser/trainability_preserving.hpp>
 #include <lnpt/schedule/cubic.hpp>
 #include <lnpt/schedule/exponential.hpp>
@@ -43,6 +50,7 @@
 #include <lnpt/structure/counts.hpp>
 #include <lnpt/structure/coupled_channels.hpp>
 #include <lnpt/structure/effective.hpp>
+#include <lnpt/structure/inner_filters.hpp>
 #include <lnpt/structure/recalibrate.hpp>
 #include <lnpt/structure/shrink.hpp>
 #include <lnpt/train/sampling.hpp>

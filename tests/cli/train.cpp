@@ -99,3 +99,45 @@ TEST_CASE("a teacher cache guides as the teacher does, and only in the views it 
             " --out " + far)
             .status == 1);
 }
+
+TEST_CASE("regularisers compose, zero what they said they would, and resume to the same bytes") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const whole = (folder / "whole").string(), parts = (folder / "parts").string(), parts_run = parts + ".checkpoint";
+  // 4 steps per epoch: λ is at its ceiling after 4 of 24 steps, and the last filters are zero after 4 + 7.
+  auto const command = "train " + settings +
+                       "--epochs 6 --regulariser slimming:lambda=1e-3,after=2 --regulariser "
+                       "tpp:pruned=0.5,step=1e-5,every=1,ceiling=4e-5,zero-every=1 --regulariser gal_lite:lambda=1e-3 --out ";
+  auto const told = run(command + whole);
+  REQUIRE(told.status == 0);
+  CHECK(told.complaint.find("slimming: lambda 0.001, tpp: lambda 4e-05, norm of what is to go 0, gal_lite: lambda 0.001") !=
+        std::string::npos);
+  auto const weights = io::safetensors::open(whole).read<float>("layer2.0.conv1.weight");
+  std::size_t zero_filters = 0;
+  for (std::size_t f = 0; f < 8; ++f)
+    zero_filters +=
+        std::all_of(weights.begin() + static_cast<std::ptrdiff_t>(f * weights.size() / 8),
+                    weights.begin() + static_cast<std::ptrdiff_t>((f + 1) * weights.size() / 8), [](float w) { return w == 0; });
+  CHECK(zero_filters == 4);
+
+  run_until(command + parts, parts_run);
+  REQUIRE(std::stoi(io::safetensors::open(parts_run).metadata().at("epoch")) < 6);
+  REQUIRE(run(command + parts + " --resume " + parts_run).status == 0);
+  CHECK(support::text_of(parts_run) == support::text_of(whole + ".checkpoint"));
+  CHECK(run("evaluate " + net + "--test-limit 40 --weights " + parts_run).status == 0);  // a checkpoint loads as a state dict
+}
+
+TEST_CASE("regularisers that cannot be are refused in one sentence") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const refusal = [&](std::string const& regulariser) {
+    auto const told = run("train " + settings + "--epochs 1 --out " + (folder / "no").string() + " --regulariser " + regulariser);
+    CHECK(told.status == 2);
+    return told.complaint;
+  };
+  CHECK(refusal("lasso").find("unknown regulariser") != std::string::npos);
+  CHECK(refusal("slimming:strength=1").find("\"strength\" is no option of slimming: choose from lambda, after, over") !=
+        std::string::npos);
+  CHECK(refusal("slimming:lambda=-1").find("pass 0 or more") != std::string::npos);
+  CHECK(refusal("tpp:pruned=0.5").find("steps until its filters are zero, and the run has 4") != std::string::npos);
+}

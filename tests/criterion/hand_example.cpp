@@ -2,9 +2,13 @@
 #include <doctest/doctest.h>
 
 #include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/criterion/bn_scale.hpp>
 #include <lnpt/criterion/feature_map_synaptic.hpp>
+#include <lnpt/criterion/filter_norm.hpp>
+#include <lnpt/criterion/fisher.hpp>
 #include <lnpt/criterion/grasp.hpp>
 #include <lnpt/criterion/magnitude.hpp>
+#include <lnpt/criterion/movement.hpp>
 #include <lnpt/criterion/obd.hpp>
 #include <lnpt/criterion/snip.hpp>
 #include <lnpt/criterion/synflow.hpp>
@@ -77,6 +81,8 @@ TEST_CASE("g = [[-2, -4], [4, 8]] and c = [[2, 8], [2, 8]] give each criterion's
   CHECK(e.scores<magnitude>() == numbers{1, 2, 3, 0.5});
   CHECK(e.scores<snip>() == numbers{2, 8, 12, 4});
   CHECK(e.scores<taylor>() == numbers{4, 64, 144, 16});
+  CHECK(e.scores<movement>() == numbers{2, 8, -12, 4});
+  CHECK(e.scores<fisher>() == numbers{2, 32, 72, 8});  // of one sample ½ (θ g)²
   CHECK(e.scores<obd<gauss_newton_exact>>() == numbers{1, 16, 9, 1});
   CHECK(e.scores<feature_map_synaptic<gauss_newton_exact>>() == numbers{4, 64, 24, 32});
   CHECK(e.scores<feature_map_synaptic<hessian_diagonal>>() == numbers{4, 64, 24, 32});
@@ -105,4 +111,40 @@ TEST_CASE("synaptic flow of |W| with a classifier of absolute weights V: S_ij = 
   auto const found = score<synflow>(e.student, shape{2}, {});
   CHECK(values_of(found.parameters.at(0).values) == numbers{3, 6, 4.5, 0.75});  // columns of |V| sum to 3 and 1.5
   CHECK(values_of(found.parameters.at(1).values) == numbers{3, 3.5, 6, 1.75});  // |v_ki| times rows of |W|: 3 and 3.5
+}
+
+TEST_CASE("the Fisher information of a batch is the sum of its samples' squares: sample gradients ±1 at θ = 2 give ½ · 4 · 2") {
+  network_builder<cpu::backend<double>> net(1);
+  net.set_features(net.linear("map", net.input(), 1));
+  auto model = std::move(net).build();
+  *model.parameters().front().value = matrix({1, 1}, {2});
+  // The gap to m_t is (2 x − m_t)²: at x = 1 and m_t = 1.5 or 2.5 its slope is ±1, and the batch's gradient is 0.
+  unlabelled_batch<array> const batch{matrix({2, 1}, {1, 1})};
+  known_predictions<array> const guide({{matrix({2, 1}, {0, 0}), matrix({2, 1}, {1.5, 2.5})}});
+  CHECK(values_of(score<fisher>(model, batch, guide, feature_gap{}).parameters.at(0).values) == numbers{4});
+}
+
+TEST_CASE("a filter's norm and its batch norm's scale are the sums of its weights' scores: (3, −4) has 7, 5, 3.5 and √12.5") {
+  network_builder<cpu::backend<double>> net(2);
+  net.classifier(
+      "fc", net.global_average_pool(net.batch_norm("bn", net.conv2d("conv", net.input(), 2, {.kernel = 1, .padding = 0}))), 2);
+  auto model = std::move(net).build();
+  *model.parameters()[0].value = matrix({2, 2, 1, 1}, {3, -4, 1, 1});
+  *model.parameters()[1].value = matrix({2}, {-0.5, 2});
+  auto const first = [&]<class C>(C) {
+    auto const s = values_of(score<C>(model, shape{2, 1, 1}).parameters.at(0).values);
+    CHECK(s[0] == s[1]);
+    return s[0] + s[1];
+  };
+  CHECK(first(filter_norm<>{}) == 7);
+  CHECK(first(filter_norm<filter_measure::l2>{}) == 5);
+  CHECK(first(filter_norm<filter_measure::mean_l1>{}) == 3.5);
+  CHECK(first(filter_norm<filter_measure::mean_l2>{}) == doctest::Approx(std::sqrt(12.5)));
+  CHECK(first(bn_scale{}) == 0.5);
+  auto const scales = score<bn_scale>(model, shape{2, 1, 1});
+  CHECK(scales.parameters.size() == 1);
+  CHECK(scales.unreached == std::vector<std::string>{"fc.weight"});
+  auto const kept = prune<bn_scale, channel_structured>(model, shape{2, 1, 1}, {.budget = channels{0.5}}).masks;
+  CHECK_FALSE((*kept.find("conv.weight"))[0]);
+  CHECK((*kept.find("conv.weight"))[2]);
 }

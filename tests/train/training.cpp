@@ -16,6 +16,8 @@
 #include <lnpt/regulariser/preserve_trainability.hpp>
 #include <lnpt/regulariser/soft_masks.hpp>
 #include <lnpt/regulariser/structure_selection.hpp>
+#include <lnpt/train/deep_rewiring.hpp>
+#include <lnpt/train/rigl.hpp>
 #include <lnpt/train/train.hpp>
 #include <lnpt/zoo/mlp.hpp>
 #include <lnpt/zoo/resnet.hpp>
@@ -276,6 +278,88 @@ TEST_CASE("so does a run with hooks that carry numbers and set masks") {
     std::vector<std::pair<std::string, std::string>> const filters{{"layer1.0.conv1", "layer1.0.bn1"}};
     return std::tuple(preserve_trainability({lowest_filters(model.parameters(), filters, 0.5)}, {5e-5, 1, 1e-4}, 1));
   });
+}
+
+namespace {
+
+/// One masked parameter as hooks see it at step t of a run, 8 steps to an epoch.
+struct one_step {
+  array weights;
+  mask_set masks;
+  training_step<array> at;
+
+  one_step(std::vector<float> const& w, std::vector<float> const& g, std::string const& bits, std::size_t t, double rate)
+      : weights(tensor_traits<array>::make({w.size()}, w)), at{t / 8, t % 8, 8, rate, {{"w", &weights}}, {}, &masks} {
+    masks.add({"w", {w.size()}, false});
+    for (std::size_t i = 0; i < w.size(); ++i) masks.begin()->set(i, bits[i] == '1');
+    at.gradients.emplace_back(tensor_traits<array>::make({w.size()}, g));
+  }
+  [[nodiscard]] std::string bits() const {
+    std::string text;
+    auto const& kept = *(at.next_masks ? *at.next_masks : masks).begin();
+    for (std::size_t i = 0; i < kept.size(); ++i) text += kept[i] ? '1' : '0';
+    return text;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("by hand: at t = 4 of 8 RigL moves half of its fraction: the two smallest of four go, the two largest slopes come") {
+  rigl const hook(8, 2, 1);
+  CHECK(hook.moved_share(4) == doctest::Approx(0.5));
+  auto const after = [&](std::size_t t) {
+    one_step step({4, -1, 3, 2, 0, 0, 0, 0}, {9, 0, 9, 9, 1, -5, 2, 3}, "11110000", t, 0.1);
+    hook.before_step(step.at);
+    return step.bits();
+  };
+  CHECK(after(4) == "10110100");  // −1 and 2 go; slopes 9, where 2 was, and −5 come
+  CHECK(after(3) == "11110000");
+  CHECK(after(0) == "11110000");
+  CHECK(after(8) == "11110000");
+}
+
+TEST_CASE("by hand: at lr α = 0.1 deep rewiring lets |w| = 0.05 and a weight that changed its sign rest, and wakes two others") {
+  one_step step({0.5, 0.05f, -1, 0, 0, 0}, {0, 0, 0, 0, 0, 0}, "111000", 0, 0.1);
+  deep_rewiring hook(1);
+  hook.before_step(step.at);
+  step.weights.data()[2] = 0.25f;  // the optimiser's step
+  hook.after_step(step.at);
+  CHECK(step.weights.data()[0] == doctest::Approx(0.4));
+  CHECK(step.weights.data()[1] == 0);
+  CHECK(step.weights.data()[2] == 0);
+  auto const bits = step.bits();
+  CHECK(bits[0] == '1');
+  CHECK(std::count(bits.begin(), bits.end(), '1') == 3);
+}
+
+TEST_CASE("masks that move keep their counts, and resume to the bit") {
+  auto const run_twice = [](auto hook) {
+    auto student = convolutional(1);
+    auto const masks = pruned(student);
+    train_options const options{.epochs = 2, .batch = 64, .learning_rate = 0.05, .seed = 3};
+    std::optional<std::pair<network<backend>, train_state>> saved;
+    train_observer const save{.on_epoch = [&](train_state const& state) {
+      if (state.epoch == 1) saved.emplace(student, state);
+    }};
+    auto first = hook;
+    auto const whole =
+        train(student, masks, shapes().train, shapes().test, no_guide{}, cross_entropy{}, options, {}, save, first);
+    REQUIRE(whole.masks.size() == masks.size());
+    CHECK(whole.masks != masks);
+    for (auto const& kept : whole.masks) CHECK(kept.count() == masks.find(kept.name())->count());
+    auto& [resumed, state] = saved.value();
+    auto second = hook;
+    auto const rest =
+        train(resumed, masks, shapes().train, shapes().test, no_guide{}, cross_entropy{}, options, state, {}, second);
+    CHECK(rest.masks == whole.masks);
+    CHECK(state_of(resumed) == state_of(student));
+  };
+  run_twice(rigl(16, 3));
+  run_twice(deep_rewiring(1e-3, 1e-7, 5));
+  auto student = convolutional(1);
+  CHECK_THROWS_WITH_AS(train(student, {}, shapes().train, shapes().test, no_guide{}, cross_entropy{}, brief, {}, {}, rigl(9)),
+                       doctest::Contains("rigl moves masks, and there are none"), lnpt::error);
+  CHECK_THROWS_WITH_AS(rigl(0), doctest::Contains("pass a fraction in (0, 1]"), lnpt::error);
 }
 
 TEST_CASE("label-free training takes images without labels, and reads none where there are some") {

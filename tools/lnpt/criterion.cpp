@@ -16,7 +16,14 @@ loss_kind own_loss(criterion_kind kind) {
 }  // namespace
 
 bool criterion_spec::data_free() const {
-  return kind == criterion_kind::magnitude || kind == criterion_kind::random || kind == criterion_kind::synflow;
+  switch (kind) {
+    case criterion_kind::magnitude:
+    case criterion_kind::random:
+    case criterion_kind::filter_norm:
+    case criterion_kind::bn_scale:
+    case criterion_kind::synflow: return true;
+    default: return false;
+  }
 }
 
 loss_kind criterion_spec::loss_used() const { return loss.value_or(own_loss(kind)); }
@@ -48,6 +55,8 @@ void set_option(criterion_spec& spec, std::string_view key, std::string_view val
     spec.temperature = parse_number<double>("temperature", value);
   else if (key == "batch-norm")
     spec.batch_norm = parse_choice("batch-norm mode", norm_names, value);
+  else if (key == "measure")
+    spec.measure = parse_choice("measure", measure_names, value);
   else if (key == "rounds")
     spec.rounds = parse_number<int>("number of rounds", value);
   else if (key == "schedule")
@@ -67,6 +76,8 @@ void check(criterion_spec const& spec) {
   if (spec.probes && (!takes_curvature(spec.kind) || spec.curvature_used() != curvature_kind::gauss_newton))
     refuse(spec.text, " draws no probes: leave their number out, or use the curvature gauss_newton");
   if (spec.probes && *spec.probes < 1) refuse("gauss_newton needs at least one probe, not ", *spec.probes, ": pass 1 or more");
+  if (spec.measure && spec.kind != criterion_kind::filter_norm)
+    refuse(name, " measures no filters: leave the measure out, or choose filter_norm");
   if (spec.loss && spec.data_free())
     refuse(name, " has no loss: leave the loss out, or choose a criterion that has one, such as snip");
   if (spec.temperature && (spec.data_free() || spec.loss_used() == loss_kind::feature_gap))

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include <lnpt/core/normalization.hpp>
+#include <lnpt/evidence/filter_norms.hpp>
 #include <lnpt/loss/concept.hpp>
 #include <lnpt/mask/ranking.hpp>
 
@@ -12,7 +13,20 @@
 
 namespace cli {
 
-enum class criterion_kind { magnitude, random, snip, taylor, obd, grasp, synflow, feature_map_synaptic };
+enum class criterion_kind {
+  magnitude,
+  random,
+  filter_norm,
+  bn_scale,
+  snip,
+  taylor,
+  movement,
+  fisher,
+  obd,
+  grasp,
+  synflow,
+  feature_map_synaptic
+};
 enum class curvature_kind { gauss_newton, gauss_newton_exact, hessian_diagonal, hessian_gradient };
 enum class loss_kind { cross_entropy, pseudo_label, distillation, feature_gap, feature_mse };
 enum class schedule_kind { one_shot, linear, exponential, cubic };
@@ -23,7 +37,11 @@ inline constexpr spelling<criterion_kind> criterion_names[]{{"feature_map_synapt
                                                             {"grasp", criterion_kind::grasp},
                                                             {"synflow", criterion_kind::synflow},
                                                             {"taylor", criterion_kind::taylor},
+                                                            {"movement", criterion_kind::movement},
                                                             {"obd", criterion_kind::obd},
+                                                            {"fisher", criterion_kind::fisher},
+                                                            {"filter_norm", criterion_kind::filter_norm},
+                                                            {"bn_scale", criterion_kind::bn_scale},
                                                             {"magnitude", criterion_kind::magnitude},
                                                             {"random", criterion_kind::random}};
 inline constexpr spelling<curvature_kind> curvature_names[]{{"gauss_newton", curvature_kind::gauss_newton},
@@ -41,6 +59,10 @@ inline constexpr spelling<schedule_kind> schedule_names[]{{"one_shot", schedule_
                                                           {"cubic", schedule_kind::cubic}};
 inline constexpr spelling<lnpt::norm_mode> norm_names[]{
     {"train", lnpt::norm_mode::train}, {"frozen", lnpt::norm_mode::frozen}, {"eval", lnpt::norm_mode::eval}};
+inline constexpr spelling<lnpt::filter_measure> measure_names[]{{"l1", lnpt::filter_measure::l1},
+                                                                {"l2", lnpt::filter_measure::l2},
+                                                                {"mean_l1", lnpt::filter_measure::mean_l1},
+                                                                {"mean_l2", lnpt::filter_measure::mean_l2}};
 inline constexpr spelling<lnpt::keep_end> rank_names[]{{"highest", lnpt::keep_end::highest}, {"lowest", lnpt::keep_end::lowest}};
 
 /// What to score with. Everything left empty takes the criterion's own default.
@@ -52,6 +74,7 @@ struct criterion_spec {
   std::optional<loss_kind> loss = std::nullopt;
   std::optional<double> temperature = std::nullopt;
   std::optional<lnpt::norm_mode> batch_norm = std::nullopt;
+  std::optional<lnpt::filter_measure> measure = std::nullopt;
   std::optional<int> rounds = std::nullopt;
   schedule_kind schedule = schedule_kind::exponential;
   lnpt::keep_end keep_end = lnpt::keep_end::highest;
@@ -68,7 +91,8 @@ struct criterion_spec {
 };
 
 /// The options a criterion may be given, as `key=value` in a list and as flags of their own.
-inline constexpr std::string_view criterion_keys = "curvature, probes, loss, temperature, batch-norm, rounds, schedule or rank";
+inline constexpr std::string_view criterion_keys =
+    "curvature, probes, loss, temperature, batch-norm, measure, rounds, schedule or rank";
 
 /// Sets one option; refuses an unknown key or value.
 void set_option(criterion_spec& spec, std::string_view key, std::string_view value);

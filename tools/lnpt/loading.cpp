@@ -27,7 +27,8 @@ CLI::Option* scoring_options::describe(CLI::App& command) {
   command.add_option("--input", input,
                      "Shape of one input for criteria that read no data; default: the network's own, else 3,32,32");
   command.add_option("--criterion", criterion,
-                     "feature_map_synaptic (or lnpt; default), snip, grasp, synflow, taylor, obd, magnitude or random");
+                     "feature_map_synaptic (or lnpt; default), snip, grasp, synflow, taylor, movement, obd, fisher, "
+                     "filter_norm, bn_scale, magnitude or random");
   command.add_option(
       "--curvature", curvature,
       "Of feature_map_synaptic and obd: gauss_newton, gauss_newton_exact, hessian_diagonal or, of the first, hessian_gradient");

@@ -208,7 +208,9 @@ void describe(CLI::App& command, prune_options& o) {
   o.describe(command);
   o.checkpoint.describe(command);
   command.add_option("--density", o.density, "Fraction of the weights to keep, instead of --sparsity")->check(fraction());
-  command.add_option("--mask", o.mask, "What is removed: global (single weights, one ranking), layerwise, channels or 2:4")
+  command
+      .add_option("--mask", o.mask,
+                  "What is removed: global (single weights, one ranking), layerwise, channels, channels_per_layer or 2:4")
       ->capture_default_str();
   command.add_option("--at-least", o.at_least, "Weights that every layer keeps")->capture_default_str();
   command.add_option("--unreached", o.unreached, "Weights without scores: keep (outside the ratio), keep_in_budget or magnitude")

@@ -28,10 +28,11 @@ struct scoring_data {
   std::optional<std::vector<lnpt::prediction<T>>> teacher_prediction = std::nullopt;  ///< one per batch
 };
 
-enum class mask_kind { global, layerwise, channels, two_of_four };
+enum class mask_kind { global, layerwise, channels, channels_per_layer, two_of_four };
 inline constexpr spelling<mask_kind> mask_names[]{{"global", mask_kind::global},
                                                   {"layerwise", mask_kind::layerwise},
                                                   {"channels", mask_kind::channels},
+                                                  {"channels_per_layer", mask_kind::channels_per_layer},
                                                   {"2:4", mask_kind::two_of_four}};
 inline constexpr spelling<lnpt::unreached> unreached_names[]{{"keep", lnpt::unreached::keep},
                                                              {"keep_in_budget", lnpt::unreached::keep_in_budget},

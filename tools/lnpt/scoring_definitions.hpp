@@ -1,8 +1,12 @@
 #pragma once
 /// From names to types: the templates of scoring.hpp, compiled once per precision.
+#include <lnpt/criterion/bn_scale.hpp>
 #include <lnpt/criterion/feature_map_synaptic.hpp>
+#include <lnpt/criterion/filter_norm.hpp>
+#include <lnpt/criterion/fisher.hpp>
 #include <lnpt/criterion/grasp.hpp>
 #include <lnpt/criterion/magnitude.hpp>
+#include <lnpt/criterion/movement.hpp>
 #include <lnpt/criterion/obd.hpp>
 #include <lnpt/criterion/random.hpp>
 #include <lnpt/criterion/snip.hpp>
@@ -89,6 +93,19 @@ template <template <class> class Criterion, class Model, class... Rest>
 }
 
 template <class Model>
+[[nodiscard]] auto score_filters(Model& model, lnpt::shape const& sample, criterion_spec const& spec,
+                                 lnpt::score_options const& options) {
+  using lnpt::filter_measure;
+  switch (spec.measure.value_or(filter_measure::l1)) {
+    case filter_measure::l2: return lnpt::score<lnpt::filter_norm<filter_measure::l2>>(model, sample, options);
+    case filter_measure::mean_l1: return lnpt::score<lnpt::filter_norm<filter_measure::mean_l1>>(model, sample, options);
+    case filter_measure::mean_l2: return lnpt::score<lnpt::filter_norm<filter_measure::mean_l2>>(model, sample, options);
+    case filter_measure::l1: break;
+  }
+  return lnpt::score<lnpt::filter_norm<>>(model, sample, options);
+}
+
+template <class Model>
 lnpt::score_set<lnpt::tensor_of<Model>> score_once(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data,
                                                    criterion_spec const& spec, std::uint64_t seed) {
   auto const options = options_of(spec, seed);
@@ -96,6 +113,10 @@ lnpt::score_set<lnpt::tensor_of<Model>> score_once(Model& model, scoring_data<ln
     case criterion_kind::magnitude: return lnpt::score<lnpt::magnitude>(model, data.sample, options);
     case criterion_kind::random: return lnpt::score<lnpt::random>(model, data.sample, options);
     case criterion_kind::synflow: return lnpt::score<lnpt::synflow>(model, data.sample, options);
+    case criterion_kind::filter_norm: return score_filters(model, data.sample, spec, options);
+    case criterion_kind::bn_scale: return lnpt::score<lnpt::bn_scale>(model, data.sample, options);
+    case criterion_kind::movement: return score_with<lnpt::movement>(model, data, spec, seed);
+    case criterion_kind::fisher: return score_with<lnpt::fisher>(model, data, spec, seed);
     case criterion_kind::snip: return score_with<lnpt::snip>(model, data, spec, seed);
     case criterion_kind::taylor: return score_with<lnpt::taylor>(model, data, spec, seed);
     case criterion_kind::grasp: return score_with<lnpt::grasp>(model, data, spec, seed);
@@ -141,8 +162,9 @@ template <class Budget, class Model, class Rescore>
 
 template <class Model, class Rescore>
 [[nodiscard]] lnpt::prune_result prune_channels(Model& model, pruning_spec const& spec, Rescore const& rescore) {
-  if (spec.atoms == nullptr)
-    return prune_by_scores<lnpt::channel_structured>(model, spec, lnpt::channels{spec.sparsity}, rescore);
+  if (spec.mask == mask_kind::channels_per_layer || spec.atoms == nullptr)
+    return prune_by_scores<lnpt::channel_structured>(model, spec, lnpt::channels{spec.sparsity}, rescore,
+                                                     {.per_layer = spec.mask == mask_kind::channels_per_layer});
   switch (spec.unit) {
     case lnpt::counted::parameters: return prune_coupled<lnpt::parameters>(model, spec, rescore);
     case lnpt::counted::flops: return prune_coupled<lnpt::flops>(model, spec, rescore);
@@ -157,7 +179,8 @@ lnpt::prune_result prune_network(Model& model, scoring_data<lnpt::tensor_of<Mode
   switch (spec.mask) {
     case mask_kind::layerwise:
       return prune_by_scores<lnpt::layerwise_unstructured>(model, spec, lnpt::sparsity{spec.sparsity}, rescore);
-    case mask_kind::channels: return prune_channels(model, spec, rescore);
+    case mask_kind::channels:
+    case mask_kind::channels_per_layer: return prune_channels(model, spec, rescore);
     case mask_kind::two_of_four: return prune_by_scores<lnpt::n_of_m<2, 4>>(model, spec, lnpt::fixed_ratio{}, rescore);
     case mask_kind::global: break;
   }

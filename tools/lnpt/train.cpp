@@ -22,6 +22,7 @@ struct train_command_options : common_options {
   data_options images;
   naming names;
   std::string checkpoint;
+  std::vector<std::string> regularisers;
   training_spec training;
   engine_choice engine;
 
@@ -104,6 +105,7 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
   all["mean"] = o.images.mean;
   all["std"] = o.images.stddev;
   all["seed"] = std::to_string(o.seed);
+  all["regulariser"] = fmt::format("{}", fmt::join(o.regularisers, " + "));
   all[engine_setting] = o.engine.name;
   return all;
 }
@@ -135,6 +137,9 @@ void describe(CLI::App& command, train_command_options& o) {
   command.add_option("--mask", o.mask, "Masks to hold, from a file that lnpt prune --masks-out wrote");
   command.add_option("--augment", o.augment, "crop+flip or none; default: crop+flip, or as the teacher cache was made")
       ->check(CLI::IsMember({augment_on, augment_off}));
+  command.add_option(
+      "--regulariser", o.regularisers,
+      std::string("What is added to the loss, name:key=value,…; may be given several times: ") + regulariser_forms);
   command.add_option("--resume", o.resume,
                      "Go on from this checkpoint, the file of --checkpoint, whose weights take the place of --init");
   command
@@ -166,23 +171,27 @@ void run(train_command_options const& o) {
   auto spec = o.training;
   spec.options.seed = o.seed;
   spec.options.augment = augments(o, by);
+  std::vector<regulariser_spec> specs;
+  for (auto const& text : o.regularisers) specs.push_back(parse_regulariser(text));
   auto at = start(o, student, settings_of(o, spec, data, by));
 
-  auto const epochs = spec.options.epochs;
-  progress along((epochs - std::min(at.state.epoch, epochs)) * (data.train.size() / spec.options.batch));
+  auto const epochs = spec.options.epochs, steps = data.train.size() / spec.options.batch;
+  regularisers hooks(specs, student, {data.train.channels, data.train.height, data.train.width}, epochs * steps);
+  progress along((epochs - std::min(at.state.epoch, epochs)) * steps);
   auto const on_step = [&](std::size_t epoch, std::size_t step, std::size_t) {
     if (step == 0) along.doing(fmt::format("epoch {} of {}", epoch + 1, epochs));
     along.advance();
   };
   auto const on_epoch = [&](lnpt::train_state const& state) {
     save(o, student, {state, at.masks, at.settings});
-    along.milestone(fmt::format("epoch {} of {}: loss {:.4f}, accuracy {:.1f} %", state.epoch, epochs, state.last_loss,
-                                100 * state.last_accuracy));
+    along.milestone(fmt::format("epoch {} of {}: loss {:.4f}, accuracy {:.1f} %{}", state.epoch, epochs, state.last_loss,
+                                100 * state.last_accuracy, hooks.text()));
   };
   if (auto const warning = collapse_warning(student, at.masks, around(data.train).input); !warning.empty())
     along.milestone(warning);
   auto const from = std::exchange(at.state, {});
-  auto const state = engine->train(student, data, by.from(), spec, {at.masks, from, {on_step, on_epoch}});
+  auto const state =
+      engine->train(student, data, by.from(), spec, {at.masks, from, {on_step, on_epoch}, hooks.empty() ? nullptr : &hooks});
   if (from.epoch >= epochs) save(o, student, {state, at.masks, at.settings});
   if (o.json)
     fmt::print("{}\n", nlohmann::ordered_json{{"epochs", state.epoch},
@@ -206,6 +215,9 @@ void add_train(CLI::App& app) {
        "  lnpt train --arch resnet:20:16,32,64 --data cifar10:cifar-10-batches-bin --epochs 8 --out teacher.safetensors\n"
        "  lnpt train --arch resnet:20:16,32,64 --data cifar10:cifar-10-batches-bin --epochs 4 --teacher teacher.safetensors \\\n"
        "    --init pruned.safetensors --mask masks.safetensors --out student.safetensors\n"
+       "  lnpt train --arch vgg:11 --data cifar10:cifar-10-batches-bin --epochs 60 --lr 1e-3 --init trained.safetensors --out "
+       "ready.safetensors \\\n"
+       "    --regulariser tpp:pruned=0.5,every=1,step=1e-3\n"
        "  (interrupted: the same command with --resume student.safetensors.checkpoint)"},
       describe, run);
 }

@@ -47,7 +47,11 @@ std::map<std::string, std::string> training_spec::settings() const {
 lnpt::train_state train_on_cpu(trained_network& student, lnpt::io::data_set const& data, lesson const& from,
                                training_spec const& spec, training_run run) {
   auto const train = [&](auto const& guide, auto const& loss) {
-    return lnpt::train(student, run.masks, data.train, data.test, guide, loss, spec.options, std::move(run.from), run.observer);
+    auto const with = [&](auto&... hooks) {
+      return lnpt::train(student, run.masks, data.train, data.test, guide, loss, spec.options, std::move(run.from), run.observer,
+                         hooks...);
+    };
+    return run.hooks ? with(*run.hooks) : with();
   };
   if (from.teacher) return train(lnpt::teacher(*from.teacher), spec.loss());
   if (from.cache) return train(lnpt::io::cached_guide(*from.cache, data.train.size(), spec.options.augment), spec.loss());

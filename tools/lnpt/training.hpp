@@ -14,6 +14,7 @@
 #include <lnpt/train/train.hpp>
 
 #include "command.hpp"
+#include "regulariser.hpp"
 #include "scoring.hpp"
 
 namespace cli {
@@ -42,6 +43,7 @@ struct training_run {
   lnpt::mask_set const& masks;
   lnpt::train_state from = {};
   lnpt::train_observer observer = {};
+  regularisers* hooks = nullptr;  ///< null: none
 };
 
 /// What a student learns from: a teacher, what one said or, with neither, labels.

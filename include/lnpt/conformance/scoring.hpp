@@ -5,7 +5,10 @@
 #include <lnpt/conformance/examination.hpp>
 #include <lnpt/core/model_access.hpp>
 #include <lnpt/criterion/feature_map_synaptic.hpp>
+#include <lnpt/criterion/filter_norm.hpp>
+#include <lnpt/criterion/fisher.hpp>
 #include <lnpt/criterion/grasp.hpp>
+#include <lnpt/criterion/movement.hpp>
 #include <lnpt/criterion/obd.hpp>
 #include <lnpt/criterion/random.hpp>
 #include <lnpt/criterion/snip.hpp>
@@ -88,9 +91,12 @@ void examine_criteria(subject<Model> const& s, findings& found) {
   run(synflow{}, "synflow", input, cross_entropy{});
   run(snip{}, "snip", s.batch, cross_entropy{});
   run(taylor{}, "taylor", s.batch, cross_entropy{});
+  run(movement{}, "movement", s.batch, cross_entropy{});
+  run(filter_norm<>{}, "filter_norm", input, cross_entropy{});
   constexpr auto can_freeze = freezes_normalization<Model>;
   if (can_freeze || !has_normalization(s.model)) {
     run(obd<>{}, "obd", s.batch, cross_entropy{});
+    run(fisher{}, "fisher", s.batch, cross_entropy{});
     if constexpr (has_features<Model>) run(feature_map_synaptic<>{}, "feature_map_synaptic", s.batch, feature_gap{});
   }
   if constexpr (twice_differentiable<Model> && (loss_tensor<tensor_of<Model>> || !differentiates_loss<Model>))

@@ -10,6 +10,7 @@
 #include <lnpt/core/random.hpp>
 #include <lnpt/evidence/curvature.hpp>
 #include <lnpt/evidence/problem.hpp>
+#include <lnpt/evidence/sample_squares.hpp>
 
 namespace lnpt {
 
@@ -46,34 +47,12 @@ template <class T>
   return make_tensor<T>(extents, z, like);
 }
 
-template <class T>
-void accumulate_squares(gradients<T>& into, gradients<T> from) {
-  for (auto& each : from)
-    if (each) each = T(*each * *each);
-  accumulate(into, std::move(from));
-}
-
-/// Σ_b (J_bᵀ S_b z_b)² of one part: natively, or by groups of samples through `backward`.
+/// Σ_b (J_bᵀ S_b z_b)² of one part.
 template <class Problem>
-[[nodiscard]] auto sample_squares(Problem const& problem, typename Problem::part const& p, typename Problem::trace_type& trace,
-                                  typename Problem::tensor_type const& z, [[maybe_unused]] std::size_t group) {
-  auto& model = problem.model();
-  using model_type = std::remove_reference_t<decltype(model)>;
-  if constexpr (squares_per_sample<model_type>) {
-    return checked_gradients(
-        model, "sample_squared_gradients()",
-        model.sample_squared_gradients(trace, loss_curvature_probe(problem.loss(), prediction_of(model, trace), z)));
-  } else {
-    if (group == 0) fail("sample_group is 0: square the gradients of groups of at least 1 sample");
-    gradients<typename Problem::tensor_type> squares;
-    for (std::size_t begin = 0; begin < p.samples; begin += group) {
-      auto const end = std::min(begin + group, p.samples);
-      auto sub = model.forward(rows(*p.input, begin, end), problem.norm());
-      auto const slope = loss_curvature_probe(problem.loss(), prediction_of(model, sub), rows(z, begin, end));
-      accumulate_squares(squares, checked_gradients(model, "backward()", model.backward(sub, slope, which_gradients::prunable)));
-    }
-    return squares;
-  }
+[[nodiscard]] auto probe_squares(Problem const& problem, typename Problem::part const& p, typename Problem::trace_type& trace,
+                                 typename Problem::tensor_type const& z, std::size_t group) {
+  auto const slope = loss_curvature_probe(problem.loss(), prediction_of(problem.model(), trace), z);
+  return sample_squares(problem, p, trace, slope, group);
 }
 
 }  // namespace detail
@@ -95,10 +74,7 @@ struct gauss_newton {
   template <class Problem>
   [[nodiscard]] static auto of_part(Problem const& problem, typename Problem::part const& p,
                                     typename Problem::trace_type& trace) {
-    if (problem.norm().mode == norm_mode::train && has_normalization(problem.model()))
-      fail(
-          "gauss_newton squares per sample, but batch norm in train mode couples the samples of a batch: score with batch "
-          "norm frozen, or use gauss_newton_exact");
+    detail::require_uncoupled_samples(problem, "gauss_newton", ", or use gauss_newton_exact");
     auto const predicted = prediction_of(problem.model(), trace);
     auto const& read = detail::read_by<std::remove_cvref_t<decltype(problem.loss())>>(predicted);
     auto const& options = problem.options();
@@ -106,7 +82,7 @@ struct gauss_newton {
     gradients<typename Problem::tensor_type> c;
     for (int k = 0; k < count; ++k) {
       auto const z = detail::rademacher_probe(read, options.seed, static_cast<std::uint64_t>(k), p.first_sample);
-      detail::accumulate(c, detail::sample_squares(problem, p, trace, z, options.sample_group));
+      detail::accumulate(c, detail::probe_squares(problem, p, trace, z, options.sample_group));
     }
     detail::scale(c, 1.0 / (count * static_cast<double>(problem.samples())));
     return c;
@@ -129,7 +105,7 @@ struct gauss_newton_exact {
     gradients<typename Problem::tensor_type> c;
     for (std::size_t k = 0; k < width; ++k) {
       if (!coupled) {
-        detail::accumulate(c, detail::sample_squares(problem, p, trace, detail::unit_probe(read, k), 1));
+        detail::accumulate(c, detail::probe_squares(problem, p, trace, detail::unit_probe(read, k), 1));
         continue;
       }
       for (std::size_t b = 0; b < p.samples; ++b) {

@@ -35,8 +35,9 @@ struct channel_layout {
   }
 };
 
-template <class T>
-[[nodiscard]] channel_layout layout_of(scored_parameter<T> const& parameter) {
+/// The layout of a scored parameter. Any view with its name, extents, output axis and output groups will do.
+template <class Parameter>
+[[nodiscard]] channel_layout layout_of(Parameter const& parameter) {
   auto const axes = parameter.extents.size();
   if (parameter.output_axis >= axes)
     fail(parameter.name, " has the shape ", list(parameter.extents), " and no axis ", parameter.output_axis,

@@ -1,5 +1,5 @@
 #pragma once
-/// Whole output channels, in one ranking over all layers.
+/// Whole output channels, in one ranking over all layers or in one of each.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -22,6 +22,7 @@ struct channel_structured {
 
   accumulation accumulate = accumulation::sum;
   bool normalize = false;  ///< divide by the layer's mean magnitude first, so that layers of unlike scale compete
+  bool per_layer = false;  ///< keeps that share of every layer's channels, in a ranking of its own
 
   template <class T>
   [[nodiscard]] mask_set operator()(std::span<scored_parameter<T> const> parameters, selection const& wanted) const {
@@ -76,8 +77,7 @@ struct channel_structured {
   }
 
   template <class T>
-  static void keep_channels(std::span<scored_parameter<T> const> parameters, std::vector<layer>& layers,
-                            selection const& wanted) {
+  void keep_channels(std::span<scored_parameter<T> const> parameters, std::vector<layer>& layers, selection const& wanted) const {
     ranking<double> ranked{.unit = "channels", .decided_by_position = wanted.decided_by_position};
     std::vector<std::size_t> minima;
     std::size_t total = 0;
@@ -94,7 +94,11 @@ struct channel_structured {
       ranked.parts.push_back({each.scores, each.kept, each.alive});
       ranked.weights_in_unit.push_back(row);
     }
-    keep_ranked(ranked, kept_count(wanted.keep, total), minima, wanted.end);
+    if (!per_layer) return keep_ranked(ranked, kept_count(wanted.keep, total), minima, wanted.end);
+    for (std::size_t p = 0; p < ranked.parts.size(); ++p) {
+      auto const n = std::max(kept_count(wanted.keep, ranked.parts[p].scores.size()), minima[p]);
+      keep_ranked(ranked.part(p), n, {minima[p]}, wanted.end);
+    }
   }
 
   /// The weights of the kept channels, of which those that had been pruned stay pruned.

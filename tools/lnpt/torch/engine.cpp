@@ -141,8 +141,11 @@ class torch_training_engine final : public torch_engine<float, training_engine> 
         if (run.observer.on_epoch) run.observer.on_epoch(state);
       };
       auto const train = [&](auto const& guide, auto const& loss) {
-        return lnpt::train(there.model, run.masks, data.train, data.test, guide, loss, lnpt::torch_train_options{spec.options},
-                           std::move(run.from), observer);
+        auto const with = [&](auto&... hooks) {
+          return lnpt::train(there.model, run.masks, data.train, data.test, guide, loss, lnpt::torch_train_options{spec.options},
+                             std::move(run.from), observer, hooks...);
+        };
+        return run.hooks ? with(*run.hooks) : with();
       };
       if (from.teacher) {
         device_network<float> teacher(*from.teacher, device_);
