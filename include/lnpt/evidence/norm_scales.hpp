@@ -2,7 +2,6 @@
 /// Scales of batch norm, by the filters that they scale.
 #include <cmath>
 #include <cstddef>
-#include <optional>
 #include <vector>
 
 #include <lnpt/evidence/channel_values.hpp>
@@ -19,15 +18,17 @@ struct norm_scales {
   [[nodiscard]] static gradients<tensor_of<Model>> of_model(Model& model, evidence_request const&) {
     auto const parameters = model.parameters();
     gradients<tensor_of<Model>> found(parameters.size());
-    std::optional<std::size_t> weight;
+    auto const none = parameters.size();
+    auto weight = none;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       auto const& p = parameters[i];
       if (is_prunable(p.role)) weight = i;
-      if (p.role != role::norm_scale || !weight || detail::layout_of(parameters[*weight]).channels != size_of(*p.value)) continue;
+      if (p.role != role::norm_scale || weight == none) continue;
+      if (detail::layout_of(parameters[weight]).channels != size_of(*p.value)) continue;
       std::vector<double> scales;
       for (auto const scale : values_of(*p.value)) scales.push_back(std::abs(static_cast<double>(scale)));
-      found[*weight] = detail::shared_out(parameters[*weight], scales);
-      weight.reset();
+      found[weight] = detail::shared_out(parameters[weight], scales);
+      weight = none;
     }
     return found;
   }
