@@ -56,7 +56,7 @@ TEST_CASE("evidence: one sample to a batch, squared gradients are those of each 
   scene s;
   std::vector<labelled_batch<array>> samples;
   for (std::size_t b = 0; b < 5; ++b) samples.push_back({rows(s.batch.input, b, b + 1), {s.batch.labels[b]}});
-  auto const scores = values_of(score<fisher>(s.student, samples, {}).parameters.at(0).values);
+  auto const scores = values_of(score<my_fisher>(s.student, samples, {}).parameters.at(0).values);
   std::vector<double> expected(scores.size());
   auto const theta = values_of(*s.student.parameters()[0].value);
   for (auto const& sample : samples) {

@@ -5,7 +5,7 @@
 /// Movement pruning: keeps weights that the loss pushes away from zero. Sanh, Wolf, Rush, NeurIPS 2020, arXiv:2005.07683.
 ///
 ///     S = −θ ⊙ g,      g = ∂L/∂θ
-struct movement {
+struct my_movement {
   using evidence = lnpt::evidence_list<lnpt::weight, lnpt::gradient>;
   static constexpr lnpt::cross_entropy default_loss{};
   static constexpr auto norm = lnpt::norm_mode::train;

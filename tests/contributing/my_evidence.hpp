@@ -3,7 +3,7 @@
 #include <lnpt/lnpt.hpp>
 
 /// Σ_parts ‖∂L_part/∂θ_i‖², the squared gradient of each scoring batch.
-struct squared_gradient {
+struct batch_squares {
   static constexpr lnpt::evidence_needs needs{.data = true, .gradients = true};
 
   template <class Problem>
@@ -20,8 +20,8 @@ struct squared_gradient {
 /// Fisher pruning, on batches of one sample each. Theis, Korshunova, Tejani, Huszár 2018, arXiv:1801.05787.
 ///
 ///     S = ½ θ² ⊙ Σ_b g_b²
-struct fisher {
-  using evidence = lnpt::evidence_list<lnpt::weight, squared_gradient>;
+struct my_fisher {
+  using evidence = lnpt::evidence_list<lnpt::weight, batch_squares>;
   static constexpr auto norm = lnpt::norm_mode::frozen;
 
   constexpr auto operator()(auto const& theta, auto const& g2) const { return 0.5 * theta * theta * g2; }
