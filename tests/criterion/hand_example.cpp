@@ -14,6 +14,7 @@
 #include <lnpt/criterion/synflow.hpp>
 #include <lnpt/criterion/taylor.hpp>
 #include <lnpt/loss/feature_mse.hpp>
+#include <lnpt/mask/channel_structured.hpp>
 #include <lnpt/nn/builder.hpp>
 #include <lnpt/prune.hpp>
 
@@ -115,12 +116,12 @@ TEST_CASE("synaptic flow of |W| with a classifier of absolute weights V: S_ij = 
 
 TEST_CASE("the Fisher information of a batch is the sum of its samples' squares: sample gradients ±1 at θ = 2 give ½ · 4 · 2") {
   network_builder<cpu::backend<double>> net(1);
-  net.set_features(net.linear("map", net.input(), 1));
+  net.classifier("fc", net.linear("map", net.input(), 1), 1);
   auto model = std::move(net).build();
   *model.parameters().front().value = matrix({1, 1}, {2});
   // The gap to m_t is (2 x − m_t)²: at x = 1 and m_t = 1.5 or 2.5 its slope is ±1, and the batch's gradient is 0.
   unlabelled_batch<array> const batch{matrix({2, 1}, {1, 1})};
-  known_predictions<array> const guide({{matrix({2, 1}, {0, 0}), matrix({2, 1}, {1.5, 2.5})}});
+  known_predictions<array> const guide(prediction<array>{matrix({2, 1}, {0, 0}), matrix({2, 1}, {1.5, 2.5})});
   CHECK(values_of(score<fisher>(model, batch, guide, feature_gap{}).parameters.at(0).values) == numbers{4});
 }
 

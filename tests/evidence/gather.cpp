@@ -66,7 +66,7 @@ struct difference_of {
 };
 
 /// Σ_parts g², the squared gradient of each part: evidence of a user's own, from data.
-struct squared_gradient {
+struct batch_squares {
   static constexpr evidence_needs needs{.data = true, .gradients = true};
   template <class Problem>
   static gradients<typename Problem::tensor_type> of_part(Problem const& problem, typename Problem::part const& part,
@@ -162,7 +162,7 @@ TEST_CASE("options, guide and loss may be left out") {
 
 TEST_CASE("evidence of a user's own is gathered, from data and from the model") {
   scene s;
-  auto const slopes = s.first_scores<product_of<gradient>>(), squares = s.first_scores<product_of<squared_gradient>>();
+  auto const slopes = s.first_scores<product_of<gradient>>(), squares = s.first_scores<product_of<batch_squares>>();
   for (std::size_t i = 0; i < squares.size(); ++i) CHECK(squares[i] == doctest::Approx(slopes[i] * slopes[i]));
   auto const found = score<product_of<weight, depth>>(s.student, shape{}, {});
   CHECK(values_of(found.parameters.at(1).values)[5] == 3 * s.student.parameters()[2].value->values[5]);
