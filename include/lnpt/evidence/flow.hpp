@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <string>
 #include <vector>
 
 #include <lnpt/core/error.hpp>
@@ -73,40 +72,10 @@ void refuse_negative_flow(Model& model, gradients<tensor_of<Model>> const& flows
   }
 }
 
-template <prunable Model>
-[[nodiscard]] bool has_weights_of_zero(Model& model) {
-  return std::ranges::any_of(model.parameters(), [](auto const& p) {
-    auto const weights = values_of(*p.value);
-    return is_prunable(p.role) && std::ranges::find(weights, 0) != weights.end();
-  });
-}
-
-/// Refuses a flow that is 0 throughout some layer and not in others, in a network without a weight of 0, where no path can be cut: an
-/// activation function between them is flat where absolute weights take it.
-template <prunable Model>
-void refuse_saturated_flow(Model& model, gradients<tensor_of<Model>> const& flows) {
-  std::string silent;
-  auto flows_somewhere = false;
-  for (std::size_t i = 0; auto const& p : model.parameters()) {
-    auto const& flow = flows[i++];
-    if (!flow || !is_prunable(p.role)) continue;
-    auto const [low, high] = extremes_of(*flow);
-    if (low != 0 || high != 0)
-      flows_somewhere = true;
-    else if (silent.empty())
-      silent = p.name;
-  }
-  if (silent.empty() || !flows_somewhere || has_weights_of_zero(model)) return;
-  fail("the synaptic flow of ", silent,
-       " is 0 in every weight, though no weight of the network is: activation functions with an upper bound, such as ReLU6 and "
-       "hardsigmoid, pass no slope back where absolute weights saturate them; choose a criterion that runs the network as it is, "
-       "such as snip");
-}
-
 }  // namespace detail
 
 /// ∂R/∂|θ| of SynFlow, for one input of ones in the shape of the request: natively where the engine keeps deep networks finite, by
-/// absolute values otherwise. Throws where the flow is negative, and where saturated activation functions stop it.
+/// absolute values otherwise. Throws where the flow is negative.
 struct flow {
   static constexpr evidence_needs needs{.gradients = true};
 
@@ -118,7 +87,6 @@ struct flow {
     extents.insert(extents.begin(), 1);
     auto flows = detail::checked_gradients(model, "synaptic_flow()", gather(model, extents, request.signs));
     detail::refuse_negative_flow(model, flows);
-    detail::refuse_saturated_flow(model, flows);
     return flows;
   }
 

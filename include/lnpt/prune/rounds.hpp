@@ -66,8 +66,21 @@ struct rounds_so_far {
   mask_set masks = {};
   std::vector<std::string> without_score = {};
   std::vector<std::string> dense = {};
+  std::vector<std::string> silent = {};  ///< parameters that the first round scored 0 throughout, though their weights are not
   std::size_t decided_by_position = 0;
 };
+
+/// The parameters whose scores are all 0 and whose weights are not: the criterion says nothing about them.
+template <prunable Model, class T>
+[[nodiscard]] std::vector<std::string> silent_parameters(Model& model, score_set<T> const& scores) {
+  std::vector<std::string> silent;
+  for (auto const& s : scores.parameters) {
+    if (!extremes_of(s.values).all_zero()) continue;
+    for (auto const& p : model.parameters())
+      if (p.name == s.name && !extremes_of(*p.value).all_zero()) silent.push_back(s.name);
+  }
+  return silent;
+}
 
 /// One round: ranks the scores among the survivors of the rounds before, or all weights where there are no masks yet.
 template <class Mask, class Model, class T>
@@ -107,6 +120,15 @@ template <prunable Model>
   report.not_prunable = not_prunable_of(model);
   if constexpr (requires { model.remarks(); }) report.warnings = model.remarks();
   report.decided_by_position = state.decided_by_position;
+  if (!state.silent.empty())
+    report.warnings.push_back(
+        "every score of " + state.silent.front() +
+        (state.silent.size() > 1 ? " and of " + std::to_string(state.silent.size() - 1) + " more parameters" : "") +
+        " is 0, though the weights are not, so that the criterion says nothing about them: synflow does not where absolute "
+        "weights "
+        "saturate activation functions with an upper bound, such as ReLU6, nor do gradients behind units that are off for every "
+        "sample; "
+        "choose another criterion, such as snip, or other data");
   std::size_t scored = 0;
   for (auto const& layer : report.layers) scored += layer.reached ? layer.total : 0;
   if (100 * report.decided_by_position > scored)
@@ -136,6 +158,7 @@ template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
       if (options.progress) options.progress(t, rounds);
       auto const scores = rescore(model);
       require_ranking(scores, t);
+      if (t == 1 && !starts_pruned) state.silent = silent_parameters(model, scores);
       if constexpr (std::same_as<typename Mask::budget, sparsity>)
         if (t == 1 && starts_pruned) first = kept_share(state.masks, scores, last);
       rank_round(model, scores, options, density_of_round<Schedule>(t, rounds, first, last), state);

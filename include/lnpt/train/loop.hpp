@@ -41,6 +41,12 @@ concept training_kit =
 
 namespace detail {
 
+/// Those that hooks had set when the state was taken, else those that training was given. A run that goes on is never under any other:
+/// masks that have moved keep weights which the first ones clear.
+[[nodiscard]] inline mask_set const& masks_to_go_on_with(mask_set const& given, train_state const& from) {
+  return from.masks.empty() ? given : from.masks;
+}
+
 /// Trains until `options.epochs`, from `state` on.
 template <training_kit Kit, class Data, class Test, class Guide, class Loss, learning_rate_schedule Schedule, class... Hooks>
 train_state train_loop(Kit& kit, Data const& data, Test const& test, Guide const& guide, Loss const& loss,
@@ -70,7 +76,6 @@ train_state train_loop(Kit& kit, Data const& data, Test const& test, Guide const
         });
   };
   restore_hooks(state.hooks, hooks...);
-  if (!state.masks.empty()) kit.set_masks(state.masks);
   while (state.epoch < options.epochs) {
     loss_meter meter(state.epoch, steps, every);
     epoch_of_steps(meter);

@@ -134,7 +134,7 @@ train_state train(Model& student, mask_set const& masks, Images const& images, T
     auto& optimiser = detail::first_that([]<class P>() { return detail::starts_optimiser<P, Model>; }, descent, policies...);
     (void)detail::steps_of(images, options);  // refuses what cannot be trained on before anything changes
     detail::whole_when_done<Model> const whole(student);
-    detail::engine_kit kit(student, optimiser.start(student, masks), state);
+    detail::engine_kit kit(student, optimiser.start(student, detail::masks_to_go_on_with(masks, state)), state);
     return detail::train_loop(kit, images, test, guide, loss, options, rate_at, std::move(state), observer, policies...);
   } else {
     return state;  // refused above

@@ -179,7 +179,7 @@ train_state train(torch_model<float>& student, mask_set const& masks, Data const
   if (!state.velocity.empty() && &optimizer == &sgd) detail::set_velocity(sgd, student, state.velocity);
   if (!options.checkpoint.empty() && std::filesystem::exists(options.checkpoint))
     state = load_checkpoint(options.checkpoint, student, optimizer);
-  detail::torch_kit kit(student, optimizer, masks, options);
+  detail::torch_kit kit(student, optimizer, detail::masks_to_go_on_with(masks, state), options);
   return detail::train_loop(kit, data, test, guide, loss, options, rate_at, std::move(state), observer, policies...);
 }
 
