@@ -15,6 +15,7 @@
 #include <lnpt/core/activation_function.hpp>
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/shape.hpp>
+#include <lnpt/core/window.hpp>
 #include <lnpt/io/onnx_graph.hpp>
 
 namespace lnpt::io::detail {
