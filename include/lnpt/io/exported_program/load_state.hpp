@@ -35,8 +35,7 @@ inline void refuse_extra(program const& source, safetensors::file const& file, t
   for (std::size_t i = 0; i < source.state_size(); ++i) known.insert(source.tensors()[i].name);
   std::vector<std::string> extra;
   for (auto const& [name, stored] : names.all()) {
-    auto const is_beside = name.starts_with(mask_prefix) || name.starts_with(momentum_prefix);
-    if (!is_beside && !io::detail::is_counter(name) && !known.contains(name)) extra.push_back(stored);
+    if (prefix_beside(name).empty() && !io::detail::is_counter(name) && !known.contains(name)) extra.push_back(stored);
   }
   if (!extra.empty())
     fail(file.name(), " also holds ", first_names(extra), ", which ", source.name(),
