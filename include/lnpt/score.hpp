@@ -56,8 +56,8 @@ void require_ranking(score_set<T> const& scores, int round = 1) {
   if (round > 1)
     fail("all scores are 0 in round ", round,
          ": the rounds before have cut every path from the input to the loss; ask for less sparsity, set at_least to keep "
-         "weights in "
-         "every layer, or, where synflow meets activation functions with an upper bound such as ReLU6, choose another criterion");
+         "weights in every layer, or, where synflow meets activation functions with an upper bound such as ReLU6, choose another "
+         "criterion");
   fail("all scores are 0, from ", scores.parameters.front().name, " to ", scores.parameters.back().name,
        ", so nothing is more worth keeping than anything else: score weights that are not 0, on data and with a loss or teacher "
        "that "

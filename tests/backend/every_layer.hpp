@@ -1,9 +1,11 @@
 #pragma once
 // A network with a layer of every kind, and tensors for it, for tests that hold one backend against another.
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <lnpt/core/model.hpp>
 #include <lnpt/core/random.hpp>
 #include <lnpt/nn/builder.hpp>
 
@@ -26,6 +28,13 @@ lnpt::network<Backend> every_layer() {
   net.classifier("fc", net.join(map, flat), 5);
   return std::move(net).build();
 }
+
+/// The slope of Σ y³/3, a loss with curvature.
+inline constexpr auto square_of_output = [](auto const& p) {
+  lnpt::cotangents<std::remove_cvref_t<decltype(p.output)>> slope;
+  slope.output = p.output * p.output;
+  return slope;
+};
 
 template <class T>
 T random_tensor(lnpt::shape const& extents, std::uint64_t seed) {

@@ -36,12 +36,6 @@ class passes {
   }
 
  private:
-  static constexpr auto square_of_output = [](auto const& p) {
-    cotangents<std::remove_cvref_t<decltype(p.output)>> slope;
-    slope.output = p.output * p.output;
-    return slope;
-  };
-
   void train() {
     auto trace = network_.forward(x_, {norm_mode::train});
     network_.update_running_statistics(trace);

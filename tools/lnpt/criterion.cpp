@@ -95,10 +95,8 @@ criterion_spec parse_criterion(std::string_view text) {
   criterion_spec spec{.text = std::string(spell(criterion_names, kind)) + std::string(text.substr(pieces[0].size())),
                       .kind = kind};
   for (auto const option : std::span(pieces).subspan(1)) {
-    auto const equals = option.find('=');
-    if (equals == option.npos)
-      refuse("\"", option, "\" in \"", text, "\" is no option of a criterion: write key=value, such as rounds=10");
-    set_option(spec, option.substr(0, equals), option.substr(equals + 1));
+    auto const [key, value] = key_and_value(option, text, "criterion", "rounds=10");
+    set_option(spec, key, value);
   }
   check(spec);
   return spec;

@@ -97,10 +97,8 @@ regulariser_spec parse_regulariser(std::string_view text) {
   regulariser_spec spec{std::string(text), std::string(spell(regulariser_names, kind)), {}};
   if (colon == text.npos) return spec;
   for (auto const option : split(text.substr(colon + 1), ',')) {
-    auto const equals = option.find('=');
-    if (equals == option.npos)
-      refuse("\"", option, "\" in \"", text, "\" is no option of a regulariser: write key=value, such as lambda=1e-4");
-    spec.options.emplace(option.substr(0, equals), option.substr(equals + 1));
+    auto const [key, value] = key_and_value(option, text, "regulariser", "lambda=1e-4");
+    spec.options.emplace(key, value);
   }
   return spec;
 }

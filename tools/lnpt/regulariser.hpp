@@ -53,7 +53,7 @@ class regularisers {
     for (auto& each : hooks_) std::visit([&](auto& hook) { hook.after_step(at); }, each.hook);
     if (at.step + 1 != at.steps) return;
     text_.clear();
-    for (auto const& each : hooks_) text_ += describe(each, at.epoch * at.steps + at.step, removed_norm(each, at.parameters));
+    for (auto const& each : hooks_) text_ += describe(each, at.of_run(), removed_norm(each, at.parameters));
   }
   void save(lnpt::hook_state& state) const;
   void restore(lnpt::hook_state const& state);

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <lnpt/io/number_text.hpp>
@@ -22,6 +23,15 @@ namespace cli {
     if (end == text.npos) return pieces;
     text.remove_prefix(end + 1);
   }
+}
+
+/// The key and the value of an option key=value. `whole`, `of` and `example` say in the refusal where it stood and how one is written.
+[[nodiscard]] inline std::pair<std::string_view, std::string_view> key_and_value(std::string_view option, std::string_view whole,
+                                                                                 std::string_view of, std::string_view example) {
+  auto const equals = option.find('=');
+  if (equals == std::string_view::npos)
+    refuse("\"", option, "\" in \"", whole, "\" is no option of a ", of, ": write key=value, such as ", example);
+  return {option.substr(0, equals), option.substr(equals + 1)};
 }
 
 /// The number that is the whole of `text`; `what` names it in the refusal.

@@ -46,9 +46,10 @@ struct guidance {
 guidance open_guidance(train_command_options const& o, lnpt::io::data_set const& data) {
   guidance by;
   if (!o.teacher.empty() || names_exported(o.teacher_arch)) {
-    by.teacher = make_network<trained_network>(o.teacher_network(), around(data.train), 0);
+    auto const arch = o.teacher_network();
+    by.teacher = make_network<trained_network>(arch, around(data.train), 0);
     if (!o.teacher.empty())
-      load_weights(*by.teacher, o.teacher_network(), lnpt::io::safetensors::open(o.teacher), o.names.under(o.teacher_prefix));
+      load_weights(*by.teacher, arch, lnpt::io::safetensors::open(o.teacher), o.names.under(o.teacher_prefix));
     by.text = "teacher " + fingerprint(*by.teacher);
   } else if (!o.teacher_cache.empty()) {
     by.cache = lnpt::io::open_teacher_cache(o.teacher_cache);
@@ -95,7 +96,7 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
                                                lnpt::io::data_set const& data, guidance const& by) {
   auto all = spec.settings();
   all["arch"] = o.arch;
-  if (!o.features.empty()) all["features"] = o.features;
+  all["features"] = o.features;
   all["data"] = data_kind(o.images.data);
   all["train-images"] = std::to_string(data.train.size());
   all["test-images"] = std::to_string(data.test.size());

@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -70,14 +71,16 @@ struct rounds_so_far {
   std::size_t decided_by_position = 0;
 };
 
-/// The parameters whose scores are all 0 and whose weights are not: the criterion says nothing about them.
+/// The parameters whose scores are all 0 and whose weights are not: the criterion says nothing about them. Looks at few scores, as a rule:
+/// up to the first that is not 0.
 template <prunable Model, class T>
-[[nodiscard]] std::vector<std::string> silent_parameters(Model& model, score_set<T> const& scores) {
+[[nodiscard]] std::vector<std::string> silent_parameters(Model& model, std::span<scored_parameter<T> const> scored) {
+  auto const is_zero = [](auto const& values) { return std::ranges::all_of(values, [](auto v) { return v == 0; }); };
   std::vector<std::string> silent;
-  for (auto const& s : scores.parameters) {
-    if (!extremes_of(s.values).all_zero()) continue;
+  for (auto const& each : scored) {
+    if (!is_zero(each.scores)) continue;
     for (auto const& p : model.parameters())
-      if (p.name == s.name && !extremes_of(*p.value).all_zero()) silent.push_back(s.name);
+      if (p.name == each.name && !is_zero(values_of(*p.value))) silent.push_back(p.name);
   }
   return silent;
 }
@@ -95,6 +98,7 @@ void rank_round(Model& model, score_set<T> const& scores, prune_options<Mask> co
   if (options.unreached == unreached::keep_in_budget) wanted.already_kept = unscored_weights(model, scores.unreached);
   auto const parameters = parameters_of(scores.parameters);
   std::span<scored_parameter<value_type<T>> const> const view(parameters);
+  if (survivors.empty()) state.silent = silent_parameters(model, view);  // in the first round, of a whole network
   state.masks = options.strategy(view, wanted);
   if (options.unreached == unreached::magnitude)
     for (auto& m : magnitude_masks(model, scores.unreached, wanted)) state.masks.add(std::move(m));
@@ -126,9 +130,9 @@ template <prunable Model>
         (state.silent.size() > 1 ? " and of " + std::to_string(state.silent.size() - 1) + " more parameters" : "") +
         " is 0, though the weights are not, so that the criterion says nothing about them: synflow does not where absolute "
         "weights "
-        "saturate activation functions with an upper bound, such as ReLU6, nor do gradients behind units that are off for every "
-        "sample; "
-        "choose another criterion, such as snip, or other data");
+        "saturate activation functions such as ReLU6, nor do gradients behind units that are off for every sample; choose "
+        "another "
+        "criterion, such as snip, or other data");
   std::size_t scored = 0;
   for (auto const& layer : report.layers) scored += layer.reached ? layer.total : 0;
   if (100 * report.decided_by_position > scored)
@@ -158,7 +162,6 @@ template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
       if (options.progress) options.progress(t, rounds);
       auto const scores = rescore(model);
       require_ranking(scores, t);
-      if (t == 1 && !starts_pruned) state.silent = silent_parameters(model, scores);
       if constexpr (std::same_as<typename Mask::budget, sparsity>)
         if (t == 1 && starts_pruned) first = kept_share(state.masks, scores, last);
       rank_round(model, scores, options, density_of_round<Schedule>(t, rounds, first, last), state);

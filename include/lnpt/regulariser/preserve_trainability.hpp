@@ -45,11 +45,11 @@ class preserve_trainability {
 
   template <class T>
   void before_step(training_step<T>& at) const {
-    regulariser_.add_gradient(at.parameters, at.gradients, strength_(step_of(at)));
+    regulariser_.add_gradient(at.parameters, at.gradients, strength_(at.of_run()));
   }
   template <class T>
   void after_step(training_step<T>& at) const {
-    auto const done = step_of(at) + 1;
+    auto const done = at.of_run() + 1;
     for (auto const& each : regulariser_.layers)
       if (done >= grown_ + (place_of(at.parameters, each) + 1) * zero_every_) trainability_preserving::clear(at.parameters, each);
   }
@@ -81,10 +81,6 @@ class preserve_trainability {
   }
 
  private:
-  template <class T>
-  [[nodiscard]] static std::size_t step_of(training_step<T> const& at) {
-    return at.epoch * at.steps + at.step;
-  }
   /// The number of prunable parameters before the layer's.
   template <class T>
   [[nodiscard]] static std::size_t place_of(std::vector<parameter<T>> const& parameters, outgoing_filters const& each) {

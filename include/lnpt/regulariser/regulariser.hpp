@@ -63,7 +63,7 @@ class regularise {
   template <class T>
     requires regulariser_for<R, T>
   void before_step(training_step<T>& at) const {
-    regulariser_.add_gradient(at.parameters, at.gradients, factor_at_ ? factor_at_(at.epoch * at.steps + at.step) : 1.0);
+    regulariser_.add_gradient(at.parameters, at.gradients, factor_at_ ? factor_at_(at.of_run()) : 1.0);
   }
   template <class T>
     requires regulariser_for<R, T>

@@ -35,7 +35,7 @@ class soft_masks {
       if (!at.gradients[scale] || !at.gradients[shift]) return;
       auto& each = norms_[at.parameters[scale].name];
       if (each.mask.empty()) {
-        each.scale = detail::doubles_of(*at.parameters[scale].value),
+        each.scale = detail::doubles_of(*at.parameters[scale].value);
         each.shift = detail::doubles_of(*at.parameters[shift].value);
         each.mask.assign(each.scale.size(), 1);
       }
@@ -63,7 +63,8 @@ class soft_masks {
       auto const found = norms_.find(at.parameters[scale].name);
       if (found == norms_.end()) return;
       auto& each = found->second;
-      each.scale = detail::doubles_of(*at.parameters[scale].value), each.shift = detail::doubles_of(*at.parameters[shift].value);
+      each.scale = detail::doubles_of(*at.parameters[scale].value);
+      each.shift = detail::doubles_of(*at.parameters[shift].value);
       move(each, at.learning_rate, at.step == 0);
       detail::assign_doubles(*at.parameters[scale].value, masked(each.scale, each.mask));
       detail::assign_doubles(*at.parameters[shift].value, masked(each.shift, each.mask));

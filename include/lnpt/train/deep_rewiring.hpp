@@ -53,10 +53,9 @@ class deep_rewiring {
       for (std::size_t i = 0; i < at.parameters.size(); ++i) {
         if (at.parameters[i].name != kept.name()) continue;
         auto weights = detail::doubles_of(*at.parameters[i].value);
-        auto const t = at.epoch * at.steps + at.step;
-        auto const fallen = walk(weights, kept, signs_[i], at.learning_rate, t, i);
+        auto const fallen = walk(weights, kept, signs_[i], at.learning_rate, at.of_run(), i);
         detail::assign_doubles(*at.parameters[i].value, weights);
-        wake(kept, fallen, t, i);
+        wake(kept, fallen, at.of_run(), i);
         moved |= fallen != 0;
       }
     if (moved) at.set_masks(std::move(masks));

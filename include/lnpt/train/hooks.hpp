@@ -21,6 +21,9 @@ struct training_step {
   lnpt::gradients<T> gradients;          ///< of the loss; what `before_step` leaves here is what the optimiser takes
   mask_set const* masks;                 ///< those in force
 
+  /// The number of this step in the whole run, counted from 0.
+  [[nodiscard]] std::size_t of_run() const { return epoch * steps + step; }
+
   /// Replaces the masks when the hooks are through: pruned weights become +0 at once, revived ones start at rest.
   void set_masks(mask_set masks_to_come) { next_masks = std::move(masks_to_come); }
   std::optional<mask_set> next_masks = {};

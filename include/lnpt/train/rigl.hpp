@@ -64,7 +64,7 @@ class rigl {
   template <class T>
   void before_step(training_step<T>& at) const {
     detail::require_masks(at, "rigl");
-    auto const t = at.epoch * at.steps + at.step;
+    auto const t = at.of_run();
     if (t == 0 || t % every_ != 0 || t >= until_) return;
     auto masks = *at.masks;
     for (auto& kept : masks)

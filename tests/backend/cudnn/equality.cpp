@@ -44,12 +44,6 @@ class passes {
   }
 
  private:
-  static constexpr auto square_of_output = [](auto const& p) {
-    cotangents<std::remove_cvref_t<decltype(p.output)>> slope;
-    slope.output = p.output * p.output;
-    return slope;
-  };
-
   void descend(gradients<array> const& g) {
     std::vector<std::uint64_t> const words{0b10110101, 0};
     auto const parameters = network_.parameters();

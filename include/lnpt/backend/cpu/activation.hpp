@@ -2,11 +2,11 @@
 /// Activation functions over whole arrays: values, and products with the first and the second derivative.
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 
 #include <lnpt/backend/cpu/activation_rules.hpp>
 #include <lnpt/backend/cpu/elementwise.hpp>
+#include <lnpt/backend/power_of_two.hpp>
 
 namespace lnpt::cpu {
 
@@ -38,14 +38,6 @@ void for_each_prepared(Rule const& rule, array<T> const& x, double factor, F f) 
     rule.prepare(values.data(), prepared.data(), end - begin);
     for (auto i = begin; i < end; ++i) f(i, values[i - begin], prepared[i - begin]);
   });
-}
-
-/// 2^exponent, refused where the products with it would leave the range of double.
-[[nodiscard]] inline double power_of_two(int exponent) {
-  if (std::abs(exponent) > 900)
-    fail("an activation function of numbers around 2^", exponent,
-         ": only rectifiers are exact so far out; initialise the network with smaller weights");
-  return std::ldexp(1.0, exponent);
 }
 
 }  // namespace detail
@@ -91,11 +83,11 @@ template <class T>
 template <class T>
 [[nodiscard]] array<T> activate_scaled(array<T> const& x, int exponent, activation_function const& f, int result) {
   auto y = array<T>::from_shape(x.shape());
-  auto const back = 1 / detail::power_of_two(result);
+  auto const back = 1 / lnpt::detail::power_of_two(result);
   detail::with_rule<double>(f, [&](auto const& rule) {
-    detail::for_each_prepared(rule, x, detail::power_of_two(exponent), [&, to = y.data()](std::size_t i, double v, double p) {
-      to[i] = static_cast<T>(back * rule.value(v, p));
-    });
+    detail::for_each_prepared(
+        rule, x, lnpt::detail::power_of_two(exponent),
+        [&, to = y.data()](std::size_t i, double v, double p) { to[i] = static_cast<T>(back * rule.value(v, p)); });
   });
   return y;
 }
@@ -106,7 +98,7 @@ template <class T>
   detail::require_same_size("activation_slope_scaled", x, g);
   auto y = array<T>::from_shape(x.shape());
   detail::with_rule<double>(f, [&](auto const& rule) {
-    detail::for_each_prepared(rule, x, detail::power_of_two(exponent),
+    detail::for_each_prepared(rule, x, lnpt::detail::power_of_two(exponent),
                               [&, from = g.data(), to = y.data()](std::size_t i, double v, double p) {
                                 to[i] = static_cast<T>(static_cast<double>(from[i]) * rule.slope(v, p));
                               });

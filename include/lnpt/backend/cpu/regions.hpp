@@ -7,45 +7,23 @@
 #include <lnpt/backend/cpu/layout.hpp>
 #include <lnpt/backend/cpu/pool.hpp>
 #include <lnpt/backend/cpu/strided_walk.hpp>
+#include <lnpt/backend/region_view.hpp>
 #include <lnpt/core/window.hpp>
 
 namespace lnpt::cpu {
 
 namespace detail {
 
-/// A region of an array [C, N, H, W] or [N, F]: its shape, where it begins, and its strides in the whole.
-struct region_view {
-  shape extents, strides;
-  std::size_t begin = 0;
-
-  region_view(shape const& whole, image_region const& region) : extents(whole), strides(contiguous_strides(whole)) {
-    if (whole.size() == 4) {
-      take(0, region.channels, whole);
-      take(2, region.rows, whole);
-      take(3, region.columns, whole);
-    } else if (whole.size() == 2) {
-      take(1, region.channels, whole);
-    }
-    if (whole.size() != 4 && (whole.size() != 2 || region.rows != index_range{} || region.columns != index_range{}))
-      fail("slice: rows or columns of an array of shape ", list(whole), "; pass an image [C, N, H, W], or channels of [N, F]");
-  }
+/// A region of a contiguous array, and a walk over it.
+struct region_view : lnpt::detail::region_view {
+  region_view(shape const& whole, image_region const& region)
+      : lnpt::detail::region_view(whole, contiguous_strides(whole), region) {}
 
   /// Calls `f(first element in the whole, step, first element in the region, elements)` for runs, in parallel.
   template <class F>
   void for_each(F f) const {
     strided_walk<1> const walk(extents, {strides});
     walk.for_each([&](auto const& at, std::size_t first, std::size_t n) { f(begin + at[0], walk.steps()[0], first, n); });
-  }
-
- private:
-  void take(std::size_t axis, index_range const& range, shape const& whole) {
-    auto const count = range.count(whole[axis]);
-    if (count == 0)
-      fail("slice: [", range.start, ", ", range.stop, ") with step ", range.step, " of an extent of ", whole[axis],
-           " is empty; pass a range within it");
-    extents[axis] = count;
-    begin += range.start * strides[axis];
-    strides[axis] *= range.step;
   }
 };
 

@@ -1,8 +1,9 @@
 #pragma once
 /// Activation functions, and the rectifier with a slope below zero.
-#include <cmath>
+#include <string>
 
 #include <lnpt/backend/cudnn/strided.hpp>
+#include <lnpt/backend/power_of_two.hpp>
 #include <lnpt/core/activation_function.hpp>
 
 namespace lnpt::cudnn {
@@ -41,14 +42,6 @@ template <class Number, class T>
   return y;
 }
 
-/// 2^exponent, refused where the products with it would leave the range of double.
-[[nodiscard]] inline double power_of_two(int exponent) {
-  if (std::abs(exponent) > 900)
-    fail("an activation function of numbers around 2^", exponent,
-         ": only rectifiers are exact so far out; initialise the network with smaller weights");
-  return std::ldexp(1.0, exponent);
-}
-
 }  // namespace detail
 
 template <class T>
@@ -66,12 +59,12 @@ template <class T>
 }
 template <class T>
 [[nodiscard]] array<T> activate_scaled(array<T> const& x, int exponent, activation_function const& f, int result) {
-  return detail::activated<double, T>(f, {detail::derivative::value, x}, detail::power_of_two(exponent),
-                                      1 / detail::power_of_two(result));
+  return detail::activated<double, T>(f, {detail::derivative::value, x}, lnpt::detail::power_of_two(exponent),
+                                      1 / lnpt::detail::power_of_two(result));
 }
 template <class T>
 [[nodiscard]] array<T> activation_slope_scaled(array<T> const& x, int exponent, array<T> const& g, activation_function const& f) {
-  return detail::activated<double, T>(f, {detail::derivative::slope, x, &g}, detail::power_of_two(exponent));
+  return detail::activated<double, T>(f, {detail::derivative::slope, x, &g}, lnpt::detail::power_of_two(exponent));
 }
 
 namespace detail {

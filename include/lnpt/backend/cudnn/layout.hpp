@@ -3,6 +3,7 @@
 #include <vector>
 
 #include <lnpt/backend/cudnn/elementwise.hpp>
+#include <lnpt/backend/region_view.hpp>
 #include <lnpt/core/window.hpp>
 
 namespace lnpt::cudnn {
@@ -36,22 +37,11 @@ template <class T>
 
 namespace detail {
 
-/// A region of images or of a feature matrix: its extents, and where it lies in the whole.
-struct region_view {
-  shape extents, strides;
-  std::size_t begin = 0;
-
+/// A region of an array as it is stored, and walks over it.
+struct region_view : lnpt::detail::region_view {
   region_view(shape const& whole, image_region const& region)
-      : extents(whole), strides(strides_of(whole, whole.size() == 4 ? storage::images : storage::as_extents)) {
-    bool const images = whole.size() == 4;
-    if (!images && (whole.size() != 2 || region.rows != index_range{} || region.columns != index_range{}))
-      fail("slice: rows or columns of an array of shape ", list(whole), "; pass an image [C, N, H, W], or channels of [N, F]");
-    take(images ? 0 : 1, region.channels, whole);
-    if (images) {
-      take(2, region.rows, whole);
-      take(3, region.columns, whole);
-    }
-  }
+      : lnpt::detail::region_view(whole, strides_of(whole, whole.size() == 4 ? storage::images : storage::as_extents), region) {}
+
   [[nodiscard]] storage how() const { return extents.size() == 4 ? storage::images : storage::as_extents; }
   /// A walk from the region inside of the whole to an array of its own, or back.
   [[nodiscard]] std::vector<axis> axes(bool into_whole) const {
@@ -60,17 +50,6 @@ struct region_view {
     for (std::size_t i = 0; i < extents.size(); ++i)
       result.push_back(into_whole ? axis{extents[i], own[i], 0, strides[i]} : axis{extents[i], strides[i], 0, own[i]});
     return result;
-  }
-
- private:
-  void take(std::size_t along, index_range const& range, shape const& whole) {
-    auto const n = range.count(whole[along]);
-    if (n == 0)
-      fail("slice: [", range.start, ", ", range.stop, ") with step ", range.step, " of an extent of ", whole[along],
-           " is empty; pass a range within it");
-    extents[along] = n;
-    begin += range.start * strides[along];
-    strides[along] *= range.step;
   }
 };
 

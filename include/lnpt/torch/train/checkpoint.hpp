@@ -18,6 +18,7 @@
 #include <lnpt/torch/model.hpp>
 #include <lnpt/torch/state.hpp>
 #include <lnpt/torch/tensor.hpp>
+#include <lnpt/torch/transfer.hpp>
 #include <lnpt/train/options.hpp>
 
 namespace lnpt {
@@ -35,11 +36,6 @@ namespace detail {
   return at::tensor({static_cast<double>(state.epoch), state.last_accuracy, state.best_accuracy, state.last_loss}, at::kDouble);
 }
 
-[[nodiscard]] inline at::Tensor bits_of(mask const& kept) {
-  auto bits = at::empty(torch_sizes(kept.extents()), at::kBool);
-  for (std::size_t i = 0; i < kept.size(); ++i) bits.data_ptr<bool>()[i] = kept[i];
-  return bits;
-}
 [[nodiscard]] inline mask mask_of(std::string name, at::Tensor const& bits) {
   mask kept(std::move(name), extents_of(bits), true);
   auto const host = bits.cpu().contiguous();
@@ -50,7 +46,7 @@ namespace detail {
 /// What hooks left: the masks that they set and the numbers that they carry.
 inline void save_hooks(torch::serialize::OutputArchive& archive, train_state const& state) {
   torch::serialize::OutputArchive masks, numbers;
-  for (auto const& kept : state.masks) masks.write(kept.name(), bits_of(kept));
+  for (auto const& kept : state.masks) masks.write(kept.name(), pruned_places(kept, at::empty({0})).logical_not());
   for (auto const& [name, values] : state.hooks) numbers.write(name, at::tensor(values, at::kDouble));
   archive.write("masks", masks);
   archive.write("hooks", numbers);
