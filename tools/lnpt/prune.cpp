@@ -11,8 +11,8 @@
 #include <lnpt/io/pruned_copy.hpp>
 #include <lnpt/mask/apply.hpp>
 
-#include "distinct_files.hpp"
 #include "loading.hpp"
+#include "output_files.hpp"
 #include "progress.hpp"
 #include "prune_checkpoint.hpp"
 #include "ratio_plot.hpp"
@@ -255,7 +255,7 @@ void require_outputs_distinct(prune_options const& o) {
     others.insert(others.end(), {{"--teacher", o.teacher}, {"--teacher-arch", o.teacher_arch}, {"--data", o.images.data}});
     if (outputs[i].path != o.out) others.insert(others.end(), {{"--weights", o.weights}, {"--arch", arch}});
     if (outputs[i].path != o.masks_out) others.push_back({"--masks", o.masks});
-    require_distinct(outputs[i], others);
+    require_output(outputs[i], others);
   }
 }
 

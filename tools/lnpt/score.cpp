@@ -5,8 +5,8 @@
 
 #include <lnpt/io/safetensors_writer.hpp>
 
-#include "distinct_files.hpp"
 #include "loading.hpp"
+#include "output_files.hpp"
 #include "progress.hpp"
 #include "text_table.hpp"
 
@@ -70,7 +70,7 @@ void describe(CLI::App& command, scoring_options& o) {
 }
 
 void run(scoring_options const& o) {
-  require_distinct({"--out", o.out}, {{"--weights", o.weights}, {"--teacher", o.teacher}, {"--data", o.images.data}});
+  require_output({"--out", o.out}, {{"--weights", o.weights}, {"--teacher", o.teacher}, {"--data", o.images.data}});
   auto const criterion = o.asked_criterion();
   if (criterion.rounds_used() > 1 && !o.has_sparsity())
     refuse(criterion.text, " in ", criterion.rounds_used(),

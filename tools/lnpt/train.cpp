@@ -4,10 +4,10 @@
 #include <lnpt/io/checkpoint.hpp>
 
 #include "command.hpp"
-#include "distinct_files.hpp"
 #include "engine.hpp"
 #include "engine_setting.hpp"
 #include "naming.hpp"
+#include "output_files.hpp"
 #include "progress.hpp"
 
 namespace cli {
@@ -161,9 +161,9 @@ void run(train_command_options const& o) {
       {"--teacher", o.teacher}, {"--teacher-cache", o.teacher_cache}, {"--mask", o.mask}, {"--data", o.images.data}};
   if (names_exported(o.out) && !names_exported(o.arch))
     refuse(o.out, " is written from a .pt2 network: name one with --model, or write --out to .safetensors");
-  require_distinct({"--out", o.out}, read);
-  require_distinct({"--checkpoint", checkpoint_path(o)}, read);
-  require_distinct({"--out", o.out}, {{"--checkpoint", o.checkpoint}, {"--resume", o.resume}});
+  require_output({"--out", o.out}, read);
+  require_output({"--checkpoint", checkpoint_path(o)}, read);
+  require_output({"--out", o.out}, {{"--checkpoint", o.checkpoint}, {"--resume", o.resume}});
   o.names.require_use({{o.init, o.init_prefix}, {o.teacher, o.teacher_prefix}, {o.mask, ""}});
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const data = open_data(o.images);

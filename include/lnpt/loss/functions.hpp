@@ -1,7 +1,7 @@
 #pragma once
 /// The functions that losses are written in, over tensors; loss/dual_functions.hpp has them over duals of tensors.
 ///
-/// A tensor type takes part by static members of `tensor_traits`: `exp(t)`, `log_softmax(t)` over the last axis of [B, K],
+/// A tensor type takes part by `a - b` and by static members of `tensor_traits`: `exp(t)`, `log_softmax(t)` over the last axis of [B, K],
 /// `row_sum(t)` (each row's sum, repeated over the row), `one_hot(labels, like)`, `sum(t)` as a double, `argmax(t)` per row; and, where
 /// labels are better not brought to the host, `one_hot_of_largest(t)`.
 /// (Traits and not argument-dependent lookup: tensor libraries have functions of these names with other signatures.)
@@ -15,6 +15,7 @@ namespace lnpt {
 /// Tensors on which losses are computed where the tensors are, and can be differentiated through.
 template <class T>
 concept loss_tensor = tensor<T> && requires(T const& t, std::vector<std::int64_t> const& labels) {
+  { t - t } -> std::convertible_to<T>;
   { tensor_traits<T>::exp(t) } -> std::convertible_to<T>;
   { tensor_traits<T>::log_softmax(t) } -> std::convertible_to<T>;
   { tensor_traits<T>::row_sum(t) } -> std::convertible_to<T>;

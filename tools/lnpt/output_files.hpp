@@ -1,5 +1,7 @@
 #pragma once
-/// Outputs that would replace one another, or what is only read.
+/// Outputs that cannot be written, or would replace one another or what is only read: refused before the work that they are to hold.
+#include <unistd.h>
+
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -24,11 +26,24 @@ struct named_file {
   return std::filesystem::equivalent(a, b, ignored) || whole(a) == whole(b);
 }
 
-/// Refuses an output that is a folder, or also one of the other files, of which one would be lost.
-inline void require_distinct(named_file const& output, std::vector<named_file> const& others) {
+/// Refuses an output into a folder that is not there or takes no file.
+inline void require_folder_of(named_file const& output) {
+  if (output.path.empty()) return;
+  auto const folder = std::filesystem::absolute(output.path).parent_path();
+  std::error_code unknown;
+  if (!std::filesystem::is_directory(folder, unknown))
+    refuse(output.option, " is ", output.path, ", and there is no folder ", folder.string(), ": make it, or name another file");
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    refuse(output.option, " is ", output.path, ", and the folder ", folder.string(),
+           " takes no new file: name one that can be written");
+}
+
+/// Refuses an output whose folder takes no file, that is a folder itself, or also one of the other files, of which one would be lost.
+inline void require_output(named_file const& output, std::vector<named_file> const& others) {
   std::error_code unknown;
   if (!output.path.empty() && (std::filesystem::is_directory(output.path, unknown) || output.path.ends_with('/')))
     refuse(output.option, " is one file, and ", output.path, " is a folder: name a file in it");
+  require_folder_of(output);
   for (auto const& other : others)
     if (are_one_file(output.path, other.path))
       refuse(output.option, " and ", other.option, " are both ", other.path, ", of which one would be lost: name two files");
