@@ -6,6 +6,7 @@
 #include <lnpt/core/guide.hpp>
 #include <lnpt/core/model.hpp>
 #include <lnpt/criterion/criterion.hpp>
+#include <lnpt/criterion/teacher_guided.hpp>
 #include <lnpt/evidence/gather.hpp>
 #include <lnpt/evidence/problem.hpp>
 #include <lnpt/loss/weighted_sum.hpp>
@@ -195,6 +196,11 @@ struct diagnosis {
     else if constexpr (!is_guide())
       static_assert(is_guide(),
                     "lnpt: this is not a guide. Pass teacher{model}, known_predictions{…}, or a type with predict(input, part).");
+    else if constexpr (!has_teacher() && std::same_as<C, teacher_guided>)
+      static_assert(has_teacher(),
+                    "lnpt: teacher_guided, the criterion where none is named, compares with a teacher, and there is none. Pass "
+                    "teacher{model} or known_predictions{…} after the batches, or name a criterion that asks nobody: prune<snip> "
+                    "on labelled batches, or prune<synflow>.");
     else if constexpr (!has_teacher())
       static_assert(
           has_teacher(),

@@ -20,6 +20,7 @@
 #include <lnpt/criterion/snip.hpp>
 #include <lnpt/criterion/synflow.hpp>
 #include <lnpt/criterion/taylor.hpp>
+#include <lnpt/criterion/teacher_guided.hpp>
 #include <lnpt/loss/cross_entropy.hpp>
 #include <lnpt/loss/distillation.hpp>
 #include <lnpt/loss/feature_gap.hpp>

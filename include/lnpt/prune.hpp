@@ -4,6 +4,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include <lnpt/criterion/teacher_guided.hpp>
 #include <lnpt/diagnosis.hpp>
 #include <lnpt/mask/global_unstructured.hpp>
 #include <lnpt/prune/options.hpp>
@@ -14,6 +15,13 @@
 namespace lnpt {
 
 namespace detail {
+
+/// The options with the criterion's own floor where none was asked for.
+template <class C, class Mask>
+[[nodiscard]] prune_options<Mask> with_layer_floor(prune_options<Mask> options) {
+  if (!options.layer_floor) options.layer_floor = default_layer_floor<C>();
+  return options;
+}
 
 template <class C, class Mask, class Schedule, class Model, class Batches, class Guide, class Loss>
 [[nodiscard]] prune_result prune_as_asked(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
@@ -32,7 +40,8 @@ template <class C, class Mask, class Schedule, class Model, class Batches, class
     // Rounds restore the model in the end, so where a criterion ignores the signs of weights they are taken off once, before the first.
     auto const signs = ignores_signs<C>() && rounds > 1 ? weight_signs::nonnegative : weight_signs::any;
     return prune_in_rounds<Schedule>(
-        model, options, rounds, [&](Model& m) { return score_well_formed<C>(m, batches, guide, loss, options.scoring(), signs); },
+        model, with_layer_floor<C>(options), rounds,
+        [&](Model& m) { return score_well_formed<C>(m, batches, guide, loss, options.scoring(), signs); },
         [](Model& m) {
           if constexpr (ignores_signs<C>()) forget_signs(m);
         });
@@ -43,21 +52,22 @@ template <class C, class Mask, class Schedule, class Model, class Batches, class
 
 /// Masks for a model from a batch or a range of batches, a guide, and a loss of one's choice.
 ///
+///     auto [masks, report] = prune(student, unlabelled, teacher{t}, {.budget = sparsity{0.95}});
 ///     auto [masks, report] = prune<feature_map_synaptic<>>(student, unlabelled, teacher{t}, {.budget = sparsity{0.95}});
 ///
-/// `C` is the criterion, `Mask` the strategy, `Schedule` how density falls over `rounds`. Rounds rescore the masked model and rank only
+/// `C` is the criterion, `teacher_guided` where none is named, `Mask` the strategy, `Schedule` how density falls over `rounds`. Rounds rescore the masked model and rank only
 /// what survived. The model is left as it was on every path. Throws `lnpt::error` on an empty batch, a label out of range, features of
 /// different width, and on scores that rank nothing: non-finite (naming the parameter and the count), all 0, rounding noise, or none.
-template <class C, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model, class Batches,
-          class Guide, class Loss>
+template <class C = teacher_guided, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model,
+          class Batches, class Guide, class Loss>
 [[nodiscard]] prune_result prune(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
                                  prune_options<Mask> const& options) {
   return detail::prune_as_asked<C, Mask, Schedule>(model, batches, guide, loss, options);
 }
 
 /// As above with the criterion's own loss, or with a loss and no guide.
-template <class C, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model, class Batches,
-          class GuideOrLoss>
+template <class C = teacher_guided, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model,
+          class Batches, class GuideOrLoss>
 [[nodiscard]] prune_result prune(Model& model, Batches const& batches, GuideOrLoss const& guide_or_loss,
                                  prune_options<Mask> const& options) {
   if constexpr (loss_like<GuideOrLoss>)
@@ -67,25 +77,27 @@ template <class C, class Mask = global_unstructured, class Schedule = schedule::
 }
 
 /// As above without a guide.
-template <class C, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model, class Batches>
+template <class C = teacher_guided, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model,
+          class Batches>
 [[nodiscard]] prune_result prune(Model& model, Batches const& batches, prune_options<Mask> const& options) {
   return detail::prune_as_asked<C, Mask, Schedule>(model, batches, no_guide{}, detail::default_loss<C>(), options);
 }
 
 /// Without any data: for synflow, given the shape of one input, {channels, height, width} or {features}.
-template <class C, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model>
+template <class C = teacher_guided, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model>
 [[nodiscard]] prune_result prune(Model& model, shape const& input, prune_options<Mask> const& options) {
   return detail::prune_as_asked<C, Mask, Schedule>(model, input, no_guide{}, detail::default_loss<C>(), options);
 }
 
 /// Without any data or input: for magnitude and random.
-template <class C, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model>
+template <class C = teacher_guided, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model>
 [[nodiscard]] prune_result prune(Model& model, prune_options<Mask> const& options) {
   return detail::prune_as_asked<C, Mask, Schedule>(model, shape{}, no_guide{}, detail::default_loss<C>(), options);
 }
 
 /// Without options: refused, since nobody can say how much to prune.
-template <class C, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model, class... Rest>
+template <class C = teacher_guided, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model,
+          class... Rest>
   requires(!(detail::is_prune_options<Rest> || ...))
 [[nodiscard]] prune_result prune(Model&, Rest const&... rest) {
   detail::refuse_missing_options<std::tuple<Model, Rest...>>();

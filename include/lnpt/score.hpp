@@ -8,6 +8,7 @@
 
 #include <lnpt/core/extremes.hpp>
 #include <lnpt/criterion/call.hpp>
+#include <lnpt/criterion/teacher_guided.hpp>
 #include <lnpt/diagnosis.hpp>
 #include <lnpt/mask/finite.hpp>
 
@@ -134,17 +135,17 @@ template <class C, class Model, class Batches, class Guide, class Loss>
 
 }  // namespace detail
 
-/// The scores of every prunable weight on a batch or a range of batches, under a guide and a loss of one's choice. The model is
-/// left as it was. `batches` may be the shape of one input where the criterion reads no data. Throws `lnpt::error` where the scores
-/// would rank nothing: all of them 0 or rounding noise, or none.
-template <class C, class Model, class Batches, class Guide, class Loss>
+/// The scores of every prunable weight on a batch or a range of batches, under a guide and a loss of one's choice, by `C` or, where
+/// none is named, `teacher_guided`. The model is left as it was. `batches` may be the shape of one input where the criterion reads no
+/// data. Throws `lnpt::error` where the scores would rank nothing: all of them 0 or rounding noise, or none.
+template <class C = teacher_guided, class Model, class Batches, class Guide, class Loss>
 [[nodiscard]] auto score(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
                          score_options const& options = {}) {
   return detail::score_as_asked<C>(model, batches, guide, loss, options);
 }
 
 /// As above with the criterion's own loss, or with a loss and no guide.
-template <class C, class Model, class Batches, class GuideOrLoss>
+template <class C = teacher_guided, class Model, class Batches, class GuideOrLoss>
 [[nodiscard]] auto score(Model& model, Batches const& batches, GuideOrLoss const& guide_or_loss,
                          score_options const& options = {}) {
   if constexpr (loss_like<GuideOrLoss>)
@@ -154,7 +155,7 @@ template <class C, class Model, class Batches, class GuideOrLoss>
 }
 
 /// As above without a guide.
-template <class C, class Model, class Batches>
+template <class C = teacher_guided, class Model, class Batches>
 [[nodiscard]] auto score(Model& model, Batches const& batches, score_options const& options = {}) {
   return detail::score_as_asked<C>(model, batches, no_guide{}, detail::default_loss<C>(), options);
 }

@@ -118,6 +118,48 @@ TEST_CASE("a layer keeps its guaranteed weights, the total stays exact and the b
       lnpt::error);
 }
 
+TEST_CASE("a floor gives each layer one weight and its share of the rest, within the exact total") {
+  model<> given;
+  given.add("a", {4}, {8, 5, 6, 7}).add("b", {4}, {1, 4, 2, 3});
+  // Of four weights two are certain, one in each layer; φ of the other two is divided evenly.
+  CHECK(text(run(lnpt::global_unstructured{}, given, {.keep = density{0.5}, .layer_floor = 1})) == lines{"1001", "0101"});
+  CHECK(text(run(lnpt::global_unstructured{}, given, {.keep = density{0.5}, .layer_floor = 0.9})) == lines{"1011", "0100"});
+  CHECK(text(run(lnpt::global_unstructured{}, given, {.keep = density{0.5}, .at_least = 2, .layer_floor = 0.1})) ==
+        lines{"1001", "0101"});
+  for (auto const keep : {0.0, 0.125})  // none or one of eight for two layers
+    CHECK_THROWS_WITH_AS(run(lnpt::global_unstructured{}, given, {.keep = density{keep}, .layer_floor = 0.1}),
+                         (keep == 0 ? "cannot keep 0 of 8 weights: 2 are certain to stay in their layers; keep at least as many, "
+                                      "or guarantee fewer"
+                                    : "cannot keep 1 of 8 weights: 2 are certain to stay in their layers; keep at least as many, "
+                                      "or guarantee fewer"),
+                         lnpt::error);
+  for (auto const floor : {-0.1, 1.1, std::numeric_limits<double>::quiet_NaN()})
+    CHECK_THROWS_AS(run(lnpt::global_unstructured{}, given, {.keep = density{0.5}, .layer_floor = floor}), lnpt::error);
+
+  auto const layers = random_model({{16, 3, 3, 3}, {64, 16, 3, 3}, {7}, {1}, {40, 64}}, 3);
+  for (auto const keep : {0.001, 0.02, 0.3, 1.0})
+    for (auto const floor : {0.1, 0.5, 1.0}) {
+      auto const masks = run(lnpt::global_unstructured{}, layers, {.keep = density{keep}, .layer_floor = floor});
+      std::size_t total = 0;
+      for (auto const& each : masks) total += each.size();
+      auto const n = lnpt::kept_count(density{keep}, total);
+      CHECK(kept(masks) == n);
+      for (auto const& each : masks)
+        CHECK(static_cast<double>(each.count()) >=
+              floor * static_cast<double>((n - masks.size()) * each.size()) / static_cast<double>(total));
+    }
+}
+
+TEST_CASE("a floor in rounds asks for no more than the rounds before have left") {
+  auto const layers = random_model({{16, 3, 3, 3}, {64, 16, 3, 3}, {7}, {40, 64}}, 4);
+  auto survivors = run(lnpt::global_unstructured{}, layers, {.keep = density{0.5}, .layer_floor = 1});
+  for (auto const keep : {0.2, 0.05, 0.001}) {
+    auto masks = run(lnpt::global_unstructured{}, layers, {.keep = density{keep}, .survivors = &survivors, .layer_floor = 1});
+    for (auto const& each : masks) CHECK(each.count() > 0);
+    survivors = std::move(masks);
+  }
+}
+
 TEST_CASE("a guarantee counts survivors only") {
   model<> given;
   given.add("a", {4}, {8, 5, 6, 7}).add("b", {4}, {1, 4, 2, 3});

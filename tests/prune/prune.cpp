@@ -5,6 +5,7 @@
 #include <tbb/global_control.h>
 
 #include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/loss/distillation.hpp>
 #include <lnpt/mask/channel_structured.hpp>
 #include <lnpt/mask/n_of_m.hpp>
 #include <lnpt/schedule/linear.hpp>
@@ -106,6 +107,21 @@ TEST_CASE("predictions computed elsewhere guide as the teacher itself does") {
   predicted.pop_back();
   CHECK_THROWS_WITH_AS((void)prune<feature_map_synaptic<>>(s.student, s.unlabelled_parts, known_predictions(predicted), options),
                        "there are predictions for 2 scoring batches, but batch 2 was asked for: pass one per batch", lnpt::error);
+}
+
+TEST_CASE("where no criterion is named the teacher's class probabilities say what stays, and no layer is emptied") {
+  scene s;
+  auto const [masks, report] = prune(s.student, s.unlabelled_parts, s.guide(), {.budget = sparsity{0.98}});
+  CHECK(report.emptied.empty());
+  CHECK(report.unreached.empty());
+  CHECK(masks == prune<teacher_guided>(s.student, s.unlabelled_parts, s.guide(), {.budget = sparsity{0.98}}).masks);
+  CHECK(masks ==
+        prune<snip>(s.student, s.unlabelled_parts, s.guide(), distillation{}, {.budget = sparsity{0.98}, .layer_floor = 0.1})
+            .masks);
+  CHECK(masks != prune(s.student, s.unlabelled_parts, s.guide(), {.budget = sparsity{0.98}, .layer_floor = 1.0}).masks);
+  check_close(score(s.student, s.unlabelled_parts, s.guide()),
+              score<snip>(s.student, s.unlabelled_parts, s.guide(), distillation{}));
+  CHECK_THROWS_AS((void)prune(s.student, s.unlabelled_parts, s.guide(), {.budget = sparsity{0.9999}}), lnpt::error);
 }
 
 TEST_CASE("rounds keep exact counts, and what was pruned stays pruned") {

@@ -21,6 +21,7 @@ inline constexpr bool is_evidence_list<evidence_list<Tags...>> = true;
 ///     static constexpr … default_loss            cross_entropy{} for criteria that do not say
 ///     static constexpr norm_mode norm            the batch-norm mode of scoring; norm_mode::train for criteria that do not say
 ///     static constexpr int default_rounds        1 for criteria that do not say
+///     static constexpr double layer_floor        0 for criteria that do not say
 ///     static constexpr bool ignores_signs        true where |θ| gives the scores of θ
 template <class C>
 concept criterion = std::semiregular<C> && requires {
@@ -52,6 +53,14 @@ template <class C>
     return C::default_rounds;
   else
     return 1;
+}
+
+template <class C>
+[[nodiscard]] constexpr double default_layer_floor() {
+  if constexpr (requires { C::layer_floor; })
+    return C::layer_floor;
+  else
+    return 0;
 }
 
 template <class C>

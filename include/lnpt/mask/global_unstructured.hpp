@@ -1,5 +1,7 @@
 #pragma once
 /// One ranking over all scored weights.
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -9,6 +11,12 @@
 namespace lnpt {
 
 /// Keeps exactly n = ⌊d·N + ½ + 10⁻⁶⌋ of all N scored weights, whichever parameters they are in.
+///
+/// With a `layer_floor` φ above 0 no parameter is emptied: of L parameters the p-th, of N_p weights, keeps at least
+///
+///     1 + ⌊ φ · (n − L) · N_p / N ⌋
+///
+/// of them, its best. Since all of these together are no more than n for φ ≤ 1, n is exact as ever; n below L is refused.
 struct global_unstructured {
   using budget = sparsity;
 
@@ -19,8 +27,25 @@ struct global_unstructured {
     std::size_t total = 0;
     for (auto const& parameter : parameters) total += parameter.scores.size();
     auto const n = kept_count(wanted.keep, total, wanted.already_kept);
-    keep_ranked(ranked, n, std::vector(parameters.size(), wanted.at_least), wanted.end);
+    keep_ranked(ranked, n, minima(parameters, wanted, n, total), wanted.end);
     return masks;
+  }
+
+ private:
+  template <class T>
+  [[nodiscard]] static std::vector<std::size_t> minima(std::span<scored_parameter<T> const> parameters, selection const& wanted,
+                                                       std::size_t n, std::size_t total) {
+    std::vector least(parameters.size(), wanted.at_least);
+    if (!(wanted.layer_floor >= 0 && wanted.layer_floor <= 1))
+      fail("a layer_floor of ", wanted.layer_floor, " is outside [0, 1]: pass the share of its even part that each layer keeps");
+    if (wanted.layer_floor == 0 || total == 0) return least;
+    auto const spare = static_cast<double>(n - std::min(n, parameters.size()));
+    auto const share = wanted.layer_floor * spare / static_cast<double>(total);
+    for (std::size_t p = 0; p < parameters.size(); ++p) {
+      auto const own = std::floor(share * static_cast<double>(parameters[p].scores.size()));
+      least[p] = std::max(least[p], 1 + static_cast<std::size_t>(own));
+    }
+    return least;
   }
 };
 

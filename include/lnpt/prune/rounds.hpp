@@ -94,6 +94,7 @@ void rank_round(Model& model, score_set<T> const& scores, prune_options<Mask> co
                    .survivors = survivors.empty() ? nullptr : &survivors,
                    .end = options.keep_end,
                    .at_least = options.at_least,
+                   .layer_floor = options.layer_floor.value_or(0.0),
                    .decided_by_position = &state.decided_by_position};
   if (options.unreached == unreached::keep_in_budget) wanted.already_kept = unscored_weights(model, scores.unreached);
   auto const parameters = parameters_of(scores.parameters);
