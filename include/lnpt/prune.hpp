@@ -34,6 +34,12 @@ template <class C, class Mask, class Schedule, class Model, class Batches, class
   } else if constexpr (!asked::well_formed) {
     asked::explain();
     return {};
+  } else if constexpr (is_shard<Batches>) {
+    return batches.together(model, [&](auto const& agreed) {
+      auto result = prune_as_asked<C, Mask, Schedule>(model, agreed, guide, loss, options);
+      agreed.unify(result.masks);
+      return result;
+    });
   } else {
     if (options.rounds < 0) fail("rounds is ", options.rounds, ": pass at least 1, or 0 for the criterion's own number");
     auto const rounds = options.rounds > 0 ? options.rounds : default_rounds<C>();

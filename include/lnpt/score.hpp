@@ -111,7 +111,7 @@ template <criterion C, prunable Model, class Batches, class Guide, class Loss>
   gathered<tensor_of<Model>, typename C::evidence> found;
   if constexpr (needs_of<C>().data) {
     auto const norm = normalization{options.batch_norm.value_or(default_norm<C>())};
-    gather_from_data(scoring_problem<Model, Loss>(model, parts_of(batches), guide, loss, norm, options), found);
+    gather_from_data(problem_on<Batches>::pose(model, batches, guide, loss, norm, options), found);
   }
   gather_from_model(model, {sample_shape(batches), options, signs}, found);
   auto result = scores_from(C{}, model, std::move(found));
@@ -124,7 +124,9 @@ template <class C, class Model, class Batches, class Guide, class Loss>
 [[nodiscard]] auto score_as_asked(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
                                   score_options const& options) {
   using asked = diagnosis<C, Model, Batches, Guide, Loss>;
-  if constexpr (asked::well_formed) {
+  if constexpr (asked::well_formed && is_shard<Batches>) {
+    return batches.together(model, [&](auto const& agreed) { return score_as_asked<C>(model, agreed, guide, loss, options); });
+  } else if constexpr (asked::well_formed) {
     auto scores = score_well_formed<C>(model, batches, guide, loss, options);
     require_ranking(scores);
     return scores;

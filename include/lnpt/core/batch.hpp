@@ -45,6 +45,10 @@ namespace detail {
 template <class Batches>
 inline constexpr bool is_range_of_batches = std::ranges::contiguous_range<Batches> && !batch_like<Batches>;
 
+/// Whether batches are one process's part of those of several (distributed/shard.hpp): what is asked of these all processes do together.
+template <class Batches>
+inline constexpr bool is_shard = false;
+
 /// One batch as a range of one, a range of batches as it is.
 template <class Batches>
 [[nodiscard]] auto parts_of(Batches const& batches) {

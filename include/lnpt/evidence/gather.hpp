@@ -59,6 +59,9 @@ void gather_from_data(Problem const& problem, gathered<typename Problem::tensor_
     g = gather_gradient(problem, with_each_trace);
   else
     visit_traces(problem, with_each_trace);
+  found.for_each([&]<class Tag>(Tag, auto& place) {
+    if constexpr (evidence_of_parts<Tag, Problem>) problem.complete(place);
+  });
   if constexpr (List::template has<gradient>) found.template of<gradient>() = std::move(g);
 }
 

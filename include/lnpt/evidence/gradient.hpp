@@ -33,6 +33,8 @@ template <class Problem, class WithEachTrace>
     accumulate(g,
                checked_gradients(model, "backward()", last_backward(model, std::move(trace), slope, which_gradients::prunable)));
   }
+  problem.complete(g);
+  problem.complete(products);
   refuse_rounding_noise(model, g, products);
   return g;
 }

@@ -21,7 +21,7 @@ template <class Problem, class WithEachTrace>
                                            WithEachTrace with_each_trace) {
   auto& model = problem.model();
   using tensor_type = typename Problem::tensor_type;
-  auto const in_one_part = problem.parts().size() == 1;
+  auto const in_one_part = problem.is_in_one_part();
   if (!in_one_part) g = gather_gradient(problem, [](auto const&, auto&) {});
 
   gradients<tensor_type> hg;
@@ -38,6 +38,7 @@ template <class Problem, class WithEachTrace>
     accumulate(
         hg, checked_gradients(model, "hessian_vector_product()", last_hessian_vector_product(model, std::move(trace), rule, g)));
   }
+  problem.complete(hg);
   // A weight the loss reaches, but only linearly, has Hg = 0, not "unreached".
   for (std::size_t i = 0; i < g.size(); ++i)
     if (g[i] && !hg[i]) hg[i] = tensor_type(0.0 * *g[i]);

@@ -90,10 +90,11 @@ struct batch_norm {
     if (pass.wants(input)) pass.give(input, pass.algebra.combine(terms, constant ? &*constant : nullptr, gate));
   }
 
-  /// The statistics this batch would give: mean and biased variance. `name` is the layer's, for its refusal.
-  template <class A>
+  /// The statistics this batch would give: mean and biased variance. `name` is the layer's, for its refusal; `complete(Σ x, Σ x²,
+  /// values)` adds what other processes have.
+  template <class A, class Complete>
   [[nodiscard]] channel_moments<typename A::backend> batch_moments(std::vector<typename A::tensor> const& parts, A& algebra,
-                                                                   std::string_view name) const {
+                                                                   std::string_view name, Complete const& complete) const {
     std::optional<typename A::channels> sum;
     std::optional<typename A::channels> squares;
     std::size_t values = 0;
@@ -103,6 +104,7 @@ struct batch_norm {
       squares = squares ? *squares + q : q;
       values += image_extents(A::backend::extents(A::value(x))).per_channel();
     }
+    complete(*sum, *squares, values);
     refuse_one_value_per_channel(name, values);
     auto const share = 1.0 / static_cast<double>(values);
     auto const mu = share * *sum;

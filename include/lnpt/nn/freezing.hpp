@@ -1,6 +1,8 @@
 #pragma once
 /// Normalisation constants of a whole scoring batch.
+#include <algorithm>
 #include <any>
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -14,10 +16,18 @@
 
 namespace lnpt::nn {
 
-/// The normalisation constants of a batch that comes in parts: each layer's moments over all parts, so that outputs equal train
-/// mode's. The parts walk through the network side by side; no moment leaves the backend.
+/// Backends whose vectors over channels lie in host memory, as `values`: sums of several processes can be put there.
 template <class Backend>
-[[nodiscard]] normalization freeze(network_body<Backend> const& body, std::span<typename Backend::array const> parts) {
+concept channels_on_host = requires(typename Backend::channels& c) {
+  { c.values } -> std::same_as<std::vector<double>&>;
+};
+
+/// The normalisation constants of a batch that comes in parts: each layer's moments over all parts, so that outputs equal train
+/// mode's. The parts walk through the network side by side; no moment leaves the backend. `complete(Σ x, Σ x², values)` adds what other
+/// processes have of a layer's sums.
+template <class Backend, class Complete>
+[[nodiscard]] normalization freeze(network_body<Backend> const& body, std::span<typename Backend::array const> parts,
+                                   Complete const& complete) {
   using algebra_type = autodiff::plain<Backend>;
   auto const constants = std::make_shared<std::any>(frozen_constants<Backend>{});
   auto& moments = std::any_cast<frozen_constants<Backend>&>(*constants);
@@ -36,7 +46,7 @@ template <class Backend>
     if (auto const* const bn = std::get_if<batch_norm>(&body.graph[i])) {
       std::vector<typename algebra_type::tensor> inputs;
       for (auto const& each : states) inputs.push_back(each[bn->input].output);
-      moments.push_back(bn->batch_moments(inputs, algebra, body.graph.nodes()[i].name));
+      moments.push_back(bn->batch_moments(inputs, algebra, body.graph.nodes()[i].name, complete));
     }
     for (std::size_t p = 0; p < parts.size(); ++p) {
       body.graph.forward_at(i, forward_pass<algebra_type>{algebra, states[p], parameters, buffers, norm}, states[p][i]);
@@ -44,6 +54,26 @@ template <class Backend>
     }
   }
   return norm;
+}
+template <class Backend>
+[[nodiscard]] normalization freeze(network_body<Backend> const& body, std::span<typename Backend::array const> parts) {
+  return freeze(body, parts, [](auto const&, auto const&, auto const&) {});
+}
+
+/// The same over the parts of several processes, each of which calls this: `sum(numbers)` adds theirs.
+template <channels_on_host Backend>
+[[nodiscard]] normalization freeze_together(network_body<Backend> const& body, std::span<typename Backend::array const> parts,
+                                            std::function<void(std::span<double>)> const& sum) {
+  return freeze(body, parts, [&](auto& values, auto& squares, std::size_t& count) {
+    auto all = values.values;
+    all.insert(all.end(), squares.values.begin(), squares.values.end());
+    all.push_back(static_cast<double>(count));
+    sum(all);
+    auto const half = all.begin() + static_cast<std::ptrdiff_t>(values.values.size());
+    std::copy(all.begin(), half, values.values.begin());
+    std::copy(half, all.end() - 1, squares.values.begin());
+    count = static_cast<std::size_t>(all.back());
+  });
 }
 
 }  // namespace lnpt::nn

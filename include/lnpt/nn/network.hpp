@@ -1,6 +1,7 @@
 #pragma once
 /// The library's own engine: a graph of layers over a backend's value primitives; every derivative comes from the layers' rules.
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -183,6 +184,12 @@ class network {
 
   /// The normalisation constants of a batch that comes in parts: each layer's moments over all parts, outputs equal to train mode's.
   [[nodiscard]] normalization freeze(std::span<tensor_type const> parts) const { return nn::freeze(body_, parts); }
+  /// The same where several processes hold the parts, each of which calls this; `sum(numbers)` makes numbers their sums over all.
+  [[nodiscard]] normalization freeze(std::span<tensor_type const> parts, std::function<void(std::span<double>)> const& sum) const
+    requires nn::channels_on_host<Backend>
+  {
+    return nn::freeze_together(body_, parts, sum);
+  }
 
   /// ∂R/∂|θ| of SynFlow, divided by a common power of two where a gradient would leave the type's range.
   [[nodiscard]] gradients<tensor_type> synaptic_flow(shape const& extents, weight_signs signs = weight_signs::any) const {
