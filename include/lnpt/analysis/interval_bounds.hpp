@@ -44,6 +44,17 @@ void require_box(interval<T> const& box) {
       fail("a box from ", low[i], " to ", high[i], " at value ", i, " holds no input: pass finite bounds, the lower one first");
 }
 
+/// Parameters or buffers as intervals of one point each. They stay the network's own.
+template <class Algebra>
+[[nodiscard]] std::vector<typename Algebra::tensor> points_of(auto const& views) {
+  std::vector<typename Algebra::tensor> all;
+  for (auto const& each : views) {
+    typename Algebra::handle const view(typename Algebra::handle(), each.value);
+    all.push_back({view, view});
+  }
+  return all;
+}
+
 }  // namespace detail
 
 /// Bounds of the output of every node of a network for all inputs in `box`, a batch [N, C, H, W] or [N, F], in eval mode: node 0 is the
@@ -56,21 +67,12 @@ template <class Network>
                                                                         interval<tensor_of<Network>> const& box) {
   using backend = typename Network::backend;
   using algebra_type = autodiff::intervals<backend>;
-  using handle = typename algebra_type::handle;
   detail::require_box(box);
-  auto const points = [](auto const& views) {
-    std::vector<typename algebra_type::tensor> all;
-    for (auto const& each : views) {
-      handle const view(handle(), each.value);  // the network's own
-      all.push_back({view, view});
-    }
-    return all;
-  };
   auto const entering = [](auto const& batch) {
     return std::make_shared<typename algebra_type::array const>(backend::from_batch(batch));
   };
-  auto const parameters = points(network.parameters());
-  auto const buffers = points(network.buffers());
+  auto const parameters = detail::points_of<algebra_type>(network.parameters());
+  auto const buffers = detail::points_of<algebra_type>(network.buffers());
   normalization const norm{norm_mode::eval};
   algebra_type algebra;
   auto const& nodes = network.nodes();

@@ -187,6 +187,7 @@ class intervals : public primitives<intervals<Backend>, Backend> {
   [[nodiscard]] static typename Backend::channels on_backend(std::vector<double> const& values,
                                                              typename Backend::context const& context) {
     std::vector<scalar> numbers;
+    numbers.reserve(values.size());
     for (auto const each : values) numbers.push_back(static_cast<scalar>(each));
     return Backend::as_channels(Backend::make({numbers.size()}, numbers, context));
   }

@@ -82,21 +82,26 @@ class graph {
                                    std::vector<char> const& wants_parameter) const {
     tensors<A> slopes(nodes_.size());
     tensors<A> found(wants_parameter.size());
-    auto const wants_node = wanted_nodes(wants_parameter);
-    std::function<void(std::size_t)> restore;
-    reverse_pass<A> back{pass, slopes, found, wants_node, wants_parameter, restore};
-    restore = [&](std::size_t i) { restore_at(i, back); };
-    for (auto const& [at, slope] : starts) back.give(at, slope);
-    for (auto i = nodes_.size(); i-- > 1; pass.states[i] = {}) {
-      if (!slopes[i] || !wants_node[i]) continue;
-      auto const slope = std::exchange(slopes[i], {});
-      std::visit(
-          [&](auto const& rules) {
-            if constexpr (!std::same_as<std::remove_cvref_t<decltype(rules)>, input>) rules.reverse(back, pass.states[i], slope);
-          },
-          nodes_[i].rules);
-    }
+    walk_back(pass, starts, slopes, found, wants_parameter, wanted_nodes(wants_parameter, false));
     return found;
+  }
+
+  /// Reverse from cotangents at given nodes to the batch at node 0: null where they do not reach it. Uses the states up, too.
+  template <class A>
+  [[nodiscard]] typename A::tensor reverse_to_input(forward_pass<A> const& pass,
+                                                    std::vector<std::pair<std::size_t, typename A::tensor>> const& starts,
+                                                    std::size_t parameters) const {
+    tensors<A> slopes(nodes_.size());
+    tensors<A> found(parameters);
+    std::vector<char> const none(parameters, 0);
+    walk_back(pass, starts, slopes, found, none, wanted_nodes(none, true));
+    return std::move(slopes[0]);
+  }
+
+  /// Computes the output of a node again from its input where a trace dropped it.
+  template <class A>
+  void restore(std::size_t i, forward_pass<A> const& pass) const {
+    if (!pass.states[i].output) restore_at(i, pass);
   }
 
   /// Whether the output of a node is one cheap pass over its input, so that a trace need not keep it.
@@ -116,8 +121,8 @@ class graph {
   template <class Rules>
   static constexpr bool restores = requires { std::remove_cvref_t<Rules>::restorable; };
 
-  template <class A>
-  void restore_at(std::size_t i, reverse_pass<A> const& pass) const {
+  template <class Pass>
+  void restore_at(std::size_t i, Pass const& pass) const {
     std::visit(
         [&](auto const& rules) {
           if constexpr (restores<decltype(rules)>) rules.restore(pass, pass.states[i]);
@@ -125,9 +130,29 @@ class graph {
         nodes_[i].rules);
   }
 
-  /// Nodes with a wanted parameter at or before them.
-  [[nodiscard]] std::vector<char> wanted_nodes(std::vector<char> const& wants_parameter) const {
+  template <class A>
+  void walk_back(forward_pass<A> const& pass, std::vector<std::pair<std::size_t, typename A::tensor>> const& starts,
+                 tensors<A>& slopes, tensors<A>& found, std::vector<char> const& wants_parameter,
+                 std::vector<char> const& wants_node) const {
+    std::function<void(std::size_t)> restore;
+    reverse_pass<A> back{pass, slopes, found, wants_node, wants_parameter, restore};
+    restore = [&](std::size_t i) { restore_at(i, back); };
+    for (auto const& [at, slope] : starts) back.give(at, slope);
+    for (auto i = nodes_.size(); i-- > 1; pass.states[i] = {}) {
+      if (!slopes[i] || !wants_node[i]) continue;
+      auto const slope = std::exchange(slopes[i], {});
+      std::visit(
+          [&](auto const& rules) {
+            if constexpr (!std::same_as<std::remove_cvref_t<decltype(rules)>, input>) rules.reverse(back, pass.states[i], slope);
+          },
+          nodes_[i].rules);
+    }
+  }
+
+  /// Nodes with a wanted parameter, or the wanted input, at or before them.
+  [[nodiscard]] std::vector<char> wanted_nodes(std::vector<char> const& wants_parameter, bool wants_input) const {
     std::vector<char> result(nodes_.size());
+    result[0] = wants_input;
     for (std::size_t i = 1; i < nodes_.size(); ++i) {
       for (auto const p : parameters_of(nodes_[i].rules)) result[i] |= wants_parameter[p];
       for (auto const n : inputs_of(nodes_[i].rules)) result[i] |= result[n];

@@ -14,6 +14,7 @@
 #include <lnpt/autodiff/sample_squares.hpp>
 #include <lnpt/backend/concept.hpp>
 #include <lnpt/nn/freezing.hpp>
+#include <lnpt/nn/input_layout.hpp>
 #include <lnpt/nn/keep_only.hpp>
 #include <lnpt/nn/network_body.hpp>
 #include <lnpt/nn/running_statistics.hpp>
@@ -120,6 +121,22 @@ class network {
     });
   }
 
+  /// The same of a forward pass that was made; what its trace dropped is computed again.
+  template <class See>
+  void watch(trace const& t, See see) const {
+    autodiff::plain<Backend> algebra(nullptr, kept());
+    auto all = states_of<autodiff::plain<Backend>>(t);
+    auto const parameters = nn::handles_of(body_.parameters);
+    auto const buffers = nn::handles_of(body_.buffers);
+    nn::forward_pass<autodiff::plain<Backend>> const pass{algebra, all, parameters, buffers, t.norm_};
+    auto const drop = body_.drop_dead(all);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      body_.graph.restore(i, pass);
+      see(i, *all[i].output);
+      drop(i);
+    }
+  }
+
   [[nodiscard]] gradients<tensor_type> backward(trace const& t, cotangents<tensor_type> const& slope,
                                                 which_gradients which = which_gradients::all) const {
     autodiff::plain<Backend> algebra(nullptr, kept());
@@ -131,6 +148,18 @@ class network {
     autodiff::plain<Backend> algebra(nullptr, kept());
     t.forward_ = t.reverse_ = {};
     return run_reverse(algebra, std::exchange(t.states_, {}), t.norm_, nn::handles_of(body_.parameters), slope, which);
+  }
+
+  /// ∂L/∂x in the shape of the batch, [N, C, H, W] or [N, F]: how the loss with these cotangents moves with the input.
+  [[nodiscard]] tensor_type input_gradient(trace const& t, cotangents<tensor_type> const& slope) const {
+    autodiff::plain<Backend> algebra(nullptr, kept());
+    auto all = states_of<autodiff::plain<Backend>>(t);
+    auto const parameters = nn::handles_of(body_.parameters);
+    auto const buffers = nn::handles_of(body_.buffers);
+    auto const found =
+        body_.graph.reverse_to_input(nn::forward_pass<autodiff::plain<Backend>>{algebra, all, parameters, buffers, t.norm_},
+                                     starts_of<autodiff::plain<Backend>>(slope), parameters.size());
+    return nn::as_batch<Backend>(*t.states_[0].output, found.get());
   }
 
   /// Σ_b (J_bᵀ z_b)² per prunable parameter, for independent samples (frozen or eval normalisation).
@@ -234,13 +263,19 @@ class network {
   [[nodiscard]] gradients<tensor_type> run_reverse(A& algebra, states<A> all, normalization const& norm,
                                                    std::vector<std::shared_ptr<tensor_type const>> const& parameters,
                                                    cotangents<tensor_type> const& slope, which_gradients which) const {
+    auto const buffers = nn::handles_of(body_.buffers);
+    return nn::released<tensor_type>(body_.graph.reverse(nn::forward_pass<A>{algebra, all, parameters, buffers, norm},
+                                                         starts_of<A>(slope), body_.wanted(which)),
+                                     [](auto& found) -> auto& { return found; });
+  }
+
+  /// Where a reverse pass starts, and with what.
+  template <class A>
+  [[nodiscard]] std::vector<std::pair<std::size_t, typename A::tensor>> starts_of(cotangents<tensor_type> const& slope) const {
     std::vector<std::pair<std::size_t, typename A::tensor>> starts;
     if (slope.output) starts.emplace_back(body_.graph.last(), std::make_shared<tensor_type const>(*slope.output));
     if (slope.features) starts.emplace_back(body_.features, std::make_shared<tensor_type const>(*slope.features));
-    auto const buffers = nn::handles_of(body_.buffers);
-    return nn::released<tensor_type>(
-        body_.graph.reverse(nn::forward_pass<A>{algebra, all, parameters, buffers, norm}, starts, body_.wanted(which)),
-        [](auto& found) -> auto& { return found; });
+    return starts;
   }
 
   nn::network_body<Backend> body_;

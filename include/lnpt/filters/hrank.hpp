@@ -1,0 +1,21 @@
+#pragma once
+/// Filters whose feature maps carry much. Lin, Ji, Wang et al., CVPR 2020, arXiv:2002.10179.
+#include <lnpt/filters/map_ranks.hpp>
+#include <lnpt/loss/no_loss.hpp>
+
+namespace lnpt {
+
+/// HRank: the mean rank of a filter's feature maps, for strategies that take whole channels. The sum over a filter's weights is
+///
+///     S_c = 1/N Σ_n rank(map_c(x_n)),      maps behind batch norm and activation function
+///
+/// Larger is kept. Reads unlabelled data; maps of 2×2 and smaller say little. Ranks by filters/map_ranks.hpp, with its tolerance.
+struct hrank {
+  using evidence = evidence_list<map_ranks>;
+  static constexpr no_loss default_loss{};
+  static constexpr auto norm = norm_mode::eval;
+
+  constexpr auto operator()(auto const& ranks) const { return 1.0 * ranks; }
+};
+
+}  // namespace lnpt

@@ -1,0 +1,87 @@
+#pragma once
+/// How much of what the features are worth comes through a filter.
+#include <cmath>
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <lnpt/evidence/channel_values.hpp>
+#include <lnpt/evidence/evidence.hpp>
+#include <lnpt/filters/feature_maps.hpp>
+#include <lnpt/structure/channel_flow.hpp>
+
+namespace lnpt {
+
+/// The importance of every channel of every node, summed over space, from that of the features:
+///
+///     s_in[c] = Σ_o Σ_kernel |w[o, c, …]| s_out[o]
+///
+/// and unchanged through batch norm, activation functions and pools; sums and concatenations pass to each what it gave.
+template <class Network>
+[[nodiscard]] std::vector<std::vector<double>> propagate_importance(Network& network, std::vector<channel_flow> const& flows,
+                                                                    std::vector<double> const& of_features) {
+  auto const parameters = network.parameters();
+  std::vector<std::vector<double>> importance;
+  importance.reserve(flows.size());
+  for (auto const& flow : flows) importance.emplace_back(flow.channels, 0.0);
+  importance[network.features_node()] = of_features;
+  for (auto i = network.features_node(); i > 0; --i) {
+    auto const& flow = flows[i];
+    for (std::size_t c = 0; c < flow.from.size(); ++c)
+      for (auto const& source : flow.from[c]) importance[source.node][source.channel] += importance[i][c];
+    if (!flow.sum) continue;
+    auto const weights = values_of(*parameters[flow.sum->weight].value);
+    auto const extents = shape_of(*parameters[flow.sum->weight].value);
+    auto const kernel = weights.size() / (extents[0] * extents[1]);
+    auto const outputs = extents[0] / flow.sum->groups;
+    for (std::size_t o = 0; o < extents[0]; ++o)
+      for (std::size_t k = 0; k < extents[1]; ++k)
+        for (std::size_t at = 0; at < kernel; ++at)
+          importance[flow.sum->input][o / outputs * extents[1] + k] +=
+              std::abs(static_cast<double>(weights[(o * extents[1] + k) * kernel + at])) * importance[i][o];
+  }
+  return importance;
+}
+
+/// The importance of a filter's output, shared out among its weights. The features' own is their variance over the samples of a batch,
+/// summed over batches. Layers behind the features are not reached. Costs one read of the weights.
+struct propagated_importance {
+  static constexpr evidence_needs needs{.data = true, .gradients = true};
+
+  template <class Problem>
+    requires shows_layers<std::remove_cvref_t<decltype(std::declval<Problem const&>().model())>>
+  [[nodiscard]] static gradients<typename Problem::tensor_type> of_part(Problem const& problem,
+                                                                        typename Problem::part const& part,
+                                                                        typename Problem::trace_type& trace) {
+    auto& network = problem.model();
+    auto extents = shape_of(*part.input);
+    auto const flows = channel_flows(network, {extents.begin() + 1, extents.end()});
+    auto const importance = propagate_importance(network, flows, variances(values_of(trace.features()), part.samples));
+    auto const parameters = network.parameters();
+    gradients<typename Problem::tensor_type> found(parameters.size());
+    for (std::size_t i = 1; i <= network.features_node(); ++i)
+      if (flows[i].sum) found[flows[i].sum->weight] = detail::shared_out(parameters[flows[i].sum->weight], importance[i]);
+    return found;
+  }
+
+ private:
+  /// Of each column of [N, M].
+  template <class Values>
+  [[nodiscard]] static std::vector<double> variances(Values const& features, std::size_t samples) {
+    auto const width = features.size() / samples;
+    std::vector<double> found(width);
+    for (std::size_t m = 0; m < width; ++m) {
+      double mean = 0;
+      for (std::size_t n = 0; n < samples; ++n)
+        mean += static_cast<double>(features[n * width + m]) / static_cast<double>(samples);
+      for (std::size_t n = 0; n < samples; ++n) {
+        auto const away = static_cast<double>(features[n * width + m]) - mean;
+        found[m] += away * away / static_cast<double>(samples);
+      }
+    }
+    return found;
+  }
+};
+
+}  // namespace lnpt

@@ -1,0 +1,149 @@
+/// Criteria and searches of whole filters that look at feature maps: sums that can be done in the head, then what must hold of any.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <vector>
+
+#include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/core/random.hpp>
+#include <lnpt/filters/eagle_eye.hpp>
+#include <lnpt/filters/hrank.hpp>
+#include <lnpt/filters/nisp.hpp>
+#include <lnpt/filters/qsfm.hpp>
+#include <lnpt/mask/channel_structured.hpp>
+#include <lnpt/nn/builder.hpp>
+#include <lnpt/prune.hpp>
+#include <lnpt/structure/counts.hpp>
+
+using namespace lnpt;
+
+namespace {
+
+using backend = cpu::backend<double>;
+using array = cpu::array<double>;
+using net = network<backend>;
+
+array of(shape const& extents, std::vector<double> const& values) { return tensor_traits<array>::make(extents, values); }
+
+/// One 3×3 image into filters of 1×1 that scale it, ReLU, the mean, a classifier.
+net scaling(std::vector<double> const& factors) {
+  network_builder<backend> build(1);
+  auto const maps = build.relu(build.conv2d("conv", build.input(), factors.size(), {.kernel = 1, .padding = 0}));
+  build.classifier("fc", build.global_average_pool(maps), 2);
+  auto model = std::move(build).build();
+  *model.parameters()[0].value = of({factors.size(), 1, 1, 1}, factors);
+  return model;
+}
+
+/// A small network of convolutions, batch norms and a shortcut.
+net small_resnet() {
+  network_builder<backend> build(3, 5);
+  auto const first = build.batch_norm("bn1", build.conv2d("conv1", build.input(), 8), true);
+  auto const inner = build.batch_norm("bn2", build.conv2d("conv2", first, 12), true);
+  auto const joined = build.join(build.batch_norm("bn3", build.conv2d("conv3", inner, 8)), first, true);
+  build.classifier("fc", build.global_average_pool(joined), 4);
+  return std::move(build).build();
+}
+
+array images(std::size_t samples, std::size_t channels, std::size_t side) {
+  shape const extents{samples, channels, side, side};
+  std::vector<double> values(element_count(extents));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = normal(3, i).first;
+  return of(extents, values);
+}
+
+/// The sum of the scores of each filter of parameter `i`.
+std::vector<double> by_filter(score_set<array> const& scores, std::size_t i) {
+  auto const values = values_of(scores.parameters[i].values);
+  auto const filters = shape_of(scores.parameters[i].values)[0];
+  std::vector<double> sums(filters);
+  for (std::size_t k = 0; k < values.size(); ++k) sums[k / (values.size() / filters)] += values[k];
+  return sums;
+}
+
+}  // namespace
+
+TEST_CASE("by hand: ranks of maps") {
+  std::vector<double> const identity{1, 0, 0, 0, 1, 0, 0, 0, 1}, line{1, 2, 3, 2, 4, 6, 0, 0, 0}, none(9, 0);
+  CHECK(map_rank(identity.data(), 3, 3) == 3);
+  CHECK(map_rank(line.data(), 3, 3) == 1);
+  CHECK(map_rank(none.data(), 3, 3) == 0);
+  std::vector<float> const rounded{1.0F / 3, 2.0F / 3, 1.0F / 7, 2.0F / 7 + 1e-8F};
+  CHECK(map_rank(rounded.data(), 2, 2) == 1);  // what a float rounds is no rank
+}
+
+TEST_CASE("hrank by hand: a filter that keeps an image of rank 3 and one that turns it negative, over two images") {
+  auto model = scaling({2, -1});
+  unlabelled_batch<array> const batch{of({2, 1, 3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 2, 3, 2, 4, 6, 0, 0, 0})};
+  auto const scores = score<hrank>(model, batch);
+  CHECK(by_filter(scores, 0) == std::vector<double>{2, 0});  // (3 + 1) / 2, and nothing left of the other
+  CHECK(scores.unreached == std::vector<std::string>{"fc.weight"});
+}
+
+TEST_CASE("nisp by hand: two linear layers, features of variance 1 and 4") {
+  network_builder<backend> build(1);
+  build.classifier("fc", build.linear("second", build.linear("first", build.input(), 2), 2), 2);
+  auto model = std::move(build).build();
+  *model.parameters()[0].value = of({2, 1}, {1, 1});
+  *model.parameters()[2].value = of({2, 2}, {1, 0, -1, 3});
+  // Inputs 0 and 2: features x (1) and −x + 3x = 2x, of variance 1 and 4.
+  auto const scores = score<nisp>(model, unlabelled_batch<array>{of({2, 1}, {0, 2})});
+  CHECK(by_filter(scores, 1) == std::vector<double>{1, 4});
+  CHECK(by_filter(scores, 0) == std::vector<double>{1 + 4, 3 * 4});
+}
+
+TEST_CASE("qsfm by hand: of two equal maps one goes first, the one that is unlike both is worth most") {
+  auto model = scaling({1, 1, -1});
+  auto const batch = unlabelled_batch<array>{images(4, 1, 6)};
+  for (auto const& worth :
+       {by_filter(score<qsfm<>>(model, batch), 0), by_filter(score<qsfm<map_similarity::psnr>>(model, batch), 0)}) {
+    CHECK(worth[1] == doctest::Approx(0));
+    CHECK(worth[0] > 0.01);
+    CHECK(worth[2] == doctest::Approx(worth[0]));
+  }
+  // Maps (0, 1) and (1, 0), range 1: MSE 1, and SSIM with means ½, variances ¼ and covariance −¼.
+  std::vector<double> const maps{0, 1, 1, 0};
+  CHECK(map_differences(maps, {2, 1, 1, 2}, map_similarity::psnr)(0, 1) == doctest::Approx(1));
+  auto const ssim = (0.5 + 1e-4) * (-0.5 + 9e-4) / ((0.5 + 1e-4) * (0.5 + 9e-4));
+  CHECK(map_differences(maps, {2, 1, 1, 2}, map_similarity::ssim)(0, 1) == doctest::Approx(1 - ssim));
+}
+
+TEST_CASE("they score every convolution before the features, repeat to the bit and prune whole channels") {
+  auto model = small_resnet();
+  auto const batch = unlabelled_batch<array>{images(5, 3, 8)};
+  auto const check = [&]<class Criterion>(Criterion) {
+    auto const scores = score<Criterion>(model, batch);
+    CHECK(scores.parameters.size() == 3);
+    auto const again = score<Criterion>(model, batch);
+    for (std::size_t i = 0; i < 3; ++i) CHECK(values_of(scores.parameters[i].values) == values_of(again.parameters[i].values));
+    auto const pruned = prune<Criterion, channel_structured>(model, batch, {.budget = channels{0.5}});
+    CHECK(pruned.report.sparsity_scored > 0.3);  // half of the filters, of layers of unlike size
+    CHECK(pruned.report.sparsity_scored < 0.7);
+  };
+  check(hrank{});
+  check(nisp{});
+  check(qsfm<>{});
+}
+
+TEST_CASE("eagle_eye: candidates fit the budget, the best agrees most, and labels may take the teacher's place") {
+  auto model = small_resnet();
+  std::vector<array> const parts{images(30, 3, 8)};
+  eagle_eye_options const options{.removed = 0.4, .tolerance = 0.03, .candidates = 6, .seed = 1};
+  auto const found = eagle_eye(model, std::span<array const>(parts), options);
+  CHECK(found.agreeing.size() == 6);
+  CHECK(found.agreeing[found.best] == std::ranges::max(found.agreeing));
+  CHECK(found.images == 30);
+  auto smaller = found.model;
+  auto const share = static_cast<double>(count(smaller, {3, 8, 8}).multiply_adds()) /
+                     static_cast<double>(count(model, {3, 8, 8}).multiply_adds());
+  CHECK(std::abs(1 - share - 0.4) <= 0.03);
+  auto const again = eagle_eye(model, std::span<array const>(parts), options);
+  CHECK(again.agreeing == found.agreeing);
+  auto const by_labels = eagle_eye(model, std::span<array const>(parts), {std::vector<std::int64_t>(30, 2)}, options);
+  CHECK(by_labels.agreeing != found.agreeing);
+  CHECK_THROWS_WITH_AS((void)eagle_eye(model, std::span<array const>(parts), {.removed = 0.99, .draws = 50}),
+                       doctest::Contains("none of 50 draws"), error);
+  CHECK_THROWS_WITH_AS((void)eagle_eye(model, std::span<array const>()), doctest::Contains("at least one batch"), error);
+}
