@@ -9,8 +9,11 @@
 #include <lnpt/io/exported_program.hpp>
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/mask/mask_set.hpp>
+#include <lnpt/structure/counts.hpp>
+#include <lnpt/structure/shrink.hpp>
 
 #include "../skip.hpp"
+#include "../structure/nets.hpp"
 #include "support.hpp"
 
 using namespace lnpt;
@@ -214,4 +217,30 @@ TEST_CASE("a network's values are written as the program that it was read from, 
   CHECK(says(refusal([&] { io::save_exported(folder / "line.pt2", network, scratch / "never.pt2"); }),
              "have no finite places in its dtype BF16"));
   CHECK_FALSE(std::filesystem::exists(scratch / "never.pt2"));
+}
+
+TEST_CASE("a network that became smaller is written as the program that it was read from") {
+  support::temporary_folder const scratch;
+  auto const to = scratch / "small.pt2";
+  auto const shrunk_from = [&](std::string const& name) {
+    auto network = io::load_exported<cpu::backend<double>>(folder / name);
+    io::exported::program const source(io::byte_source::open(folder / name));
+    auto extents = source.sample_shape(source.batch());
+    auto const map = channel_map_of(network, extents);
+    extents.insert(extents.begin(), 2);
+    std::vector<double> noise(element_count(extents));
+    for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = normal(5, 0, i).first;
+    auto const x = tensor_traits<cpu::array<double>>::make(extents, noise);
+    auto smaller = shrink(network, masks_of(map.set, test::drawn(map.set, .5, 3)), x);
+    io::save_smaller_exported(folder / name, smaller.model, to);
+    auto again = io::load_exported<cpu::backend<double>>(to);
+    CHECK(count(again, source.sample_shape(source.batch())).size() < count(network, source.sample_shape(source.batch())).size());
+    return compare_outputs(smaller.model.predict(x).output, again.predict(x).output, name == "line.pt2" ? 2e-2 : 1e-6);
+  };
+  CHECK(shrunk_from("joins.pt2").holds());
+  CHECK(shrunk_from("line.pt2").holds());  // the weights are rounded to bfloat16 again
+  std::filesystem::remove(to);
+  CHECK(says(refusal([&] { (void)shrunk_from("layers.pt2"); }), "shares its storage with right.weight"));
+  CHECK(says(refusal([&] { (void)shrunk_from("own.pt2"); }), "for a result that the logits do not need"));
+  CHECK(std::filesystem::is_empty(to.parent_path()));
 }

@@ -8,6 +8,7 @@
 #include <lnpt/io/exported_program/new_values.hpp>
 #include <lnpt/io/exported_program/program.hpp>
 #include <lnpt/io/exported_program/save.hpp>
+#include <lnpt/io/exported_program/save_smaller.hpp>
 #include <lnpt/io/state_dict.hpp>
 #include <lnpt/mask/mask_set.hpp>
 
@@ -38,6 +39,17 @@ template <has_state Model>
 void save_exported(std::filesystem::path const& from, Model& network, std::filesystem::path const& to) {
   exported::program const source(byte_source::open(from));
   exported::save(source, exported::values_of_network(source, network), to);
+}
+
+/// Writes the file `from` again as the smaller network that `shrink` made of the one that was read from it.
+///
+///     auto network = lnpt::io::load_exported<lnpt::cpu::backend<float>>("net.pt2");
+///     auto smaller = lnpt::shrink(network, masks, images);
+///     lnpt::io::save_smaller_exported("net.pt2", smaller.model, "small.pt2");
+template <class Backend>
+void save_smaller_exported(std::filesystem::path const& from, network<Backend>& smaller, std::filesystem::path const& to,
+                           exported::build_options const& options = {}) {
+  exported::save_smaller(exported::program(byte_source::open(from)), smaller, to, options);
 }
 
 }  // namespace lnpt::io

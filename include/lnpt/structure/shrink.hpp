@@ -14,17 +14,10 @@
 #include <lnpt/structure/dead_paths.hpp>
 #include <lnpt/structure/fold_constants.hpp>
 #include <lnpt/structure/remove.hpp>
+#include <lnpt/structure/shrink_options.hpp>
 #include <lnpt/structure/trials.hpp>
 
 namespace lnpt {
-
-/// How to shrink.
-struct shrink_options {
-  /// Where masked channels still say a constant that a padded convolution reads, keep one of them and let it stand for all: exact. Else
-  /// they stay whole, since the border reads zeros and a bias cannot say so.
-  bool constant_channel = false;
-  std::uint64_t seed = 0;  ///< of the inputs of the trials
-};
 
 /// What shrink() returns.
 template <class Model>

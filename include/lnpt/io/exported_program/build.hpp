@@ -130,19 +130,39 @@ template <class Backend>
 
 }  // namespace detail
 
+/// The calls of a program that its results need: what a second reading leaves, where the first saw all of them.
+template <class Backend>
+class needed_calls {
+ public:
+  needed_calls(program const& source, build_options const& options) {
+    walk<Backend> first(source, nullptr);
+    auto const needed = detail::result_nodes(first, source, options);
+    first.refuse_missing(needed);
+    known_ = first.network().needs_of(needed);
+    second_.emplace(source, &known_);
+    results_ = detail::result_nodes(*second_, source, options);
+  }
+  needed_calls(needed_calls const&) = delete;  // the second reading points to what the first found
+  needed_calls& operator=(needed_calls const&) = delete;
+
+  [[nodiscard]] walk<Backend>& walked() { return *second_; }
+  /// The nodes of the features, where a result was named for them, and of the logits.
+  [[nodiscard]] std::vector<std::size_t> const& results() const { return results_; }
+
+ private:
+  findings known_;
+  std::optional<walk<Backend>> second_;
+  std::vector<std::size_t> results_;
+};
+
 /// The network of a program: its layers in the order of the calls, its parameters and buffers under the state_dict's names and in the
 /// state_dict's order. The classifier is the layer that computes the logits last, and features are what it reads.
 template <class Backend>
 [[nodiscard]] network<Backend> build_network(program const& source, build_options const& options = {}) {
   network<Backend> result;
   source.checked([&] {
-    walk<Backend> first(source, nullptr);
-    auto const needed = detail::result_nodes(first, source, options);
-    first.refuse_missing(needed);
-    auto const known = first.network().needs_of(needed);
-    walk<Backend> second(source, &known);
-    auto const results = detail::result_nodes(second, source, options);
-    result = detail::assemble(second.network(), source, results);
+    needed_calls<Backend> calls(source, options);
+    result = detail::assemble(calls.walked().network(), source, calls.results());
   });
   return result;
 }

@@ -36,14 +36,16 @@ struct held_input {
 class program {
  public:
   static constexpr char const* graph_entry = "models/model.json";
+  static constexpr char const* weights_entry = "data/weights/model_weights_config.json";
+  static constexpr char const* constants_entry = "data/constants/model_constants_config.json";
 
   explicit program(byte_source source) : archive_(std::move(source)) {
     checked([&] {
       root_ = find_root();
       document_ = parse(root_ + graph_entry);
       check_version();
-      state_ = parse_tensors("data/weights/", "model_weights_config.json");
-      parse_tensors("data/constants/", "model_constants_config.json");
+      state_ = parse_tensors(weights_entry);
+      parse_tensors(constants_entry);
       graph_.emplace(document_.at("graph_module").at("graph"));
       read_signature();
     });
@@ -56,6 +58,9 @@ class program {
   /// What every entry's name begins with.
   [[nodiscard]] std::string const& root() const { return root_; }
   [[nodiscard]] json const& document() const { return document_; }
+
+  /// Another entry of JSON, such as `weights_entry`.
+  [[nodiscard]] json document_of(std::string const& entry) const { return parse(root_ + entry); }
 
   [[nodiscard]] exported::graph const& graph() const { return *graph_; }
   /// The state_dict's tensors in its order, then those outside it.
@@ -136,9 +141,10 @@ class program {
   }
 
   /// Adds the tensors of one configuration; their number.
-  std::size_t parse_tensors(std::string const& folder, std::string const& configuration) {
+  std::size_t parse_tensors(std::string const& configuration) {
     auto const before = tensors_.size();
-    auto const all = parse(root_ + folder + configuration);
+    auto const folder = configuration.substr(0, configuration.rfind('/') + 1);
+    auto const all = document_of(configuration);
     for (auto const& [tensor, about] : all.at("config").items()) {
       if (about.value("use_pickle", false) || !about.at("tensor_meta").is_object())
         continue;  // no plain tensor: an error where it is read

@@ -47,6 +47,11 @@ class reading {
     views_[v.storage].push_back(name);
     values_[name] = std::move(v);
   }
+  /// What a name stands for once all calls are read; null before that, or where it stands for nothing.
+  [[nodiscard]] value const* find(std::string const& name) const {
+    auto const found = values_.find(name);
+    return found == values_.end() || found->second.is == value::kind::nothing ? nullptr : &found->second;
+  }
   [[nodiscard]] value const& at(std::string const& name) const {
     auto const found = values_.find(name);
     if (found == values_.end()) fail(draft_.source().name(), ": the graph reads its value ", name, " before it is computed");

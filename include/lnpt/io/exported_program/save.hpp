@@ -69,31 +69,47 @@ inline void remove_stack_traces(json& at) {
     for (auto& each : at) remove_stack_traces(each);
 }
 
-}  // namespace detail
+/// Entries that are written with other bytes, by their names.
+using new_entries = std::map<std::string, std::vector<std::byte>>;
 
-/// Writes the program as the archive it came in, with other values: names, dtypes, strides and order of bytes stay, so that
-/// `torch.export.load` reads it as it read the first. What PyTorch notes about the author's source files is left out.
-inline void save(program const& source, changes const& changed, std::filesystem::path const& path) {
+/// The bytes of a JSON document, as an entry.
+[[nodiscard]] inline std::vector<std::byte> bytes_of(json const& document) {
+  auto const text = document.dump();
+  auto const bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+/// Writes the archive again, with new bytes of some entries, other values of tensors in the rest, and what is new at the end.
+inline void write_archive(program const& source, new_entries const& entries, changes const& changed,
+                          std::filesystem::path const& path) {
   std::map<zip::entry const*, std::vector<std::size_t>> by_entry;
   for (auto const& [at, how] : changed) by_entry[source.tensors()[at].storage].push_back(at);
-
-  auto graph = source.document();
-  detail::remove_stack_traces(graph);
-  auto const text = graph.dump();
   zip::writer writer(path);
   for (auto const& entry : source.archive().entries()) {
-    if (entry.name == source.root() + program::graph_entry) {
-      writer.add(entry.name, std::as_bytes(std::span(text)));
+    if (auto const found = entries.find(entry.name); found != entries.end()) {
+      writer.add(entry.name, found->second);
       continue;
     }
     auto bytes = source.archive().read(entry);
     if (auto const found = by_entry.find(&entry); found != by_entry.end()) {
       std::ranges::sort(found->second);
-      detail::change_entry(source, found->second, changed, bytes);
+      change_entry(source, found->second, changed, bytes);
     }
     writer.add(entry.name, bytes);
   }
+  for (auto const& [name, bytes] : entries)
+    if (source.archive().find(name) == nullptr) writer.add(name, bytes);
   writer.commit();
+}
+
+}  // namespace detail
+
+/// Writes the program as the archive it came in, with other values: names, dtypes, strides and order of bytes stay, so that
+/// `torch.export.load` reads it as it read the first. What PyTorch notes about the author's source files is left out.
+inline void save(program const& source, changes const& changed, std::filesystem::path const& path) {
+  auto graph = source.document();
+  detail::remove_stack_traces(graph);
+  detail::write_archive(source, {{source.root() + program::graph_entry, detail::bytes_of(graph)}}, changed, path);
 }
 
 /// Adds the tensors of the state_dict, each under all of its names, with other values: what `load_state_dict` takes as it is.
