@@ -51,6 +51,18 @@ TEST_CASE("a comparison writes a row per student, continues where it stopped, an
   CHECK(refused.complaint.find("lr 0.1 and not 0.05") != std::string::npos);
 }
 
+TEST_CASE("students may learn from labels, and a folder of theirs is not continued without") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const command = settings + "--criteria random --sparsities .5 --out " + (folder / "run").string();
+  auto const done = run(command + " --learn-from labels");
+  REQUIRE(done.status == 0);
+  CHECK(done.output.find("every student trains with labels") != std::string::npos);
+  auto const refused = run(command);
+  CHECK(refused.status == 2);
+  CHECK(refused.complaint.find("learn-from labels and not none") != std::string::npos);
+}
+
 TEST_CASE("rows that read labels are marked and emptied layers are named") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;
@@ -63,5 +75,6 @@ TEST_CASE("rows that read labels are marked and emptied layers are named") {
   auto const table = run(settings + "--criteria snip,random --sparsities .995 --out " + (folder / "run").string()).output;
   CHECK(table.find("snip *") != std::string::npos);
   CHECK(table.find("random *") == std::string::npos);
+  CHECK(table.find("every student trains without labels") != std::string::npos);
   CHECK(table.find("at 99.5 % emptied conv1.weight") != std::string::npos);
 }

@@ -45,15 +45,15 @@ inline std::vector<asked> criteria_of(lnpt::io::safetensors::file const& file) {
                          {"grasp", "--criterion grasp --batch-norm " + mode, -1},
                          {"grasp_t1", "--criterion grasp --temperature 1 --batch-norm " + mode, -1},
                          {"synflow", "--criterion synflow --rounds 1"},
-                         {"lnpt.gauss_newton", "--curvature gauss_newton_exact --batch-norm " + frozen},
-                         {"lnpt.hessian_gradient", "--curvature hessian_gradient --batch-norm " + frozen}};
+                         {"lnpt.gauss_newton", "--criterion lnpt --curvature gauss_newton_exact --batch-norm " + frozen},
+                         {"lnpt.hessian_gradient", "--criterion lnpt --curvature hessian_gradient --batch-norm " + frozen}};
   auto const holds = [&](std::string const& start) {
     return std::ranges::any_of(file.entries(), [&](auto const& tensor) { return tensor.name.starts_with("score." + start); });
   };
   if (holds("lnpt.exact_diagonal."))
-    all.push_back({"lnpt.exact_diagonal", "--curvature hessian_diagonal --batch-norm " + frozen});
+    all.push_back({"lnpt.exact_diagonal", "--criterion lnpt --curvature hessian_diagonal --batch-norm " + frozen});
   if (holds("lnpt_batch_norm_train.gauss_newton."))
-    all.push_back({"lnpt_batch_norm_train.gauss_newton", "--curvature gauss_newton_exact --batch-norm train"});
+    all.push_back({"lnpt_batch_norm_train.gauss_newton", "--criterion lnpt --curvature gauss_newton_exact --batch-norm train"});
   return all;
 }
 

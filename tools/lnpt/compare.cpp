@@ -13,6 +13,7 @@
 #include "engine.hpp"
 #include "engine_setting.hpp"
 #include "progress.hpp"
+#include "teacher_memory.hpp"
 
 namespace cli {
 
@@ -22,16 +23,20 @@ enum class sample_kind { pseudo_label, label, random };
 constexpr spelling<sample_kind> sample_names[]{
     {"pseudo-label", sample_kind::pseudo_label}, {"label", sample_kind::label}, {"random", sample_kind::random}};
 
+constexpr char const* learn_from_teacher = "teacher";
+
 struct compare_options : common_options {
   std::string arch = "resnet:20:16,32,64";
   std::size_t teacher_epochs = 8;
   std::string criteria =
-      "feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label,grasp,synflow,random,magnitude";
+      "teacher_guided,feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label,grasp,synflow,random,"
+      "magnitude";
   std::string sparsities = "0.95";
   std::size_t seeds = 3;
   std::size_t samples = 10;
   std::string sample_by = "pseudo-label";
   std::string augment = augment_on;
+  std::string learn_from = learn_from_teacher;
   std::string features;
   bool keep_weights = false;
   std::string out;
@@ -95,6 +100,7 @@ class comparison {
     all["test-images"] = std::to_string(data_.test.size());
     all["arch"] = o_.arch;
     if (o_.keep_weights) all["keep-weights"] = "1";
+    if (o_.learn_from != learn_from_teacher) all[learn_from_setting] = o_.learn_from;
     if (!o_.features.empty()) all["features"] = o_.features;
     all["teacher-epochs"] = std::to_string(o_.teacher_epochs);
     all["samples"] = std::to_string(o_.samples);
@@ -200,13 +206,21 @@ class comparison {
   void run_seed(std::uint64_t seed) {
     auto teacher = make_teacher(seed);
     auto const scoring = make_scoring_data(seed, teacher);
+    teacher_memory memory(teacher);
     for (auto const sparsity : sparsities_)
       for (auto const& criterion : criteria_)
-        if (!results_.contains(criterion.text, sparsity, seed)) run_student(seed, criterion, sparsity, teacher, scoring);
+        if (!results_.contains(criterion.text, sparsity, seed))
+          run_student(seed, criterion, sparsity, lesson_of(teacher, memory), scoring);
   }
 
-  /// Scores, prunes and trains one student without labels. All students of a seed start from the same weights.
-  void run_student(std::uint64_t seed, criterion_spec const& criterion, double sparsity, trained_network& teacher,
+  /// What students learn from: the teacher, or labels.
+  [[nodiscard]] lesson lesson_of(trained_network& teacher, teacher_memory& memory) const {
+    if (o_.learn_from != learn_from_teacher) return {};
+    return {.teacher = &teacher, .memory = &memory};
+  }
+
+  /// Scores, prunes and trains one student. All students of a seed start from the same weights.
+  void run_student(std::uint64_t seed, criterion_spec const& criterion, double sparsity, lesson const& from,
                    scoring_data<lnpt::cpu::array<float>> const& scoring) {
     auto const who = fmt::format("seed {}: {} at {:g} %", seed, criterion.text, 100 * sparsity);
     progress_.doing(who + ", scoring");
@@ -220,8 +234,7 @@ class comparison {
       progress_.milestone(fmt::format("{}: {}", who, warning));
     auto spec = o_.training;
     spec.options.seed = seed_for(seed, purpose::student_training);
-    auto const state =
-        engine_->train(student, data_, {.teacher = &teacher}, spec, {masks, {}, watcher(who, spec.options.epochs)});
+    auto const state = engine_->train(student, data_, from, spec, {masks, {}, watcher(who, spec.options.epochs)});
     results_.add({criterion.text, sparsity, seed, state.last_accuracy, state.best_accuracy, report.emptied.size(), report.seconds,
                   report.emptied});
     progress_.milestone(
@@ -261,6 +274,9 @@ void describe(CLI::App& command, compare_options& o) {
       .add_option("--sample-by", o.sample_by,
                   "How scoring images are chosen: pseudo-label (the teacher's classes), label or random")
       ->capture_default_str();
+  command.add_option("--learn-from", o.learn_from, "What pruned students learn from: teacher (no label is read) or labels")
+      ->capture_default_str()
+      ->check(CLI::IsMember({learn_from_teacher, "labels"}));
   command.add_option("--augment", o.augment, "Training images: crop+flip or none")
       ->capture_default_str()
       ->check(CLI::IsMember({augment_on, augment_off}));

@@ -62,7 +62,10 @@ comparison_results::comparison_results(std::filesystem::path folder, std::map<st
 void comparison_results::require_same_settings() const {
   auto const shown = [](std::string const& value) { return value.empty() ? std::string("none") : value; };
   auto const held = read_json_file(folder_ / "manifest.json");
-  for (auto const& [name, value] : settings_) {
+  auto asked = settings_;
+  if (held.is_object())
+    for (auto const& each : held.items()) asked.emplace(each.key(), "");  // said before and not now
+  for (auto const& [name, value] : asked) {
     auto const unsaid = name == engine_setting ? std::string(first_engine) : std::string();
     auto const before = held.is_object() ? held.value(name, unsaid) : unsaid;
     if (before != value)

@@ -11,6 +11,9 @@
 
 namespace cli {
 
+/// The setting that says what students learn from, where that is not the teacher.
+inline constexpr char const* learn_from_setting = "learn-from";
+
 /// One trained student.
 struct comparison_row {
   std::string criterion;
@@ -30,6 +33,7 @@ class comparison_results {
   comparison_results(std::filesystem::path folder, std::map<std::string, std::string> settings);
 
   [[nodiscard]] std::filesystem::path const& folder() const { return folder_; }
+  [[nodiscard]] std::map<std::string, std::string> const& settings() const { return settings_; }
   [[nodiscard]] std::vector<comparison_row> const& rows() const { return rows_; }
   [[nodiscard]] bool contains(std::string const& criterion, double sparsity, std::uint64_t seed) const;
 

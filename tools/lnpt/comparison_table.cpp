@@ -83,7 +83,8 @@ void print_comparison(comparison_results const& results, std::vector<criterion_s
                  fmt::format("{:.2f}", line.seconds.mean())});
     }
   table.print();
-  fmt::print("\n* reads labels when it scores; every student trains without labels\n");
+  fmt::print("\n* reads labels when it scores; every student trains {}\n",
+             results.settings().contains(learn_from_setting) ? "with labels" : "without labels");
   for (auto const sparsity : sparsities)
     for (auto const& criterion : criteria) print_emptied(criterion, sparsity, line_of(results, criterion.text, sparsity));
 }

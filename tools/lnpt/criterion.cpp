@@ -1,6 +1,7 @@
 #include "criterion.hpp"
 
 #include <lnpt/criterion/grasp.hpp>
+#include <lnpt/criterion/teacher_guided.hpp>
 #include <lnpt/loss/distillation.hpp>
 
 namespace cli {
@@ -10,7 +11,11 @@ namespace {
 bool takes_curvature(criterion_kind kind) { return kind == criterion_kind::obd || kind == criterion_kind::feature_map_synaptic; }
 
 loss_kind own_loss(criterion_kind kind) {
-  return kind == criterion_kind::feature_map_synaptic ? loss_kind::feature_gap : loss_kind::cross_entropy;
+  switch (kind) {
+    case criterion_kind::feature_map_synaptic: return loss_kind::feature_gap;
+    case criterion_kind::teacher_guided: return loss_kind::distillation;
+    default: return loss_kind::cross_entropy;
+  }
 }
 
 }  // namespace
@@ -32,6 +37,15 @@ double criterion_spec::temperature_used() const {
   if (temperature) return *temperature;
   if (kind == criterion_kind::grasp && loss_used() == own_loss(kind)) return lnpt::grasp::default_loss.temperature;
   return loss_used() == loss_kind::distillation ? lnpt::distillation{}.temperature : 1.0;
+}
+
+double criterion_spec::layer_floor_used() const {
+  return layer_floor.value_or(kind == criterion_kind::teacher_guided ? lnpt::teacher_guided::layer_floor : 0.0);
+}
+
+bool criterion_spec::compares_classes() const {
+  auto const used = loss_used();
+  return !data_free() && (used == loss_kind::pseudo_label || used == loss_kind::distillation || used == loss_kind::total);
 }
 
 lnpt::loss_needs criterion_spec::reads() const {
@@ -61,6 +75,8 @@ void set_option(criterion_spec& spec, std::string_view key, std::string_view val
     spec.rounds = parse_number<int>("number of rounds", value);
   else if (key == "schedule")
     spec.schedule = parse_choice("schedule", schedule_names, value);
+  else if (key == "layer-floor")
+    spec.layer_floor = parse_number<double>("layer floor", value);
   else if (key == "rank")
     spec.keep_end = parse_choice("rank", rank_names, value);
   else
@@ -85,6 +101,14 @@ void check(criterion_spec const& spec) {
            " has no temperature: leave it out, or choose a loss that has one, such as cross_entropy");
   if (spec.temperature && !(*spec.temperature > 0))
     refuse("a temperature of ", *spec.temperature, " divides nothing: pass a number above 0");
+  if (spec.layer_floor && !(*spec.layer_floor >= 0 && *spec.layer_floor <= 1))
+    refuse("a layer floor of ", *spec.layer_floor, " is outside [0, 1]: pass the share of its even part that each layer keeps");
+  auto const probes =
+      spec.curvature_used() == curvature_kind::gauss_newton || spec.curvature_used() == curvature_kind::gauss_newton_exact;
+  if (spec.loss == loss_kind::total && takes_curvature(spec.kind) && probes)
+    refuse(
+        name, " with the curvature ", spell(curvature_names, spec.curvature_used()),
+        " needs a root of its loss's Hessian, which the sum total does not give: choose one of its terms, such as feature_mse");
   if (spec.rounds && *spec.rounds < 1) refuse(*spec.rounds, " rounds score nothing: pass 1 or more");
 }
 

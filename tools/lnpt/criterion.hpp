@@ -25,13 +25,16 @@ enum class criterion_kind {
   obd,
   grasp,
   synflow,
+  teacher_guided,
   feature_map_synaptic
 };
 enum class curvature_kind { gauss_newton, gauss_newton_exact, hessian_diagonal, hessian_gradient };
-enum class loss_kind { cross_entropy, pseudo_label, distillation, feature_gap, feature_mse };
+enum class loss_kind { cross_entropy, pseudo_label, distillation, feature_gap, feature_mse, total };
 enum class schedule_kind { one_shot, linear, exponential, cubic };
 
-inline constexpr spelling<criterion_kind> criterion_names[]{{"feature_map_synaptic", criterion_kind::feature_map_synaptic},
+inline constexpr spelling<criterion_kind> criterion_names[]{{"teacher_guided", criterion_kind::teacher_guided},
+                                                            {"default", criterion_kind::teacher_guided},
+                                                            {"feature_map_synaptic", criterion_kind::feature_map_synaptic},
                                                             {"lnpt", criterion_kind::feature_map_synaptic},
                                                             {"snip", criterion_kind::snip},
                                                             {"grasp", criterion_kind::grasp},
@@ -48,11 +51,10 @@ inline constexpr spelling<curvature_kind> curvature_names[]{{"gauss_newton", cur
                                                             {"gauss_newton_exact", curvature_kind::gauss_newton_exact},
                                                             {"hessian_diagonal", curvature_kind::hessian_diagonal},
                                                             {"hessian_gradient", curvature_kind::hessian_gradient}};
-inline constexpr spelling<loss_kind> loss_names[]{{"cross_entropy", loss_kind::cross_entropy},
-                                                  {"pseudo_label", loss_kind::pseudo_label},
-                                                  {"distillation", loss_kind::distillation},
-                                                  {"feature_gap", loss_kind::feature_gap},
-                                                  {"feature_mse", loss_kind::feature_mse}};
+inline constexpr spelling<loss_kind> loss_names[]{
+    {"cross_entropy", loss_kind::cross_entropy}, {"pseudo_label", loss_kind::pseudo_label},
+    {"distillation", loss_kind::distillation},   {"feature_gap", loss_kind::feature_gap},
+    {"feature_mse", loss_kind::feature_mse},     {"total", loss_kind::total}};
 inline constexpr spelling<schedule_kind> schedule_names[]{{"one_shot", schedule_kind::one_shot},
                                                           {"linear", schedule_kind::linear},
                                                           {"exponential", schedule_kind::exponential},
@@ -68,7 +70,7 @@ inline constexpr spelling<lnpt::keep_end> rank_names[]{{"highest", lnpt::keep_en
 /// What to score with. Everything left empty takes the criterion's own default.
 struct criterion_spec {
   std::string text;  ///< as it was written
-  criterion_kind kind = criterion_kind::feature_map_synaptic;
+  criterion_kind kind = criterion_kind::teacher_guided;
   std::optional<curvature_kind> curvature = std::nullopt;
   std::optional<int> probes = std::nullopt;
   std::optional<loss_kind> loss = std::nullopt;
@@ -76,6 +78,7 @@ struct criterion_spec {
   std::optional<lnpt::norm_mode> batch_norm = std::nullopt;
   std::optional<lnpt::filter_measure> measure = std::nullopt;
   std::optional<int> rounds = std::nullopt;
+  std::optional<double> layer_floor = std::nullopt;
   schedule_kind schedule = schedule_kind::exponential;
   lnpt::keep_end keep_end = lnpt::keep_end::highest;
 
@@ -86,13 +89,17 @@ struct criterion_spec {
   /// The temperature, or that of the criterion's own loss, or the loss's own.
   [[nodiscard]] double temperature_used() const;
   [[nodiscard]] int rounds_used() const { return rounds.value_or(kind == criterion_kind::synflow ? 100 : 1); }
+  /// The share of its even part that each layer keeps whatever its scores.
+  [[nodiscard]] double layer_floor_used() const;
+  /// Whether the loss holds the student's classes against the teacher's.
+  [[nodiscard]] bool compares_classes() const;
   /// What has to be at hand for scoring.
   [[nodiscard]] lnpt::loss_needs reads() const;
 };
 
 /// The options a criterion may be given, as `key=value` in a list and as flags of their own.
 inline constexpr std::string_view criterion_keys =
-    "curvature, probes, loss, temperature, batch-norm, measure, rounds, schedule or rank";
+    "curvature, probes, loss, temperature, batch-norm, measure, rounds, schedule, layer-floor or rank";
 
 /// Sets one option; refuses an unknown key or value.
 void set_option(criterion_spec& spec, std::string_view key, std::string_view value);

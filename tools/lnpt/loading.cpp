@@ -26,20 +26,24 @@ CLI::Option* scoring_options::describe(CLI::App& command) {
   names.describe(command);
   command.add_option("--input", input,
                      "Shape of one input for criteria that read no data; default: the network's own, else 3,32,32");
-  command.add_option("--criterion", criterion,
-                     "feature_map_synaptic (or lnpt; default), snip, grasp, synflow, taylor, movement, obd, fisher, "
-                     "filter_norm, bn_scale, magnitude or random");
+  command.add_option(
+      "--criterion", criterion,
+      "teacher_guided (default), feature_map_synaptic (or lnpt), snip, grasp, synflow, taylor, movement, obd, fisher, "
+      "filter_norm, bn_scale, magnitude or random");
   command.add_option(
       "--curvature", curvature,
       "Of feature_map_synaptic and obd: gauss_newton, gauss_newton_exact, hessian_diagonal or, of the first, hessian_gradient");
   command.add_option("--probes", probes, "Random probes of gauss_newton");
   command.add_option("--loss", loss,
-                     "cross_entropy, pseudo_label, distillation, feature_gap or feature_mse; default: the criterion's own");
+                     "cross_entropy, pseudo_label, distillation, feature_gap, feature_mse or total (pseudo_label + feature_mse); "
+                     "default: the criterion's own");
   command.add_option("--temperature", temperature, "The loss's temperature; default: the criterion's or the loss's own");
   command.add_option("--batch-norm", batch_norm, "Batch norm while scoring: train, frozen or eval; default: the criterion's own");
   command.add_option("--rounds", rounds, "Score, prune and score again so many times; default: 100 for synflow, else 1");
   command.add_option("--schedule", schedule,
                      "How density falls over the rounds: one_shot, linear, exponential (default) or cubic");
+  command.add_option("--layer-floor", layer_floor,
+                     "What each layer keeps whatever its scores, of its even part; default: .1 for teacher_guided, else 0");
   command.add_option("--sparsity", sparsity, "Fraction of the weights to remove")->check(fraction());
   command.add_option("--precision", precision, "float or double")->capture_default_str();
   engine.describe(command);
@@ -47,7 +51,7 @@ CLI::Option* scoring_options::describe(CLI::App& command) {
 }
 
 criterion_spec scoring_options::asked_criterion() const {
-  auto spec = parse_criterion(criterion.empty() ? "feature_map_synaptic" : criterion);
+  auto spec = parse_criterion(criterion.empty() ? "teacher_guided" : criterion);
   auto const set = [&](char const* key, std::string const& value) {
     if (!value.empty()) set_option(spec, key, value);
   };
@@ -58,6 +62,7 @@ criterion_spec scoring_options::asked_criterion() const {
   set("batch-norm", batch_norm);
   set("rounds", rounds);
   set("schedule", schedule);
+  set("layer-floor", layer_floor);
   check(spec);
   return spec;
 }
@@ -154,7 +159,7 @@ void ask_teacher(scoring_options const& o, criterion_spec const& criterion, surr
   std::optional<lnpt::io::safetensors::file> weights;
   if (!o.teacher.empty()) weights = lnpt::io::safetensors::open(o.teacher);
   auto const classes = own_classes(arch, weights, o.teacher_prefix);
-  if (classes != 0 && classes != around.classes && !criterion.reads().features)
+  if (classes != 0 && classes != around.classes && criterion.compares_classes())
     refuse("the teacher ", weights ? o.teacher : o.teacher_arch, " knows ", classes, " classes and the student ", around.classes,
            ", and ", criterion.text, " compares classes: choose a loss that compares features, feature_gap or feature_mse");
   if (classes != 0) around.classes = classes;
@@ -196,9 +201,14 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
   if (!o.weights.empty()) weights = lnpt::io::safetensors::open(o.weights);
 
   auto const reads = criterion.reads();
+  auto const has_teacher = !o.teacher.empty() || names_exported(o.teacher_arch);
+  if (o.criterion.empty() && (o.images.data.empty() || !has_teacher))
+    refuse("where no --criterion is named, ", criterion.text,
+           " scores on --data with a --teacher: give both, or name a criterion that needs less, such as snip (data with labels), "
+           "synflow or magnitude");
   if (o.images.data.empty() && !criterion.data_free())
     refuse(criterion.text, " scores on data: name a data set or a file with --data");
-  if (o.teacher.empty() && !names_exported(o.teacher_arch) && reads.teacher)
+  if (reads.teacher && !has_teacher)
     refuse(criterion.text,
            " compares with a teacher and there is none: name its weights with --teacher, or --teacher-model net.pt2");
   scoring_data<lnpt::cpu::array<T>> data;

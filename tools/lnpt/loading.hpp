@@ -25,8 +25,8 @@ struct scoring_options : common_options {
   naming names;  ///< of the student's weights and the teacher's
   data_options images;
   std::size_t samples = 100;  ///< of a data set
-  std::string criterion;      ///< empty: feature_map_synaptic
-  std::string curvature, probes, loss, temperature, batch_norm, rounds, schedule;
+  std::string criterion;      ///< empty: teacher_guided
+  std::string curvature, probes, loss, temperature, batch_norm, rounds, schedule, layer_floor;
   double sparsity = -1;  ///< below 0: not given
   std::string precision = "double";
   engine_choice engine;

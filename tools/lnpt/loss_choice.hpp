@@ -4,6 +4,8 @@
 
 #include <lnpt/loss/concept.hpp>
 
+#include "misuse.hpp"
+
 namespace cli {
 
 /// One of several losses with the same needs, so that what a pipeline reads stays a matter of types: labels never reach a loss
@@ -29,7 +31,14 @@ struct loss_choice {
   }
   template <class T>
   [[nodiscard]] lnpt::cotangents<T> curvature_probe(lnpt::prediction<T> const& student, T const& z) const {
-    return std::visit([&](auto const& loss) { return loss.curvature_probe(student, z); }, chosen);
+    return std::visit(
+        [&]<class Loss>(Loss const& loss) -> lnpt::cotangents<T> {
+          if constexpr (lnpt::has_curvature_probe<Loss, T>)
+            return loss.curvature_probe(student, z);
+          else
+            refuse("a sum of losses has no curvature to probe: choose one of its terms");
+        },
+        chosen);
   }
 };
 

@@ -15,6 +15,7 @@
 #include <lnpt/loss/distillation.hpp>
 #include <lnpt/loss/feature_mse.hpp>
 #include <lnpt/loss/pseudo_label.hpp>
+#include <lnpt/loss/weighted_sum.hpp>
 #include <lnpt/mask/channel_structured.hpp>
 #include <lnpt/mask/n_of_m.hpp>
 #include <lnpt/schedule/cubic.hpp>
@@ -26,8 +27,10 @@
 
 namespace cli {
 
+/// LNPT's L_total, the loss that students train with.
+using total_loss = lnpt::weighted_sum<lnpt::pseudo_label, lnpt::feature_mse>;
 using loss_on_logits = loss_choice<lnpt::pseudo_label, lnpt::distillation>;
-using loss_on_features = loss_choice<lnpt::feature_gap, lnpt::feature_mse>;
+using loss_on_features = loss_choice<lnpt::feature_gap, lnpt::feature_mse, total_loss>;
 
 [[nodiscard]] inline lnpt::score_options options_of(criterion_spec const& spec, std::uint64_t seed) {
   return {.batch_norm = spec.batch_norm, .seed = seed, .probes = spec.probes.value_or(0)};
@@ -67,6 +70,7 @@ template <class C, class Model>
     case loss_kind::pseudo_label: return on_logits(lnpt::pseudo_label{temperature});
     case loss_kind::distillation: return on_logits(lnpt::distillation{.temperature = temperature});
     case loss_kind::feature_gap: return on_features(lnpt::feature_gap{});
+    case loss_kind::total: return on_features(lnpt::pseudo_label{} + lnpt::feature_mse{temperature});
     case loss_kind::feature_mse: break;
   }
   return on_features(lnpt::feature_mse{temperature});
@@ -117,6 +121,7 @@ lnpt::score_set<lnpt::tensor_of<Model>> score_once(Model& model, scoring_data<ln
     case criterion_kind::bn_scale: return lnpt::score<lnpt::bn_scale>(model, data.sample, options);
     case criterion_kind::movement: return score_with<lnpt::movement>(model, data, spec, seed);
     case criterion_kind::fisher: return score_with<lnpt::fisher>(model, data, spec, seed);
+    case criterion_kind::teacher_guided:
     case criterion_kind::snip: return score_with<lnpt::snip>(model, data, spec, seed);
     case criterion_kind::taylor: return score_with<lnpt::taylor>(model, data, spec, seed);
     case criterion_kind::grasp: return score_with<lnpt::grasp>(model, data, spec, seed);
@@ -147,6 +152,7 @@ template <class Mask, class Model, class Rescore>
                                           .unreached = spec.unreached,
                                           .keep_end = spec.criterion.keep_end,
                                           .at_least = spec.at_least,
+                                          .layer_floor = spec.criterion.layer_floor_used(),
                                           .start = spec.start,
                                           .progress = spec.progress};
   return with_schedule(spec.criterion.schedule,

@@ -40,7 +40,7 @@ struct guidance {
   std::optional<lnpt::io::teacher_cache> cache;
   std::string text = "labels";
 
-  [[nodiscard]] lesson from() { return {teacher ? &*teacher : nullptr, cache ? &*cache : nullptr}; }
+  [[nodiscard]] lesson from() { return {.teacher = teacher ? &*teacher : nullptr, .cache = cache ? &*cache : nullptr}; }
 };
 
 guidance open_guidance(train_command_options const& o, lnpt::io::data_set const& data) {

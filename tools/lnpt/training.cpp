@@ -11,6 +11,7 @@
 #include <lnpt/structure/dead_paths.hpp>
 
 #include "engine_setting.hpp"
+#include "teacher_memory.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -53,6 +54,7 @@ lnpt::train_state train_on_cpu(trained_network& student, lnpt::io::data_set cons
     };
     return run.hooks ? with(*run.hooks) : with();
   };
+  if (from.memory) return train(remembered_guide(*from.memory), spec.loss());
   if (from.teacher) return train(lnpt::teacher(*from.teacher), spec.loss());
   if (from.cache) return train(lnpt::io::cached_guide(*from.cache, data.train.size(), spec.options.augment), spec.loss());
   return train(lnpt::no_guide{}, lnpt::cross_entropy{});

@@ -46,9 +46,12 @@ struct training_run {
   regularisers* hooks = nullptr;  ///< null: none
 };
 
+class teacher_memory;
+
 /// What a student learns from: a teacher, what one said or, with neither, labels.
 struct lesson {
   trained_network* teacher = nullptr;
+  teacher_memory* memory = nullptr;  ///< of that teacher, for engines that can use it; null: it is asked every time
   lnpt::io::teacher_cache const* cache = nullptr;
 };
 
