@@ -10,15 +10,16 @@ set -eu
 data=${1:?a data set, such as cifar10:FOLDER} folder=${2:-runs/study}
 lnpt=${LNPT:-build/demo/lnpt}
 losses='snip:loss=distillation snip:loss=pseudo_label snip:loss=total snip:loss=feature_gap'
+steady=fisher:loss=distillation:layer-floor=.1 # whose mask changes least with the images that are scored on
 labelled='snip grasp'
 paper='feature_map_synaptic feature_map_synaptic:rounds=10'
 if [ "${GRID:-small}" = full ]; then
   : "${SPARSITIES:=.98 .99 .95 .9}" "${ARCHS:=resnet:20:16,32,64 resnet:32:32,64,128 vgg:16:32}" "${SEEDS:=3}"
-  : "${CRITERIA:=teacher_guided $labelled $losses $paper teacher_guided:rounds=10 snip:rounds=10 grasp:loss=pseudo_label obd:loss=feature_gap
+  : "${CRITERIA:=teacher_guided $labelled $losses $steady $paper teacher_guided:rounds=10 snip:rounds=10 grasp:loss=pseudo_label obd:loss=feature_gap
       taylor fisher movement synflow magnitude random}"
 else
   : "${SPARSITIES:=.98 .99}" "${ARCHS:=resnet:20:16,32,64}" "${SEEDS:=5}"
-  : "${CRITERIA:=teacher_guided $labelled $losses feature_map_synaptic:rounds=10 synflow random}"
+  : "${CRITERIA:=teacher_guided $labelled $losses $steady feature_map_synaptic:rounds=10 synflow random}"
 fi
 limits=${LIMITS:---train-limit 12800 --test-limit 2000} teacher_epochs=${TEACHER_EPOCHS:-8} epochs=${EPOCHS:-4}
 words() { echo $#; }
