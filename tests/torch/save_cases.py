@@ -279,6 +279,163 @@ class residual_with_input(Base):    # added to the network's own input: nobody m
         super().__init__(); s.a = cbr(8, 12); s.b = nn.Conv2d(12, 8, 3, 1, 1); s.c = cbr(8, 6); s.fc = nn.Linear(6, 5)
     def forward(s, x): return s.fc(pool(s.c(F.relu(x + s.b(s.a(x))))))
 
+# Further networks, of which only equality is asked: shrunk rightly, or named. Their atoms are nobody's expectation.
+
+@case(2, 3, 8, 8)
+class more_se_inverted_residual(Base):  # hard swish, squeeze and excitation inside an inverted residual with a linear bottleneck
+    def __init__(s):
+        super().__init__(); s.stem = cbr(3, 8); s.up = nn.Conv2d(8, 24, 1); s.dw = nn.Conv2d(24, 24, 3, 1, 1, groups=24); s.n = nn.BatchNorm2d(24)
+        s.s1 = nn.Conv2d(24, 6, 1); s.s2 = nn.Conv2d(6, 24, 1); s.down = nn.Conv2d(24, 8, 1); s.fc = nn.Linear(8, 5)
+    def forward(s, x):
+        y = s.stem(x); z = F.hardswish(s.n(s.dw(F.hardswish(s.up(y))))); z = z * F.hardsigmoid(s.s2(F.relu(s.s1(F.adaptive_avg_pool2d(z, 1)))))
+        return s.fc(pool(y + s.down(z)))
+
+@case(2, 3, 8, 8)
+class more_shuffle_three(Base):         # three groups, and no power of two
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 12); s.g = cbr(12, 18, 1, g=3); s.h = cbr(18, 12, g=3); s.fc = nn.Linear(12, 5)
+    def forward(s, x):
+        y = s.g(s.a(x)); b, c, h, w = y.shape
+        return s.fc(pool(s.h(y.view(b, 3, c // 3, h, w).transpose(1, 2).reshape(b, c, h, w))))
+
+@case(2, 3, 8, 8)
+class more_dense_block(Base):           # every layer reads all before it; norm before convolution
+    def __init__(s):
+        super().__init__(); s.a = nn.Conv2d(3, 6, 3, 1, 1); s.n1 = nn.BatchNorm2d(6); s.c1 = nn.Conv2d(6, 4, 3, 1, 1, bias=False)
+        s.n2 = nn.BatchNorm2d(10); s.c2 = nn.Conv2d(10, 4, 3, 1, 1, bias=False); s.n3 = nn.BatchNorm2d(14); s.t = nn.Conv2d(14, 7, 1); s.fc = nn.Linear(7, 5)
+    def forward(s, x):
+        x = s.a(x); x = torch.cat([x, s.c1(F.relu(s.n1(x)))], 1); x = torch.cat([x, s.c2(F.relu(s.n2(x)))], 1)
+        return s.fc(pool(F.avg_pool2d(s.t(F.relu(s.n3(x))), 2)))
+
+@case(2, 3, 8, 8)
+class more_unet(Base):                  # a skip joined with an upsampled and a transposed branch
+    def __init__(s):
+        super().__init__(); s.d1 = cbr(3, 6); s.d2 = cbr(6, 10, 3, 2); s.d3 = cbr(10, 12, 3, 2); s.u2 = nn.ConvTranspose2d(12, 8, 2, 2); s.c2 = cbr(18, 9); s.c1 = cbr(15, 7); s.fc = nn.Linear(7, 5)
+    def forward(s, x):
+        a = s.d1(x); b = s.d2(a); c = s.d3(b); y = s.c2(torch.cat([s.u2(c), b], 1))
+        return s.fc(pool(s.c1(torch.cat([F.interpolate(y, scale_factor=2.0, mode='nearest'), a], 1))))
+
+@case(2, 6, 8, 8)
+class more_siamese(Base):               # one tower on two halves of the input, their distance read
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x):
+        l, r = x[:, :3], x[:, 3:]
+        return s.fc((pool(s.b(s.a(l))) - pool(s.b(s.a(r)))).abs())
+
+@case(2, 3, 8, 8)
+class more_permuted_flatten(Base):      # pixels first, then channels, over two pooled pixels
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 10); s.f = nn.Linear(10 * 4, 12); s.fc = nn.Linear(12, 5)
+    def forward(s, x): return s.fc(F.relu(s.f(F.adaptive_avg_pool2d(s.a(x), 2).permute(0, 3, 2, 1).reshape(x.size(0), -1))))
+
+@case(2, 3, 8, 8)
+class more_grouped_residual(Base):      # ResNeXt: a grouped convolution between two dense ones, with a residual around
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.c1 = cbr(8, 12, 1); s.g = cbr(12, 12, g=4); s.c2 = nn.Conv2d(12, 8, 1); s.n = nn.BatchNorm2d(8); s.fc = nn.Linear(8, 5)
+    def forward(s, x): y = s.a(x); return s.fc(pool(F.relu(y + s.n(s.c2(s.g(s.c1(y)))))))
+
+@case(2, 3, 8, 8)
+class more_group_norm_and_depthwise(Base):
+    def __init__(s):
+        super().__init__(); s.a = nn.Conv2d(3, 12, 3, 1, 1); s.n = nn.GroupNorm(3, 12); s.d = nn.Conv2d(12, 12, 3, 1, 1, groups=12); s.m = nn.GroupNorm(6, 12); s.b = nn.Conv2d(12, 8, 1); s.fc = nn.Linear(8, 5)
+    def forward(s, x): return s.fc(pool(F.relu(s.b(F.relu(s.m(s.d(F.relu(s.n(s.a(x)))))))))) 
+
+@case(2, 3, 8, 8)
+class more_instance_norm(Base):         # affine, and without
+    def __init__(s):
+        super().__init__(); s.a = nn.Conv2d(3, 8, 3, 1, 1); s.n = nn.InstanceNorm2d(8, affine=True); s.b = nn.Conv2d(8, 6, 3, 1, 1); s.m = nn.InstanceNorm2d(6); s.c = cbr(6, 7); s.fc = nn.Linear(7, 5)
+    def forward(s, x): return s.fc(pool(s.c(F.relu(s.m(s.b(F.relu(s.n(s.a(x)))))))))
+
+@case(2, 3, 8, 8)
+class more_convnext(Base):              # norm over channels in the last axis, a linear pair, a layer scale, a residual
+    def __init__(s):
+        super().__init__(); s.a = nn.Conv2d(3, 8, 2, 2); s.d = nn.Conv2d(8, 8, 3, 1, 1, groups=8); s.n = nn.LayerNorm(8); s.p = nn.Linear(8, 20); s.q = nn.Linear(20, 8); s.g = nn.Parameter(torch.rand(8)); s.fc = nn.Linear(8, 5)
+    def forward(s, x):
+        y = s.a(x); z = s.q(F.gelu(s.p(s.n(s.d(y).permute(0, 2, 3, 1))))) * s.g
+        return s.fc(pool(y + z.permute(0, 3, 1, 2)))
+
+@case(2, 3, 4, 4)
+class more_pixel_shuffle(Base):         # superresolution, folded back by unshuffling
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 12); s.b = cbr(3, 6); s.c = cbr(24, 7); s.fc = nn.Linear(7, 5)
+    def forward(s, x): return s.fc(pool(s.c(F.pixel_unshuffle(s.b(F.pixel_shuffle(s.a(x), 2)), 2))))
+
+@case(2, 3, 8, 8)
+class more_returned_map(Base):          # logits, and an inner map with its mean
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.c = cbr(6, 9); s.fc = nn.Linear(9, 5)
+    def forward(s, x): y = s.b(s.a(x)); return s.fc(pool(s.c(y))), F.normalize(pool(y), dim=1)
+
+@case(2, 3, 8, 8)
+class more_einsum_head(Base):           # bilinear pooling and a head by einsum
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 6); s.b = cbr(3, 5); s.w = nn.Parameter(torch.randn(6, 5, 7)); s.fc = nn.Linear(7, 5)
+    def forward(s, x): return s.fc(F.relu(torch.einsum('bchw,bdhw,cdk->bk', s.a(x), s.b(x), s.w)))
+
+@case(2, 6, 8)
+class more_attention(Base):             # nn.MultiheadAttention's sums by hand: four heads, a residual, a linear pair
+    def __init__(s):
+        super().__init__(); s.e = nn.Linear(8, 16); s.q = nn.Linear(16, 16); s.k = nn.Linear(16, 16); s.v = nn.Linear(16, 16); s.o = nn.Linear(16, 16); s.m1 = nn.Linear(16, 24); s.m2 = nn.Linear(24, 16); s.n = nn.LayerNorm(16); s.fc = nn.Linear(16, 5)
+    def forward(s, x):
+        x = s.e(x); b, t, c = x.shape
+        q, k, v = [f(x).view(b, t, 4, -1).transpose(1, 2) for f in (s.q, s.k, s.v)]
+        y = torch.softmax(q @ k.transpose(2, 3) / 2.0, -1) @ v
+        x = x + s.o(y.transpose(1, 2).reshape(b, t, -1)); x = x + s.m2(F.gelu(s.m1(s.n(x))))
+        return s.fc(x.mean(1))
+
+@case(2, 3, 8, 6)
+class more_gru_after_conv(Base):        # columns of the image as a sequence
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 5); s.r = nn.GRU(5 * 8, 6, batch_first=True); s.fc = nn.Linear(6, 5)
+    def forward(s, x): y, h = s.r(s.b(s.a(x)).permute(0, 3, 1, 2).flatten(2)); return s.fc(y[:, -1])
+
+@case(2, 3, 8, 8)
+class more_index_by_channel(Base):      # channels picked by a list of numbers, and one by its number
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 10); s.b = cbr(4, 6); s.register_buffer('pick', torch.tensor([7, 1, 4, 1])); s.fc = nn.Linear(6, 5)
+    def forward(s, x): y = s.a(x); return s.fc(pool(s.b(y.index_select(1, s.pick) + y[:, 9:10])))
+
+@case(2, 3, 8, 8)
+class more_top_channels(Base):          # which channels are read depends on their values
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 8); s.fc = nn.Linear(3, 5)
+    def forward(s, x): return s.fc(pool(s.b(s.a(x))).topk(3, 1)[0])
+
+@case(2, 3, 8, 8)
+class more_dropout_left_on(Base):
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): return s.fc(F.dropout(pool(s.b(s.a(x))), 0.5, True))
+
+@case(2, 3, 8, 8)
+class more_batch_dependent(Base):       # another way for larger batches
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.c = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x):
+        y = s.a(x)
+        if x.size(0) > 2: z = s.b(y)
+        else: z = s.c(y)
+        return s.fc(pool(z))
+
+@case(2, 3, 8, 8)
+class more_softmax_over_channels(Base):  # an attention over channels: every one changes all
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.q = nn.Conv2d(8, 8, 1); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): y = s.a(x); return s.fc(pool(s.b(y * torch.softmax(s.q(y), 1))))
+
+@case(2, 3, 8, 8)
+class more_channel_max(Base):           # the largest over channels, and a clamp that hides most of a map
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.m = nn.Conv2d(1, 4, 3, 1, 1); s.fc = nn.Linear(10, 5)
+    def forward(s, x): y = s.a(x); return s.fc(torch.cat([pool(s.b(y.clamp(0.0, 0.2))), pool(s.m(y.amax(1, keepdim=True)))], 1))
+
+@case(2, 3, 8, 8)
+class more_roll_and_flip(Base):         # channels in another order, added to themselves
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 9); s.b = cbr(9, 8); s.fc = nn.Linear(8, 5)
+    def forward(s, x): y = s.a(x); z = s.b(y + y.roll(3, 1)); return s.fc(pool(z + z.flip(1)))
+
 def build(name, seed=0):
     torch.manual_seed(seed)
     cls, make = CASES[name]
@@ -287,7 +444,7 @@ def build(name, seed=0):
         for m in net.modules():
             if isinstance(m, nn.modules.batchnorm._BatchNorm):
                 m.running_mean.normal_(0, .2); m.running_var.uniform_(.5, 1.5); m.weight.uniform_(.5, 1.5); m.bias.normal_(0, .3)
-            elif isinstance(m, (nn.LayerNorm, nn.GroupNorm)):
+            elif isinstance(m, (nn.LayerNorm, nn.GroupNorm)) or getattr(m, 'affine', False):
                 m.weight.uniform_(.5, 1.5); m.bias.normal_(0, .3)
     return net.eval(), make()
 

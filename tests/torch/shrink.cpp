@@ -181,6 +181,13 @@ TEST_CASE("what is coupled goes together and equals its mask: joins, shuffles, g
          return
              [=](at::Tensor const& in) mutable { return head(at::glu(g(at::relu(a(in))), 1).permute({0, 2, 3, 1}).flatten(1)); };
        })},
+      {"group norm and instance norm", assemble([](assembled& m) {
+         auto a = m.add("a", conv(4, 12)), b = m.add("b", conv(12, 8));
+         auto groups = m.add("groups", tnn::GroupNorm(6, 12));
+         auto each = m.add("each", tnn::InstanceNorm2d(tnn::InstanceNorm2dOptions(8).affine(true)));
+         auto head = m.add("head", tnn::Linear(8, 3));
+         return [=](at::Tensor const& in) mutable { return head(at::relu(each(b(at::relu(groups(a(in)))))).mean({2, 3})); };
+       })},
   };
   for (auto const& [name, module] : cases) {
     CAPTURE(name);
@@ -200,11 +207,10 @@ TEST_CASE("what cannot go is left whole and named") {
   auto const whole = [&](std::function<std::function<at::Tensor(at::Tensor const&)>(assembled&)> const& build) {
     return shrink_drawn(assemble(build), x, 0.9, 5).whole;
   };
-  CHECK(whole([](assembled& m) {  // a norm over the channels differs from its mask
+  CHECK(whole([](assembled& m) {  // how many channels a group has stands in the code
           auto a = m.add("a", conv(4, 8)), b = m.add("b", conv(8, 8));
-          auto norm = m.add("norm", tnn::GroupNorm(2, 8));
           auto head = m.add("head", tnn::Linear(8, 3));
-          return [=](at::Tensor const& in) mutable { return head(at::relu(b(at::relu(norm(a(in))))).mean({2, 3})); };
+          return [=](at::Tensor const& in) mutable { return head(at::relu(b(at::relu(at::group_norm(a(in), 4)))).mean({2, 3})); };
         })
             .contains("a.weight"));
   CHECK(whole([](assembled& m) {  // the number of channels stands in the code
@@ -234,10 +240,11 @@ TEST_CASE("what cannot go is left whole and named") {
 
 TEST_CASE("a constant that a mask leaves behind goes into the bias of an unpadded reader, and never into that of a padded one") {
   for (std::int64_t const side : {4, 8, 32})
-    for (std::int64_t const padding : {0, 1}) {
+    for (auto const& [padding, constant_channel] : {std::pair(0, false), std::pair(1, false), std::pair(1, true)}) {
       CAPTURE(side);
       CAPTURE(padding);
-      auto const module = assemble([padding](assembled& m) {
+      CAPTURE(constant_channel);
+      auto const module = assemble([padding = padding](assembled& m) {
         auto a = m.add("a", conv(4, 8));
         auto b = m.add("b", tnn::Conv2d(tnn::Conv2dOptions(8, 6, 3).padding(padding)));
         auto c = m.add("c", tnn::Linear(6, 5)), head = m.add("head", tnn::Linear(5, 3));
@@ -260,12 +267,13 @@ TEST_CASE("a constant that a mask leaves behind goes into the bias of an unpadde
         apply(masks, model);
         expected = module->run(fresh);
       }
-      auto const result = shrink(model, masks, at::randn({3, 4, side, side}, at::kDouble));
+      auto const result =
+          shrink(model, masks, at::randn({3, 4, side, side}, at::kDouble), {.constant_channel = constant_channel});
       CHECK(distance(module->run(fresh), expected) <= 1e-12);
-      CHECK(named["a.weight"].size(0) == (padding == 0 ? 4 : 8));
+      CHECK(named["a.weight"].size(0) == (padding == 0 ? 4 : constant_channel ? 5 : 8));
       CHECK(named["b.weight"].size(0) == 4);  // a linear layer takes up what they say
       CHECK((padding != 0) == std::ranges::any_of(result.left_whole, [](auto const& each) {
-              return each.name == "a.weight" && says(each.reason, "still says a constant");
+              return each.name == "a.weight" && says(each.reason, "constant");
             }));
     }
 }

@@ -1,5 +1,5 @@
 #pragma once
-/// The groups of depthwise convolutions in the code of a script, which have to follow the channels that are left.
+/// The groups of depthwise convolutions and group norms in the code of a script, which have to follow the channels that are left.
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
@@ -18,11 +18,11 @@
 
 namespace lnpt::detail {
 
-/// The depthwise convolutions of a script, as it was compiled: a number of groups is a constant of its code, and equal layers share one
-/// class and so one constant.
+/// The depthwise convolutions and group norms of a script, as it was compiled: a number of groups is a constant of its code, and equal
+/// layers share one class and so one constant.
 ///
-/// `follow` gives the script another forward method: the same code with all calls inlined, where every depthwise convolution has a
-/// constant of its own. Saved files hold that code. The method before stays as it was, for whoever takes it back.
+/// `follow` gives the script another forward method: the same code with all calls inlined, where every such layer has a constant of its
+/// own. Saved files hold that code. The method before stays as it was, for whoever takes it back.
 class script_groups {
  public:
   explicit script_groups(torch::jit::Module module) : module_(std::move(module)) {
@@ -36,12 +36,12 @@ class script_groups {
   /// Sets the groups by the tensors that the script holds now. Returns what takes that back.
   [[nodiscard]] std::function<void()> follow() {
     auto changed = false;
-    for (auto const& each : depthwise_) changed = changed || (each && each->groups() != each->written);
+    for (auto const& each : grouped_) changed = changed || (each && each->groups() != each->written);
     if (!changed) return [] {};
     auto const graph = inlined_->copy();
     std::size_t at = 0;
     for_each_call(*graph->block(), [&](torch::jit::Node& call, std::size_t groups) {
-      if (auto const& each = depthwise_[at++]) {
+      if (auto const& each = grouped_[at++]) {
         torch::jit::WithInsertPoint const here(&call);
         call.replaceInput(groups, graph->insertConstant(each->groups()));
       }
@@ -50,12 +50,12 @@ class script_groups {
   }
 
  private:
-  struct depthwise {
+  struct grouped {
     at::Tensor weight;
-    std::int64_t written;          ///< groups in the code
-    std::int64_t rows_of_channel;  ///< outputs for every input
+    std::int64_t written;        ///< groups in the code
+    std::int64_t rows_of_group;  ///< of the weight
 
-    [[nodiscard]] std::int64_t groups() const { return weight.size(0) / rows_of_channel; }
+    [[nodiscard]] std::int64_t groups() const { return weight.size(0) / rows_of_group; }
   };
 
   /// One pass may leave the calls inside of what it put in place of a call.
@@ -72,27 +72,28 @@ class script_groups {
     });
   }
 
-  /// Calls `visit(call, place of its groups)` for every call of a convolution.
+  /// Calls `visit(call, place of its groups)` for every call of a convolution or group norm.
   template <class Visit>
   static void for_each_call(torch::jit::Block& block, Visit const& visit) {
     for (auto* const node : block.nodes()) {
       for (auto* const inner : node->blocks()) for_each_call(*inner, visit);
       auto const* const schema = node->maybeSchema();
       if (schema == nullptr || !schema->argumentIndexWithName("weight")) continue;
-      if (auto const groups = schema->argumentIndexWithName("groups")) visit(*node, static_cast<std::size_t>(*groups));
+      for (auto const* const name : {"groups", "num_groups"})
+        if (auto const groups = schema->argumentIndexWithName(name)) visit(*node, static_cast<std::size_t>(*groups));
     }
   }
 
   void note(torch::jit::Node& call, std::size_t groups) {
-    auto& found = depthwise_.emplace_back();
+    auto& found = grouped_.emplace_back();
     auto const written = torch::jit::toIValue(call.input(groups));
     auto const place = call.maybeSchema()->argumentIndexWithName("weight");
     auto const weight = attribute(*call.input(static_cast<std::size_t>(*place)));
     if (!written || !written->isInt() || !weight || !weight->isTensor()) return;
     auto const number = written->toInt();
     auto const& tensor = weight->toTensor();
-    if (number > 1 && tensor.dim() > 1 && (tensor.size(1) == 1 || tensor.size(0) == number) && tensor.size(0) % number == 0)
-      found = depthwise{tensor, number, tensor.size(0) / number};
+    auto const follows = tensor.dim() == 1 || (tensor.dim() > 1 && (tensor.size(1) == 1 || tensor.size(0) == number));
+    if (number > 1 && follows && tensor.size(0) % number == 0) found = grouped{tensor, number, tensor.size(0) / number};
   }
 
   /// What a chain of attributes of the script, such as self.body.weight, holds.
@@ -121,7 +122,7 @@ class script_groups {
 
   torch::jit::Module module_;
   std::shared_ptr<torch::jit::Graph> inlined_;
-  std::vector<std::optional<depthwise>> depthwise_;  ///< one for each call of a convolution, empty for others
+  std::vector<std::optional<grouped>> grouped_;  ///< one for each such call, empty where the groups do not follow
 };
 
 /// The numbers in the code of a script, as module_entry::sizes wants them.

@@ -62,10 +62,15 @@ inline constexpr std::string_view table_operator = "aten::embedding";
   return table;
 }
 
+/// Whether an operator normalises each channel by itself, with tensors of one value per channel.
+[[nodiscard]] constexpr bool normalises(std::string_view name) {
+  return name == "aten::batch_norm" || name == "aten::instance_norm";
+}
+
 /// The layer that an operator is, without what it reads and gives; empty where the operator is none.
 [[nodiscard]] inline std::optional<traced_layer> layer_of(operator_call const& call, parameter_table const& parameters) {
   using enum traced_layer::kind;
-  if (call.name() == "aten::batch_norm") {
+  if (normalises(call.name())) {
     traced_layer norm{carrier, std::string(call.name()), {}, {}};
     for (auto const* name : {"weight", "bias", "running_mean", "running_var"})
       if (auto const tensor = call.tensor(name); tensor.defined()) norm.carried.push_back(tensor);
@@ -150,7 +155,7 @@ class channel_tap : public operator_observer {
 
   [[nodiscard]] std::unique_ptr<at::ObserverContext> start(at::RecordFunction const& record) override {
     std::string_view const name = record.name();
-    if (name != "aten::batch_norm" && name != table_operator && !multiplies(name)) return nullptr;
+    if (!normalises(name) && name != table_operator && !multiplies(name)) return nullptr;
     auto context = std::make_unique<running>();
     if (depth_++ == 0) context->layer = layer_of(operator_call(record), parameters_);
     if (!context->layer || strayed_) return context;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -14,6 +15,7 @@
 #include <lnpt/mask/apply.hpp>
 #include <lnpt/structure/certificate.hpp>
 #include <lnpt/structure/remove.hpp>
+#include <lnpt/structure/shrink_options.hpp>
 #include <lnpt/structure/trials.hpp>
 #include <lnpt/torch/structure/module_atoms.hpp>
 #include <lnpt/torch/structure/module_constants.hpp>
@@ -31,17 +33,19 @@ struct shrunk_module {
 
 namespace detail {
 
-/// The tensors of a module without the slices of some atoms, after `amounts` were added to its biases.
+/// The tensors of a module without the slices of some atoms, after `amounts` were added to its biases and the columns of weights merged.
 class narrowed_tensors {
  public:
-  narrowed_tensors(torch_network const& network, kept_indices const& kept, std::vector<bias_amount> const& amounts) {
+  narrowed_tensors(torch_network const& network, kept_indices const& kept, std::vector<bias_amount> const& amounts,
+                   std::vector<merged_weight> const& merged) {
     std::unordered_set<void const*> met;
     auto const add = [&](std::string const& name, at::Tensor const& tensor) {
       auto const found = kept.find(name);
       auto const more = std::ranges::find_if(amounts, [&](bias_amount const& each) { return each.bias.is_same(tensor); });
-      if (found == kept.end() && more == amounts.end()) return;
+      auto const sum = std::ranges::find_if(merged, [&](merged_weight const& each) { return each.weight.is_same(tensor); });
+      if (found == kept.end() && more == amounts.end() && sum == merged.end()) return;
       if (!met.insert(tensor.unsafeGetTensorImpl()).second) return;
-      auto smaller = tensor.detach();
+      auto smaller = sum == merged.end() ? tensor.detach() : sum->sum;
       if (more != amounts.end()) smaller = smaller + more->amount;
       if (found != kept.end())
         for (auto const& [axis, indices] : found->second)
@@ -78,8 +82,13 @@ template <std::floating_point Scalar>
 class module_shrinking {
  public:
   module_shrinking(torch_model<Scalar>& model, torch_network& network, mask_set const& masks, at::Tensor const& inputs,
-                   std::uint64_t seed)
-      : model_(model), network_(network), masks_(masks), inputs_(inputs), trial_(other_input(inputs, seed)) {
+                   shrink_options const& options)
+      : model_(model),
+        network_(network),
+        masks_(masks),
+        inputs_(inputs),
+        trial_(other_input(inputs, options.seed)),
+        constant_channel_(options.constant_channel) {
     require_fit();
     set_ = module_coupling(network, inputs).take();
     whole_ = set_.whole;
@@ -104,11 +113,12 @@ class module_shrinking {
       result.certificate = difference(removed_, inputs_, logits(inputs_));
       require(result.certificate);
       result.kept = kept_without(set_, removed_);
-      smaller.emplace(network_, result.kept, constants_->amounts(set_, removed_));
+      smaller.emplace(network_, result.kept, constants_->amounts(set_, removed_), constants_->merged(removed_));
     }
     apply(masks_, model_);
     smaller->give();
     module_sizes(network_.tree, scripts_).keep();
+    constants_->merge(masks_, set_, removed_);
     result.masks = narrowed(masks_, result.kept);
     result.left_whole = std::move(whole_);
     return result;
@@ -152,13 +162,19 @@ class module_shrinking {
   }
 
   void put_back_stuck_constants() {
-    for (std::size_t a = 0; a < removed_.size(); ++a) {
-      if (!removed_[a] || !constants_->is_stuck(set_, a)) continue;
-      removed_[a] = 0;
-      whole_tensor stays{name_of(set_, set_.atoms[a]),
-                         "a masked channel still says a constant that no bias can take up, as before a padded convolution: mask "
-                         "its bias, γ and β too"};
-      if (std::ranges::find(whole_, stays.name, &whole_tensor::name) == whole_.end()) whole_.push_back(std::move(stays));
+    std::map<std::size_t, std::vector<std::size_t>> stuck;  // group → atoms
+    auto const groups = groups_of(set_);
+    for (std::size_t a = 0; a < removed_.size(); ++a)
+      if (removed_[a] && constants_->is_stuck(set_, a)) stuck[groups[a]].push_back(a);
+    for (auto const& [group, atoms] : stuck) {
+      auto const stands = constant_channel_ ? constants_->let_one_stand(set_, atoms) : std::nullopt;
+      for (auto const a : atoms) removed_[a] = stands && a != *stands;
+      whole_.push_back({name_of(set_, set_.atoms[atoms.front()]),
+                        stands ? "one of its channels stands for all that say a constant"
+                        : constant_channel_
+                            ? "its masked channels are read in too many ways for one constant channel to stand for them"
+                            : "a masked channel still says a constant that no bias can take up, as before a padded "
+                              "convolution: mask its bias, γ and β too, or ask for a constant channel"});
     }
   }
 
@@ -166,7 +182,8 @@ class module_shrinking {
 
   [[nodiscard]] certificate difference(std::vector<char> const& atoms, at::Tensor const& x, values const& expected) {
     storage_guard storage;
-    narrowed_tensors(network_, kept_without(set_, atoms), constants_->amounts(set_, atoms)).lend(storage);
+    narrowed_tensors(network_, kept_without(set_, atoms), constants_->amounts(set_, atoms), constants_->merged(atoms))
+        .lend(storage);
     module_sizes const sizes(network_.tree, scripts_);
     return compare_outputs(expected, logits(x));
   }
@@ -194,6 +211,7 @@ class module_shrinking {
   std::optional<module_constants> constants_;
   std::vector<char> removed_;
   std::vector<whole_tensor> whole_;
+  bool constant_channel_;
   values expected_;
 };
 
@@ -205,13 +223,14 @@ class module_shrinking {
 /// Each group of channels is first removed alone and run on other inputs and another batch size; one that does not run or differs from
 /// its mask stays, and `left_whole` names it with LibTorch's own sentence. The union is then compared on both batches. Parameters and
 /// buffers stay the objects that they are; gradients are dropped. A constant that masked channels still say goes into the bias of the
-/// unpadded layer that reads it, else they stay. A script gets code of its own where depthwise convolutions follow. `seed` is of the inputs of the trials. Throws `lnpt::error` where a mask fits no parameter, the module cannot
-/// be traced, or the union is not equal; the module is then as it was.
+/// unpadded layer that reads it, else they stay, or all but one with `constant_channel`. A script gets code of its own where depthwise
+/// convolutions and group norms follow. Throws `lnpt::error` where a mask fits no parameter, the module cannot be traced, or the union is
+/// not equal; the module is then as it was.
 template <std::floating_point Scalar>
 [[nodiscard]] shrunk_module shrink(torch_model<Scalar>& model, mask_set const& masks, at::Tensor const& inputs,
-                                   std::uint64_t seed = 0) {
+                                   shrink_options const& options = {}) {
   return model.on_network(inputs, [&](detail::torch_network& network) {
-    return detail::module_shrinking<Scalar>(model, network, masks, inputs.detach(), seed).run();
+    return detail::module_shrinking<Scalar>(model, network, masks, inputs.detach(), options).run();
   });
 }
 

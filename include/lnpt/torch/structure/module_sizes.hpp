@@ -7,6 +7,7 @@
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/modules/normalization.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -46,7 +47,7 @@ class module_sizes {
         if (m.weight.defined()) m.options.normalized_shape(m.weight.sizes().vec());
       });
       follow<GroupNormImpl>(module, [](auto& m) {
-        if (m.weight.defined()) m.options.num_channels(m.weight.size(0));
+        if (m.weight.defined()) narrow_groups(m.options, m.weight.size(0));
       });
     }
   }
@@ -73,6 +74,13 @@ class module_sizes {
       auto const& sized = m.weight.defined() ? m.weight : m.running_mean;
       if (sized.defined()) m.options.num_features(sized.size(0));
     });
+  }
+
+  /// The statistics of a group are those of all its channels: groups go whole, and those that stay are as wide as before.
+  static void narrow_groups(torch::nn::GroupNormOptions& options, std::int64_t channels) {
+    auto const width = options.num_channels() / options.num_groups();
+    options.num_channels(channels);
+    if (width > 0 && channels % width == 0) options.num_groups(channels / width);
   }
 
   /// A depthwise convolution has a group for each channel; any other keeps its groups, which all become narrower.
