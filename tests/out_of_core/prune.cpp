@@ -1,8 +1,11 @@
 /// Pruning from files to files against pruning in memory: the same bits for every dtype, pattern and cut into files.
 #include <doctest/doctest.h>
+#include <sys/mount.h>
 
 #include <cmath>
+#include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <string>
@@ -19,6 +22,7 @@
 #include <lnpt/prune.hpp>
 
 #include "../io/support.hpp"
+#include "../skip.hpp"
 
 using namespace lnpt;
 namespace st = io::safetensors;
@@ -457,6 +461,76 @@ TEST_CASE("a run that stops anywhere goes on to the same bytes, and the old outp
   CHECK_THROWS_AS(static_cast<void>(out_of_core::prune(folder / "in", folder / "out", options)), stopped);
   auto const other = refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "out", {.replace = true})); });
   CHECK(says(other, "holds an unfinished run with other options or on other files"));
+}
+
+/// What the killed run and the one after it are asked.
+out_of_core::prune_options after_a_kill() { return {.keep = density{0.3}, .journal_after = 1000, .replace = true}; }
+
+/// Not a test: the run that another case kills at its n-th step, in a process of its own.
+TEST_CASE("the run that is killed" * doctest::skip()) {
+  auto const* const folder = std::getenv("LNPT_KILLED_RUN");
+  auto const* const at = std::getenv("LNPT_KILLED_AT");
+  REQUIRE(folder != nullptr);
+  REQUIRE(at != nullptr);
+  auto options = after_a_kill();
+  options.progress = [left = std::stoi(at)](std::uint64_t, std::uint64_t, char const*) mutable {
+    if (--left == 0) std::raise(SIGKILL);
+  };
+  static_cast<void>(out_of_core::prune(std::filesystem::path(folder) / "in", std::filesystem::path(folder) / "out", options));
+}
+
+TEST_CASE("a run killed at any of twenty places leaves the old output whole, and goes on to the same bytes") {
+  support::temporary_folder const folder;
+  write(folder / "in", mixed({io::dtype::f32, io::dtype::bf16}), 2);
+  static_cast<void>(out_of_core::prune(folder / "in", folder / "whole", after_a_kill()));
+  auto const whole = read(folder / "whole");
+  static_cast<void>(out_of_core::prune(folder / "in", folder / "old", {.keep = density{0.9}}));
+  auto const old = read(folder / "old");
+  auto const program = std::filesystem::read_symlink("/proc/self/exe").string();
+  int killed = 0;
+  for (int at = 1; at <= 20; ++at) {
+    CAPTURE(at);
+    std::filesystem::remove_all(folder / "out");
+    std::filesystem::copy(folder / "old", folder / "out", std::filesystem::copy_options::recursive);
+    auto const run = "LNPT_KILLED_RUN='" + folder.path().string() + "' LNPT_KILLED_AT=" + std::to_string(at) + " '" + program +
+                     "' --no-skip --test-case='the run that is killed' >'" + (folder / "log").string() + "' 2>&1";
+    if (std::system(("exec 2>/dev/null; " + run).c_str()) != 0) {
+      ++killed;
+      check_same(read(folder / "out"), old);
+    }
+    static_cast<void>(out_of_core::prune(folder / "in", folder / "out", after_a_kill()));
+    check_same(read(folder / "out"), whole);
+    CHECK_FALSE(std::filesystem::exists(folder / "out.partial"));
+  }
+  CHECK(killed >= 10);
+}
+
+TEST_CASE("a full disk is refused with the old output whole, and space lets the same run through") {
+  support::temporary_folder const folder;
+  auto const disk = folder / "disk";
+  std::filesystem::create_directories(disk);
+  if (::mount("lnpt", disk.c_str(), "tmpfs", 0, "size=1m") != 0) return skip("mounting a small disk takes root");
+  struct unmounted {
+    std::filesystem::path const& where;
+    ~unmounted() { ::umount(where.c_str()); }
+  } const at_the_end{disk};
+  write(folder / "in", {{"a.weight", drawn(io::dtype::f32, {512, 512}, 1)}, {"b.weight", drawn(io::dtype::bf16, {512, 64}, 2)}},
+        2);
+  static_cast<void>(out_of_core::prune(folder / "in", folder / "whole", after_a_kill()));
+  auto const run = [&] { static_cast<void>(out_of_core::prune(folder / "in", disk / "out", after_a_kill())); };
+  CHECK(says(refusal(run), "left: free the rest, or choose another disk"));
+
+  REQUIRE(::mount("lnpt", disk.c_str(), "tmpfs", MS_REMOUNT, "size=2m") == 0);
+  auto options = after_a_kill();
+  options.progress = [&](std::uint64_t, std::uint64_t, char const*) {  // somebody else fills the disk meanwhile
+    std::ofstream(disk / "filler", std::ios::binary | std::ios::app) << std::string(std::size_t{4} << 20, 'x');
+  };
+  auto const refused = refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", disk / "out", options)); });
+  CAPTURE(refused);
+  CHECK(std::filesystem::exists(disk / "out") == refused.empty());
+  std::filesystem::remove(disk / "filler");
+  run();
+  check_same(read(disk / "out"), read(folder / "whole"));
 }
 
 TEST_CASE("what is read, and what others put there, is never replaced") {

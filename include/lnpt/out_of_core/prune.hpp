@@ -288,7 +288,12 @@ class pruning_run {
                                   prune_options const& options) {
   if (options.pattern == pattern::n_of_m && (options.n == 0 || options.n >= options.m || options.m > 64))
     fail("a pattern keeps N of every M weights, 0 < N < M ≤ 64, not ", options.n, " of ", options.m, ": write 2 of 4");
-  return detail::pruning_run(from, out, options).run();
+  try {
+    return detail::pruning_run(from, out, options).run();
+  } catch (std::filesystem::filesystem_error const& problem) {  // such as a disk that others filled meanwhile
+    fail("pruning into ", out.string(), " failed (", problem.what(),
+         "): a writable folder with enough free space is needed, where the same command goes on");
+  }
 }
 
 }  // namespace lnpt::out_of_core
