@@ -1,6 +1,7 @@
 // Channels under a budget, the smaller network and its files.
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "../skip.hpp"
@@ -11,6 +12,10 @@ using cli_test::run;
 namespace {
 
 std::string const resnet = "prune --arch resnet:8:8,16,32:a --criterion magnitude --mask channels ";
+
+std::string fixture(std::string const& name) {
+  return (std::filesystem::path(__FILE__).parent_path().parent_path() / "io" / "exported" / name).string();
+}
 
 }  // namespace
 
@@ -31,6 +36,8 @@ TEST_CASE("a budget of multiply-adds gives a smaller network that loads by its o
   auto const inspected = run("inspect " + at("small.safetensors") + " --json");
   REQUIRE(inspected.status == 0);
   CHECK(nlohmann::json::parse(inspected.output)["multiply_adds"] == seen["multiply_adds"][1]);
+  auto const told = nlohmann::json::parse(inspected.output)["shrunk"];
+  for (auto const* const what : {"layers", "parameters", "multiply_adds", "left_whole"}) CHECK(told[what] == seen[what]);
   CHECK(support::says(run("inspect " + at("small.safetensors")).output, "left whole: fc.weight: its channels are returned"));
 
   auto const again =
@@ -47,6 +54,20 @@ TEST_CASE("rounded widths are multiples of eight") {
   REQUIRE(done.status == 0);
   for (auto const& layer : nlohmann::json::parse(done.output)["shrunk"]["layers"])
     if (layer["after"].size() == 4) CHECK(layer["after"][0].get<std::size_t>() % 8 == 0);
+}
+
+TEST_CASE("a .pt2 network leaves as a smaller .pt2") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const small = (folder / "small.pt2").string();
+  auto const done = run("prune --model " + fixture("joins.pt2") +
+                        " --criterion magnitude --mask channels --budget parameters:.4 --shrink --json --out " + small);
+  REQUIRE(done.status == 0);
+  auto const seen = nlohmann::json::parse(done.output)["shrunk"];
+  auto const inspected = run("inspect --model " + small + " --json");
+  REQUIRE(inspected.status == 0);
+  CHECK(nlohmann::json::parse(inspected.output)["multiply_adds"] == seen["multiply_adds"][1]);
+  CHECK(seen["parameters"][1].get<std::size_t>() < seen["parameters"][0].get<std::size_t>());
 }
 
 TEST_CASE("budgets that say nothing are refused") {

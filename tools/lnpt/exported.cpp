@@ -61,6 +61,11 @@ void save_program_of(std::string const& from, Network& network, std::string cons
   save_changed(source, lnpt::io::exported::values_of_network(source, network), to);
 }
 
+template <class Network>
+void save_smaller_program(exported_model const& from, Network& smaller, std::string const& to) {
+  lnpt::io::save_smaller_exported(from.path, smaller, to, {.features_output = from.features});
+}
+
 using float_network = lnpt::network<lnpt::cpu::backend<float>>;
 using double_network = lnpt::network<lnpt::cpu::backend<double>>;
 template float_network load_exported_network(exported_model const&);
@@ -71,5 +76,7 @@ template void load_exported_weights(double_network&, exported_model const&, lnpt
                                     lnpt::io::state_dict_options const&);
 template void save_program_of(std::string const&, float_network&, std::string const&);
 template void save_program_of(std::string const&, double_network&, std::string const&);
+template void save_smaller_program(exported_model const&, float_network&, std::string const&);
+template void save_smaller_program(exported_model const&, double_network&, std::string const&);
 
 }  // namespace cli

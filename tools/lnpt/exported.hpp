@@ -49,4 +49,8 @@ void save_pruned_program(std::string const& from, lnpt::mask_set const& masks, s
 template <class Network>
 void save_program_of(std::string const& from, Network& network, std::string const& to);
 
+/// Writes the exported program `from` as the smaller network that was made of the one read from it.
+template <class Network>
+void save_smaller_program(exported_model const& from, Network& smaller, std::string const& to);
+
 }  // namespace cli

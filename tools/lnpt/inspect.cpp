@@ -1,6 +1,7 @@
 // lnpt inspect: layers, shapes, what is kept, and what it costs.
 #include <algorithm>
 #include <fmt/format.h>
+#include <optional>
 
 #include <lnpt/io/checkpoint.hpp>
 #include <lnpt/io/count_nonzero.hpp>
@@ -121,35 +122,52 @@ std::vector<tensor_line> inspect(inspect_options o) {
   return lines_of(network, input, held);
 }
 
-void print(std::vector<tensor_line> const& lines, bool json) {
-  std::size_t size = 0, kept = 0, cost = 0, cost_kept = 0;
-  auto const costs_known = std::ranges::any_of(lines, [](auto const& line) { return line.multiply_adds.has_value(); });
-  nlohmann::ordered_json all{{"parameters", nlohmann::json::array()}};
-  text_table table({"parameter", "shape", "weights", "kept", "multiply-adds"});
+/// What all lines together come to.
+struct line_sums {
+  std::size_t weights = 0, kept = 0, multiply_adds = 0, multiply_adds_kept = 0;
+  bool costs_known = false;
+};
+
+line_sums sums_of(std::vector<tensor_line> const& lines) {
+  line_sums sums;
   for (auto const& line : lines) {
     auto const macs = line.multiply_adds.value_or(0);
-    size += line.size;
-    kept += line.kept;
-    cost += macs;
-    cost_kept += line.size == 0
-                     ? 0
-                     : static_cast<std::size_t>(
-                           static_cast<double>(macs) * static_cast<double>(line.kept) / static_cast<double>(line.size) + 0.5);
-    all["parameters"].push_back({{"name", line.name}, {"shape", line.extents}, {"weights", line.size}, {"kept", line.kept}});
-    if (line.multiply_adds) all["parameters"].back()["multiply_adds"] = macs;
-    table.add({line.name, fmt::format("{}", fmt::join(line.extents, "×")), std::to_string(line.size), std::to_string(line.kept),
-               line.multiply_adds ? std::to_string(macs) : ""});
+    sums.costs_known = sums.costs_known || line.multiply_adds.has_value();
+    sums.weights += line.size;
+    sums.kept += line.kept;
+    sums.multiply_adds += macs;
+    if (line.size != 0)
+      sums.multiply_adds_kept += static_cast<std::size_t>(
+          static_cast<double>(macs) * static_cast<double>(line.kept) / static_cast<double>(line.size) + 0.5);
   }
-  all["weights"] = size;
-  all["kept"] = kept;
-  if (costs_known) all["multiply_adds"] = cost, all["multiply_adds_kept"] = cost_kept;
-  if (json) return fmt::print("{}\n", all.dump(2));
+  return sums;
+}
+
+nlohmann::ordered_json as_json(std::vector<tensor_line> const& lines) {
+  auto const sums = sums_of(lines);
+  nlohmann::ordered_json all{{"parameters", nlohmann::json::array()}};
+  for (auto const& line : lines) {
+    all["parameters"].push_back({{"name", line.name}, {"shape", line.extents}, {"weights", line.size}, {"kept", line.kept}});
+    if (line.multiply_adds) all["parameters"].back()["multiply_adds"] = *line.multiply_adds;
+  }
+  all["weights"] = sums.weights;
+  all["kept"] = sums.kept;
+  if (sums.costs_known) all["multiply_adds"] = sums.multiply_adds, all["multiply_adds_kept"] = sums.multiply_adds_kept;
+  return all;
+}
+
+void print(std::vector<tensor_line> const& lines) {
+  auto const sums = sums_of(lines);
+  text_table table({"parameter", "shape", "weights", "kept", "multiply-adds"});
+  for (auto const& line : lines)
+    table.add({line.name, fmt::format("{}", fmt::join(line.extents, "×")), std::to_string(line.size), std::to_string(line.kept),
+               line.multiply_adds ? std::to_string(*line.multiply_adds) : ""});
   table.print();
   auto const millions = [](std::size_t n) { return static_cast<double>(n) / 1e6; };
-  fmt::print("\n{:.4f} M parameters, {:.4f} M kept\n", millions(size), millions(kept));
-  if (costs_known)
-    fmt::print("{:.4f} M multiply-adds of convolutions and linear layers, {:.4f} M of kept weights\n", millions(cost),
-               millions(cost_kept));
+  fmt::print("\n{:.4f} M parameters, {:.4f} M kept\n", millions(sums.weights), millions(sums.kept));
+  if (sums.costs_known)
+    fmt::print("{:.4f} M multiply-adds of convolutions and linear layers, {:.4f} M of kept weights\n",
+               millions(sums.multiply_adds), millions(sums.multiply_adds_kept));
   else
     fmt::print("multiply-adds need the network: name it with --arch\n");
 }
@@ -164,27 +182,40 @@ void describe(CLI::App& command, inspect_options& o) {
   command.add_option("--input", o.input, "Shape of one input; default 3,32,32");
 }
 
-/// Of a file that `prune --shrink` wrote: the network it came from beside what it holds, and what stayed whole.
-void print_before_and_after(inspect_options const& o) {
-  if (looks_like_architecture(o.what) || o.json) return;
+/// Of a file that `prune --shrink` wrote: the network it came from, what it holds, and what stayed whole.
+struct before_and_after {
+  lnpt::network_count before, after;
+  std::vector<lnpt::whole_tensor> left_whole;
+};
+
+std::optional<before_and_after> find_before_and_after(inspect_options const& o) {
+  if (looks_like_architecture(o.what)) return std::nullopt;
   lnpt::io::sharded_model const model(o.what);
   auto const& file = model.shard(0);
   auto const before = setting(file, before_key), after = setting(file, lnpt::io::description_key);
-  if (before.empty() || after.empty()) return;
+  if (before.empty() || after.empty()) return std::nullopt;
   auto const count = [](std::string const& description) {
     auto [network, input] = lnpt::io::build_network<lnpt::cpu::backend<float>>(lnpt::io::parse_description(description));
     return lnpt::count(network, input);
   };
-  fmt::print("\n");
-  print_sizes(count(before), count(after), parse_left_whole(setting(file, left_whole_key)));
+  return before_and_after{count(before), count(after), parse_left_whole(setting(file, left_whole_key))};
 }
 
 void run(inspect_options const& typed_options) {
   auto o = typed_options;
   if (o.what.empty()) o.what = o.arch;
   if (o.what.empty()) refuse("what to inspect is missing: name a file, or a network such as net.pt2");
-  print(inspect(o), o.json);
-  print_before_and_after(o);
+  auto const lines = inspect(o);
+  auto const shrunk = find_before_and_after(o);
+  if (o.json) {
+    auto all = as_json(lines);
+    if (shrunk) all["shrunk"] = sizes_as_json(shrunk->before, shrunk->after, shrunk->left_whole);
+    return fmt::print("{}\n", all.dump(2));
+  }
+  print(lines);
+  if (!shrunk) return;
+  fmt::print("\n");
+  print_sizes(shrunk->before, shrunk->after, shrunk->left_whole);
 }
 
 }  // namespace

@@ -170,6 +170,13 @@ void print_report(lnpt::prune_report const& report) {
   for (auto const& warning : report.warnings) fmt::print("warning: {}\n", warning);
 }
 
+/// The .pt2 file of the network, if it is one.
+exported_model exported_source(prune_options const& o) {
+  auto const network = o.student_network();
+  auto const* const exported = std::get_if<exported_model>(&network.form);
+  return exported == nullptr ? exported_model{} : *exported;
+}
+
 template <class T>
 void prune_as(prune_options const& o, pruning_spec spec) {
   auto const engine = open_scoring_engine<T>(o.engine, o.threads);
@@ -186,7 +193,7 @@ void prune_as(prune_options const& o, pruning_spec spec) {
   lnpt::apply(masks, student);
   std::optional<shrink_summary> summary;
   if (o.channels.shrink)
-    summary = shrink_and_save(student, masks, data, o.channels, {o.weights, o.weights_prefix, o.out});
+    summary = shrink_and_save(student, masks, data, o.channels, {o.weights, o.weights_prefix, o.out, exported_source(o)});
   else
     save_pruned(student, masks, o);
   save_masks(masks, o);
@@ -243,7 +250,9 @@ void run_checkpoint(prune_options const& o, double density) {
 /// Refuses outputs that would replace one another or what is read. Weights and masks may be pruned in place: --out may be --weights or
 /// --model, and --masks-out may be --masks.
 void require_outputs_distinct(prune_options const& o) {
-  auto const description = o.channels.shrink ? std::filesystem::path(o.out).replace_extension(".json").string() : std::string();
+  auto const description = o.channels.shrink && !names_exported(o.out)
+                               ? std::filesystem::path(o.out).replace_extension(".json").string()
+                               : std::string();
   std::vector<named_file> const outputs{{"--out", o.out},
                                         {"--masks-out", o.masks_out},
                                         {"--onnx", o.channels.onnx},
@@ -275,8 +284,6 @@ void run(prune_options const& typed_options) {
   if (!o.rank.empty()) set_option(spec.criterion, "rank", o.rank);
   spec.mask = parse_choice("mask", mask_names, o.mask);
   spec.unreached = parse_choice("treatment of unreached weights", unreached_names, o.unreached);
-  if (o.channels.shrink && names_exported(o.out))
-    refuse("--shrink writes safetensors, and ONNX with --onnx: name --out small.safetensors, not ", o.out);
   if (o.channels.coupled() && o.has_sparsity()) refuse("--budget and --sparsity both say how much to remove: leave one out");
   o.channels.apply_to(spec);
   if (o.channels.coupled()) return in_precision(o.precision, [&](auto t) { prune_as<decltype(t)>(o, spec); });
@@ -305,7 +312,8 @@ void add_prune(CLI::App& app) {
        "  lnpt prune --arch resnet:20:16,32,64 --weights r.safetensors --criterion magnitude --mask 2:4 --out "
        "pruned.safetensors\n"
        "  lnpt prune --arch resnet:56:16,32,64:a --weights r.safetensors --criterion magnitude --mask channels \\\n"
-       "    --budget flops:0.65 --round --shrink --out small.safetensors --onnx small.onnx --ratios small.svg"},
+       "    --budget flops:0.65 --round --shrink --out small.safetensors --onnx small.onnx --ratios small.svg\n"
+       "  lnpt prune --model net.pt2 --criterion magnitude --mask channels --budget flops:0.5 --shrink --out small.pt2"},
       describe, run);
 }
 

@@ -118,15 +118,19 @@ shrink_summary shrink_and_save(cpu_network<T>& network, lnpt::mask_set& masks, s
   shrink_summary summary{lnpt::count(network, data.sample), lnpt::count(smaller.model, data.sample), smaller.certificate,
                          std::move(smaller.left_whole)};
   if (choice.recalibrate) recalibrate_on(data, smaller.model);
-  auto const json = lnpt::io::describe(smaller.model, data.sample).dump();
-  std::map<std::string, std::string> const metadata{{lnpt::io::description_key, json},
-                                                    {before_key, lnpt::io::describe(network, data.sample).dump()},
-                                                    {left_whole_key, left_whole_as_json(summary.left_whole).dump()}};
-  if (holds_double(files))
-    save_state<double>(smaller.model, metadata, files.out);
-  else
-    save_state<float>(smaller.model, metadata, files.out);
-  save_description(json, files.out);
+  if (names_exported(files.out)) {
+    save_smaller_program(files.exported, smaller.model, files.out);
+  } else {
+    auto const json = lnpt::io::describe(smaller.model, data.sample).dump();
+    std::map<std::string, std::string> const metadata{{lnpt::io::description_key, json},
+                                                      {before_key, lnpt::io::describe(network, data.sample).dump()},
+                                                      {left_whole_key, left_whole_as_json(summary.left_whole).dump()}};
+    if (holds_double(files))
+      save_state<double>(smaller.model, metadata, files.out);
+    else
+      save_state<float>(smaller.model, metadata, files.out);
+    save_description(json, files.out);
+  }
   network = std::move(smaller.model);
   masks = std::move(smaller.masks);
   return summary;
@@ -174,19 +178,25 @@ std::vector<lnpt::whole_tensor> parse_left_whole(std::string const& json) {
   return result;
 }
 
-nlohmann::ordered_json as_json(shrink_summary const& s) {
+nlohmann::ordered_json sizes_as_json(lnpt::network_count const& before, lnpt::network_count const& after,
+                                     std::vector<lnpt::whole_tensor> const& left_whole) {
   nlohmann::ordered_json all{{"layers", nlohmann::json::array()}};
-  for (auto const& old : s.before.parameters)
-    if (auto const* const now = s.after.find(old.name))
+  for (auto const& old : before.parameters)
+    if (auto const* const now = after.find(old.name))
       all["layers"].push_back(
           {{"name", old.name}, {"before", old.extents}, {"after", now->extents}, {"multiply_adds", now->multiply_adds}});
-  all["parameters"] = {s.before.size(), s.after.size()};
-  all["multiply_adds"] = {s.before.multiply_adds(), s.after.multiply_adds()};
+  all["parameters"] = {before.size(), after.size()};
+  all["multiply_adds"] = {before.multiply_adds(), after.multiply_adds()};
+  all["left_whole"] = left_whole_as_json(left_whole);
+  return all;
+}
+
+nlohmann::ordered_json as_json(shrink_summary const& s) {
+  auto all = sizes_as_json(s.before, s.after, s.left_whole);
   all["certificate"] = {{"inputs", s.certificate.inputs},
                         {"largest_difference", s.certificate.largest_difference},
                         {"relative", s.certificate.relative()},
                         {"tolerance", s.certificate.tolerance}};
-  all["left_whole"] = left_whole_as_json(s.left_whole);
   return all;
 }
 

@@ -9,6 +9,7 @@
 #include <lnpt/structure/counts.hpp>
 #include <lnpt/structure/shrink.hpp>
 
+#include "exported.hpp"
 #include "ratio_plot.hpp"
 #include "scoring.hpp"
 
@@ -41,14 +42,16 @@ struct shrink_summary {
   std::vector<lnpt::whole_tensor> left_whole;
 };
 
-/// Files: the weights the network came from, what their names begin with, and where the smaller network goes.
+/// Files: the weights the network came from, what their names begin with, where the smaller network goes, and the .pt2 file that it is
+/// written from where that is one, too.
 struct shrink_files {
   std::string weights, prefix, out;
+  exported_model exported = {};
 };
 
 /// Puts the smaller network and the masks of what is left in place of the masked one, proved on the scoring batch or, without one, on
 /// noise; recalibrates its batch norms on all of the scoring data where that was asked for, after the proof; writes its state dict, as
-/// F64 where the weights were, and its description, small.json beside small.safetensors.
+/// F64 where the weights were, and its description, small.json beside small.safetensors; or the program small.pt2.
 template <class T>
 [[nodiscard]] shrink_summary shrink_and_save(cpu_network<T>& network, lnpt::mask_set& masks,
                                              scoring_data<lnpt::cpu::array<T>> const& data, shrink_choice const& choice,
@@ -57,6 +60,8 @@ template <class T>
 /// Before and after, layer by layer, and what stayed whole.
 void print_sizes(lnpt::network_count const& before, lnpt::network_count const& after,
                  std::vector<lnpt::whole_tensor> const& left_whole);
+[[nodiscard]] nlohmann::ordered_json sizes_as_json(lnpt::network_count const& before, lnpt::network_count const& after,
+                                                   std::vector<lnpt::whole_tensor> const& left_whole);
 /// The same and the certificate.
 void print(shrink_summary const& summary);
 [[nodiscard]] nlohmann::ordered_json as_json(shrink_summary const& summary);

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Shrinks networks by every criterion at several fractions of their channels and holds each certificate to its bar: 1e-12 of the largest
+# logit in double, 1e-5 in float. Prints one line for each network and criterion.
+#
+#   tests/structure/certificates.sh LNPT [SEED ...]        LNPT: the command line, such as build/test/tools/lnpt/lnpt
+#
+# About ten minutes of a core for one seed. NETWORKS, CRITERIA, FRACTIONS and PRECISIONS narrow it down.
+set -euo pipefail
+lnpt=${1:?name the command line, such as build/test/tools/lnpt/lnpt}
+shift
+here=$(cd "$(dirname "$0")/.." && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+read -ra networks <<< "${NETWORKS:-resnet:56:16,32,64:a vgg:16:64 mobilenet:32 $here/io/exported/joins.pt2}"
+read -ra criteria <<< "${CRITERIA:-magnitude random snip taylor grasp obd synflow feature_map_synaptic movement fisher filter_norm bn_scale}"
+read -ra fractions <<< "${FRACTIONS:-0.3 0.5 0.7 0.9}"
+read -ra precisions <<< "${PRECISIONS:-double float}"
+
+# Images with labels for networks of the library; the exported one reads small images of its own.
+failed=0 runs=0 refused=0
+for network in "${networks[@]}"; do
+  data=(--data synthetic --samples 8)
+  [[ $network == *.pt2 ]] && data=()
+  for criterion in "${criteria[@]}"; do
+    worst_double=0 worst_float=0
+    for precision in "${precisions[@]}"; do
+      for fraction in "${fractions[@]}"; do
+        for seed in "${@:-1}"; do
+          flags=(--arch "$network" --criterion "$criterion" --mask channels --budget "channels:$fraction" --shrink --json
+                 --precision "$precision" --seed "$seed" --rounds 1 --out "$scratch/small.safetensors")
+          if ! "$lnpt" prune "${flags[@]}" "${data[@]}" > "$scratch/report" 2> "$scratch/complaint"; then
+            refused=$((refused + 1))
+            echo "$network $criterion $precision $fraction seed $seed: $(tail -1 "$scratch/complaint")"
+            continue
+          fi
+          runs=$((runs + 1))
+          relative=$(sed -n 's/.*"relative": *\([0-9.e+-]*\).*/\1/p' "$scratch/report")
+          bar=1e-12
+          [[ $precision == float ]] && bar=1e-5
+          if ! awk -v a="$relative" -v b="$bar" 'BEGIN { exit !(a <= b) }'; then
+            failed=$((failed + 1))
+            echo "$network $criterion $precision $fraction seed $seed: certificate $relative above $bar"
+          fi
+          worst=worst_$precision
+          printf -v "$worst" '%s' "$(awk -v a="$relative" -v b="${!worst}" 'BEGIN { print (a > b ? a : b) }')"
+        done
+      done
+    done
+    echo "$network $criterion: largest difference $worst_double in double, $worst_float in float"
+  done
+done
+echo "$runs certificates, $failed above their bars, $refused runs refused"
+[[ $failed == 0 ]]
