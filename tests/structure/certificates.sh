@@ -17,19 +17,28 @@ read -ra criteria <<< "${CRITERIA:-magnitude random snip taylor grasp obd synflo
 read -ra fractions <<< "${FRACTIONS:-0.3 0.5 0.7 0.9}"
 read -ra precisions <<< "${PRECISIONS:-double float}"
 
-# Images with labels for networks of the library; the exported one reads small images of its own.
+# Networks of the library read images with labels, and a teacher of other fresh weights where the criterion asks for one. The exported one
+# reads small images of its own and is shrunk by the criteria without data.
 failed=0 runs=0 refused=0
 for network in "${networks[@]}"; do
   data=(--data synthetic --samples 8)
-  [[ $network == *.pt2 ]] && data=()
-  for criterion in "${criteria[@]}"; do
+  asked=("${criteria[@]}")
+  if [[ $network == *.pt2 ]]; then
+    data=()
+    asked=(magnitude random synflow filter_norm bn_scale)
+  else
+    "$lnpt" prune --arch "$network" --criterion random --sparsity 0 --seed 99 --out "$scratch/teacher.safetensors" > /dev/null
+  fi
+  for criterion in "${asked[@]}"; do
+    teacher=()
+    [[ $criterion == feature_map_synaptic ]] && teacher=(--teacher "$scratch/teacher.safetensors")
     worst_double=0 worst_float=0
     for precision in "${precisions[@]}"; do
       for fraction in "${fractions[@]}"; do
         for seed in "${@:-1}"; do
           flags=(--arch "$network" --criterion "$criterion" --mask channels --budget "channels:$fraction" --shrink --json
                  --precision "$precision" --seed "$seed" --rounds 1 --out "$scratch/small.safetensors")
-          if ! "$lnpt" prune "${flags[@]}" "${data[@]}" > "$scratch/report" 2> "$scratch/complaint"; then
+          if ! "$lnpt" prune "${flags[@]}" "${data[@]}" "${teacher[@]}" > "$scratch/report" 2> "$scratch/complaint"; then
             refused=$((refused + 1))
             echo "$network $criterion $precision $fraction seed $seed: $(tail -1 "$scratch/complaint")"
             continue
