@@ -2,10 +2,12 @@
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <vector>
 
 #include "../skip.hpp"
 #include "interruption.hpp"
+#include "page.hpp"
 #include "support.hpp"
 
 using namespace cli_test;
@@ -16,6 +18,52 @@ std::string const settings =
     "compare --data synthetic --train-limit 128 --test-limit 40 --arch resnet:8:4,4,4 --batch 64 --teacher-epochs 1 --epochs 1 "
     "--seeds 2 --samples 2 ";
 
+/// What is noted of students: the first are of the run that was cut short, so that their details were read again.
+void check_details(nlohmann::json const& results) {
+  std::vector<std::size_t> weights;
+  for (auto const& layer : results["layers"]) weights.push_back(layer["weights"]);
+  auto const all = std::accumulate(weights.begin(), weights.end(), std::size_t{});
+  for (auto const& row : results["rows"]) {
+    CAPTURE(row["criterion"]);
+    auto const kept = row["kept"].get<std::vector<std::size_t>>();
+    REQUIRE(kept.size() == weights.size());
+    auto const left = static_cast<double>(std::accumulate(kept.begin(), kept.end(), std::size_t{}));
+    CHECK(left == doctest::Approx((1 - row["sparsity"].get<double>()) * static_cast<double>(all)).epsilon(0.01));
+    auto const& epochs = row["epochs"];
+    CHECK(epochs["accuracy"] == nlohmann::json{row["last_accuracy"]});
+    for (auto const* const series : {"learning_gap", "distance", "distance_from_start"}) CHECK(epochs[series].size() == 2);
+    CHECK(epochs["distance_from_start"][0] == 0);
+    CHECK(epochs["distance_from_start"][1] > 0);
+    CHECK(epochs["learning_gap"][0] > 0);
+    if (row["criterion"] == "random") CHECK_FALSE(row.contains("stability"));  // it reads no images
+    CHECK(row.contains("overlap") == (row["criterion"] != "random"));
+    if (row.contains("overlap")) {
+      CHECK(row["overlap"]["random"] == doctest::Approx(1 - row["sparsity"].get<double>()).epsilon(0.35));
+      if (row["seed"] == 0) CHECK(row["stability"] > row["overlap"]["random"]);
+    }
+  }
+}
+
+/// The page's numbers are those of the results, to the last digit.
+void check_page(nlohmann::json const& results, std::string const& page) {
+  CHECK(fault_of_xml(page) == "");
+  auto const shown = data_of(page, "students");
+  REQUIRE(shown.size() == 9 * results["rows"].size());
+  for (std::size_t r = 0; auto const& row : results["rows"]) {
+    std::vector<double> const expected{row["sparsity"],
+                                       row["seed"],
+                                       row["last_accuracy"],
+                                       row["best_accuracy"],
+                                       row["dead_layers"],
+                                       row["score_seconds"],
+                                       row["epochs"]["learning_gap"].back(),
+                                       row["epochs"]["distance"].back(),
+                                       row["weight_escape"]};
+    for (std::size_t c = 0; c < expected.size(); ++c) CHECK(shown[9 * r + c] == expected[c]);
+    ++r;
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a comparison writes a row per student, continues where it stopped, and refuses other settings") {
@@ -23,7 +71,8 @@ TEST_CASE("a comparison writes a row per student, continues where it stopped, an
   support::temporary_folder const folder;
   auto const out = (folder / "run").string();
   auto const csv = out + "/results.csv";
-  auto const command = settings + "--criteria random,snip:loss=pseudo_label --sparsities .5,.9 --out " + out;
+  auto const command =
+      settings + "--criteria random,snip:loss=pseudo_label --sparsities .5,.9 --out " + out + " --report " + out + ".html";
   REQUIRE(run(command).status == 0);
   auto const rows = lines_of(support::text_of(csv));
   REQUIRE(rows.size() == 1 + 2 * 2 * 2);
@@ -45,10 +94,16 @@ TEST_CASE("a comparison writes a row per student, continues where it stopped, an
   auto const json = nlohmann::json::parse(support::text_of(out + "/results.json"));
   CHECK(json["rows"].size() == 8);
   CHECK(json["teachers"].size() == 2);
+  check_details(json);
+  check_page(json, support::text_of(out + ".html"));
 
   auto const refused = run(command + " --lr 0.05");
   CHECK(refused.status == 2);
   CHECK(refused.complaint.find("lr 0.1 and not 0.05") != std::string::npos);
+  auto manifest = nlohmann::json::parse(support::text_of(out + "/manifest.json"));
+  manifest["keep-weights"] = "1";  // what a command says by a flag, and this one does not say
+  std::ofstream(out + "/manifest.json") << manifest;
+  CHECK(run(command).complaint.find("keep-weights 1 and not none") != std::string::npos);
 }
 
 TEST_CASE("students may learn from labels, and a folder of theirs is not continued without") {
@@ -77,4 +132,24 @@ TEST_CASE("rows that read labels are marked and emptied layers are named") {
   CHECK(table.find("random *") == std::string::npos);
   CHECK(table.find("every student trains without labels") != std::string::npos);
   CHECK(table.find("at 99.5 % emptied conv1.weight") != std::string::npos);
+}
+
+TEST_CASE("what takes passes of its own is made where it is asked for, before and after training") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const out = (folder / "run").string();
+  std::string const command =
+      "compare --data synthetic --train-limit 128 --test-limit 40 --arch mlp:3072,8,10 --batch 64 --teacher-epochs 1 --epochs 1 "
+      "--seeds 1 --samples 2 --criteria random --sparsities .5 --out " +
+      out;
+  auto const misspelt = run(command + " --diagnostics ntk,kernel");
+  CHECK(misspelt.status == 2);
+  CHECK(misspelt.complaint.find("choose from ntk, linear") != std::string::npos);
+  auto const done = run(command + " --learn-from labels --diagnostics ntk,linear");
+  REQUIRE_MESSAGE(done.status == 0, done.complaint);
+  CHECK(done.output.find("every student trains with labels") != std::string::npos);
+  auto const row = nlohmann::json::parse(support::text_of(out + "/results.json"))["rows"][0];
+  CHECK(row["kernel_drift"] > 0);
+  REQUIRE(row["linear_error"].size() == 2);
+  CHECK(row["linear_error"][0] > 0);
 }

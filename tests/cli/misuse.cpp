@@ -127,7 +127,7 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
 
 TEST_CASE("help teaches by examples") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
-  for (std::string const command : {"score", "prune", "teach", "train", "evaluate", "compare", "inspect"}) {
+  for (std::string const command : {"score", "prune", "teach", "train", "evaluate", "compare", "report", "inspect"}) {
     auto const help = run(command + " --help");
     CHECK(help.status == 0);
     CHECK(help.output.find("  lnpt " + command + ' ') != std::string::npos);

@@ -51,6 +51,7 @@ void add_prune(CLI::App& app);
 void add_teach(CLI::App& app);
 void add_train(CLI::App& app);
 void add_compare(CLI::App& app);
+void add_report(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_evaluate(CLI::App& app);
 

@@ -1,29 +1,30 @@
 // lnpt compare: the main job.
-#include <cmath>
+#include <filesystem>
 #include <fmt/format.h>
+#include <map>
 
 #include <lnpt/core/random.hpp>
 #include <lnpt/io/checkpoint.hpp>
 #include <lnpt/io/data_set.hpp>
+#include <lnpt/mask/apply.hpp>
 #include <lnpt/nn/initialize.hpp>
-#include <lnpt/train/sampling.hpp>
 
+#include "asked_recorder.hpp"
 #include "command.hpp"
 #include "comparison.hpp"
+#include "course_recorder.hpp"
 #include "engine.hpp"
 #include "engine_setting.hpp"
+#include "figures.hpp"
+#include "output_files.hpp"
 #include "progress.hpp"
+#include "report_page.hpp"
+#include "seed_masks.hpp"
 #include "teacher_memory.hpp"
 
 namespace cli {
 
 namespace {
-
-enum class sample_kind { pseudo_label, label, random };
-constexpr spelling<sample_kind> sample_names[]{
-    {"pseudo-label", sample_kind::pseudo_label}, {"label", sample_kind::label}, {"random", sample_kind::random}};
-
-constexpr char const* learn_from_teacher = "teacher";
 
 struct compare_options : common_options {
   std::string arch = "resnet:20:16,32,64";
@@ -40,6 +41,8 @@ struct compare_options : common_options {
   std::string features;
   bool keep_weights = false;
   std::string out;
+  std::string report;
+  std::string diagnostics;
   data_options images{.data = "synthetic"};
   training_spec training{.options = {.epochs = 4}};
   engine_choice engine;
@@ -70,6 +73,7 @@ class comparison {
       : o_(o),
         criteria_(parse_criteria(o.criteria)),
         sparsities_(parse_sparsities(o.sparsities)),
+        asked_(parse_diagnostics(o.diagnostics)),
         sample_by_(parse_choice("way of sampling", sample_names, o.sample_by)),
         arch_(parse_architecture(o.arch, o.features)),
         engine_(open_training_engine(o.engine, o.threads)),
@@ -78,13 +82,15 @@ class comparison {
         progress_(work()) {}
 
   void run() {
+    require_output({"--report", o_.report}, {});  // which may lie in --out, now that this is there
+    write_page();
     for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed)
       if (students_left(seed) > 0) run_seed(seed);
   }
 
   void print() const {
     if (o_.json)
-      fmt::print("{}\n", results_.json().dump(2));
+      fmt::print("{}\n", to_json(results_.record()).dump(2));
     else
       print_comparison(results_, criteria_, sparsities_);
   }
@@ -114,6 +120,13 @@ class comparison {
     for (auto const sparsity : sparsities_)
       for (auto const& criterion : criteria_) left += !results_.contains(criterion.text, sparsity, seed);
     return left;
+  }
+
+  void write_page() const {
+    if (o_.report.empty()) return;
+    auto planned = results_.record().rows.size();
+    for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed) planned += students_left(seed);
+    write_atomically(o_.report, report_page({results_.record()}, planned));
   }
 
   [[nodiscard]] std::size_t steps_per_epoch() const { return data_.train.size() / o_.training.options.batch; }
@@ -175,68 +188,79 @@ class comparison {
     return teacher;
   }
 
-  [[nodiscard]] std::vector<std::size_t> draw_sample(std::uint64_t seed, predictor<float> const& teacher) {
-    auto const draw = seed_for(seed, purpose::sample);
-    auto const classes = data_.train.classes;
-    if (sample_by_ == sample_kind::random) return lnpt::sample_at_random(data_.train.size(), o_.samples * classes, draw).indices;
-    auto const sample = sample_by_ == sample_kind::label
-                            ? lnpt::sample_by_label(data_.train, classes, o_.samples, draw)
-                            : lnpt::sample_by_pseudo_label(decide(teacher, data_.train), classes, o_.samples, draw);
-    auto const short_of = std::ranges::count_if(sample.found_per_class, [&](auto found) { return found < o_.samples; });
-    if (short_of > 0)
+  [[nodiscard]] seed_masks draw_images(std::uint64_t seed, trained_network& teacher) {
+    bool const labels = std::ranges::any_of(criteria_, [](auto const& c) { return c.reads().labels; });
+    seed_masks masks(*engine_, data_.train, {sample_by_, o_.samples, labels}, seed_for(seed, purpose::sample),
+                     seed_for(seed, purpose::scoring), teacher);
+    auto const& found = masks.found_per_class();
+    if (auto const short_of = std::ranges::count_if(found, [&](auto n) { return n < o_.samples; }); short_of > 0)
       progress_.milestone(fmt::format("seed {}: {} of {} classes have fewer than {} scoring images: {} per class", seed, short_of,
-                                      classes, o_.samples, fmt::join(sample.found_per_class, " ")));
-    return sample.indices;
+                                      found.size(), o_.samples, fmt::join(found, " ")));
+    return masks;
   }
 
-  /// The scoring images, what the teacher says of them and, where a criterion reads them, their labels.
-  [[nodiscard]] scoring_data<lnpt::cpu::array<float>> make_scoring_data(std::uint64_t seed, trained_network& teacher) {
-    constexpr std::size_t batch = 100;
-    auto const predict = engine_->open(teacher);
-    auto const indices = draw_sample(seed, predict);
-    scoring_data<lnpt::cpu::array<float>> scoring{.sample = around(data_.train).input,
-                                                  .batches = lnpt::plain_batches(data_.train, std::span(indices), batch)};
-    scoring.teacher_prediction.emplace();
-    for (auto const& each : scoring.batches) scoring.teacher_prediction->push_back(predict(each.input));
-    if (std::ranges::any_of(criteria_, [](auto const& c) { return c.reads().labels; }))
-      scoring.labels = label_batches(data_.train, indices, batch);
-    return scoring;
-  }
+  /// What the students of a seed have in common.
+  struct seed_parts {
+    trained_network& teacher;
+    lesson from;  ///< what they learn from: the teacher, or labels
+    seed_masks& masks;
+    gap_probe const& probe;
+  };
 
   void run_seed(std::uint64_t seed) {
     auto teacher = make_teacher(seed);
-    auto const scoring = make_scoring_data(seed, teacher);
+    auto masks = draw_images(seed, teacher);
+    gap_probe const probe(*engine_, data_.test, teacher);
     teacher_memory memory(teacher);
+    seed_parts parts{teacher, {}, masks, probe};
+    if (o_.learn_from == learn_from_teacher) parts.from = {.teacher = &teacher, .memory = &memory};
     for (auto const sparsity : sparsities_)
       for (auto const& criterion : criteria_)
-        if (!results_.contains(criterion.text, sparsity, seed))
-          run_student(seed, criterion, sparsity, lesson_of(teacher, memory), scoring);
+        if (!results_.contains(criterion.text, sparsity, seed)) run_student(seed, criterion, sparsity, parts);
   }
 
-  /// What students learn from: the teacher, or labels.
-  [[nodiscard]] lesson lesson_of(trained_network& teacher, teacher_memory& memory) const {
-    if (o_.learn_from != learn_from_teacher) return {};
-    return {.teacher = &teacher, .memory = &memory};
+  /// What is known of a student's masks beside their report.
+  [[nodiscard]] student_details details_of(std::uint64_t seed, criterion_spec const& criterion, double sparsity,
+                                           trained_network& student, lnpt::prune_result const& pruned, seed_masks& all) {
+    student_details details{.emptied = pruned.report.emptied};
+    std::vector<compared_layer> layers;
+    for (auto const& layer : pruned.report.layers) {
+      layers.push_back({layer.name, layer.total});
+      details.kept.push_back(layer.kept);
+    }
+    results_.set_layers(std::move(layers));
+    details.stability = all.stability(criterion, sparsity, student, pruned.masks);
+    for (auto const& other : criteria_)
+      if (results_.contains(other.text, sparsity, seed))
+        details.overlap[other.text] = all.overlap(other, sparsity, student, pruned.masks);
+    all.keep(criterion, sparsity, pruned.masks);
+    return details;
   }
 
   /// Scores, prunes and trains one student. All students of a seed start from the same weights.
-  void run_student(std::uint64_t seed, criterion_spec const& criterion, double sparsity, lesson const& from,
-                   scoring_data<lnpt::cpu::array<float>> const& scoring) {
+  void run_student(std::uint64_t seed, criterion_spec const& criterion, double sparsity, seed_parts const& of) {
     auto const who = fmt::format("seed {}: {} at {:g} %", seed, criterion.text, 100 * sparsity);
     progress_.doing(who + ", scoring");
     auto student = fresh_network(seed_for(seed, purpose::student_weights));
-    auto const [masks, report] = engine_->prune(student, scoring,
-                                                {.criterion = criterion,
-                                                 .sparsity = sparsity,
-                                                 .unreached = lnpt::unreached::keep_in_budget,
-                                                 .seed = seed_for(seed, purpose::scoring)});
-    if (auto const warning = collapse_warning(student, masks, scoring.sample); !warning.empty())
+    auto const pruned = of.masks.make(criterion, sparsity, student);
+    if (auto const warning = collapse_warning(student, pruned.masks, of.masks.scoring().sample); !warning.empty())
       progress_.milestone(fmt::format("{}: {}", who, warning));
+    auto details = details_of(seed, criterion, sparsity, student, pruned, of.masks);
+
+    lnpt::apply(pruned.masks, student);
+    course_recorder recorder(*engine_, of.probe, of.teacher, student);
+    asked_recorder asked(asked_, of.masks.scoring().batches.front().input, of.teacher, student);
     auto spec = o_.training;
     spec.options.seed = seed_for(seed, purpose::student_training);
-    auto const state = engine_->train(student, data_, from, spec, {masks, {}, watcher(who, spec.options.epochs)});
-    results_.add({criterion.text, sparsity, seed, state.last_accuracy, state.best_accuracy, report.emptied.size(), report.seconds,
-                  report.emptied});
+    auto const state = engine_->train(
+        student, data_, of.from, spec,
+        {pruned.masks, {}, watcher(who, spec.options.epochs, [&](lnpt::train_state const& at) { recorder.note(at); })});
+    asked.note();
+    details.course = recorder.course();
+    details.asked = asked.found();
+    results_.add({criterion.text, sparsity, seed, state.last_accuracy, state.best_accuracy, pruned.report.emptied.size(),
+                  pruned.report.seconds, std::move(details)});
+    write_page();
     progress_.milestone(
         fmt::format("{}: last {:.1f} %, best {:.1f} %", who, 100 * state.last_accuracy, 100 * state.best_accuracy));
   }
@@ -244,6 +268,7 @@ class comparison {
   compare_options const& o_;
   std::vector<criterion_spec> criteria_;
   std::vector<double> sparsities_;
+  diagnostic_choice asked_;
   sample_kind sample_by_;
   architecture arch_;
   std::unique_ptr<training_engine> engine_;
@@ -276,10 +301,15 @@ void describe(CLI::App& command, compare_options& o) {
       ->capture_default_str();
   command.add_option("--learn-from", o.learn_from, "What pruned students learn from: teacher (no label is read) or labels")
       ->capture_default_str()
-      ->check(CLI::IsMember({learn_from_teacher, "labels"}));
+      ->check(CLI::IsMember({learn_from_teacher, learn_from_labels}));
   command.add_option("--augment", o.augment, "Training images: crop+flip or none")
       ->capture_default_str()
       ->check(CLI::IsMember({augment_on, augment_off}));
+  command.add_option("--report", o.report, "A page of tables and figures for a browser, .html, written anew after every student");
+  command.add_option(
+      "--diagnostics", o.diagnostics,
+      "What takes passes of its own, before and after each training: ntk (drift of the tangent kernel), linear (error of "
+      "J d, the learning gap to first order) or both, ntk,linear");
   command.add_option("--out", o.out, "Folder of teachers and results; a run interrupted there continues")->required();
   o.images.describe_images(command);
   o.training.describe(command);
@@ -288,6 +318,8 @@ void describe(CLI::App& command, compare_options& o) {
 
 void run(compare_options const& typed_options) {
   auto o = typed_options;
+  if (!o.report.empty() && std::filesystem::path(o.report).extension() != ".html")
+    refuse("--report is a page and ends in .html, not as \"", o.report, '"');
   o.training.options.augment = o.augment == augment_on;
   comparison job(o);
   job.run();
@@ -302,7 +334,8 @@ void add_compare(CLI::App& app) {
       {"compare", "Prune with several criteria, train each student without labels, and print the accuracies side by side",
        "A teacher is trained with labels, then for every seed, sparsity and criterion a student is pruned before training and\n"
        "learns from the teacher alone. All rows keep equal counts of weights. Results go to OUT/results.csv and\n"
-       "OUT/results.json; run the same command again to continue after an interruption, or with more criteria or seeds.\n\n"
+       "OUT/results.json; run the same command again to continue after an interruption, or with more criteria or seeds.\n"
+       "--report makes a page of it, which can be looked at while the run goes on; lnpt report makes it again later.\n\n"
        "  lnpt compare --data synthetic --arch resnet:8:16,32,64 --out runs/first\n"
        "  lnpt compare --data cifar10:cifar-10-batches-bin --train-limit 12800 --test-limit 2000 --sparsities .95,.98 \\\n"
        "    --criteria feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label --out runs/cifar"},

@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fstream>
-#include <span>
-
-#include <lnpt/io/atomic_file.hpp>
 
 #include "engine_setting.hpp"
 
@@ -31,30 +28,17 @@ comparison_row parse_row(std::filesystem::path const& path, std::string const& l
           number(5, std::size_t{}), number(6, 0.0)};
 }
 
-void write_atomically(std::filesystem::path const& path, std::string const& text) {
-  lnpt::io::atomic_file file(path);
-  file.write(std::as_bytes(std::span(text)));
-  file.commit();
-}
-
-nlohmann::ordered_json read_json_file(std::filesystem::path const& path) {
-  std::ifstream file(path);
-  auto json = nlohmann::ordered_json::parse(file, nullptr, false);
-  if (json.is_discarded()) lnpt::fail(path, " is no JSON: remove it, or choose another --out");
-  return json;
-}
-
 }  // namespace
 
 comparison_results::comparison_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
-    : folder_(std::move(folder)), settings_(std::move(settings)) {
+    : folder_(std::move(folder)), record_{.settings = std::move(settings)} {
   std::error_code problem;
   std::filesystem::create_directories(folder_, problem);
   if (problem) lnpt::fail("creating ", folder_, " failed (", problem.message(), "): choose an --out that can be written");
   if (std::filesystem::exists(folder_ / "manifest.json"))
     require_same_settings();
   else
-    write_atomically(folder_ / "manifest.json", nlohmann::json(settings_).dump(2) + "\n");
+    write_atomically(folder_ / "manifest.json", nlohmann::json(record_.settings).dump(2) + "\n");
   read_csv();
   read_json();
 }
@@ -62,7 +46,7 @@ comparison_results::comparison_results(std::filesystem::path folder, std::map<st
 void comparison_results::require_same_settings() const {
   auto const shown = [](std::string const& value) { return value.empty() ? std::string("none") : value; };
   auto const held = read_json_file(folder_ / "manifest.json");
-  auto asked = settings_;
+  auto asked = record_.settings;
   if (held.is_object())
     for (auto const& each : held.items()) asked.emplace(each.key(), "");  // said before and not now
   for (auto const& [name, value] : asked) {
@@ -82,7 +66,7 @@ void comparison_results::read_csv() {
   if (file && !whole) lnpt::fail(path, " does not begin with ", heading, ": remove it, or choose another --out");
   while (std::getline(file, line)) {
     whole = !file.eof();  // the last line of an interrupted run may be cut short
-    if (whole) rows_.push_back(parse_row(path, line));
+    if (whole) record_.rows.push_back(parse_row(path, line));
   }
   if (!whole) write_csv();
 }
@@ -90,58 +74,41 @@ void comparison_results::read_csv() {
 void comparison_results::read_json() {
   auto const path = folder_ / "results.json";
   if (!std::filesystem::exists(path)) return;
-  auto const json = read_json_file(path);
-  try {
-    for (auto const& each : json.at("teachers")) teachers_[each.at("seed")] = each.at("accuracy");
-    for (auto const& each : json.at("rows")) {
-      auto const criterion = each.at("criterion").get<std::string>();
-      auto const sparsity = each.at("sparsity").get<double>();
-      auto const seed = each.at("seed").get<std::uint64_t>();
-      for (auto& row : rows_)
-        if (row.criterion == criterion && row.sparsity == sparsity && row.seed == seed) each.at("emptied").get_to(row.emptied);
-    }
-  } catch (nlohmann::json::exception const& reason) {
-    lnpt::fail(path, " lacks something (", reason.what(), "): remove it, or choose another --out");
-  }
+  auto before = read_comparison(path);
+  record_.teachers = std::move(before.teachers);
+  record_.layers = std::move(before.layers);
+  for (auto& each : before.rows)
+    for (auto& row : record_.rows)
+      if (is_of(row, each.criterion, each.sparsity, each.seed)) row.details = std::move(each.details);
 }
 
 bool comparison_results::contains(std::string const& criterion, double sparsity, std::uint64_t seed) const {
-  return std::ranges::any_of(
-      rows_, [&](auto const& row) { return row.criterion == criterion && row.sparsity == sparsity && row.seed == seed; });
+  return std::ranges::any_of(record_.rows, [&](auto const& row) { return is_of(row, criterion, sparsity, seed); });
 }
 
-void comparison_results::set_teacher_accuracy(std::uint64_t seed, double accuracy) { teachers_[seed] = accuracy; }
+void comparison_results::set_teacher_accuracy(std::uint64_t seed, double accuracy) { record_.teachers[seed] = accuracy; }
+
+void comparison_results::set_layers(std::vector<compared_layer> layers) {
+  if (!record_.layers.empty() && record_.layers != layers)
+    lnpt::fail(folder_, " holds students of a network with other layers than this one: choose another --out");
+  record_.layers = std::move(layers);
+}
 
 void comparison_results::add(comparison_row row) {
-  rows_.push_back(std::move(row));
+  record_.rows.push_back(std::move(row));
   write_json();  // first, so that every row of the other file has its names here
   auto const path = folder_ / "results.csv";
   std::ofstream file(path, std::ios::app);
-  if (!(file << csv_line(rows_.back()) << std::flush))
+  if (!(file << csv_line(record_.rows.back()) << std::flush))
     lnpt::fail("writing ", path, " failed: a writable folder with enough free space is needed");
 }
 
 void comparison_results::write_csv() const {
   std::string text = std::string(heading) + '\n';
-  for (auto const& row : rows_) text += csv_line(row);
+  for (auto const& row : record_.rows) text += csv_line(row);
   write_atomically(folder_ / "results.csv", text);
 }
 
-void comparison_results::write_json() const { write_atomically(folder_ / "results.json", json().dump(2) + "\n"); }
-
-nlohmann::ordered_json comparison_results::json() const {
-  nlohmann::ordered_json all{{"settings", settings_}, {"teachers", nlohmann::json::array()}, {"rows", nlohmann::json::array()}};
-  for (auto const& [seed, accuracy] : teachers_) all["teachers"].push_back({{"seed", seed}, {"accuracy", accuracy}});
-  for (auto const& row : rows_)
-    all["rows"].push_back({{"criterion", row.criterion},
-                           {"sparsity", row.sparsity},
-                           {"seed", row.seed},
-                           {"last_accuracy", row.last_accuracy},
-                           {"best_accuracy", row.best_accuracy},
-                           {"dead_layers", row.dead_layers},
-                           {"emptied", row.emptied},
-                           {"score_seconds", row.score_seconds}});
-  return all;
-}
+void comparison_results::write_json() const { write_atomically(folder_ / "results.json", to_json(record_).dump(2) + "\n"); }
 
 }  // namespace cli

@@ -1,7 +1,5 @@
 #include "engine.hpp"
 
-#include <lnpt/core/guide.hpp>
-
 #include "torch_engines.hpp"
 
 namespace cli {
@@ -24,8 +22,8 @@ class cpu_engine : public Interface {
   lnpt::prune_result prune(cpu_network<T>& network, scoring_data<array> const& data, pruning_spec const& spec) const override {
     return prune_network(network, data, spec);
   }
-  predictor<T> open(cpu_network<T>& network) const override {
-    return [guide = lnpt::teacher(network)](array const& input) { return guide.predict(input); };
+  predictor<T> open(cpu_network<T>& network, lnpt::norm_mode mode) const override {
+    return [&network, mode](array const& input) { return predict_on_host<T>(network, input, mode); };
   }
 };
 

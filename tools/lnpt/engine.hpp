@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include <lnpt/core/model_access.hpp>
+
 #include "scoring.hpp"
 #include "training.hpp"
 
@@ -19,9 +21,20 @@ struct engine_choice {
   void describe(CLI::App& command);
 };
 
-/// What a network says of a batch in eval mode. The network must stay where it is.
+/// What a network says of a batch. The network must stay where it is.
 template <class T>
 using predictor = std::function<lnpt::prediction<lnpt::cpu::array<T>>(lnpt::cpu::array<T> const&)>;
+
+/// What a model on any engine says of a batch in host memory.
+template <class T, lnpt::differentiable Model>
+[[nodiscard]] lnpt::prediction<lnpt::cpu::array<T>> predict_on_host(Model& model, lnpt::cpu::array<T> const& input,
+                                                                    lnpt::norm_mode mode) {
+  auto const there = lnpt::convert<lnpt::tensor_of<Model>>(input, lnpt::tensor_near(model));
+  auto const predicted = lnpt::prediction_without_trace(model, there, lnpt::normalization{mode});
+  lnpt::prediction<lnpt::cpu::array<T>> result{lnpt::convert<lnpt::cpu::array<T>>(predicted.output, input), std::nullopt};
+  if (predicted.features) result.features = lnpt::convert<lnpt::cpu::array<T>>(*predicted.features, input);
+  return result;
+}
 
 /// The class decided for on every image.
 [[nodiscard]] std::vector<std::int64_t> decide(predictor<float> const& predict, lnpt::io::image_set const& images);
@@ -42,7 +55,8 @@ class scoring_engine {
   /// As `prune_network` does.
   [[nodiscard]] virtual lnpt::prune_result prune(cpu_network<T>& network, scoring_data<array> const& data,
                                                  pruning_spec const& spec) const = 0;
-  [[nodiscard]] virtual predictor<T> open(cpu_network<T>& network) const = 0;
+  /// `mode`: how batch norm runs; `frozen` takes the statistics of each batch.
+  [[nodiscard]] virtual predictor<T> open(cpu_network<T>& network, lnpt::norm_mode mode = lnpt::norm_mode::eval) const = 0;
 };
 
 /// Trains too. The student holds its weights whenever the observer is told of an epoch.

@@ -33,11 +33,13 @@ int main(int argc, char** argv) {
   cli::add_train(app);
   cli::add_evaluate(app);
   cli::add_compare(app);
+  cli::add_report(app);
   cli::add_inspect(app);
   try {
     auto const is_asked = [&](CLI::App const* command) { return command->get_name() == argv[1]; };
     if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_asked).empty())
-      cli::refuse("there is no command \"", argv[1], "\": choose score, prune, teach, train, evaluate, compare or inspect");
+      cli::refuse("there is no command \"", argv[1],
+                  "\": choose score, prune, teach, train, evaluate, compare, report or inspect");
     app.parse(argc, argv);
   } catch (CLI::ParseError const& reason) {
     if (reason.get_exit_code() == 0) return app.exit(reason);  // help and version

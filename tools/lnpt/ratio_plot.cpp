@@ -8,6 +8,7 @@
 
 #include <lnpt/io/atomic_file.hpp>
 
+#include "chart.hpp"
 #include "misuse.hpp"
 
 namespace cli {
@@ -22,30 +23,16 @@ std::string bar(double fraction, std::size_t width) {
 
 namespace {
 
-/// Text between the tags of XML.
-std::string escaped(std::string const& text) {
-  std::string result;
-  for (auto const c : text) result += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
-  return result;
-}
-
 std::string as_svg(std::vector<layer_ratio> const& layers) {
-  constexpr int row = 16, names = 220, bars = 400, numbers = 60;
-  auto const height = row * (static_cast<int>(layers.size()) + 2);
-  std::string svg = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" font-family=\"sans-serif\" "
-      "font-size=\"11\">\n<text x=\"{2}\" y=\"{3}\">remaining weights per layer, %</text>\n",
-      names + bars + numbers, height, names, row - 4);
-  for (int y = row; auto const& layer : layers) {
-    svg += fmt::format(
-        "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" "
-        "fill=\"#e5e5e5\"/>"
-        "<rect x=\"{}\" y=\"{}\" width=\"{:.1f}\" height=\"{}\" fill=\"#3b6ea5\"/><text x=\"{}\" y=\"{}\">{:.1f}</text>\n",
-        names - 6, y + 12, escaped(layer.name), names, y + 3, bars, row - 5, names, y + 3, bars * layer.remaining, row - 5,
-        names + bars + 6, y + 12, 100 * layer.remaining);
-    y += row;
+  std::vector<std::string> names;
+  chart_series remaining{.name = "remaining weights"};
+  for (auto const& layer : layers) {
+    auto const percent = 100 * layer.remaining;
+    remaining.points.push_back({percent, static_cast<double>(names.size()), percent, percent});
+    names.push_back(layer.name);
   }
-  return svg + "</svg>\n";
+  return standalone_svg(row_chart({"remaining", "Remaining weights per layer", "remaining weights, %", "layer"}, names,
+                                  {remaining}, axis_kind::linear));
 }
 
 std::string as_gnuplot(std::vector<layer_ratio> const& layers) {

@@ -101,9 +101,9 @@ class torch_engine : public Interface {
       return prune_network(there.model, on_device(data, device_), spec);
     });
   }
-  predictor<T> open(cpu_network<T>& network) const override {
+  predictor<T> open(cpu_network<T>& network, lnpt::norm_mode mode) const override {
     auto const there = std::make_shared<device_network<T>>(network, device_);
-    return [there](array const& input) { return plainly([&] { return lnpt::teacher(there->model).predict(input); }); };
+    return [there, mode](array const& input) { return plainly([&] { return predict_on_host<T>(there->model, input, mode); }); };
   }
 
  protected:

@@ -1,0 +1,242 @@
+#include "report_page.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <string_view>
+
+#include "chart.hpp"
+#include "comparison_summary.hpp"
+#include "criterion.hpp"
+#include "figures.hpp"
+#include "xml.hpp"
+
+namespace cli {
+
+namespace {
+
+using runs_type = std::vector<comparison_record>;
+
+constexpr std::string_view page_style = R"(
+*{box-sizing:border-box}
+body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:84rem;padding:1rem;color:#24292f;background:#fff}
+h1{font-size:1.5rem;margin:.2rem 0}
+h2{font-size:1.15rem;margin:2rem 0 .5rem}
+p{margin:.4rem 0;max-width:60rem}
+.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,23rem),1fr));gap:1rem;align-items:start}
+figure{margin:0;padding:.8rem;border:1px solid #d5dae0;border-radius:8px;break-inside:avoid}
+figure svg{display:block;width:100%;height:auto}
+figcaption{font-size:.85rem;margin-top:.4rem;color:#57606a}
+.wide{overflow-x:auto}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #d5dae0;white-space:nowrap}
+th:first-child,td:first-child{text-align:left}
+thead th{vertical-align:bottom;white-space:normal}
+thead th+th{min-width:5.5rem}
+td:first-child{white-space:normal;min-width:11rem}
+.shade{background:rgba(0,114,178,var(--share))}
+@media screen and (prefers-color-scheme:dark){
+body{color:#e3e8ee;background:#15191e}
+figure,th,td{border-color:#363d46}
+figcaption{color:#9aa4af}
+}
+@media print{
+body{max-width:none;font-size:11px}
+.figures{grid-template-columns:1fr 1fr}
+.wide{overflow:visible}
+}
+)";
+
+/// A number that can be read by eye and, in full, by a program.
+std::string data(double value, std::string const& shown) {
+  if (!std::isfinite(value)) return "–";
+  return fmt::format("<data value=\"{}\">{}</data>", shortest_text(value), shown);
+}
+
+std::string cell(std::string const& content) { return "<td>" + content + "</td>"; }
+
+/// A name that may go on in the next line where one of its parts ends.
+std::string breakable(std::string const& name) {
+  std::string html;
+  for (auto const c : name) {
+    html += escaped({&c, 1});
+    if (c == ':' || c == '=' || c == '_') html += "<wbr/>";
+  }
+  return html;
+}
+
+/// Opens a table in a box that scrolls sideways by itself.
+std::string opened_table(std::string_view id, std::vector<std::string> const& headings) {
+  auto html = fmt::format("<div class=\"wide\" tabindex=\"0\"><table id=\"{}\"><thead><tr>", id);
+  for (auto const& heading : headings) html += "<th scope=\"col\">" + escaped(heading) + "</th>";
+  return html + "</tr></thead><tbody>\n";
+}
+constexpr std::string_view closed_table = "</tbody></table></div>\n";
+
+/// Whether a criterion reads labels when it scores; one that this program does not know: no.
+bool reads_labels(std::string const& criterion) {
+  try {
+    return parse_criterion(criterion).reads().labels;
+  } catch (lnpt::error const&) {
+    return false;
+  }
+}
+
+std::string setting(comparison_record const& run, std::string const& name) {
+  auto const found = run.settings.find(name);
+  return found == run.settings.end() ? "?" : found->second;
+}
+
+std::string heading(runs_type const& runs, std::size_t planned) {
+  auto const& run = runs.front();
+  auto html = fmt::format("<h1>Pruning compared</h1>\n<p>{} on {}: {} training images, {} test images.</p>\n",
+                          escaped(setting(run, "arch")), escaped(setting(run, "data")), escaped(setting(run, "train-images")),
+                          escaped(setting(run, "test-images")));
+  summary teachers;
+  std::size_t students = 0;
+  for (auto const& each : runs) {
+    students += each.rows.size();
+    for (auto const& [seed, accuracy] : each.teachers) teachers.add(accuracy);
+  }
+  if (teachers.count > 0) html += fmt::format("<p>Teacher, trained with labels: {} % accuracy.</p>\n", teachers.percent());
+  return html + (planned > students
+                     ? fmt::format("<p><strong>In progress: {} of {} students are trained.</strong> Load the page again "
+                                   "for more.</p>\n",
+                                   students, planned)
+                     : fmt::format("<p>{} students.</p>\n", students));
+}
+
+std::string summary_table(runs_type const& runs) {
+  bool const both = runs.size() > 1;
+  std::vector<std::string> headings{"criterion",        "sparsity, %",    "last accuracy, %",
+                                    "best accuracy, %", "layers emptied", "same mask from other images, %",
+                                    "scoring, s",       "seeds"};
+  if (both) headings.insert(headings.begin() + 1, "trained with");
+  auto html = opened_table("summary", headings);
+  for (auto const sparsity : sparsities_of(runs))
+    for (auto const& criterion : criteria_of(runs))
+      for (auto const& run : runs) {
+        auto const line = line_of(run, criterion, sparsity);
+        if (line.last.count == 0) continue;
+        html += "<tr>" + cell(breakable(criterion) + (reads_labels(criterion) ? " *" : ""));
+        if (both) html += cell(learns_from_labels(run) ? "labels" : "teacher");
+        html += cell(fmt::format("{:g}", 100 * sparsity)) + cell(line.last.percent()) + cell(line.best.percent()) +
+                cell(fmt::format("{:.2g}", line.dead.mean())) + cell(line.stability.count > 0 ? line.stability.percent() : "–") +
+                cell(fmt::format("{:.2f}", line.seconds.mean())) + cell(std::to_string(line.last.count)) + "</tr>\n";
+      }
+  return html + std::string(closed_table) +
+         "<p>Means, with the standard deviation over seeds. * reads labels when it scores. Other images are scoring images drawn "
+         "in the "
+         "same way; criteria that read none have no such mask.</p>\n";
+}
+
+std::string overlap_tables(comparison_record const& run) {
+  std::string html;
+  for (auto const& table : overlaps_of(run)) {
+    html += fmt::format("<h2>Weights that masks share, {:g} % sparsity</h2>\n", 100 * table.sparsity);
+    std::vector<std::string> headings{"criterion"};
+    for (std::size_t i = 0; i < table.criteria.size(); ++i) headings.push_back(std::to_string(i + 1));
+    html += opened_table(fmt::format("overlap-{:g}", 100 * table.sparsity), headings);
+    for (std::size_t i = 0; i < table.criteria.size(); ++i) {
+      html += fmt::format("<tr><td>{} {}</td>", i + 1, breakable(table.criteria[i]));
+      for (auto const shared : table.shared[i])
+        html += std::isfinite(shared)
+                    ? fmt::format("<td class=\"shade\" style=\"--share:{:.2f}\">{:.0f}</td>", 0.55 * shared, 100 * shared)
+                    : std::string("<td>–</td>");
+      html += "</tr>\n";
+    }
+    html += std::string(closed_table) +
+            fmt::format("<p>In % of the weights that are kept; masks that know nothing of each other share about {:.2g}.</p>\n",
+                        100 * (1 - table.sparsity));
+  }
+  return html;
+}
+
+double last_of(std::vector<double> const& series) { return series.empty() ? std::nan("") : series.back(); }
+
+std::string students_table(runs_type const& runs) {
+  bool const asked = std::ranges::any_of(runs, [](auto const& run) {
+    return std::ranges::any_of(
+        run.rows, [](auto const& row) { return row.details.asked.kernel_drift || !row.details.asked.linear_error.empty(); });
+  });
+  std::vector<std::string> headings{"criterion",        "sparsity, %",     "seed",       "last accuracy, %",
+                                    "best accuracy, %", "layers emptied",  "scoring, s", "learning gap at last",
+                                    "dᵀd at last",      "weight escape, %"};
+  if (asked) headings.insert(headings.end(), {"error of J·d before", "and after", "drift of the kernel"});
+  auto html = opened_table("students", headings);
+  for (auto const& run : runs)
+    for (auto const& row : run.rows) {
+      auto const& course = row.details.course;
+      auto const& error = row.details.asked.linear_error;
+      auto const percent = [](double v) { return data(v, fmt::format("{:.1f}", 100 * v)); };
+      auto const number = [](double v) { return data(v, fmt::format("{:.3g}", v)); };
+      html += "<tr>" + cell(breakable(row.criterion)) + cell(data(row.sparsity, fmt::format("{:g}", 100 * row.sparsity))) +
+              cell(fmt::format("<data value=\"{0}\">{0}</data>", row.seed)) + cell(percent(row.last_accuracy)) +
+              cell(percent(row.best_accuracy)) + cell(fmt::format("<data value=\"{0}\">{0}</data>", row.dead_layers)) +
+              cell(number(row.score_seconds)) + cell(number(last_of(course.learning_gap))) +
+              cell(number(last_of(course.distance))) + cell(percent(escape_of(course).value_or(std::nan(""))));
+      if (asked)
+        html += cell(error.empty() ? "–" : number(error.front())) + cell(number(last_of(error))) +
+                cell(number(row.details.asked.kernel_drift.value_or(std::nan(""))));
+      html += "</tr>\n";
+    }
+  return html + std::string(closed_table);
+}
+
+std::string emptied_list(runs_type const& runs) {
+  std::string html;
+  for (auto const sparsity : sparsities_of(runs))
+    for (auto const& criterion : criteria_of(runs)) {
+      auto const names = emptied_names(line_of(runs.front(), criterion, sparsity));
+      if (!names.empty())
+        html += fmt::format("<p>{} at {:g} % emptied {}.</p>\n", escaped(criterion), 100 * sparsity, escaped(names));
+    }
+  return html;
+}
+
+std::string figure_groups(runs_type const& runs) {
+  std::string html;
+  std::string group;
+  for (auto const& each : figures_of(runs)) {
+    if (each.group != group)
+      html += (group.empty() ? "" : "</div>\n") + fmt::format("<h2>{}</h2>\n<div class=\"figures\">\n", escaped(each.group));
+    group = each.group;
+    html += "<figure>\n" + each.svg + "<figcaption>" + escaped(each.caption) + "</figcaption>\n</figure>\n";
+  }
+  return html + "</div>\n";
+}
+
+std::string settings_table(runs_type const& runs) {
+  auto html = opened_table("settings", {"setting", "value"});
+  for (auto const& [name, value] : runs.front().settings)
+    html += "<tr>" + cell(escaped(name)) + cell(escaped(runs.size() > 1 && name == learn_from_setting ? "both" : value)) + "</tr>\n";
+  return html + std::string(closed_table);
+}
+
+}  // namespace
+
+std::string report_page(runs_type const& runs, std::size_t planned) {
+  auto const& run = runs.front();
+  auto html = fmt::format(R"(<!DOCTYPE html>
+<html xmlns="http://www.w3.org/1999/xhtml" lang="en">
+<head>
+<meta charset="utf-8"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
+<meta name="color-scheme" content="light dark"/>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"/>
+<title>lnpt: {} on {}</title>
+<style>{}{}</style>
+</head>
+<body>
+<main>
+)",
+                          escaped(setting(run, "arch")), escaped(setting(run, "data")), page_style, chart_style());
+  html += heading(runs, planned);
+  if (!criteria_of(runs).empty()) {
+    html += figure_groups(runs) + "<h2>Summary</h2>\n" + summary_table(runs) + emptied_list(runs) + overlap_tables(runs.front()) +
+            "<h2>Students</h2>\n" + students_table(runs);
+  }
+  return html + "<h2>Settings</h2>\n" + settings_table(runs) + "</main>\n</body>\n</html>\n";
+}
+
+}  // namespace cli

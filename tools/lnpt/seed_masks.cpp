@@ -1,0 +1,68 @@
+#include "seed_masks.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <lnpt/analysis/mask_overlap.hpp>
+#include <lnpt/train/batches.hpp>
+
+#include "data.hpp"
+
+namespace cli {
+
+seed_masks::seed_masks(training_engine const& engine, lnpt::io::image_set const& images, sample_choice const& choice,
+                       std::uint64_t sample_seed, std::uint64_t scoring_seed, trained_network& teacher)
+    : engine_(engine), images_(images), choice_(choice), scoring_seed_(scoring_seed) {
+  auto const predict = engine.open(teacher);
+  auto const sample = draw(choice.per_class, sample_seed, predict);
+  found_per_class_ = sample.found_per_class;
+  scoring_ = data_of(sample.indices, predict);
+  // A sample twice as large begins with the same images.
+  auto others = draw(2 * choice.per_class, sample_seed, predict).indices;
+  std::set<std::size_t> const taken(sample.indices.begin(), sample.indices.end());
+  std::erase_if(others, [&](auto i) { return taken.contains(i); });
+  if (2 * others.size() >= sample.indices.size()) others_ = data_of(others, predict);
+}
+
+lnpt::scoring_sample seed_masks::draw(std::size_t per_class, std::uint64_t seed, predictor<float> const& teacher) const {
+  auto const classes = images_.classes;
+  if (choice_.by == sample_kind::random) return lnpt::sample_at_random(images_.size(), per_class * classes, seed);
+  if (choice_.by == sample_kind::label) return lnpt::sample_by_label(images_, classes, per_class, seed);
+  return lnpt::sample_by_pseudo_label(decide(teacher, images_), classes, per_class, seed);
+}
+
+scoring_data<lnpt::cpu::array<float>> seed_masks::data_of(std::vector<std::size_t> const& indices,
+                                                          predictor<float> const& teacher) const {
+  constexpr std::size_t batch = 100;
+  scoring_data<array> scoring{.sample = around(images_).input,
+                              .batches = lnpt::plain_batches(images_, std::span(indices), batch)};
+  scoring.teacher_prediction.emplace();
+  for (auto const& each : scoring.batches) scoring.teacher_prediction->push_back(teacher(each.input));
+  if (choice_.labels) scoring.labels = label_batches(images_, indices, batch);
+  return scoring;
+}
+
+lnpt::prune_result seed_masks::make_from(scoring_data<array> const& scoring, criterion_spec const& criterion, double sparsity,
+                                         trained_network& student) const {
+  return engine_.prune(
+      student, scoring,
+      {.criterion = criterion, .sparsity = sparsity, .unreached = lnpt::unreached::keep_in_budget, .seed = scoring_seed_});
+}
+
+std::optional<double> seed_masks::stability(criterion_spec const& criterion, double sparsity, trained_network& student,
+                                            lnpt::mask_set const& masks) const {
+  if (criterion.data_free() || !others_) return std::nullopt;
+  return lnpt::mask_overlap(masks, make_from(*others_, criterion, sparsity, student).masks);
+}
+
+double seed_masks::overlap(criterion_spec const& other, double sparsity, trained_network& student, lnpt::mask_set const& masks) {
+  auto& theirs = kept_[{other.text, sparsity}];
+  if (theirs.empty()) theirs = make(other, sparsity, student).masks;
+  return lnpt::mask_overlap(masks, theirs);
+}
+
+void seed_masks::keep(criterion_spec const& criterion, double sparsity, lnpt::mask_set masks) {
+  kept_[{criterion.text, sparsity}] = std::move(masks);
+}
+
+}  // namespace cli
