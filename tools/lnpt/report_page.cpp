@@ -209,7 +209,8 @@ std::string figure_groups(runs_type const& runs) {
 std::string settings_table(runs_type const& runs) {
   auto html = opened_table("settings", {"setting", "value"});
   for (auto const& [name, value] : runs.front().settings)
-    html += "<tr>" + cell(escaped(name)) + cell(escaped(runs.size() > 1 && name == learn_from_setting ? "both" : value)) + "</tr>\n";
+    html +=
+        "<tr>" + cell(escaped(name)) + cell(escaped(runs.size() > 1 && name == learn_from_setting ? "both" : value)) + "</tr>\n";
   return html + std::string(closed_table);
 }
 
