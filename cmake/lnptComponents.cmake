@@ -1,7 +1,7 @@
 # The components of lnpt, each an interface target over one more dependency. The build tree and the installed package both
 # read this file, so that a component exists where its dependency does and the headers install everywhere.
 #
-#   lnpt_component(<io|torch|onednn|cudnn> [REQUIRED])
+#   lnpt_component(<io|torch|onednn|cudnn|mpi> [REQUIRED])
 #
 # creates lnpt::<component>; without REQUIRED, only where the dependency is found. Macros, because LibTorch built for CUDA
 # enables a language, which CMake does not do inside a function.
@@ -21,6 +21,7 @@ string(CONCAT lnpt_io_needs ${lnpt_io_needs})
 set(lnpt_torch_needs "LibTorch: install libtorch-dev, or set Torch_DIR to the share/cmake/Torch of another one")
 set(lnpt_onednn_needs "dnnl.hpp and libdnnl: install libdnnl-dev, or set ONEDNN_ROOT")
 set(lnpt_cudnn_needs "CUDA 12.8 and cuDNN 9.8 or newer: install them, or set CUDAToolkit_ROOT and CUDNN_ROOT")
+set(lnpt_mpi_needs "an MPI: install libopenmpi-dev and openmpi-bin, or set MPI_HOME")
 set(lnpt_find_modules ${CMAKE_CURRENT_LIST_DIR})
 
 macro(lnpt_component lnpt_component_name)
@@ -40,8 +41,10 @@ macro(lnpt_component lnpt_component_name)
       lnpt_find_onednn(${lnpt_component_quiet})
     elseif("${lnpt_component_name}" STREQUAL "cudnn")
       lnpt_find_cudnn(${lnpt_component_quiet})
+    elseif("${lnpt_component_name}" STREQUAL "mpi")
+      lnpt_find_mpi(${lnpt_component_quiet})
     elseif("${lnpt_component_quiet}" STREQUAL "REQUIRED")
-      message(FATAL_ERROR "lnpt has no component '${lnpt_component_name}': the components are io, torch, onednn and cudnn.")
+      message(FATAL_ERROR "lnpt has no component '${lnpt_component_name}': the components are io, torch, onednn, cudnn and mpi.")
     endif()
     set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ${lnpt_component_global})
   endif()
@@ -124,5 +127,16 @@ macro(lnpt_find_cudnn)
     lnpt_add_component(cudnn CUDA::cudart CUDA::cublas CUDA::nvrtc CUDNN::cudnn)
   elseif("${ARGN}" STREQUAL "REQUIRED")
     message(FATAL_ERROR "lnpt::cudnn needs ${lnpt_cudnn_needs}.")
+  endif()
+endmacro()
+
+macro(lnpt_find_mpi)
+  # The C API alone: the C++ bindings of old are a library more.
+  set(MPI_CXX_SKIP_MPICXX TRUE)
+  find_package(MPI COMPONENTS CXX ${ARGN})
+  if(TARGET MPI::MPI_CXX)
+    lnpt_add_component(mpi MPI::MPI_CXX)
+  elseif("${ARGN}" STREQUAL "REQUIRED")
+    message(FATAL_ERROR "lnpt::mpi needs ${lnpt_mpi_needs}.")
   endif()
 endmacro()

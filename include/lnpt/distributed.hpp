@@ -6,3 +6,4 @@
 #include <lnpt/distributed/sampling.hpp>
 #include <lnpt/distributed/shard.hpp>
 #include <lnpt/distributed/together.hpp>
+#include <lnpt/distributed/train.hpp>

@@ -14,6 +14,16 @@ std::string shown(std::filesystem::path const& example) {
   return "```cpp\n" + text.substr(text.find("#include")) + "```\n";
 }
 
+/// The lines of an example between two lines `// [name]`, as README.md shows them: two columns to the left.
+std::string region(std::filesystem::path const& example, std::string const& name) {
+  auto const text = text_of(example);
+  auto const marker = "  // [" + name + "]\n";
+  auto const begin = text.find(marker) + marker.size();
+  auto lines = "\n" + text.substr(begin, text.find(marker, begin) - begin);
+  for (std::size_t at = 0; (at = lines.find("\n  ", at)) != std::string::npos;) lines.erase(++at, 2);
+  return "```cpp" + lines + "```\n";
+}
+
 }  // namespace
 
 TEST_CASE("README.md shows the examples as they are compiled") {
@@ -23,4 +33,5 @@ TEST_CASE("README.md shows the examples as they are compiled") {
     CAPTURE(name);
     CHECK(readme.find(shown(root / "examples" / (std::string(name) + ".cpp"))) != std::string::npos);
   }
+  CHECK(readme.find(region(root / "examples/mpi_prune.cpp", "mpi")) != std::string::npos);
 }

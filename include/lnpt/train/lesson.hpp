@@ -66,15 +66,26 @@ template <class Guide, class T>
     return guide.predict(input);
 }
 
+/// Which part of every batch is learnt from: part `rank` of `ranks`, as even as it goes.
+struct batch_share {
+  std::size_t rank = 0;
+  std::size_t ranks = 1;
+
+  [[nodiscard]] std::span<std::size_t const> of(std::span<std::size_t const> batch) const {
+    auto const begin = batch.size() * rank / ranks;
+    return batch.subspan(begin, batch.size() * (rank + 1) / ranks - begin);
+  }
+};
+
 /// Calls `learn(step, lesson)` for every step of an epoch over images, in an order that is a function of (seed, epoch). `store` is what
 /// `training_traits<T>` made of the images.
 template <loss_needs Needs, class T, class Store, image_source Images, class Guide, class Learn>
 void for_each_lesson(Store const& store, Images const& images, T const& near, std::size_t epoch, Guide const& guide,
-                     train_options const& options, Learn learn) {
+                     train_options const& options, Learn learn, batch_share share = {}) {
   using traits = training_traits<T>;
   auto const order = shuffled(images.size(), options.seed, epoch);
   for (std::size_t step = 0; step < steps_of(images, options); ++step) {
-    auto const plan = plan_batch(std::span(order).subspan(step * options.batch, options.batch), epoch, guide, options);
+    auto const plan = plan_batch(share.of(std::span(order).subspan(step * options.batch, options.batch)), epoch, guide, options);
     lesson<T> each{traits::batch(store, plan, near)};
     if constexpr (Needs.labels) each.labels = gather_labels(images, plan.images);
     if constexpr (Needs.teacher) {

@@ -95,9 +95,27 @@ train_state train_loop(Kit& kit, Data const& data, Test const& test, Guide const
 template <class P, class Model>
 concept starts_optimiser = requires(P& policy, Model& model, mask_set const& masks) { policy.start(model, masks); };
 
+/// Has the steps of a kit shared by several processes: `shared(kit)` is the kit that training runs on (distributed/train.hpp).
+template <class P>
+concept shares_steps = requires { requires P::shares_steps; };
+
 /// What the further arguments of `train` may be.
 template <class P, class Model>
-concept training_policy = learning_rate_schedule<P> || starts_optimiser<P, Model> || training_hook<P, tensor_of<Model>>;
+concept training_policy =
+    learning_rate_schedule<P> || starts_optimiser<P, Model> || training_hook<P, tensor_of<Model>> || shares_steps<P>;
+
+/// The kit that training runs on.
+template <class Kit>
+[[nodiscard]] Kit& kit_for(Kit& kit) {
+  return kit;
+}
+template <class Kit, class First, class... More>
+[[nodiscard]] decltype(auto) kit_for(Kit& kit, First& first, More&... more) {
+  if constexpr (shares_steps<First>)
+    return first.shared(kit);
+  else
+    return kit_for(kit, more...);
+}
 
 /// The first of `more` that `Is` holds for, or else `otherwise`.
 template <class Is, class Otherwise>

@@ -60,8 +60,8 @@ class engine_kit {
   }
   template <loss_needs Needs, class Store, class Images, class Guide, class Learn>
   void for_each_lesson(Store const& store, Images const& images, std::size_t epoch, Guide const& guide,
-                       train_options const& options, Learn learn) {
-    detail::for_each_lesson<Needs>(store, images, near(), epoch, guide, options, learn);
+                       train_options const& options, Learn learn, batch_share share = {}) {
+    detail::for_each_lesson<Needs>(store, images, near(), epoch, guide, options, learn, share);
   }
 
   template <class Loss>
@@ -135,7 +135,8 @@ train_state train(Model& student, mask_set const& masks, Images const& images, T
     (void)detail::steps_of(images, options);  // refuses what cannot be trained on before anything changes
     detail::whole_when_done<Model> const whole(student);
     detail::engine_kit kit(student, optimiser.start(student, detail::masks_to_go_on_with(masks, state)), state);
-    return detail::train_loop(kit, images, test, guide, loss, options, rate_at, std::move(state), observer, policies...);
+    auto&& shared = detail::kit_for(kit, policies...);
+    return detail::train_loop(shared, images, test, guide, loss, options, rate_at, std::move(state), observer, policies...);
   } else {
     return state;  // refused above
   }
