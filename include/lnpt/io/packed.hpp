@@ -90,7 +90,9 @@ inline constexpr std::string_view kept_prefix = "kept.", gaps_prefix = "gaps.", 
 ///     gaps.name      U8, how many pruned weights lie before each
 ///     extents.name   I64, its shape
 ///
-/// and everything else is as in a state dict. About 5 bytes per kept weight in float: 1/(0.8 density) of the dense file's smallness.
+/// and everything else is as in a state dict. A kept weight takes 5 bytes in float, 4 of its value and 1 of its gap (and 1 more for every
+/// whole 255 pruned weights before it), where a dense one takes 4: at density d the masked parameters take 1.25 d of their dense size, 6.3 %
+/// at 5 % and 1.3 % at 1 %.
 template <has_state Model>
 void save_packed(std::filesystem::path const& path, Model& model, mask_set const& masks) {
   safetensors::writer writer;
