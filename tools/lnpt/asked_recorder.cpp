@@ -21,15 +21,19 @@ diagnostic_choice parse_diagnostics(std::string const& list) {
 asked_recorder::asked_recorder(diagnostic_choice choice, lnpt::cpu::array<float> const& images, trained_network& teacher,
                                trained_network& student)
     : choice_(choice), images_(images), teacher_(teacher), student_(student) {
+  note_linear();
   if (choice_.kernel) first_ = kernel();
-  note();
 }
 
 void asked_recorder::note() {
-  if (!choice_.kernel && !choice_.linear) return;
-  auto const norm = student_.freeze(std::span(&images_, 1));
-  if (choice_.linear) found_.linear_error.push_back(lnpt::linear_gap_of(student_, teacher_, images_, norm).relative_error);
+  note_linear();
   if (choice_.kernel) found_.kernel_drift = lnpt::kernel_drift(*first_, kernel());
+}
+
+void asked_recorder::note_linear() {
+  if (!choice_.linear) return;
+  auto const norm = student_.freeze(std::span(&images_, 1));
+  found_.linear_error.push_back(lnpt::linear_gap_of(student_, teacher_, images_, norm).relative_error);
 }
 
 lnpt::tangent_kernel asked_recorder::kernel() {

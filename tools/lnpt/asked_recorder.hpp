@@ -26,11 +26,12 @@ class asked_recorder {
   asked_recorder(diagnostic_choice choice, lnpt::cpu::array<float> const& images, trained_network& teacher,
                  trained_network& student);
 
-  /// Looks again.
+  /// After training.
   void note();
   [[nodiscard]] asked_diagnostics const& found() const { return found_; }
 
  private:
+  void note_linear();
   [[nodiscard]] lnpt::tangent_kernel kernel();
 
   diagnostic_choice choice_;
