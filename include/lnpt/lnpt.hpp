@@ -54,6 +54,7 @@
 #include <lnpt/structure/inner_filters.hpp>
 #include <lnpt/structure/recalibrate.hpp>
 #include <lnpt/structure/shrink.hpp>
+#include <lnpt/train/remembered_answers.hpp>
 #include <lnpt/train/sampling.hpp>
 #include <lnpt/train/train.hpp>
 #include <lnpt/version.hpp>

@@ -17,6 +17,7 @@
 #include <lnpt/regulariser/soft_masks.hpp>
 #include <lnpt/regulariser/structure_selection.hpp>
 #include <lnpt/train/deep_rewiring.hpp>
+#include <lnpt/train/remembered_answers.hpp>
 #include <lnpt/train/rigl.hpp>
 #include <lnpt/train/train.hpp>
 #include <lnpt/zoo/mlp.hpp>
@@ -224,6 +225,43 @@ TEST_CASE("training on kept weights is training under masks to rounding, and hid
       CHECK(std::abs(dense[i][j] - sparse[i][j]) < 1e-3f);
       if (dense[i][j] == 0) CHECK(sparse[i][j] == 0);
     }
+}
+
+TEST_CASE(
+    "students that share a teacher's answers train as with the teacher, to the bit, and it is asked about each batch once") {
+  struct counting_teacher {
+    teacher<network<backend>> asked;
+    std::size_t* times;
+    [[nodiscard]] prediction<array> predict(array const& input) const { return ++*times, asked.predict(input); }
+  };
+  auto guide = convolutional(9);
+  std::size_t times = 0;
+  auto const brief_loss = pseudo_label{} + 1.0 * feature_mse{};
+  auto const student_of = [&](auto const& by, train_options const& options) {
+    auto student = convolutional(1);
+    train(student, {}, shapes().train, shapes().test, by, brief_loss, options);
+    return state_of(student);
+  };
+  train_options const two{.epochs = 2, .batch = 64, .seed = 3};
+  auto const expected = student_of(teacher{guide}, two);
+  remembered_answers<counting_teacher, array> const shared({teacher{guide}, &times}, 1 << 20);
+  CHECK(student_of(shared, two) == expected);
+  CHECK(times == 2 * 8);
+  CHECK(shared.bytes() > 2 * 512 * (4 + 16) * sizeof(float));
+  CHECK(student_of(shared, two) == expected);
+  CHECK(times == 2 * 8);
+  // Other views of the same images are asked about, and so is what is more than memory may take.
+  auto plain = two;
+  plain.augment = false;
+  CHECK(student_of(shared, plain) == student_of(teacher{guide}, plain));
+  CHECK(times == 2 * 2 * 8);
+  times = 0;
+  remembered_answers<counting_teacher, array> const forgetful({teacher{guide}, &times}, 8 * 1024);
+  CHECK(student_of(forgetful, two) == expected);
+  CHECK(student_of(forgetful, two) == expected);
+  CHECK(forgetful.bytes() <= 8 * 1024);
+  CHECK(times > 2 * 8);
+  CHECK(times < 2 * 2 * 8);
 }
 
 TEST_CASE("a run resumed from a saved state equals the run not interrupted, to the bit") {
