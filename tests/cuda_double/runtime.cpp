@@ -70,6 +70,9 @@ cudaError_t cudaGetDeviceCount(int* n) {
   *n = 1;
   return cudaSuccess;
 }
+cudaError_t cudaSetDevice(int device) {
+  return noted(fails() ? cudaErrorUnknown : device == 0 ? cudaSuccess : cudaErrorInvalidDevice);
+}
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   if (fails()) return noted(cudaErrorUnknown);
   *value = attribute == cudaDevAttrComputeCapabilityMajor ? 9 : 0;

@@ -1,13 +1,14 @@
 #include "engine.hpp"
 
-#include "torch_engines.hpp"
+#include "other_engines.hpp"
 
 namespace cli {
 
 namespace {
 
-enum class engine_kind { cpu, torch };
-constexpr spelling<engine_kind> engine_names[]{{"cpu", engine_kind::cpu}, {"torch", engine_kind::torch}};
+enum class engine_kind { cpu, torch, cudnn };
+constexpr spelling<engine_kind> engine_names[]{
+    {"cpu", engine_kind::cpu}, {"torch", engine_kind::torch}, {"cudnn", engine_kind::cudnn}};
 
 /// The CPU engine, behind the interface of those that score or of those that train too.
 template <class T, class Interface>
@@ -38,15 +39,16 @@ class cpu_training_engine final : public cpu_engine<float, training_engine> {
 engine_kind kind_of(engine_choice const& choice) {
   auto const kind = parse_choice("engine", engine_names, choice.name);
   if (kind == engine_kind::cpu && !choice.device.empty())
-    refuse("--device is where LibTorch computes: add --engine torch, or leave --device out");
+    refuse("--device is where LibTorch or cuDNN computes: add --engine torch or --engine cudnn, or leave --device out");
   return kind;
 }
 
 }  // namespace
 
 void engine_choice::describe(CLI::App& command) {
-  command.add_option("--engine", name, "What computes: cpu, lnpt's own engine, or torch, LibTorch")->capture_default_str();
-  command.add_option("--device", device, "Where LibTorch computes: cpu (default), cuda or cuda:N");
+  command.add_option("--engine", name, "What computes: cpu, lnpt's own engine, cudnn, the same on a GPU, or torch, LibTorch")
+      ->capture_default_str();
+  command.add_option("--device", device, "Where LibTorch (cpu, the default, cuda or cuda:N) or cudnn (cuda or cuda:N) computes");
 }
 
 std::vector<std::int64_t> decide(predictor<float> const& predict, lnpt::io::image_set const& images) {
@@ -70,14 +72,22 @@ double accuracy_of(predictor<float> const& predict, lnpt::io::image_set const& i
 
 template <class T>
 std::unique_ptr<scoring_engine<T>> open_scoring_engine(engine_choice const& choice, std::size_t threads) {
-  if (kind_of(choice) == engine_kind::torch) return open_torch_scoring_engine<T>(choice.device, threads);
+  switch (kind_of(choice)) {
+    case engine_kind::torch: return open_torch_scoring_engine<T>(choice.device, threads);
+    case engine_kind::cudnn: return open_cudnn_scoring_engine<T>(choice.device, threads);
+    case engine_kind::cpu: break;
+  }
   return std::make_unique<cpu_engine<T, scoring_engine<T>>>();
 }
 template std::unique_ptr<scoring_engine<float>> open_scoring_engine(engine_choice const&, std::size_t);
 template std::unique_ptr<scoring_engine<double>> open_scoring_engine(engine_choice const&, std::size_t);
 
 std::unique_ptr<training_engine> open_training_engine(engine_choice const& choice, std::size_t threads) {
-  if (kind_of(choice) == engine_kind::torch) return open_torch_training_engine(choice.device, threads);
+  switch (kind_of(choice)) {
+    case engine_kind::torch: return open_torch_training_engine(choice.device, threads);
+    case engine_kind::cudnn: return open_cudnn_training_engine(choice.device, threads);
+    case engine_kind::cpu: break;
+  }
   return std::make_unique<cpu_training_engine>();
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-/// What computes, chosen at run time: the library's CPU engine, or LibTorch on any of its devices.
+/// What computes, chosen at run time: the library's own engine on the CPU or on a GPU, or LibTorch on any of its devices.
 #include <CLI/CLI.hpp>
 #include <cstddef>
 #include <functional>
@@ -16,7 +16,7 @@ namespace cli {
 /// The flags that choose an engine.
 struct engine_choice {
   std::string name = "cpu";
-  std::string device;  ///< of LibTorch; empty: its CPU
+  std::string device;  ///< empty: LibTorch's CPU, cuDNN's first GPU
 
   void describe(CLI::App& command);
 };

@@ -1,6 +1,6 @@
 // --engine torch of a program that was built without LibTorch.
 #include "../misuse.hpp"
-#include "../torch_engines.hpp"
+#include "../other_engines.hpp"
 
 namespace cli {
 

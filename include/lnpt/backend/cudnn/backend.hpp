@@ -20,10 +20,10 @@
 
 namespace lnpt::cudnn {
 
-/// Values of the network's primitives for arrays of `T` on device 0, on one stream, for one host thread at a time. The same bits at every
-/// run: sums have a fixed order, and only engines of cuDNN that say they are deterministic, and compute in `T`, are taken. Operations queue
-/// work and return; the host waits only in `largest` and where values are copied to it. An error of CUDA, cuDNN, cuBLAS or NVRTC is an
-/// `lnpt::error` with the library's words.
+/// Values of the network's primitives for arrays of `T` on the device that `use_device` chose, on one stream, for one host thread. The same
+/// bits at every run: sums have a fixed order, and only engines of cuDNN that say they are deterministic, and compute in `T`, are taken.
+/// Operations queue work and return; the host waits only in `largest` and where values are copied to it. An error of CUDA, cuDNN, cuBLAS or
+/// NVRTC is an `lnpt::error` with the library's words.
 template <class T>
 struct backend {
   using scalar = T;

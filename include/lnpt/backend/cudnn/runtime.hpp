@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <lnpt/backend/cudnn/descriptor.hpp>
+#include <lnpt/backend/cudnn/device.hpp>
 #include <lnpt/backend/cudnn/program.hpp>
 
 namespace lnpt::cudnn::detail {
@@ -19,12 +20,13 @@ struct plan {
   std::size_t workspace;
 };
 
-/// Everything that lives as long as the process uses the GPU: device 0, and one stream on which all work runs in order. For one host
-/// thread at a time.
+/// Everything that lives as long as the process uses the GPU: the device that `use_device` chose, and one stream on which all work runs
+/// in order. For one host thread.
 class runtime {
  public:
   runtime() {
     require_device();
+    check(cudaSetDevice(device_), "cudaSetDevice");
     check(cudaStreamCreateWithFlags(stream_.out(), cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     keep_pooled_memory();
     check(cudnnCreate(cudnn_.out()), "cudnnCreate");
@@ -36,6 +38,7 @@ class runtime {
           "cudaLibraryLoadData");
     for (auto const& [name, symbol] : compiled.symbols)
       check(cudaLibraryGetKernel(&kernels_[name], library_.get(), symbol.c_str()), "cudaLibraryGetKernel");
+    chosen_device().in_use = true;
   }
 
   /// The one of this process, made at its first use. Never destroyed: arrays may outlive every static object, and at exit the driver
@@ -88,7 +91,7 @@ class runtime {
                            addresses, 0, stream()),
           kernel.c_str());
   }
-  static void require_device() {
+  void require_device() const {
     int version = 0, count = 0;
     check(cudaRuntimeGetVersion(&version), "cudaRuntimeGetVersion");
     if (version < 12080 || cudnnGetVersion() < 90800)
@@ -103,20 +106,21 @@ class runtime {
       fail("the CUDA device has compute capability ", architecture() / 10, '.', architecture() % 10,
            ": lnpt::cudnn needs 7.5 or newer");
   }
-  [[nodiscard]] static int architecture() {
+  [[nodiscard]] int architecture() const {
     int major = 0, minor = 0;
-    check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), "cudaDeviceGetAttribute");
-    check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0), "cudaDeviceGetAttribute");
+    check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device_), "cudaDeviceGetAttribute");
+    check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device_), "cudaDeviceGetAttribute");
     return major * 10 + minor;
   }
   /// By default a pool gives all memory back whenever a stream is waited for.
-  static void keep_pooled_memory() {
+  void keep_pooled_memory() const {
     cudaMemPool_t pool = nullptr;
     auto all = UINT64_MAX;
-    check(cudaDeviceGetDefaultMemPool(&pool, 0), "cudaDeviceGetDefaultMemPool");
+    check(cudaDeviceGetDefaultMemPool(&pool, device_), "cudaDeviceGetDefaultMemPool");
     check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "cudaMemPoolSetAttribute");
   }
 
+  int device_ = chosen_device().number;
   stream_handle stream_;
   cudnn_handle cudnn_;
   cublas_handle cublas_;
