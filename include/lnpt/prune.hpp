@@ -61,9 +61,10 @@ template <class C, class Mask, class Schedule, class Model, class Batches, class
 ///     auto [masks, report] = prune(student, unlabelled, teacher{t}, {.budget = sparsity{0.95}});
 ///     auto [masks, report] = prune<feature_map_synaptic<>>(student, unlabelled, teacher{t}, {.budget = sparsity{0.95}});
 ///
-/// `C` is the criterion, `teacher_guided` where none is named, `Mask` the strategy, `Schedule` how density falls over `rounds`. Rounds rescore the masked model and rank only
-/// what survived. The model is left as it was on every path. Throws `lnpt::error` on an empty batch, a label out of range, features of
-/// different width, and on scores that rank nothing: non-finite (naming the parameter and the count), all 0, rounding noise, or none.
+/// `C` is the criterion, `teacher_guided` where none is named, `Mask` the strategy, `Schedule` how density falls over `rounds`. Rounds
+/// rescore the masked model and rank only what survived. The model is left as it was on every path. Throws `lnpt::error` on an empty batch,
+/// a label out of range, features of different width, and on scores that rank nothing: non-finite (naming the parameter and the count),
+/// all 0, rounding noise, or none.
 template <class C = teacher_guided, class Mask = global_unstructured, class Schedule = schedule::exponential, class Model,
           class Batches, class Guide, class Loss>
 [[nodiscard]] prune_result prune(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,

@@ -95,10 +95,11 @@ inline void compare_masks(std::string const& arguments, asked const& each, lnpt:
 }
 
 /// Scores every case and prunes it to each sparsity, with these flags on top, and compares with the oracle.
-inline void compare_with_oracle(std::string const& flags, std::vector<std::string> const& sparsities) {
+inline void compare_with_oracle(std::string const& flags, std::vector<std::string> const& sparsities,
+                                std::vector<std::string> const& names = oracle::names) {
   support::temporary_folder const folder;
   auto const out = (folder / "scores.safetensors").string();
-  for (auto const& name : oracle::names) {
+  for (auto const& name : names) {
     auto const reference = lnpt::io::safetensors::open(oracle::folder() / (name + ".safetensors"));
     for (auto const& each : criteria_of(reference)) {
       auto const arguments = inputs(name) + ' ' + each.flags + ' ' + flags;
