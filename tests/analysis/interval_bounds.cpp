@@ -35,7 +35,10 @@ network<backend<T>> every_layer() {
   auto const first = net.batch_norm("bn1", net.conv2d("conv1", net.input(), 4, {.bias = true}), true);
   auto const second = net.batch_norm("bn2", net.conv2d("conv2", first, 4, {.groups = 2}));
   auto const both = net.concat({net.join(first, second, true), net.relu(net.affine_constant(second, -0.5, 0.25))});
-  auto const pooled = net.concat({net.max_pool(both, 2, 2), net.average_pool(both, 2, 2)});
+  auto const scaled = net.join(
+      net.divide(net.multiply(both, net.leaf("gamma", {8, 1, 1, 1}, -0.7)), net.leaf("deviation", {8, 1, 1, 1}, 2, true)),
+      net.multiply(both, net.relu(both)));
+  auto const pooled = net.concat({net.max_pool(scaled, 2, 2), net.average_pool(scaled, 2, 2)});
   auto const hidden = net.relu(net.linear("hidden", net.flatten(pooled), 8, 16 * 4));
   net.classifier("fc", hidden, 3);
   auto model = std::move(net).build();
@@ -142,9 +145,14 @@ TEST_CASE("boxes that hold nothing and layers without bounds are refused in one 
   auto box = box_of<cpu::array<double>>({1, 2, 4, 4}, 1, 0);
   CHECK_THROWS_WITH_AS((void)interval_bounds(model, box), doctest::Contains("a box from 1 to 0 at value 0 holds no input"),
                        error);
-  network_builder<backend<double>> net(2);
-  net.multiply(net.linear("a", net.input(), 2), net.linear("b", net.input(), 2));
-  auto product = std::move(net).build();
-  CHECK_THROWS_WITH_AS((void)interval_bounds(product, box_of<cpu::array<double>>({1, 2}, 0, 1)),
-                       doctest::Contains("no interval bounds of a product of two nodes"), error);
+  auto const refused = [](auto end) {
+    network_builder<backend<double>> net(2);
+    end(net, net.linear("a", net.input(), 2));
+    auto bent = std::move(net).build();
+    (void)interval_bounds(bent, box_of<cpu::array<double>>({1, 2}, 0, 1));
+  };
+  CHECK_THROWS_WITH_AS(refused([](auto& net, auto x) { net.activation(x, {activation_kind::sigmoid}); }),
+                       doctest::Contains("no interval bounds of an activation function that is no rectifier"), error);
+  CHECK_THROWS_WITH_AS(refused([](auto& net, auto x) { net.divide(x, x); }),
+                       doctest::Contains("no interval bounds of a quotient whose divisor may be 0"), error);
 }

@@ -79,7 +79,7 @@ std::string refusal_with(std::string const& name, std::string const& from, std::
 }  // namespace
 
 TEST_CASE_TEMPLATE("networks compute what PyTorch computes, in both modes of batch norm", T, double, float) {
-  for (auto const* const name : {"layers", "joins", "line", "own"}) {
+  for (auto const* const name : {"layers", "joins", "line", "own", "constants"}) {
     CAPTURE(name);
     auto const network = io::load_exported<cpu::backend<T>>(folder / (std::string(name) + ".pt2"));
     auto const file = io::safetensors::open(folder / (std::string(name) + ".safetensors"));
@@ -107,6 +107,28 @@ TEST_CASE("parameters have the state_dict's names, and roles by the graph") {
   auto const names = names_of(network.parameters());
   CHECK(std::ranges::count(names, "first.weight") == 1);  // which second.weight is, too
   CHECK(std::ranges::count(names, "second.weight") == 0);
+}
+
+TEST_CASE("tensors beside the weights are never pruned, have their own names, and are written back") {
+  auto network = io::load_exported<cpu::backend<float>>(folder / "constants.pt2");
+  for (auto const* const name : {"gamma", "beta", "gain", "gate", "place", "temper"}) CHECK(role_of(network, name) == role::leaf);
+  auto const buffers = network.buffers();
+  for (auto const* const name : {"mean", "deviation"})
+    CHECK(std::ranges::find(buffers, name, [](auto const& b) { return b.name; })->role == role::constant);
+  auto const parameters = network.parameters();
+  auto const gamma = std::ranges::find(parameters, "gamma", [](auto const& p) { return p.name; });
+  CHECK(shape_of(*gamma->value) == shape{6, 1, 1, 1});
+
+  support::temporary_folder const scratch;
+  for (auto const& p : network.parameters())
+    for (auto& value : tensor_traits<cpu::array<float>>::view(*p.value)) value *= -2;
+  io::save_exported(folder / "constants.pt2", network, scratch / "trained.pt2");
+  auto trained = io::load_exported<cpu::backend<float>>(scratch / "trained.pt2");
+  for (std::size_t i = 0; auto const& p : trained.parameters()) {
+    CAPTURE(p.name);
+    CHECK(values_of(*p.value) == values_of(*network.parameters()[i++].value));
+  }
+  CHECK(says(refusal_with("constants.pt2", "\"name\":\"running_mean\"", "\"name\":\"nothing\""), "track_running_stats=False"));
 }
 
 TEST_CASE("what cannot be read is refused in words that say where and why") {
@@ -240,6 +262,9 @@ TEST_CASE("a network that became smaller is written as the program that it was r
   CHECK(shrunk_from("joins.pt2").holds());
   CHECK(shrunk_from("line.pt2").holds());  // the weights are rounded to bfloat16 again
   std::filesystem::remove(to);
+  auto const of_constants = refusal([&] { (void)shrunk_from("constants.pt2"); });
+  CAPTURE(of_constants);
+  CHECK(says(of_constants, "of the value view_1 do not follow the channels that were removed"));
   CHECK(says(refusal([&] { (void)shrunk_from("layers.pt2"); }), "shares its storage with right.weight"));
   CHECK(says(refusal([&] { (void)shrunk_from("own.pt2"); }), "for a result that the logits do not need"));
   CHECK(std::filesystem::is_empty(to.parent_path()));

@@ -61,7 +61,7 @@ TEST_CASE("descriptions that do not hold together are refused in words") {
   CHECK(says(refusal([](auto& d) { d["nodes"][0]["input"] = 7; }), "which does not come before it"));
   CHECK(says(refusal([](auto& d) { d["nodes"][0]["input"] = -1; }), "where a number from 0 on belongs"));
   CHECK(says(refusal([](auto& d) { d["nodes"][0]["weight"] = 99; }), "owns parameter 99"));
-  CHECK(says(refusal([](auto& d) { d["nodes"][1]["mean"] = 5; }), "statistics that are not there"));
+  CHECK(says(refusal([](auto& d) { d["nodes"][1]["mean"] = 5; }), "reads buffer 5 of "));
   CHECK(says(refusal([](auto& d) { d["features"] = 99; }), "as its features"));
   CHECK(says(refusal([](auto& d) { d["parameters"][0]["shape"] = {3, 2, 1u << 31, 1u << 31}; }), "the shape"));
   CHECK(says(refusal([](auto& d) { d["parameters"][0]["role"] = "hat"; }), "the role \"hat\""));

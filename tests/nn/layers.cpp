@@ -74,6 +74,8 @@ TEST_CASE("convolutions of sequences are those of images with one row") {
 TEST_CASE("batch norm, with its rectifier and without, once and twice") {
   examine_layer("batch norm", small, [](builder& net, auto x) { return net.batch_norm("layer", x); });
   examine_layer("batch norm, rectified", small, [](builder& net, auto x) { return net.batch_norm("layer", x, true); });
+  examine_layer("batch norm without scale and shift", small,
+                [](builder& net, auto x) { return net.batch_norm("layer", x, true, false); });
   examine_layer("two of them", small, [](builder& net, auto x) {
     return net.batch_norm("second", net.conv2d("between", net.batch_norm("layer", x, true), 4), true);
   });
@@ -132,6 +134,38 @@ TEST_CASE("products, differences and quotients, of gates too") {
   examine_layer("affine, squared", small, [](builder& net, auto x) {
     auto const y = net.affine_constant(x, 1, 0.25);
     return net.multiply(y, y);
+  });
+}
+
+TEST_CASE("tensors as nodes: scales and shifts per channel, constants, one number, one per pixel") {
+  shape const per_channel{4, 1, 1, 1};
+  examine_layer("scale and shift", small, [&](builder& net, auto x) {
+    return net.join(net.multiply(x, net.leaf("gamma", per_channel, 0.5)), net.leaf("beta", per_channel, 0.1), true);
+  });
+  examine_layer("divided by a parameter", small,
+                [&](builder& net, auto x) { return net.divide(x, net.leaf("temperature", per_channel, 1.5)); });
+  examine_layer(
+      "a parameter divided", small,
+      [&](builder& net, auto x) {
+        return net.divide(net.leaf("numerator", per_channel, 1), net.affine_constant(net.multiply(x, x), 1, 1));
+      },
+      synflow_is::refused);
+  examine_layer("normalised by constants", small, [&](builder& net, auto x) {
+    return net.divide(net.subtract(x, net.leaf("mean", per_channel, 0.01, true)), net.leaf("deviation", per_channel, 2, true));
+  });
+  examine_layer("the input normalised by constants", small, [&](builder& net, auto x) {
+    shape const of_input{2, 1, 1, 1};
+    auto const entering =
+        net.divide(net.subtract(net.input(), net.leaf("mean", of_input, 0.4, true)), net.leaf("deviation", of_input, 2, true));
+    return net.join(x, net.conv2d("layer", entering, 4));
+  });
+  examine_layer("one number", small, [](builder& net, auto x) { return net.multiply(net.leaf("gain", {1, 1, 1, 1}, 0.5), x); });
+  examine_layer("one per pixel, a function of it", small, [](builder& net, auto x) {
+    return net.multiply(x, net.activation(net.leaf("place", {1, 1, 7, 6}, 0.5), {activation_kind::sigmoid}));
+  });
+  examine_layer("one tensor in two places", small, [&](builder& net, auto x) {
+    auto const gamma = net.leaf("gamma", per_channel, 0.5);
+    return net.multiply(net.conv2d("layer", net.multiply(x, gamma), 4), gamma);
   });
 }
 

@@ -34,7 +34,7 @@ TEST_CASE_TEMPLATE("scores and losses equal the oracle's", T, double, float) {
 
 TEST_CASE("scores and losses of networks that PyTorch exported equal PyTorch's") {
   auto const own = std::filesystem::path(__FILE__).parent_path().parent_path() / "io" / "exported";
-  for (auto const* const name : {"own", "layers", "joins"}) compare_exported(own, name, ".pt2");
+  for (auto const* const name : {"own", "layers", "joins", "constants"}) compare_exported(own, name, ".pt2");
 }
 
 TEST_CASE("so do those of seven published kinds of network, exported in either mode") {

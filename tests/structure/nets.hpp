@@ -31,7 +31,8 @@ cpu_network<T> trained(cpu_network<T> network, std::uint64_t seed = 5) {
       if (lnpt::is_prunable(p.role)) continue;
       for (std::size_t i = 0; i < p.value->size(); ++i) {
         auto const noise = static_cast<T>(lnpt::normal(seed, 1, i).first);
-        auto const positive = p.role == lnpt::role::norm_scale || p.role == lnpt::role::running_variance;
+        auto const positive = p.role == lnpt::role::norm_scale || p.role == lnpt::role::running_variance ||
+                              p.role == lnpt::role::leaf || p.role == lnpt::role::constant;
         p.value->data()[i] = positive ? T(0.5) + noise * noise : T(0.3) * noise;
       }
       ++seed;
@@ -42,13 +43,16 @@ cpu_network<T> trained(cpu_network<T> network, std::uint64_t seed = 5) {
   return network;
 }
 
-/// Gates, a channel shuffle whose halves go different ways, and every activation, for images of 3 × 8 × 8.
+/// Gates, a channel shuffle whose halves go different ways, every activation, and tensors that scale, shift and divide, for images of
+/// 3 × 8 × 8.
 template <class Backend>
 lnpt::network<Backend> of_every_layer() {
   using lnpt::activation_kind;
   lnpt::network_builder<Backend> net(3);
+  auto const entering = net.divide(net.subtract(net.input(), net.leaf("mean", {3, 1, 1, 1}, 0.5, true)),
+                                   net.leaf("deviation", {3, 1, 1, 1}, 2, true));
   lnpt::conv_options const point{.kernel = 1, .padding = 0, .bias = true};
-  auto const a = net.prelu("prelu", net.batch_norm("bn", net.conv2d("a", net.input(), 8)), true);
+  auto const a = net.prelu("prelu", net.batch_norm("bn", net.conv2d("a", entering, 8)), true);
   auto const squeezed = net.relu(net.conv2d("squeeze", net.adaptive_average_pool(a, 1), 4, point));
   auto const gate = net.activation(net.conv2d("excite", squeezed, 8, point), {activation_kind::hardsigmoid});
   auto const shuffled = net.channel_shuffle(net.conv2d("grouped", net.multiply(a, gate), 12, {.groups = 2}), 2);
@@ -61,9 +65,11 @@ lnpt::network<Backend> of_every_layer() {
         lnpt::activation_function{activation_kind::tanh}})
     sum = net.join(sum, net.activation(low, f));
   auto const divisor = net.affine_constant(net.activation(high, {activation_kind::sigmoid}), 0.5, 1);
-  auto const ratio = net.divide(net.subtract(sum, high), divisor);
+  auto const scaled = net.divide(net.multiply(net.subtract(sum, high), net.leaf("gamma", {6, 1, 1, 1}, 0.5)), divisor);
+  auto const ratio = net.join(net.divide(scaled, net.leaf("temperature", {6, 1, 1, 1}, 2)), net.leaf("one", {1, 1, 1, 1}, 0.1));
   auto const wide = net.pad(net.upsample_nearest(net.max_pool(ratio, 3, 2, 1), 2), 1, 1, 2);
-  auto const both = net.join(net.conv2d("b", wide, 5, {.padding = 0}), net.conv2d("c", ratio, 5));
+  auto const both =
+      net.join(net.batch_norm("plain", net.conv2d("b", wide, 5, {.padding = 0}), false, false), net.conv2d("c", ratio, 5));
   auto const strided = net.join(net.slice(both, {{}, {0, 8, 2}, {1, 8, 2}}), net.max_pool(both, 3, 2, 0, true));
   auto const image = net.unflatten(net.linear("hidden", net.flatten(net.adaptive_average_pool(strided, 2)), 12, 20), 2);
   net.classifier("fc", net.global_average_pool(net.average_pool(image, 2, 1, 1)), 4);

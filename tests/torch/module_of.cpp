@@ -21,7 +21,10 @@ using cpu_network = network<cpu::backend<double>>;
 /// Every layer there is: branches that join, padded pools, biases, groups, a shortcut without parameters.
 cpu_network every_layer() {
   network_builder<cpu::backend<double>> net(3, 7);
-  auto const first = net.batch_norm("stem.bn", net.conv2d("stem.conv", net.input(), 6, {.bias = true}), true);
+  auto const gamma = net.leaf("gamma", {15, 1, 1, 1}, 0.5);
+  auto const deviation = net.leaf("stem.deviation", {3, 1, 1, 1}, 2, true);
+  auto const entering = net.divide(net.input(), deviation);
+  auto const first = net.batch_norm("stem.bn", net.conv2d("stem.conv", entering, 6, {.bias = true}), true);
   auto const left = net.relu(net.conv2d("left.0.conv", first, 6, {.stride = 2, .groups = 3}));
   auto const dilated = net.conv2d("left.0.dilated", left, 6, {.kernel = {3, 1}, .padding = {2, 0, 0, 0}, .dilation = {1, 2}});
   auto const right = net.max_pool(first, 3, 2, 0, true);
@@ -33,7 +36,7 @@ cpu_network every_layer() {
   auto const gate = net.activation(net.conv2d("gate", net.adaptive_average_pool(body, 1), 15, {.kernel = 1, .padding = 0}),
                                    {activation_kind::hardsigmoid});
   auto const gated = net.divide(net.subtract(net.multiply(body, gate), gate), net.affine_constant(net.join(gate, body), 0.01, 3));
-  auto const end = net.join(gated, shortcut, true);
+  auto const end = net.join(net.multiply(gated, gamma), net.batch_norm("last", shortcut, false, false), true);
   auto hidden = net.linear("head.wide", net.prelu("head.prelu", net.flatten(end)), 8, 15 * 2 * 2);
   using f = activation_function;
   for (auto const& function : {f::relu6(), f::leaky_relu(0.1), f::elu(0.7), f{activation_kind::silu},
@@ -67,9 +70,9 @@ TEST_CASE("names, order, outputs, features and gradients are the network's, in e
   REQUIRE(a.size() == b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
     CHECK(a[i].name == b[i].name);
-    CHECK(a[i].role == b[i].role);
+    CHECK((a[i].role == role::leaf ? role::bias : a[i].role) == b[i].role);
   }
-  REQUIRE(ours.buffers().size() == theirs.buffers().size());
+  REQUIRE(ours.buffers().size() == theirs.buffers().size() + 1);  // a constant is no statistic
 
   at::manual_seed(3);
   torch_tensor<double> const x(at::randn({5, 3, 8, 8}, at::kDouble));

@@ -1,7 +1,10 @@
 #include "exported.hpp"
 
+#include <fmt/format.h>
+
 #include <lnpt/backend/cpu/backend.hpp>
 #include <lnpt/io/exported_program.hpp>
+#include <lnpt/io/in_quotes.hpp>
 #include <lnpt/io/safetensors_writer.hpp>
 
 namespace cli {
@@ -58,7 +61,11 @@ void save_pruned_program(std::string const& from, lnpt::mask_set const& masks, s
 template <class Network>
 void save_program_of(std::string const& from, Network& network, std::string const& to) {
   auto const source = open_program(from);
-  save_changed(source, lnpt::io::exported::values_of_network(source, network), to);
+  auto const changed = lnpt::io::exported::values_of_network(source, network);
+  save_changed(source, changed, to);
+  if (auto const left = lnpt::io::exported::unchanged_tensors(source, changed); !left.empty())
+    fmt::print("{} keeps the values that {} has of {}: the logits do not depend on them\n", to, from,
+               lnpt::io::first_names(left));
 }
 
 template <class Network>

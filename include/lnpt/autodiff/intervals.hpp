@@ -20,8 +20,8 @@ namespace lnpt::autodiff {
 ///     y = W x,  |x − c| ≤ r:      y ∈ W c ± (|W| (r + γ (|c| + r)) + tiny),      γ = 2 (n + 8) u
 ///
 /// with n products per output and u the rounding of the backend's scalar; γ covers every order of summation and fused products, but no
-/// transformed convolution (Winograd, FFT). Costs two products for one. Layers that are not piecewise linear, and batch statistics, are
-/// refused.
+/// transformed convolution (Winograd, FFT). Costs two products for one. Activation functions that are not piecewise linear, divisors that
+/// may be 0, and batch statistics are refused.
 template <class Backend>
 class intervals : public primitives<intervals<Backend>, Backend> {
  public:
@@ -59,6 +59,21 @@ class intervals : public primitives<intervals<Backend>, Backend> {
     into(*center, *w.low, middle, false);
     into(Backend::add(*radius, Backend::scale(size, gamma), false), *Backend::absolute(w.low), spread, false);
     return around(middle, Backend::affine(spread, 1 + 4 * gamma, (terms + 8) * tiny));
+  }
+
+  /// |x y − c d| ≤ |c| s + r |d| + r s for |x − c| ≤ r and |y − d| ≤ s.
+  tensor product(tensor const& x, tensor const& y) {
+    auto const of = [](array const& a, array const& b) {
+      array result;
+      Backend::product(a, b, result, false);
+      return result;
+    };
+    auto const [c, r] = center_and_radius(x);
+    auto const [d, s] = center_and_radius(y);
+    auto const size = of(*Backend::absolute(c), *Backend::absolute(d));
+    auto const spread = Backend::add(Backend::add(of(*Backend::absolute(c), *s), of(*r, *Backend::absolute(d)), false),
+                                     Backend::add(of(*r, *s), Backend::scale(size, 4 * unit), false), false);
+    return around(of(*c, *d), Backend::affine(spread, 1 + 16 * unit, tiny));
   }
 
   tensor relu(tensor const& x) {
@@ -128,7 +143,15 @@ class intervals : public primitives<intervals<Backend>, Backend> {
   std::pair<channels, channels> channel_sums(tensor const&, tensor const&, tensor const&) { refuse("batch statistics"); }
   [[nodiscard]] static channels constant(auto const&) { refuse("frozen statistics"); }
   [[nodiscard]] static channels without_tangent(channels c) { return c; }
-  tensor activate(tensor const&, auto const&) { refuse("an activation function that is no rectifier"); }
+  /// 1 / x falls on each side of 0.
+  tensor activate(tensor const& x, activation_function const& f) {
+    if (f.kind != activation_kind::reciprocal) refuse("an activation function that is no rectifier");
+    auto const low = values_of(*x.low);
+    auto const high = values_of(*x.high);
+    for (std::size_t i = 0; i < low.size(); ++i)
+      if (!(low[i] > 0) && !(high[i] < 0)) fail("there are no interval bounds of a quotient whose divisor may be 0");
+    return outward({share(Backend::activate(*x.high, f)), share(Backend::activate(*x.low, f))});
+  }
   tensor prelu(tensor const&, tensor const&, tensor const&) { refuse("a rectifier with learnt slopes"); }
 
  private:
@@ -139,7 +162,7 @@ class intervals : public primitives<intervals<Backend>, Backend> {
   [[noreturn]] static void refuse(char const* what) {
     fail("there are no interval bounds of ", what,
          ": bound networks of linear layers, convolutions, batch norm in eval mode, ReLU, "
-         "pools, sums and concatenations");
+         "pools, sums, products and concatenations");
   }
   [[nodiscard]] static handle share(array a) { return std::make_shared<array const>(std::move(a)); }
   [[nodiscard]] static array minus(array const& x, array const& y) { return Backend::add(x, Backend::scale(y, -1), false); }

@@ -8,8 +8,9 @@
 namespace lnpt {
 
 /// What a parameter is for. Only `weight` and `classifier_weight` (of convolutions and linear layers) are ever pruned;
-/// the outputs of a classifier are classes, so structured pruning never removes them.
-enum class role { weight, classifier_weight, bias, norm_scale, norm_shift, running_mean, running_variance };
+/// the outputs of a classifier are classes, so structured pruning never removes them. `leaf` and `constant` are a
+/// parameter and a buffer that are joined with images as they are: no mask covers them, since others may be divided by them.
+enum class role { weight, classifier_weight, bias, norm_scale, norm_shift, running_mean, running_variance, leaf, constant };
 
 [[nodiscard]] constexpr bool is_prunable(role r) { return r == role::weight || r == role::classifier_weight; }
 

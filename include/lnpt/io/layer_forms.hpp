@@ -82,6 +82,10 @@ inline auto form_of(kind<nn::add>) {
   return form("add", nn::add{}, field("first", &nn::add::first), field("second", &nn::add::second),
               field("rectify", &nn::add::rectify));
 }
+inline auto form_of(kind<nn::leaf>) {
+  return form("leaf", nn::leaf{}, field("tensor", &nn::leaf::tensor), field("is_buffer", &nn::leaf::is_buffer),
+              field("extents", &nn::leaf::extents));
+}
 inline auto form_of(kind<nn::affine_constant>) {
   using layer = nn::affine_constant;
   return form("affine_constant", layer{}, field("input", &layer::input), field("factor", &layer::factor),

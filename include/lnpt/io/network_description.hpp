@@ -29,13 +29,15 @@ inline constexpr char const* description_key = "arch";
 
 namespace detail {
 
-inline constexpr std::array<std::pair<role, std::string_view>, 7> role_names{{{role::weight, "weight"},
+inline constexpr std::array<std::pair<role, std::string_view>, 9> role_names{{{role::weight, "weight"},
                                                                               {role::classifier_weight, "classifier_weight"},
                                                                               {role::bias, "bias"},
                                                                               {role::norm_scale, "norm_scale"},
                                                                               {role::norm_shift, "norm_shift"},
                                                                               {role::running_mean, "running_mean"},
-                                                                              {role::running_variance, "running_variance"}}};
+                                                                              {role::running_variance, "running_variance"},
+                                                                              {role::leaf, "leaf"},
+                                                                              {role::constant, "constant"}}};
 
 template <class Views>
 [[nodiscard]] nlohmann::ordered_json described_tensors(Views const& views) {
@@ -102,10 +104,11 @@ class description_reader {
       if (i >= nodes) fail("node ", nodes, " of a description reads node ", i, ", which does not come before it");
     for (auto const p : nn::parameters_of(rules))
       if (p >= parameters) fail("node ", nodes, " of a description owns parameter ", p, " of ", parameters);
-    if (auto const* const norm = std::get_if<nn::batch_norm>(&rules)) {
-      if (norm->mean >= result_.buffers().size() || norm->variance >= result_.buffers().size() || norm->index != norms_++)
-        fail("node ", nodes, " of a description owns statistics that are not there, or is out of order");
-    }
+    auto const buffers = result_.buffers().size();
+    for (auto const b : nn::buffers_of(rules))
+      if (b >= buffers) fail("node ", nodes, " of a description reads buffer ", b, " of ", buffers);
+    if (auto const* const norm = std::get_if<nn::batch_norm>(&rules); norm && norm->index != norms_++)
+      fail("node ", nodes, " of a description is batch norm ", norm->index, ", which is out of order");
     result_.add_node(from.at("name").get<std::string>(), std::move(rules));
   }
 

@@ -1,9 +1,11 @@
 #pragma once
 /// Networks of the library's own engine as ONNX files.
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -12,6 +14,7 @@
 #include <lnpt/io/atomic_file.hpp>
 #include <lnpt/io/onnx_folding.hpp>
 #include <lnpt/io/onnx_operators.hpp>
+#include <lnpt/nn/layer_links.hpp>
 #include <lnpt/nn/network.hpp>
 #include <lnpt/structure/shapes.hpp>
 
@@ -37,6 +40,11 @@ class onnx_export : private onnx_operators {
     if (options.input == options.output)
       fail("input and output of an ONNX file are both to be called ", options.input, ": give them two names");
     if (options.fold_batch_norm) folded_into_ = foldable_norms(network);
+    for (auto const& node : network.nodes()) {
+      auto const inputs = nn::inputs_of(node.rules);
+      constant_.push_back(std::holds_alternative<nn::leaf>(node.rules) ||
+                          (!inputs.empty() && std::ranges::all_of(inputs, [this](std::size_t i) { return constant_[i] != 0; })));
+    }
     values_.push_back(graph().unique(options.input));
     auto const output = graph().unique(options.output);  // before a layer of this name takes it
     graph().input(options.input, input);
@@ -100,8 +108,12 @@ class onnx_export : private onnx_operators {
   std::string write(nn::batch_norm const& layer) {
     if (folded_into_[layer.input] == &std::get<nn::batch_norm>(network_.nodes()[at_].rules))
       return rectified(values_[layer.input], layer.rectify);
-    names const inputs{values_[layer.input], parameter(layer.scale), parameter(layer.shift), buffer(layer.mean),
-                       buffer(layer.variance)};
+    auto const width = in(layer.input)[0];
+    auto const affine = [&](std::optional<std::size_t> held, char const* name, float otherwise) {
+      return held ? parameter(*held) : graph().weights(layer_name() + name, {width}, std::vector<float>(width, otherwise));
+    };
+    names const inputs{values_[layer.input], affine(layer.scale, ".weight", 1), affine(layer.shift, ".bias", 0),
+                       buffer(layer.mean), buffer(layer.variance)};
     return rectified(apply("BatchNormalization", inputs, {onnx_graph::real("epsilon", layer.epsilon)}), layer.rectify);
   }
 
@@ -130,11 +142,17 @@ class onnx_export : private onnx_operators {
     auto value = values_[node];
     auto const& from = in(node);
     auto const& to = in(at_);
-    if (from == to) return value;
+    if (from == to || constant_[node]) return value;
     if (from.size() != 4)
       fail("the ", layer_name(), " of a matrix of shape ", list(from), " stretched to ", list(to), " has no ONNX form");
     if (from[2] != to[2] || from[3] != to[3]) value = resized(value, {to[2] / from[2], to[3] / from[3]});
     return from[0] == to[0] ? value : apply("Concat", names(to[0], value), {onnx_graph::number("axis", 1)});
+  }
+  /// A constant [C, H, W], which ONNX stretches over the batch. OpenCV 4.6 takes the first axis of [1, C, H, W] for the channels.
+  std::string write(nn::leaf const& layer) {
+    auto const held = layer.is_buffer ? network_.buffers()[layer.tensor] : network_.parameters()[layer.tensor];
+    auto const& e = layer.extents;
+    return graph().weights(held.name, {e[0], e[2], e[3]}, floats(*held.value));
   }
   std::string write(nn::affine_constant const& layer) {
     return scaled_and_shifted(values_[layer.input], layer.factor, layer.offset);
@@ -201,6 +219,7 @@ class onnx_export : private onnx_operators {
   Network& network_;
   std::vector<shape> shapes_;
   std::vector<nn::batch_norm const*> folded_into_;  ///< by convolution
+  std::vector<char> constant_;                      ///< by node: whether leaves alone come in
   std::vector<std::string> values_;                 ///< by node
   std::size_t at_ = 0;
 };

@@ -2,6 +2,7 @@
 /// Batch norms folded into the convolutions before them.
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -34,14 +35,17 @@ struct slope_and_offset {
 /// γ/√(σ² + ε) and β − μ times that.
 template <class Network>
 [[nodiscard]] slope_and_offset constants_of(Network& network, nn::batch_norm const& norm) {
-  auto const scale = values_of(*network.parameters()[norm.scale].value);
-  auto const shift = values_of(*network.parameters()[norm.shift].value);
   auto const mean = values_of(*network.buffers()[norm.mean].value);
   auto const variance = values_of(*network.buffers()[norm.variance].value);
-  slope_and_offset result;
-  for (std::size_t c = 0; c < scale.size(); ++c) {
-    result.slope.push_back(static_cast<double>(scale[c]) / std::sqrt(static_cast<double>(variance[c]) + norm.epsilon));
-    result.offset.push_back(static_cast<double>(shift[c]) - static_cast<double>(mean[c]) * result.slope[c]);
+  auto const affine = [&](std::optional<std::size_t> parameter, double otherwise) {
+    if (!parameter) return std::vector<double>(mean.size(), otherwise);
+    auto const held = values_of(*network.parameters()[*parameter].value);
+    return std::vector<double>(held.begin(), held.end());
+  };
+  slope_and_offset result{affine(norm.scale, 1), affine(norm.shift, 0)};
+  for (std::size_t c = 0; c < mean.size(); ++c) {
+    result.slope[c] /= std::sqrt(static_cast<double>(variance[c]) + norm.epsilon);
+    result.offset[c] -= static_cast<double>(mean[c]) * result.slope[c];
   }
   return result;
 }

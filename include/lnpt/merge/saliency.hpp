@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <tuple>
 #include <variant>
 #include <vector>
@@ -30,8 +31,11 @@ class unit_weights {
     if (layer.norm) {
       auto const& norm = std::get<nn::batch_norm>(network.nodes()[*layer.norm].rules);
       auto const buffers = network.buffers();
-      normalise(doubles(*parameters[norm.scale].value), doubles(*parameters[norm.shift].value),
-                doubles(*buffers[norm.mean].value), doubles(*buffers[norm.variance].value), norm.epsilon);
+      auto const affine = [&](std::optional<std::size_t> held, double otherwise) {
+        return held ? doubles(*parameters[*held].value) : std::vector<double>(units_, otherwise);
+      };
+      normalise(affine(norm.scale, 1), affine(norm.shift, 0), doubles(*buffers[norm.mean].value),
+                doubles(*buffers[norm.variance].value), norm.epsilon);
     }
     auto const outgoing = doubles(*parameters[layer.next_weight].value);
     auto const outputs = shape_of(*parameters[layer.next_weight].value).at(0);

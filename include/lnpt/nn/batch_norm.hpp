@@ -1,6 +1,9 @@
 #pragma once
 /// Batch normalisation, with the rectifier that usually follows it fused in.
+#include <optional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <lnpt/autodiff/dual.hpp>
 #include <lnpt/nn/pass.hpp>
@@ -27,14 +30,20 @@ using frozen_constants = std::vector<channel_moments<Backend>>;
 /// the reverse pass reads it, which halves what a network's activations take.
 struct batch_norm {
   std::size_t input;
-  std::size_t scale, shift;    ///< parameters γ, β
-  std::size_t mean, variance;  ///< buffers
-  std::size_t index;           ///< which normalisation layer of the network this is
+  std::optional<std::size_t> scale, shift;  ///< parameters γ, β; without them 1 and 0
+  std::size_t mean, variance;               ///< buffers
+  std::size_t index;                        ///< which normalisation layer of the network this is
   bool rectify = false;
   double epsilon = 1e-5;
 
   [[nodiscard]] links inputs() const { return {input}; }
-  [[nodiscard]] links parameters() const { return {scale, shift}; }
+  [[nodiscard]] links parameters() const {
+    links owned;
+    for (auto const& each : {scale, shift})
+      if (each) owned.push_back(*each);
+    return owned;
+  }
+  [[nodiscard]] links buffers() const { return {mean, variance}; }
   [[nodiscard]] shape output_shape(std::vector<shape> const& nodes) const { return nodes[input]; }
 
   static constexpr bool restorable = true;
@@ -52,8 +61,9 @@ struct batch_norm {
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
     auto const [mu, sigma2] = moments(pass, pass.output(input));
     auto const inverse = inverse_root(sigma2, epsilon);
-    auto const slope = pass.algebra.as_channels(pass.parameters[scale]) * inverse;
-    auto const offset = pass.algebra.as_channels(pass.parameters[shift]) - mu * slope;
+    auto const slope = scale ? pass.algebra.as_channels(pass.parameters[*scale]) * inverse : inverse;
+    auto const moved = mu * slope;
+    auto const offset = shift ? pass.algebra.as_channels(pass.parameters[*shift]) - moved : -1.0 * moved;
     state.statistics = {mu, inverse, slope, offset, sigma2};
     restore(pass, state);
   }
@@ -75,11 +85,13 @@ struct batch_norm {
     std::vector<typename A::term> terms{{gy, slope, rectify}};
     std::optional<typename A::channels> constant;
 
-    if (through || pass.wants_gradient(scale) || pass.wants_gradient(shift)) {
+    auto const wants_scale = scale && pass.wants_gradient(*scale);
+    auto const wants_shift = shift && pass.wants_gradient(*shift);
+    if (through || wants_scale || wants_shift) {
       auto const [sum, dot] = pass.algebra.channel_sums(gy, x, gate);
       auto const dot_normalized = (dot - mu * sum) * inverse;
-      if (pass.wants_gradient(scale)) pass.give_gradient(scale, pass.algebra.as_tensor(dot_normalized));
-      if (pass.wants_gradient(shift)) pass.give_gradient(shift, pass.algebra.as_tensor(sum));
+      if (wants_scale) pass.give_gradient(*scale, pass.algebra.as_tensor(dot_normalized));
+      if (wants_shift) pass.give_gradient(*shift, pass.algebra.as_tensor(sum));
       if (through) {
         auto const share = -1.0 / count(pass, x);
         auto const along_x = share * (slope * inverse * dot_normalized);

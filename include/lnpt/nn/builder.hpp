@@ -59,11 +59,14 @@ class network_builder {
     return add_linear(name, from, classes, inputs.value_or(widths_[from]), lnpt::role::classifier_weight);
   }
 
-  node batch_norm(std::string const& name, node from, bool rectify = false) {
+  node batch_norm(std::string const& name, node from, bool rectify = false, bool affine = true) {
     auto const width = widths_[from];
-    nn::batch_norm layer{.input = from, .scale = 0, .shift = 0, .mean = 0, .variance = 0, .index = norms_++, .rectify = rectify};
-    layer.scale = add_constant(name + ".weight", lnpt::role::norm_scale, width, 1);
-    layer.shift = add_constant(name + ".bias", lnpt::role::norm_shift, width, 0);
+    nn::batch_norm layer{
+        .input = from, .scale = {}, .shift = {}, .mean = 0, .variance = 0, .index = norms_++, .rectify = rectify};
+    if (affine) {
+      layer.scale = add_constant(name + ".weight", lnpt::role::norm_scale, width, 1);
+      layer.shift = add_constant(name + ".bias", lnpt::role::norm_shift, width, 0);
+    }
     layer.mean = network_.add_buffer(name + ".running_mean", lnpt::role::running_mean, Backend::constant({width}, 0, context_));
     layer.variance =
         network_.add_buffer(name + ".running_var", lnpt::role::running_variance, Backend::constant({width}, 1, context_));
@@ -101,6 +104,14 @@ class network_builder {
   /// factor · x + offset
   node affine_constant(node from, double factor, double offset) {
     return add("affine_constant", nn::affine_constant{from, factor, offset}, widths_[from]);
+  }
+  /// A parameter [C, 1, H, W] of this name, or a constant buffer, to be joined with images.
+  node leaf(std::string const& name, shape const& extents, double value, bool is_buffer = false) {
+    auto held = Backend::constant(extents, value, context_);
+    if (!is_buffer) ++parameters_;
+    auto const tensor = is_buffer ? network_.add_buffer(name, lnpt::role::constant, std::move(held))
+                                  : network_.add_parameter(name, lnpt::role::leaf, std::move(held));
+    return add(name, nn::leaf{tensor, is_buffer, extents}, extents[0]);
   }
   node concat(std::vector<node> const& from) {
     std::size_t width = 0;

@@ -16,13 +16,16 @@ namespace lnpt {
 
 /// Draws all weights anew by the layers that hold them, a pure function of the seed: convolutions and linear layers Kaiming-normal over
 /// the fan-in, N(0, 2 / fan_in) (He et al., ICCV 2015, arXiv:1502.01852), biases 0, the slopes of a PReLU ¼, batch norm γ = 1 and β = 0,
-/// running means 0 and variances 1.
+/// running means 0 and variances 1. Leaves, the constants and learnt scales of a network, keep their values.
 template <class Backend>
 void initialize(network<Backend>& model, std::uint64_t seed) {
   using array = typename Backend::array;
   std::vector<char> is_slope(model.parameters().size());
-  for (auto const& node : model.nodes())
+  std::vector<char> stays(model.parameters().size());
+  for (auto const& node : model.nodes()) {
     if (auto const* const prelu = std::get_if<nn::prelu>(&node.rules)) is_slope[prelu->slope] = 1;
+    if (auto const* const leaf = std::get_if<nn::leaf>(&node.rules); leaf && !leaf->is_buffer) stays[leaf->tensor] = 1;
+  }
   auto const fill = [](auto const& each, double value) {
     *each.value = tensor_traits<array>::make(
         shape_of(*each.value),
@@ -36,12 +39,13 @@ void initialize(network<Backend>& model, std::uint64_t seed) {
       for (std::size_t i = 0; i < values.size(); ++i)
         values[i] = static_cast<typename Backend::scalar>(deviation * normal(seed, p, i).first);
       *each.value = tensor_traits<array>::make(extents, values, *each.value);
-    } else {
+    } else if (!stays[p]) {
       fill(each, each.role == role::norm_scale ? 1 : is_slope[p] ? 0.25 : 0);
     }
     ++p;
   }
-  for (auto const& each : model.buffers()) fill(each, each.role == role::running_variance ? 1 : 0);
+  for (auto const& each : model.buffers())
+    if (each.role != role::constant) fill(each, each.role == role::running_variance ? 1 : 0);
 }
 
 }  // namespace lnpt

@@ -39,6 +39,19 @@ template <class... Rules>
   return std::visit([](auto const& rules) { return rules.parameters(); }, layer);
 }
 
+/// The buffers that a layer reads: `buffers()` of its rules, or none.
+template <class... Rules>
+[[nodiscard]] links buffers_of(std::variant<Rules...> const& layer) {
+  return std::visit(
+      [](auto const& rules) {
+        if constexpr (requires { rules.buffers(); })
+          return rules.buffers();
+        else
+          return links{};
+      },
+      layer);
+}
+
 /// The shape of a layer's output, [C, N, H, W] or [N, F], from those of the nodes before it and of the network's parameters.
 template <class... Rules>
 [[nodiscard]] shape output_shape(std::variant<Rules...> const& layer, std::vector<shape> const& nodes,

@@ -27,7 +27,12 @@ struct sliced_tensor {
   std::size_t uses = 0;  ///< multiply–adds of one weight for one input: the places at which it is used
 };
 
-[[nodiscard]] constexpr bool is_buffer(role r) { return r == role::running_mean || r == role::running_variance; }
+[[nodiscard]] constexpr bool is_buffer(role r) {
+  return r == role::running_mean || r == role::running_variance || r == role::constant;
+}
+
+/// Whether masks of whole channels clear what they have of such a tensor.
+[[nodiscard]] constexpr bool is_masked(role r) { return !is_buffer(r) && r != role::leaf; }
 
 /// Slices of one tensor along one axis.
 struct tensor_slices {
@@ -125,7 +130,7 @@ using kept_indices = std::map<std::string, std::map<std::size_t, std::vector<std
   }
   mask_set masks;
   for (std::size_t t = 0; t < all.size(); ++t)
-    if (is_prunable(set.tensors[t].role) || (touched[t] && !is_buffer(set.tensors[t].role))) masks.add(std::move(all[t]));
+    if (is_prunable(set.tensors[t].role) || (touched[t] && is_masked(set.tensors[t].role))) masks.add(std::move(all[t]));
   return masks;
 }
 

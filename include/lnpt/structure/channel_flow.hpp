@@ -39,6 +39,8 @@ struct channel_flow {
   std::vector<std::size_t> parameters = {}, buffers = {};
   /// Channels that the layer itself needs to stay or go together.
   std::vector<std::vector<std::size_t>> together = {};
+  /// Nodes of one channel that stretches to all of this node's, so that it stays when some of these go.
+  std::vector<std::size_t> stretched = {};
 };
 
 namespace detail {
@@ -66,8 +68,8 @@ struct channel_rule {
 
   [[nodiscard]] channel_flow operator()(nn::batch_norm const& layer) const {
     auto flow = following({layer.input});
-    flow.parameters = {layer.scale, layer.shift};
-    flow.buffers = {layer.mean, layer.variance};
+    flow.parameters = layer.parameters();
+    flow.buffers = layer.buffers();
     return flow;
   }
   [[nodiscard]] channel_flow operator()(nn::relu const& layer) const { return following({layer.input}); }
@@ -95,6 +97,14 @@ struct channel_rule {
   [[nodiscard]] channel_flow operator()(nn::multiply const& layer) const { return following({layer.first, layer.second}); }
   [[nodiscard]] channel_flow operator()(nn::subtract const& layer) const { return following({layer.first, layer.second}); }
   [[nodiscard]] channel_flow operator()(nn::divide const& layer) const { return following({layer.first, layer.second}); }
+  /// Its channels come from no others.
+  [[nodiscard]] channel_flow operator()(nn::leaf const& layer) const {
+    channel_flow flow{.channels = layer.extents[0]};
+    flow.from.resize(flow.channels);
+    flow.parameters = layer.parameters();
+    flow.buffers = layer.buffers();
+    return flow;
+  }
   [[nodiscard]] channel_flow operator()(nn::affine_constant const& layer) const { return following({layer.input}); }
 
   /// Channel c becomes the H·W columns from c·H·W.
@@ -156,8 +166,11 @@ struct channel_rule {
   [[nodiscard]] channel_flow following(std::vector<std::size_t> const& inputs) const {
     channel_flow flow{.channels = channels_of(outputs[at])};
     flow.from.resize(flow.channels);
-    for (auto const node : inputs)
-      for (std::size_t c = 0; c < flow.channels; ++c) flow.from[c].push_back({node, known[node].channels == 1 ? 0 : c});
+    for (auto const node : inputs) {
+      auto const stretches = known[node].channels == 1 && flow.channels > 1;
+      if (stretches) flow.stretched.push_back(node);
+      for (std::size_t c = 0; c < flow.channels; ++c) flow.from[c].push_back({node, stretches ? 0 : c});
+    }
     return flow;
   }
   template <class Source>

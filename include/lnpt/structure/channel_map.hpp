@@ -76,7 +76,9 @@ class channel_coupling {
       auto const first = sets_.add(flow.channels);
       for (std::size_t c = 0; c < flow.channels; ++c) {
         mine.push_back(first + c);
-        for (auto const& source : flow.from[c]) sets_.join(mine[c], channels_[source.node][source.channel]);
+        for (auto const& source : flow.from[c])
+          if (std::ranges::find(flow.stretched, source.node) == flow.stretched.end())
+            sets_.join(mine[c], channels_[source.node][source.channel]);
       }
     }
     for (std::size_t c = 0; c < flow.channels; ++c) {

@@ -92,6 +92,11 @@ struct removal_rule {
     return layer;
   }
 
+  [[nodiscard]] nn::leaf operator()(nn::leaf layer) const {
+    layer.extents[0] = kept(at);
+    return layer;
+  }
+
   [[nodiscard]] nn::channel_shuffle operator()(nn::channel_shuffle layer) const { return layer; }
   [[nodiscard]] nn::upsample_nearest operator()(nn::upsample_nearest layer) const { return layer; }
   [[nodiscard]] nn::unflatten operator()(nn::unflatten layer) const { return layer; }

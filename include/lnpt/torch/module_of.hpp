@@ -20,6 +20,7 @@
 
 #include <lnpt/nn/layer_links.hpp>
 #include <lnpt/nn/network.hpp>
+#include <lnpt/torch/module/placed.hpp>
 #include <lnpt/torch/tensor.hpp>
 
 namespace lnpt {
@@ -37,11 +38,15 @@ class graph_module : public torch::nn::Module {
     auto const parameters = named_parameters(), buffers = named_buffers();
     auto const held = network.parameters();
     for (auto const& p : held)
-      if (!parameters.contains(p.name)) refuse_as_module(p.name);
+      if (!parameters.contains(p.name)) detail::refuse_as_module(p.name);
     for (auto const& each : parameters)
-      if (std::ranges::find(held, each.key(), &decltype(held)::value_type::name) == held.end()) refuse_as_module(each.key());
+      if (std::ranges::find(held, each.key(), &decltype(held)::value_type::name) == held.end())
+        detail::refuse_as_module(each.key());
     for (auto const& p : held) hold(p, parameters[p.name], device);
-    for (auto const& b : network.buffers()) hold(b, buffers[b.name], device);
+    for (auto const& b : network.buffers()) {
+      if (!buffers.contains(b.name)) detail::refuse_as_module(b.name);
+      hold(b, buffers[b.name], device);
+    }
   }
 
   /// Logits and features.
@@ -70,29 +75,28 @@ class graph_module : public torch::nn::Module {
     std::vector<std::size_t> done_with = {};
   };
   struct step_maker;
-  /// A branch of the tree of modules: a name that others are under.
-  struct branch : torch::nn::Module {};
-
-  [[noreturn]] static void refuse_as_module(std::string const& name) {
-    fail("LibTorch's modules cannot hold ", name,
-         ", which several layers share or no layer has by that name: let the library's own engine compute this network");
-  }
   template <class Backend>
   void add_steps(network<Backend>& network);
   template <class Backend>
   void forget_after_last_use(network<Backend> const& network);
-  void place(std::string_view path, std::shared_ptr<torch::nn::Module> const& leaf);
 
   template <class Array>
   void hold(parameter<Array> const& of, at::Tensor const& own, at::Device device) {
     auto const type = c10::CppTypeToScalarType<value_type<Array>>::value;
     auto const values = tensor_traits<Array>::view(*of.value);
-    auto const memory = at::from_blob(values.data(), detail::torch_sizes(shape_of(*of.value)), type);
+    auto const memory = at::from_blob(values.data(), own.sizes(), type);
     own.set_data(memory.to(device));
     held_.emplace_back(memory, own);
   }
 
+  /// Names and extents of a network's parameters or buffers.
+  struct described {
+    std::string name;
+    shape extents;
+  };
+
   std::vector<step> steps_;
+  detail::leaf_tensors leaves_;
   std::size_t features_;
   std::vector<std::pair<at::Tensor, at::Tensor>> held_;  ///< the network's memory, and the module's tensor
 };
@@ -101,7 +105,8 @@ class graph_module : public torch::nn::Module {
 struct graph_module::step_maker {
   graph_module& root;
   std::string const& name;
-  std::vector<shape> const& extents;  ///< of the parameters
+  std::vector<described> const& parameters;
+  std::vector<described> const& buffers;
 
   [[nodiscard]] static std::int64_t extent(std::size_t e) { return static_cast<std::int64_t>(e); }
   [[nodiscard]] static torch::ExpandingArray<2> both(lnpt::per_axis const& p) { return {extent(p.h), extent(p.w)}; }
@@ -110,7 +115,7 @@ struct graph_module::step_maker {
 
   template <class Geometry>
   step operator()(nn::conv2d<Geometry> const& layer) const {
-    auto const& weight = extents[layer.weight];
+    auto const& weight = parameters[layer.weight].extents;
     auto const& g = layer.geometry;
     auto options = torch::nn::Conv2dOptions(extent(weight[1] * g.groups), extent(weight[0]), both(g.kernel))
                        .stride(both(g.stride))
@@ -122,20 +127,22 @@ struct graph_module::step_maker {
       return of_module(std::make_shared<torch::nn::Conv2dImpl>(options), layer.input);
     }
     auto const convolution = std::make_shared<torch::nn::Conv2dImpl>(options);
-    root.place(name, convolution);
+    detail::place(root, name, convolution);
     std::vector<std::int64_t> const around{extent(g.padding.left), extent(g.padding.right), extent(g.padding.top),
                                            extent(g.padding.bottom)};
     return {[=, from = layer.input](outputs const& at) { return convolution->forward(at::constant_pad_nd(at[from], around)); }};
   }
 
   step operator()(nn::linear const& layer) const {
-    auto const& weight = extents[layer.weight];
+    auto const& weight = parameters[layer.weight].extents;
     auto const options = torch::nn::LinearOptions(extent(weight[1]), extent(weight[0])).bias(layer.bias.has_value());
     return of_module(std::make_shared<torch::nn::LinearImpl>(options), layer.input);
   }
 
   step operator()(nn::batch_norm const& layer) const {
-    auto const options = torch::nn::BatchNormOptions(extent(extents[layer.scale][0])).eps(layer.epsilon);
+    auto const affine = layer.scale.has_value();
+    if (affine != layer.shift.has_value()) fail("LibTorch's batch norm has scale and shift or none; ", name, " has one of them");
+    auto const options = torch::nn::BatchNormOptions(extent(buffers[layer.mean].extents[0])).eps(layer.epsilon).affine(affine);
     auto const normalised = of_module(std::make_shared<torch::nn::BatchNorm2dImpl>(options), layer.input);
     if (!layer.rectify) return normalised;
     return {[normalised](outputs const& at) { return normalised.run(at).relu_(); }};
@@ -150,7 +157,7 @@ struct graph_module::step_maker {
   }
 
   step operator()(nn::prelu const& layer) const {
-    auto const options = torch::nn::PReLUOptions().num_parameters(extent(extents[layer.slope][0]));
+    auto const options = torch::nn::PReLUOptions().num_parameters(extent(parameters[layer.slope].extents[0]));
     return of_module(std::make_shared<torch::nn::PReLUImpl>(options), layer.input);
   }
 
@@ -196,6 +203,11 @@ struct graph_module::step_maker {
   }
   step operator()(nn::divide const& layer) const {
     return {[layer](outputs const& at) { return at[layer.first] / at[layer.second]; }};
+  }
+  step operator()(nn::leaf const& layer) const {
+    auto const& e = layer.extents;
+    auto const value = root.leaves_.of((layer.is_buffer ? buffers : parameters)[layer.tensor].name, e, layer.is_buffer);
+    return {[value, e](outputs const&) { return value.view({1, extent(e[0]), extent(e[2]), extent(e[3])}); }};
   }
   step operator()(nn::affine_constant const& layer) const {
     return {[layer](outputs const& at) { return at[layer.input] * layer.factor + layer.offset; }};
@@ -277,7 +289,7 @@ struct graph_module::step_maker {
 
   template <class Leaf>
   step of_module(std::shared_ptr<Leaf> const& leaf, std::size_t from) const {
-    root.place(name, leaf);
+    detail::place(root, name, leaf);
     return {[leaf, from](outputs const& at) { return leaf->forward(at[from]); }};
   }
 
@@ -290,9 +302,16 @@ struct graph_module::step_maker {
 
 template <class Backend>
 void graph_module::add_steps(network<Backend>& network) {
-  std::vector<shape> extents;
-  for (auto const& p : network.parameters()) extents.push_back(shape_of(*p.value));
-  for (auto const& node : network.nodes()) steps_.push_back(std::visit(step_maker{*this, node.name, extents}, node.rules));
+  auto const describe = [](auto const& views) {
+    std::vector<described> all;
+    for (auto const& each : views) all.push_back({each.name, shape_of(*each.value)});
+    return all;
+  };
+  auto const parameters = describe(network.parameters());
+  auto const buffers = describe(network.buffers());
+  for (auto const& node : network.nodes())
+    steps_.push_back(std::visit(step_maker{*this, node.name, parameters, buffers}, node.rules));
+  leaves_.place(*this);
 }
 
 template <class Backend>
@@ -302,20 +321,6 @@ void graph_module::forget_after_last_use(network<Backend> const& network) {
     for (auto const read : nn::inputs_of(network.nodes()[i].rules)) last[read] = i;
   for (std::size_t i = 0; i < steps_.size(); ++i)
     if (last[i] != 0 && i != features_) steps_[last[i]].done_with.push_back(i);
-}
-
-/// Registers a module under a path such as "layer1.0.conv1".
-inline void graph_module::place(std::string_view path, std::shared_ptr<torch::nn::Module> const& leaf) {
-  torch::nn::Module* at = this;
-  for (auto dot = path.find('.'); dot != path.npos; dot = path.find('.')) {
-    std::string const name(path.substr(0, dot));
-    auto const children = at->named_children();
-    auto const* const known = children.find(name);
-    at = known ? known->get() : at->register_module(name, std::make_shared<branch>()).get();
-    path.remove_prefix(dot + 1);
-  }
-  if (at->named_children().contains(std::string(path))) refuse_as_module(std::string(path));
-  at->register_module(std::string(path), leaf);
 }
 
 }  // namespace lnpt

@@ -116,6 +116,33 @@ class Own(nn.Module):
         return self.head(torch.cat((deep, pooled), 1)), pooled, self.auxiliary(pooled)
 
 
+class Constants(nn.Module):
+    """Tensors beside the weights: a normalisation inside the network, learnt scales and shifts, a batch norm that has none."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(3, 1, 1))
+        self.register_buffer("deviation", torch.tensor([0.5, 1.0, 2.0]), persistent=False)
+        self.head = nn.Linear(6, 4)  # registered first, computed last
+        self.stem = nn.Conv2d(3, 6, 3, padding=1, bias=False)
+        self.stem_norm = nn.BatchNorm2d(6, affine=False)
+        self.branch = nn.Conv2d(6, 12, 3, padding=1)
+        self.squeeze = nn.Linear(6, 6)
+        self.gamma, self.beta = nn.Parameter(torch.ones(1, 6, 1, 1)), nn.Parameter(torch.zeros(6, 1, 1))
+        self.gain, self.gate = nn.Parameter(torch.ones(())), nn.Parameter(torch.ones(6))
+        self.place, self.temper = nn.Parameter(torch.ones(1, 1, 8, 8)), nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        x = (x - self.mean) / self.deviation[:, None, None]
+        x = x / torch.tensor([0.5, 0.25, 2.0]).view(1, 3, 1, 1)
+        x = self.stem_norm(self.stem(x))
+        x = x + (F.glu(self.branch(F.relu(x)), 1) * self.gamma + self.beta) * self.gain
+        x = x * torch.sigmoid(self.gate.view(-1, 1, 1)) + self.place
+        gate = torch.sigmoid(self.squeeze(x.sum((2, 3)) / 64)).view(-1, 6, 1, 1)
+        x = (x * gate.expand_as(x)).flatten(2).mean(-1)
+        return self.head(x) * self.temper, x
+
+
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
@@ -232,7 +259,7 @@ def add_scores(tensors, name, network, batch):
     with torch.enable_grad():
         F.hardsigmoid, plain = (lambda x: F.relu6(x + 3) / 6), F.hardsigmoid  # which has no second derivative in PyTorch
         tensors.update(scores(copy.deepcopy(network).double(), copy.deepcopy(teacher).double(), batch.double(), labels,
-                              True, name == "own"))
+                              True, name in ("own", "constants")))
         F.hardsigmoid = plain
     first = {}  # of each shared weight one name, as safetensors files have it
     for key, value in teacher.state_dict().items():
@@ -270,7 +297,7 @@ def initialise(network):
 
 def main(folder):
     cases = {"layers": (Layers(), (3, 9, 8)), "joins": (Joins(), (2, 10, 11)), "line": (Line(), (2, 24)),
-             "own": (Own(), (3, 32, 32))}
+             "own": (Own(), (3, 32, 32)), "constants": (Constants(), (3, 8, 8))}
     for seed, (name, (network, extents)) in enumerate(cases.items()):
         torch.manual_seed(seed)
         initialise(network)

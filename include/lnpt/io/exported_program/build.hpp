@@ -69,9 +69,12 @@ struct role_rule {
       if (rules.bias) parameters[*rules.bias] = role::bias;
     }
     if constexpr (requires { rules.variance; }) {
-      parameters[rules.scale] = role::norm_scale, parameters[rules.shift] = role::norm_shift;
+      if (rules.scale) parameters[*rules.scale] = role::norm_scale;
+      if (rules.shift) parameters[*rules.shift] = role::norm_shift;
       buffers[rules.mean] = role::running_mean, buffers[rules.variance] = role::running_variance;
     }
+    if constexpr (requires { rules.is_buffer; })
+      (rules.is_buffer ? buffers : parameters)[rules.tensor] = rules.is_buffer ? role::constant : role::leaf;
   }
 };
 

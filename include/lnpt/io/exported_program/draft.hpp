@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -39,17 +40,20 @@ struct value {
   enum class kind {
     node,       ///< the output of a node
     pooled,     ///< the mean of each plane of a node's output, which is a matrix or an image, as its reader needs it
+    stretched,  ///< a node's output, repeated along axes where it has an extent of 1
     shuffling,  ///< channels on their way through a shuffle: {groups, C / groups, H, W}, or that transposed
     tensor,     ///< a tensor of the program
+    held,       ///< computed from tensors of the program alone, the same for all samples
     nothing     ///< left out, or unknown
   };
 
   kind is = kind::nothing;
   std::size_t at = 0;        ///< the node, or the tensor's place among the program's
-  shape extents = {};        ///< of one sample: {F}, {C, L} or {C, H, W}
+  shape extents = {};        ///< of one sample: {F}, {C, L} or {C, H, W}; of a tensor or what is held, all
   std::size_t groups = 0;    ///< of a shuffle; 0 before it is transposed
   std::size_t storage = 0;   ///< values with one storage are views of one another
   bool overwritten = false;  ///< by an in-place operator on another view
+  std::function<std::size_t(shape const&)> build = {};  ///< adds the nodes of what is held, as an image [C, 1, H, W]
 };
 
 /// What the first reading finds out for the second.
@@ -121,12 +125,32 @@ class draft {
     return nodes_.size() - 1;
   }
 
-  /// The network's parameter for a tensor of the program. A convolution over a line has its weights as [O, C, 1, k].
+  /// The network's parameter or buffer for a tensor of the program.
   std::size_t parameter(std::size_t tensor) { return index_of(tensor, parameters_, parameter_shapes_); }
   std::size_t buffer(std::size_t tensor) { return index_of(tensor, buffers_, buffer_shapes_); }
   [[nodiscard]] std::vector<shape> const& parameter_shapes() const { return parameter_shapes_; }
   [[nodiscard]] std::vector<shape> const& buffer_shapes() const { return buffer_shapes_; }
-  void set_parameter_shape(std::size_t parameter, shape extents) { parameter_shapes_[parameter] = std::move(extents); }
+  /// Says how a layer reads a tensor, which is the same for all of its layers: the weights of a convolution over a line as [O, C, 1, k],
+  /// the tensor of a leaf as [C, 1, H, W].
+  void read_as(std::size_t tensor, shape extents) {
+    if (element_count(extents) != source_.tensors()[tensor].size())
+      refuse("reads the tensor ", source_.tensors()[tensor].name, " of shape ", list(source_.tensors()[tensor].extents), " as ",
+             list(extents));
+    if (auto const [found, added] = read_as_.try_emplace(tensor, extents); !added && found->second != extents)
+      refuse("reads the tensor ", source_.tensors()[tensor].name, " as shape ", list(extents), ", which another layer reads as ",
+             list(found->second));
+    if (source_.is_parameter(tensor))
+      parameter_shapes_[parameter(tensor)] = std::move(extents);
+    else
+      buffer_shapes_[buffer(tensor)] = std::move(extents);
+  }
+  /// A node of a tensor's own values.
+  std::size_t add_leaf(std::size_t tensor, shape extents) {
+    auto const trained = source_.is_parameter(tensor);
+    auto const index = trained ? parameter(tensor) : buffer(tensor);
+    read_as(tensor, extents);
+    return add(source_.tensors()[tensor].name, nn::leaf{index, !trained, std::move(extents)});
+  }
 
   [[nodiscard]] std::size_t next_norm() { return norms_++; }
 
@@ -166,10 +190,10 @@ class draft {
     for (std::size_t i = 1; i < nodes_.size(); ++i) {
       if (!needed[i]) continue;
       found.left_out.erase(nodes_[i].call);
-      for (auto const at : nodes_[i].inputs) ++found.readers[nodes_[at].call];
+      for (auto const at : nodes_[i].inputs)
+        if (nodes_[at].call != nodes_[i].call) ++found.readers[nodes_[at].call];
       for (auto const p : nn::parameters_of(nodes_[i].rules)) parameters.insert(parameters_[p]);
-      if (auto const* const norm = std::get_if<nn::batch_norm>(&nodes_[i].rules))
-        buffers.insert({buffers_[norm->mean], buffers_[norm->variance]});
+      for (auto const b : nn::buffers_of(nodes_[i].rules)) buffers.insert(buffers_[b]);
     }
     found.parameters.assign(parameters.begin(), parameters.end());
     found.buffers.assign(buffers.begin(), buffers.end());
@@ -193,6 +217,7 @@ class draft {
   std::vector<std::size_t> parameters_, buffers_;
   std::vector<shape> parameter_shapes_, buffer_shapes_;
   std::unordered_map<std::size_t, std::size_t> indices_[2];
+  std::unordered_map<std::size_t, shape> read_as_;  ///< by tensor
   std::size_t norms_ = 0;
   std::size_t call_ = 0;
 };

@@ -82,4 +82,14 @@ template <has_state Model>
   return result;
 }
 
+/// The tensors of the state_dict that stay as the file has them, counters aside: those of auxiliary heads, for example, which no logits
+/// come from.
+[[nodiscard]] inline std::vector<std::string> unchanged_tensors(program const& source, changes const& changed) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < source.state_size(); ++i)
+    if (auto const& name = source.tensors()[i].name; !changed.contains(source.canonical(i)) && !io::detail::is_counter(name))
+      names.push_back(name);
+  return names;
+}
+
 }  // namespace lnpt::io::exported

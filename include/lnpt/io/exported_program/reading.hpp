@@ -2,6 +2,7 @@
 /// What operators see of an exported graph: its values by name, as nodes of the network to be.
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,8 @@
 #include <lnpt/core/window.hpp>
 #include <lnpt/io/exported_program/draft.hpp>
 #include <lnpt/nn/flatten.hpp>
+#include <lnpt/nn/join.hpp>
+#include <lnpt/nn/leaf.hpp>
 #include <lnpt/nn/pool.hpp>
 #include <lnpt/nn/rearrange.hpp>
 
@@ -74,6 +77,17 @@ class reading {
     }
     return result;
   }
+  /// All extents that the graph claims for a value without samples.
+  [[nodiscard]] shape whole(std::string const& name) const {
+    shape result;
+    for (auto const& each : graph_.extents(name)) {
+      if (!each.expression.empty()) refuse("gives a tensor as many elements as there are samples");
+      if (each.number < 0 || each.number > max_number)
+        fail(draft_.source().name(), ": value ", name, " has an extent of ", each.number);
+      result.push_back(static_cast<std::size_t>(each.number));
+    }
+    return result;
+  }
   void set_batch(extent batch) { batch_ = std::move(batch); }
   [[nodiscard]] std::optional<extent> const& batch() const { return batch_; }
 
@@ -83,8 +97,14 @@ class reading {
     auto const& v = at(name);
     if (v.is == value::kind::node) return v.at;
     if (v.is == value::kind::pooled) return pooled(name);
+    if (v.is == value::kind::stretched) return stretched(name);
     if (v.is == value::kind::shuffling) refuse("reads channels in the middle of a shuffle");
-    refuse("computes with the tensor ", v.is == value::kind::tensor ? draft_.source().tensors()[v.at].name : name);
+    refuse("computes with ", v.is == value::kind::tensor ? "the tensor " + draft_.source().tensors()[v.at].name : name);
+  }
+  /// The node of a value for a layer that stretches what it reads.
+  [[nodiscard]] std::size_t joined_node_of(std::string const& name) {
+    auto const& v = at(name);
+    return v.is == value::kind::stretched ? v.at : node_of(name);
   }
   /// The node of an image [C, H, W] or a line [C, L], which is an image of height 1.
   [[nodiscard]] std::size_t image_of(std::string const& name) {
@@ -103,22 +123,54 @@ class reading {
     if (draft_.shapes()[node].size() != 2) refuse("reads images of shape ", list(at(name).extents), " as rows of features");
     return node;
   }
-  /// The tensor of the program that a value is.
-  [[nodiscard]] stored_tensor const& tensor_of(std::string const& name) const {
-    return draft_.source().tensors()[tensor_index(name)];
-  }
+  /// The tensor of the program that a value is, in whatever shape.
+  [[nodiscard]] stored_tensor const& tensor_of(std::string const& name) const { return draft_.source().tensors()[at(name).at]; }
   /// The parameter of the network that a value is.
   [[nodiscard]] std::size_t parameter_of(std::string const& name) {
     auto const tensor = tensor_index(name);
-    if (!is_parameter(name)) refuse("takes the constant ", draft_.source().tensors()[tensor].name, " for weights");
+    if (!draft_.source().is_parameter(tensor))
+      refuse("takes the constant ", draft_.source().tensors()[tensor].name, " for weights");
+    draft_.read_as(tensor, draft_.source().tensors()[tensor].extents);
+    return draft_.parameter(tensor);
+  }
+  /// The same for the weights of a convolution, which have a height of 1 over a line.
+  [[nodiscard]] std::size_t kernels_of(std::string const& name) {
+    auto const tensor = tensor_index(name);
+    auto extents = draft_.source().tensors()[tensor].extents;
+    if (!is_parameter(name) || extents.size() != 3) return parameter_of(name);
+    extents.insert(extents.begin() + 2, 1);
+    draft_.read_as(tensor, extents);
     return draft_.parameter(tensor);
   }
   [[nodiscard]] std::optional<std::size_t> parameter_of(std::optional<std::string> const& name) {
     return name ? std::optional(parameter_of(*name)) : std::nullopt;
   }
-  [[nodiscard]] std::size_t buffer_of(std::string const& name) { return draft_.buffer(tensor_index(name)); }
+  [[nodiscard]] std::size_t buffer_of(std::string const& name) {
+    auto const tensor = tensor_index(name);
+    auto const index = draft_.buffer(tensor);
+    draft_.read_as(tensor, draft_.source().tensors()[tensor].extents);
+    return index;
+  }
+  /// Whether a value is the same for all samples: a tensor of the program, or what is computed from such.
+  [[nodiscard]] bool is_held(std::string const& name) const {
+    auto const is = at(name).is;
+    return is == value::kind::tensor || is == value::kind::held;
+  }
+  /// What adds the nodes of such a value, as images [C, 1, H, W].
+  [[nodiscard]] std::function<std::size_t(shape const&)> held(std::string const& name) {
+    auto const& v = at(name);
+    if (v.is == value::kind::held) return v.build;
+    return [&to = draft_, tensor = v.at](shape const& image) { return to.add_leaf(tensor, image); };
+  }
+  /// The one result is computed from tensors alone.
+  void give_held(call const& from, std::function<std::size_t(shape const&)> build) {
+    auto const name = result_of(from);
+    bind(name, {.is = value::kind::held, .extents = whole(name), .build = std::move(build)});
+  }
   [[nodiscard]] bool is_tensor(std::string const& name) const { return at(name).is == value::kind::tensor; }
-  [[nodiscard]] bool is_parameter(std::string const& name) const { return draft_.source().is_parameter(tensor_index(name)); }
+  [[nodiscard]] bool is_parameter(std::string const& name) const {
+    return is_tensor(name) && draft_.source().is_parameter(at(name).at);
+  }
 
   // --- results ------------------------------------------------------------------------------------------------------------------
   /// Adds a node for the one result of a call; a line in gives a line out.
@@ -171,8 +223,7 @@ class reading {
     std::vector<std::size_t> inputs;
     for (auto const& name : from.inputs())
       if (auto const found = values_.find(name); found != values_.end())
-        if (auto const kind = found->second.is; kind != value::kind::tensor && kind != value::kind::nothing)
-          inputs.push_back(found->second.at);
+        if (is_node(found->second)) inputs.push_back(found->second.at);
     for (auto const& name : from.outputs()) {
       shape sample;
       try {
@@ -193,7 +244,7 @@ class reading {
     return std::ranges::any_of(from.inputs(), [this](std::string const& name) {
       auto const found = values_.find(name);
       if (found == values_.end() || found->second.is == value::kind::nothing) return true;
-      return found->second.is != value::kind::tensor && draft_.nodes()[found->second.at].depends_on_refused;
+      return is_node(found->second) && draft_.nodes()[found->second.at].depends_on_refused;
     });
   }
   /// Whether the second reading has left an argument out, so that nothing needs this call either.
@@ -229,10 +280,33 @@ class reading {
   }
 
  private:
+  [[nodiscard]] static bool is_node(value const& v) {
+    return v.is != value::kind::tensor && v.is != value::kind::held && v.is != value::kind::nothing;
+  }
+
   [[nodiscard]] std::size_t tensor_index(std::string const& name) const {
     auto const& v = at(name);
-    if (v.is != value::kind::tensor) refuse("computes its weights instead of holding them");
+    if (v.is != value::kind::tensor || v.extents != draft_.source().tensors()[v.at].extents)
+      refuse("computes its weights instead of holding them");
     return v.at;
+  }
+
+  /// A value that is repeated along axes, as a node: one channel beside itself, pixels by the repetition of all of them.
+  std::size_t stretched(std::string const& name) {
+    auto& v = values_[name];
+    auto const from = draft_.shapes()[v.at];
+    if (from.size() != 4) refuse("repeats features to ", list(v.extents));
+    auto const& e = v.extents;
+    shape const to{e[0], 1, e.size() == 3 ? e[1] : 1, e.back()};
+    auto node = v.at;
+    constexpr std::size_t most = 1 << 14;
+    if (to[0] > most) refuse("repeats one channel ", to[0], " times");
+    if (from[0] != to[0]) node = draft_.add("concat", nn::concat{nn::links(to[0], node)});
+    if (per_axis const factor{to[2] / from[2], to[3] / from[3]}; factor != per_axis{1})
+      node = draft_.add("upsample", nn::upsample_nearest{node, factor});
+    v.is = value::kind::node;
+    v.at = node;
+    return node;
   }
 
   /// The mean of each plane, as a feature matrix or as an image of one pixel.

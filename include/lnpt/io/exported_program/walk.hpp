@@ -22,7 +22,9 @@ class walk {
  public:
   walk(program const& source, findings const* known) : source_(source), draft_(source, known), values_(draft_, source.graph()) {
     for (auto const& each : source.held_inputs())
-      values_.bind(each.value, {.is = value::kind::tensor, .at = source.canonical(each.tensor)});
+      values_.bind(each.value, {.is = value::kind::tensor,
+                                .at = source.canonical(each.tensor),
+                                .extents = source.tensors()[source.canonical(each.tensor)].extents});
     bind_batch();
     run(values_, 0);
     draft_.begin_call(std::numeric_limits<std::size_t>::max());

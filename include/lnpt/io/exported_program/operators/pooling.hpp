@@ -1,5 +1,6 @@
 #pragma once
 /// Operators that pool.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -7,7 +8,10 @@
 
 #include <lnpt/io/exported_program/operators/weights.hpp>
 #include <lnpt/io/exported_program/reading.hpp>
+#include <lnpt/nn/arithmetic.hpp>
+#include <lnpt/nn/flatten.hpp>
 #include <lnpt/nn/pool.hpp>
+#include <lnpt/nn/rearrange.hpp>
 
 namespace lnpt::io::exported {
 
@@ -30,6 +34,18 @@ template <class Backend>
   if (auto const dilation = two_numbers(from, from.integers("dilation", {1}), line, 1); dilation != per_axis{1})
     refuse("pools with a dilation of ", dilation);
   return {kernel, stride, margins{padding.h, padding.w}, from.flag("ceil_mode", false), from.flag("count_include_pad", true)};
+}
+
+/// The axes of pixels that an operator goes over, ascending, the batch counted.
+[[nodiscard]] inline std::vector<std::int64_t> pixel_axes(call const& from, shape const& extents) {
+  auto axes = from.integers("dim", {});
+  auto const rank = static_cast<std::int64_t>(extents.size()) + 1;
+  for (auto& axis : axes) axis += axis < 0 ? rank : 0;
+  std::ranges::sort(axes);
+  auto const pixels = std::ranges::all_of(axes, [&](auto axis) { return axis >= 2 && axis < rank; });
+  if (axes.empty() || !pixels || std::ranges::adjacent_find(axes) != axes.end())
+    refuse("goes over axes ", list(axes), " of ", extents.size() == 1 ? "features" : "an image", ", which are not its pixels");
+  return axes;
 }
 
 }  // namespace detail
@@ -71,19 +87,56 @@ void read_adaptive_average_pool(reading<Backend>& r, call const& from) {
   r.give(from, x, nn::adaptive_average_pool<typename Backend::pool_window>{input, size});
 }
 
-/// The mean over all pixels.
+/// The largest value of each plane.
+template <class Backend>
+void read_largest(reading<Backend>& r, call const& from) {
+  auto const x = from.tensor("self");
+  auto const extents = r.at(x).extents;
+  auto const result = from.outputs().front();  // the second, if any, says where it is
+  auto const to = r.claimed(result);
+  if (extents.size() < 2 || !only_channels(to) || to.front() != extents.front())
+    refuse("takes the largest of windows that its result, ", list(to), ", does not tell");
+  if (plain_name(from.target()) == "amax") (void)detail::pixel_axes(from, extents);
+  auto const input = r.image_of(x);
+  auto const& image = r.network().shapes()[input];
+  typename Backend::pool_window const whole{per_axis{image[2], image[3]}, per_axis{image[2], image[3]}};
+  auto const name = r.node_name(from);
+  auto node = r.network().add(name, nn::max_pool<typename Backend::pool_window>{input, whole});
+  if (to.size() == 1) node = r.network().add(name, nn::flatten{node});
+  r.bind(result, {.is = value::kind::node, .at = node, .extents = to});
+}
+
+/// The mean over all pixels, or over the rows or columns of an image.
 template <class Backend>
 void read_mean(reading<Backend>& r, call const& from) {
   auto const x = from.tensor("self");
-  auto const& extents = r.at(x).extents;
-  auto axes = from.integers("dim", {});
-  for (auto& axis : axes) axis += axis < 0 ? static_cast<std::int64_t>(extents.size()) + 1 : 0;
-  std::ranges::sort(axes);
-  auto const all_pixels = extents.size() == 3 ? std::vector<std::int64_t>{2, 3} : std::vector<std::int64_t>{2};
-  if (extents.size() < 2 || axes != all_pixels) refuse("takes means over axes ", list(axes), " of an image");
+  auto const extents = r.at(x).extents;
   auto const to = r.claimed(r.result_of(from));
-  if (!only_channels(to) || to.front() != extents.front()) refuse("takes means to shape ", list(to));
-  detail::give_pooled(r, from, x, to);
+  if (auto const axes = detail::pixel_axes(from, extents); axes.size() + 1 == extents.size()) {
+    if (!only_channels(to) || to.front() != extents.front()) refuse("takes means to shape ", list(to));
+    detail::give_pooled(r, from, x, to);
+  } else {
+    per_axis const whole = axes.front() == 2 ? per_axis{extents[1], 1} : per_axis{1, extents[2]};
+    typename Backend::pool_window const window{whole, whole};
+    auto const name = r.node_name(from);
+    auto node = r.network().add(name, nn::average_pool<typename Backend::pool_window>{r.image_of(x), window});
+    if (to.size() == 2) node = r.network().add(name, nn::unflatten{r.network().add(name, nn::flatten{node}), per_axis{1, to[1]}});
+    r.give_node(from, node, to.size() == 2);
+  }
+}
+
+/// The sum over all pixels: as many times their mean.
+template <class Backend>
+void read_sum(reading<Backend>& r, call const& from) {
+  auto const x = from.tensor("self");
+  auto const extents = r.at(x).extents;
+  auto const to = r.claimed(r.result_of(from));
+  if (detail::pixel_axes(from, extents).size() + 1 != extents.size()) refuse("sums rows or columns of an image");
+  auto const count = static_cast<double>(element_count(extents)) / static_cast<double>(extents.front());
+  auto const mean = to.size() == 1 ? r.network().add("global_average_pool", nn::global_average_pool{r.image_of(x)})
+                                   : r.network().add("adaptive_average_pool",
+                                                     nn::adaptive_average_pool<typename Backend::pool_window>{r.image_of(x), 1});
+  r.give_node(from, r.network().add(r.node_name(from), nn::affine_constant{mean, count, 0}), to.size() == 2);
 }
 
 }  // namespace lnpt::io::exported

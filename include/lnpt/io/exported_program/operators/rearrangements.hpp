@@ -4,12 +4,15 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <lnpt/core/window.hpp>
 #include <lnpt/io/exported_program/reading.hpp>
+#include <lnpt/nn/activation.hpp>
+#include <lnpt/nn/arithmetic.hpp>
 #include <lnpt/nn/rearrange.hpp>
 
 namespace lnpt::io::exported {
@@ -31,12 +34,19 @@ template <class Backend>
   return rank == 3 && axis == 1 ? image_region{{}, range, {}} : image_region{{}, {}, range};
 }
 
+/// Whether a slice is `:`, which PyTorch writes as all up to the largest integer.
+[[nodiscard]] inline bool takes_all(call const& from) {
+  constexpr auto end = std::numeric_limits<std::int64_t>::max();
+  return from.integer("start", 0) == 0 && from.integer("end", end) == end && from.integer("step", 1) == 1;
+}
+
 }  // namespace detail
 
 /// Every step-th index from start to end along an axis.
 template <class Backend>
 void read_slice(reading<Backend>& r, call const& from) {
   auto const x = from.tensor("self");
+  if (from.integer("dim", 0) == 0 && detail::takes_all(from)) return r.alias(from, x);  // of the samples
   auto const input = r.node_of(x);
   auto const axis = detail::sample_axis(r, x, from.integer("dim", 0));
   auto const extents = r.at(x).extents;
@@ -50,6 +60,41 @@ void read_slice(reading<Backend>& r, call const& from) {
   if (range.count(extents[axis]) == 0) refuse("leaves nothing");
   if (range.count(extents[axis]) == extents[axis]) return r.alias(from, x);
   r.give(from, x, nn::slice{input, detail::region_along(axis, extents.size(), range)});
+}
+
+/// A range of indices along an axis, by its first and its length.
+template <class Backend>
+void read_narrow(reading<Backend>& r, call const& from) {
+  auto const x = from.tensor("self");
+  auto const input = r.node_of(x);
+  auto const axis = detail::sample_axis(r, x, from.integer("dim", 0));
+  auto const extents = r.at(x).extents;
+  auto const extent = static_cast<std::int64_t>(extents[axis]);
+  auto const start = from.integer("start", 0) + (from.integer("start", 0) < 0 ? extent : 0);
+  auto const length = from.integer("length", 0);
+  if (start < 0 || length < 1 || length > extent || start > extent - length)
+    refuse("takes ", length, " from index ", start, " of ", extent);
+  auto const first = static_cast<std::size_t>(start);
+  index_range const range{first, first + static_cast<std::size_t>(length)};
+  r.give(from, x, nn::slice{input, detail::region_along(axis, extents.size(), range)});
+}
+
+/// The first half of an axis, gated by the second.
+template <class Backend>
+void read_gated_half(reading<Backend>& r, call const& from) {
+  auto const x = from.tensor("self");
+  auto const input = r.node_of(x);
+  auto const axis = detail::sample_axis(r, x, from.integer("dim", -1));
+  auto const extents = r.at(x).extents;
+  auto const half = extents[axis] / 2;
+  if (extents[axis] % 2 != 0) refuse("halves ", extents[axis], " indices");
+  auto const name = r.node_name(from);
+  auto const part = [&](std::size_t begin) {
+    return r.network().add(name, nn::slice{input, detail::region_along(axis, extents.size(), {begin, begin + half})});
+  };
+  auto const passing = part(0);
+  auto const gate = r.network().add(name, nn::activation{part(half), {activation_kind::sigmoid}});
+  r.give(from, x, nn::multiply{passing, gate});
 }
 
 /// chunk and split: pieces one after the other, as long as the graph says they are.

@@ -1,5 +1,6 @@
 #pragma once
 /// Operators that leave every number as it is: other names, other shapes, channels in another order.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -8,7 +9,9 @@
 
 #include <lnpt/core/shape.hpp>
 #include <lnpt/core/window.hpp>
+#include <lnpt/io/dtype.hpp>
 #include <lnpt/io/exported_program/reading.hpp>
+#include <lnpt/io/exported_program/stored_tensor.hpp>
 #include <lnpt/nn/flatten.hpp>
 #include <lnpt/nn/pool.hpp>
 #include <lnpt/nn/rearrange.hpp>
@@ -27,6 +30,17 @@ void read_copy(reading<Backend>& r, call const& from) {
   auto copy = r.at(from.first_tensor());
   copy.storage = 0;
   r.bind(r.result_of(from), std::move(copy));
+}
+
+/// The same numbers in another type; integers would cut them.
+template <class Backend>
+void read_conversion(reading<Backend>& r, call const& from) {
+  if (auto const* const type = from.first("as_scalar_type")) {
+    auto const to = dtype_numbered(detail::read_integer(*type));
+    if (!to || (*to != dtype::f16 && *to != dtype::bf16 && *to != dtype::f32 && *to != dtype::f64))
+      refuse("converts to a type without fractions");
+  }
+  read_copy(r, from);
 }
 
 namespace detail {
@@ -53,8 +67,9 @@ template <class Backend>
 void read_reshape(reading<Backend>& r, call const& from) {
   auto const x = from.first_tensor();
   auto const v = r.at(x);
+  if (v.is == value::kind::nothing) return r.alias(from, x);
+  if (r.is_held(x)) return r.alias(from, x, r.whole(r.result_of(from)));
   auto const to = r.claimed(r.result_of(from));
-  if (v.is != value::kind::node && v.is != value::kind::pooled && v.is != value::kind::shuffling) return r.alias(from, x);
   if (v.extents.empty() || to.empty() || element_count(v.extents) != element_count(to))
     refuse("takes shape ", list(v.extents), " per sample to ", list(to));
   auto const same_image = [](shape const& a, shape const& b) {  // [C, L] and [C, 1, L] are one
@@ -81,7 +96,24 @@ void read_reshape(reading<Backend>& r, call const& from) {
     shuffling.extents = to;
     return r.bind(r.result_of(from), std::move(shuffling));
   }
-  refuse("takes shape ", list(v.extents), " per sample to ", list(to));
+  if (to.size() > 3) refuse("takes shape ", list(v.extents), " per sample to ", list(to));
+  // Samples as they lie in PyTorch's memory, read in another shape.
+  auto const row = r.network().add(r.node_name(from), nn::flatten{r.node_of(x)});
+  per_axis const size{to.size() == 2 ? 1 : to[1], to.back()};
+  r.give_node(from, r.network().add(r.node_name(from), nn::unflatten{row, size}), to.size() == 2);
+}
+
+/// A value repeated along axes where it has an extent of 1.
+template <class Backend>
+void read_expand(reading<Backend>& r, call const& from) {
+  auto const x = from.tensor("self");
+  if (r.is_held(x)) return r.alias(from, x);  // what it is joined with stretches it, too
+  auto to = r.claimed(r.result_of(from));
+  auto const& extents = r.at(x).extents;
+  if (to == extents) return r.alias(from, x);
+  auto const fits = [](std::size_t own, std::size_t whole) { return own == whole || own == 1; };
+  if (to.size() != extents.size() || !std::ranges::equal(extents, to, fits)) refuse("repeats ", list(extents), " to ", list(to));
+  r.bind(r.result_of(from), {.is = value::kind::stretched, .at = r.joined_node_of(x), .extents = std::move(to)});
 }
 
 /// The exchange of the two axes into which a shuffle splits channels.

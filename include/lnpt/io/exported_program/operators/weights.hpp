@@ -1,5 +1,6 @@
 #pragma once
 /// Operators with weights: convolutions, linear layers and batch normalisation.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -42,11 +43,9 @@ void read_convolution(reading<Backend>& r, call const& from) {
   auto const input = r.image_of(x);
   auto const line = r.at(x).extents.size() == 2;
   if (from.flag("transposed", false)) refuse("is a transposed convolution");
-  auto const weight = r.parameter_of(from.tensor("weight"));
-  auto extents = r.network().parameter_shapes()[weight];
-  if (extents.size() == 3) extents.insert(extents.begin() + 2, 1);  // [O, C, k] over a line
+  auto const weight = r.kernels_of(from.tensor("weight"));
+  auto const extents = r.network().parameter_shapes()[weight];
   if (extents.size() != 4) refuse("has weights of shape ", list(extents));
-  r.network().set_parameter_shape(weight, extents);
 
   geometry_type g;
   g.kernel = per_axis{extents[2], extents[3]};
@@ -88,18 +87,20 @@ template <class Backend>
 void read_batch_norm(reading<Backend>& r, call const& from) {
   auto const x = from.tensor("input");
   auto const input = r.channels_of(x);
-  for (auto const* const held : {"weight", "bias", "running_mean", "running_var"})
-    if (!from.optional_tensor(held)) refuse("has no ", held);
+  if (!from.optional_tensor("running_mean") || !from.optional_tensor("running_var"))
+    refuse("normalises by each batch's own statistics in every mode (track_running_stats=False)");
   nn::batch_norm layer{.input = input,
-                       .scale = r.parameter_of(from.tensor("weight")),
-                       .shift = r.parameter_of(from.tensor("bias")),
+                       .scale = r.parameter_of(from.optional_tensor("weight")),
+                       .shift = r.parameter_of(from.optional_tensor("bias")),
                        .mean = r.buffer_of(from.tensor("running_mean")),
                        .variance = r.buffer_of(from.tensor("running_var")),
                        .index = r.network().next_norm()};
   layer.epsilon = from.number("eps", layer.epsilon);
   auto const channels = shape{r.network().shapes()[input][0]};
-  if (r.network().parameter_shapes()[layer.scale] != channels || r.network().parameter_shapes()[layer.shift] != channels ||
-      r.network().buffer_shapes()[layer.mean] != channels || r.network().buffer_shapes()[layer.variance] != channels)
+  auto const fits = [&](std::vector<shape> const& extents, nn::links const& held) {
+    return std::ranges::all_of(held, [&](std::size_t i) { return extents[i] == channels; });
+  };
+  if (!fits(r.network().parameter_shapes(), layer.parameters()) || !fits(r.network().buffer_shapes(), layer.buffers()))
     refuse("normalises ", channels[0], " channels by tensors of other lengths");
   r.give_channels(from, x, layer);
 }

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include <lnpt/core/window.hpp>
 #include <lnpt/io/exported_program/graph.hpp>
 #include <lnpt/io/exported_program/smaller/layout.hpp>
 #include <lnpt/io/exported_program/smaller/sizes.hpp>
@@ -68,8 +69,10 @@ class smaller_calls {
   void rewrite_call(json& node, std::size_t number) const {
     auto const operation = std::string(plain_name(call(node).target()));
     if (operation == "conv1d" || operation == "conv2d" || operation == "convolution") return rewrite_groups(node, number);
-    if (operation == "view" || operation == "reshape" || operation == "_unsafe_view") return rewrite_view(node);
+    if (operation == "view" || operation == "reshape" || operation == "_unsafe_view" || operation == "expand")
+      return rewrite_view(node);
     if (operation == "slice") return rewrite_slice(node, number);
+    if (operation == "narrow") return rewrite_narrow(node, number);
     if (operation == "chunk" || operation == "split" || operation == "split_with_sizes") return rewrite_split(node);
     if (operation == "pad" || operation == "constant_pad_nd") return rewrite_pad(node, number);
   }
@@ -115,6 +118,16 @@ class smaller_calls {
       if (was.start != is.start) argument(node, {"start"}) = {{"as_int", is.start}};
       auto const channels = sizes_.before(call(node).tensor("self")).at(1);
       if (was.stop != is.stop && was.stop < channels) argument(node, {"end"}) = {{"as_int", is.stop}};
+    });
+  }
+
+  void rewrite_narrow(json& node, std::size_t number) const {
+    with_layer<nn::slice>(number, [&](auto const& before, auto const& now) {
+      auto const& was = before.region.channels;
+      auto const& is = now.region.channels;
+      if (was == is || was.stop == index_range::to_the_end) return;  // cuts pixels
+      argument(node, {"start"}) = {{"as_int", is.start}};
+      argument(node, {"length"}) = {{"as_int", is.stop - is.start}};
     });
   }
 

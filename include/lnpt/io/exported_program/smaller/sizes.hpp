@@ -59,6 +59,8 @@ class smaller_sizes {
     follow(from.network().parameters(), from.network().parameter_shapes(), parameters);
     follow(from.network().buffers(), from.network().buffer_shapes(), buffers);
     for (std::size_t t = 0; t < tensors_.size(); ++t) tensors_[t] = tensors_[source.canonical(t)];
+    for (std::size_t i = 0; i < before_.size(); ++i)
+      leaves_changed_ = leaves_changed_ || (from.network().nodes()[i].inputs.empty() && before_[i] != now_[i]);
   }
 
   /// Of a tensor of the program.
@@ -77,6 +79,9 @@ class smaller_sizes {
     auto const* const v = values_.find(name);
     if (v == nullptr) return old;
     if (v->is == value::kind::tensor) return of_constant(name, *v, old);
+    if (v->is == value::kind::held && leaves_changed_) cannot_follow(name);
+    if (v->is == value::kind::held) return old;
+    if (v->is == value::kind::stretched && is_one_channel(before_[v->at]) && old.at(1) != 1) cannot_follow(name);
     if (before_[v->at] == now_[v->at]) return old;
     auto const here = extents_of(*v, before_[v->at], old);
     auto result = extents_of(*v, now_[v->at], old);
@@ -99,6 +104,9 @@ class smaller_sizes {
       tensors_[places[i]] = *std::move(extents);
     }
   }
+
+  /// Whether a node has one channel, which a value may repeat as often as another node has channels.
+  [[nodiscard]] static bool is_one_channel(shape const& node) { return node.size() == 4 ? node[0] == 1 : node[1] == 1; }
 
   [[nodiscard]] shape of_constant(std::string const& name, value const& v, shape const& old) const {
     if (!is_smaller(v.at)) return old;
@@ -134,6 +142,7 @@ class smaller_sizes {
   reading<Backend>& values_;
   std::vector<shape> before_, now_;  ///< of nodes
   std::vector<shape> tensors_;       ///< of the program's tensors, now
+  bool leaves_changed_ = false;      ///< whether a tensor that is a node lost channels
 };
 
 }  // namespace lnpt::io::exported
