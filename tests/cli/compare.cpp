@@ -97,6 +97,12 @@ TEST_CASE("a comparison writes a row per student, continues where it stopped, an
   check_details(json);
   check_page(json, support::text_of(out + ".html"));
 
+  for (auto const& each : json["rows"]) CHECK(each["epoch_seconds"] > 0);
+  CHECK(json["teachers"][0]["epoch_seconds"] > 0);
+
+  auto const other = run(command + " --execution dense");
+  CHECK(other.status == 2);
+  CHECK(other.complaint.find("execution automatic and not dense") != std::string::npos);
   auto const refused = run(command + " --lr 0.05");
   CHECK(refused.status == 2);
   CHECK(refused.complaint.find("lr 0.1 and not 0.05") != std::string::npos);

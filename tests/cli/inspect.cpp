@@ -96,3 +96,30 @@ TEST_CASE("a pruned file shows what its masks keep") {
   CHECK(kept == (total + 2) / 4);
   CHECK(seen["multiply_adds"].get<std::size_t>() > 3 * seen["multiply_adds_kept"].get<std::size_t>());
 }
+
+TEST_CASE("times are shown layer by layer, and what is pruned far enough runs on kept weights") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const pruned = (folder / "pruned").string(), masks = (folder / "masks").string(), packed = (folder / "packed").string();
+  REQUIRE(run("prune --arch resnet:8:8,8,8 --criterion magnitude --mask layerwise --sparsity .99 --out " + pruned +
+              " --masks-out " + masks + " --packed " + packed)
+              .status == 0);
+  for (auto const& what : {pruned, packed, "--arch resnet:8:8,8,8 --weights " + pruned + " --mask " + masks,
+                           "resnet:8:8,8,8 --batch 2 --mask " + masks, std::string("mlp:12,6,3")}) {
+    CAPTURE(what);
+    auto const seen = inspect(what + " --time")["milliseconds"];
+    auto const batch = seen["batch"] == 2;
+    CHECK(batch == (what.find("--batch") != std::string::npos));
+    double dense = 0, chosen = 0;
+    std::size_t sparse = 0;
+    for (auto const& layer : seen["layers"]) {
+      CHECK(layer["dense"] > 0);
+      dense += layer["dense"].get<double>(), chosen += layer["chosen"].get<double>();
+      sparse += layer["execution"] == "sparse";
+    }
+    CHECK(seen["dense"].get<double>() == doctest::Approx(dense));
+    CHECK(seen["chosen"].get<double>() == doctest::Approx(chosen));
+    CHECK(sparse == (what.starts_with("mlp") ? 0 : 10));  // seven convolutions, two of them shortcuts' more, and the classifier
+  }
+  CHECK(run("inspect " + pruned + " --time").output.find("kept weights") != std::string::npos);
+}

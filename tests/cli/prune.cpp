@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -121,6 +123,55 @@ TEST_CASE("pruning what is pruned goes on from its masks, or from its zeros, and
   auto const back = run("prune " + arch + "--criterion magnitude --sparsity .5 --weights " + first + " --out " + next);
   CHECK(back.status == 1);
   CHECK(back.complaint.find("keeps 300 of 750 weights, fewer than the 375") != std::string::npos);
+}
+
+TEST_CASE("a packed network is read wherever weights are, and refused whole where it is damaged") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const path = [&](char const* name) { return (folder / name).string(); };
+  auto const data = std::string("--data synthetic --train-limit 128 --test-limit 40 ");
+  auto const arch = std::string("--arch resnet:8:4,8,8 ");
+  REQUIRE(run("prune " + arch + "--criterion magnitude --sparsity .9 --out " + path("whole") + " --masks-out " + path("masks") +
+              " --packed " + path("packed"))
+              .status == 0);
+  CHECK(3 * std::filesystem::file_size(path("packed")) < 2 * std::filesystem::file_size(path("whole")));  // names weigh most here
+
+  auto const evaluated = [&](std::string const& weights) {
+    auto const done = run("evaluate " + arch + data + "--json --weights " + weights);
+    REQUIRE(done.status == 0);
+    return nlohmann::json::parse(done.output)["right"];
+  };
+  CHECK(evaluated(path("packed")) == evaluated(path("whole")));
+  CHECK(evaluated(path("packed") + " --execution dense") == evaluated(path("whole") + " --execution sparse"));
+  auto const kept = [&](std::string const& what) { return nlohmann::json::parse(run("inspect --json " + what).output)["kept"]; };
+  CHECK(kept(path("packed")) == kept(path("whole")));
+
+  // Training starts under the masks that come with the weights; what it packs is what it writes.
+  auto const train = "train " + arch + data + "--batch 64 --epochs 1 --out ";
+  REQUIRE(run(train + path("a") + " --init " + path("whole") + " --mask " + path("masks")).status == 0);
+  REQUIRE(run(train + path("b") + " --init " + path("packed") + " --packed " + path("trained")).status == 0);
+  CHECK(support::text_of(path("a")) == support::text_of(path("b")));
+  REQUIRE(run("prune " + arch + "--criterion magnitude --sparsity .9 --out " + path("again") + " --weights " + path("trained"))
+              .status == 0);
+  auto const first = io::safetensors::open(path("a"));
+  auto const again = io::safetensors::open(path("again"));
+  for (auto const& each : first.entries()) CHECK(again.read<float>(each.name) == first.read<float>(each.name));
+  CHECK(run("teach " + arch + data + "--views 0 --teacher " + path("packed") + " --out " + path("cache")).status == 0);
+
+  auto const refused = [&](std::string const& command, int status, char const* sentence) {
+    CAPTURE(command);
+    auto const done = run(command);
+    CHECK(done.status == status);
+    CHECK(support::says(done.complaint, sentence));
+  };
+  refused(train + path("c") + " --packed " + path("d"), 2, "there are no masks");
+  refused("evaluate " + arch + data + "--weights-prefix net. --weights " + path("packed"), 2, "leave prefixes and --rename out");
+  auto bytes = support::text_of(path("packed"));
+  bytes[bytes.size() - 3] ^= 1;
+  std::ofstream(path("packed"), std::ios::binary) << bytes;
+  for (auto const& command : std::vector<std::string>{"inspect ", "inspect --time ", "evaluate " + arch + data + "--weights ",
+                                                      "train " + arch + data + "--epochs 1 --out x --init "})
+    refused(command + path("packed"), 1, "is damaged");
 }
 
 TEST_CASE("a file of the older form, with masks beside the weights, still starts what follows") {

@@ -37,6 +37,9 @@ TEST_CASE("a program without LibTorch says what it takes, and a device is LibTor
   refused("--engine tensorflow", "cpu, torch");
   refused("--device cpu", "--engine torch");
   refused("--engine cpu --device cuda", "--engine torch");
+  auto const train = run("train --arch mlp:4,3 --data synthetic --out x --execution sparse " + torch.flags);
+  CHECK(train.status == 2);
+  CHECK(train.complaint.find("leave it out, or --engine torch") != std::string::npos);
   for (std::string const command : {"score", "prune", "teach", "train", "compare"})
     CHECK(run(command + " --help").output.find("--engine") != std::string::npos);
   CHECK(run("inspect --help").output.find("--engine") == std::string::npos);

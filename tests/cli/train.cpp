@@ -50,6 +50,9 @@ TEST_CASE("training holds the masks, and a run killed and resumed ends with the 
   CHECK(support::text_of(parts_run) == support::text_of(whole_run));
   CHECK(support::text_of(parts) == support::text_of(whole));
 
+  auto const dense = run(command + parts + " --execution dense --checkpoint " + parts_run + " --resume " + parts_run);
+  CHECK(dense.status == 1);
+  CHECK(dense.complaint.find("execution automatic and not dense") != std::string::npos);
   auto const other =
       run("train " + settings + "--epochs 6 --lr 0.05 --teacher " + teacher + " --resume " + whole_run + " --out " + parts);
   CHECK(other.status == 1);

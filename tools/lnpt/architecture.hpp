@@ -17,6 +17,7 @@
 
 #include "exported.hpp"
 #include "misuse.hpp"
+#include "packed_weights.hpp"
 
 namespace cli {
 
@@ -107,11 +108,13 @@ template <class Network>
   return std::holds_alternative<exported_model>(a.form) ? make() : typed(make);  // what a file lacks was not typed
 }
 
-/// Gives the network the weights of a file.
+/// Gives the network the weights of a file, packed ones as they are held there.
 template <class Network>
 void load_weights(Network& network, architecture const& a, lnpt::io::safetensors::file const& file,
                   lnpt::io::state_dict_options const& names) {
-  if (auto const* const exported = std::get_if<exported_model>(&a.form))
+  if (is_packed(file))
+    load_packed_weights(network, file, names);
+  else if (auto const* const exported = std::get_if<exported_model>(&a.form))
     load_exported_weights(network, *exported, file, names);
   else
     lnpt::io::load_state_dict(network, file, names);

@@ -1,4 +1,5 @@
 // lnpt compare: the main job.
+#include <chrono>
 #include <filesystem>
 #include <fmt/format.h>
 #include <map>
@@ -20,7 +21,6 @@
 #include "progress.hpp"
 #include "report_page.hpp"
 #include "seed_masks.hpp"
-#include "teacher_memory.hpp"
 
 namespace cli {
 
@@ -65,6 +65,30 @@ std::vector<double> parse_sparsities(std::string const& list) {
     if (!(s >= 0 && s <= 1)) refuse("a sparsity of ", s, " is outside [0, 1]: pass fractions such as .9,.95");
   return sparsities;
 }
+
+/// What the answers of a seed's teacher may take in memory; beyond, it is asked again.
+constexpr std::size_t most_remembered = std::size_t{1} << 30;
+
+/// How long training takes, without what was noted on the way.
+class stopwatch {
+ public:
+  /// Runs `f` off the clock.
+  template <class F>
+  void leave_out(F f) {
+    auto const start = clock::now();
+    f();
+    start_ += clock::now() - start;
+  }
+  /// Seconds per epoch, without `others` of them; 0 of no epoch.
+  [[nodiscard]] double per_epoch(std::size_t epochs, double others = 0) const {
+    std::chrono::duration<double> const whole = clock::now() - start_;
+    return epochs == 0 ? 0 : std::max(0.0, whole.count() - others) / static_cast<double>(epochs);
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+  clock::time_point start_ = clock::now();
+};
 
 /// One run of the command.
 class comparison {
@@ -112,6 +136,7 @@ class comparison {
     all["samples"] = std::to_string(o_.samples);
     all["sample-by"] = o_.sample_by;
     all[engine_setting] = o_.engine.name;
+    all[execution_setting] = o_.engine.execution_name();
     return all;
   }
 
@@ -182,9 +207,11 @@ class comparison {
       progress_.milestone(fmt::format("seed {}: teacher, epoch {} of {}: {:.1f} %", seed, state.epoch, o_.teacher_epochs,
                                       100 * state.last_accuracy));
     };
+    stopwatch const watch;
+    auto const from = at.state.epoch;
     auto const state = engine_->train(
         teacher, data_, {}, spec, {at.masks, at.state, watcher(fmt::format("seed {}: teacher", seed), o_.teacher_epochs, save)});
-    results_.set_teacher_accuracy(seed, state.last_accuracy);
+    results_.set_teacher(seed, state.last_accuracy, watch.per_epoch(state.epoch - from));
     return teacher;
   }
 
@@ -211,12 +238,15 @@ class comparison {
     auto teacher = make_teacher(seed);
     auto masks = draw_images(seed, teacher);
     gap_probe const probe(*engine_, data_.test, teacher);
-    teacher_memory memory(teacher);
+    teacher_answers const answers(lnpt::teacher{teacher}, most_remembered);
     seed_parts parts{teacher, {}, masks, probe};
-    if (o_.learn_from == learn_from_teacher) parts.from = {.teacher = &teacher, .memory = &memory};
+    if (o_.learn_from == learn_from_teacher) parts.from = {.teacher = &teacher, .answers = &answers};
     for (auto const sparsity : sparsities_)
       for (auto const& criterion : criteria_)
         if (!results_.contains(criterion.text, sparsity, seed)) run_student(seed, criterion, sparsity, parts);
+    if (answers.seconds() > 0)
+      progress_.milestone(
+          fmt::format("seed {}: the teacher's answers took {:.1f} s, once for all students", seed, answers.seconds()));
   }
 
   /// What is known of a student's masks beside their report.
@@ -252,9 +282,12 @@ class comparison {
     asked_recorder asked(asked_, of.masks.scoring().batches.front().input, of.teacher, student);
     auto spec = o_.training;
     spec.options.seed = seed_for(seed, purpose::student_training);
-    auto const state = engine_->train(
-        student, data_, of.from, spec,
-        {pruned.masks, {}, watcher(who, spec.options.epochs, [&](lnpt::train_state const& at) { recorder.note(at); })});
+    stopwatch watch;
+    auto const seconds_asked = [&] { return of.from.answers ? of.from.answers->seconds() : 0.0; };
+    auto const asked_before = seconds_asked();
+    auto const note = [&](lnpt::train_state const& at) { watch.leave_out([&] { recorder.note(at); }); };
+    auto const state = engine_->train(student, data_, of.from, spec, {pruned.masks, {}, watcher(who, spec.options.epochs, note)});
+    details.epoch_seconds = watch.per_epoch(state.epoch, seconds_asked() - asked_before);
     asked.note();
     details.course = recorder.course();
     details.asked = asked.found();
@@ -314,6 +347,7 @@ void describe(CLI::App& command, compare_options& o) {
   o.images.describe_images(command);
   o.training.describe(command);
   o.engine.describe(command);
+  o.engine.describe_execution(command);
 }
 
 void run(compare_options const& typed_options) {
@@ -321,6 +355,7 @@ void run(compare_options const& typed_options) {
   if (!o.report.empty() && std::filesystem::path(o.report).extension() != ".html")
     refuse("--report is a page and ends in .html, not as \"", o.report, '"');
   o.training.options.augment = o.augment == augment_on;
+  o.training.options.execution = o.engine.how();
   comparison job(o);
   job.run();
   job.print();

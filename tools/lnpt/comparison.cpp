@@ -48,10 +48,9 @@ void comparison_results::require_same_settings() const {
   auto const held = read_json_file(folder_ / "manifest.json");
   auto asked = record_.settings;
   if (held.is_object())
-    for (auto const& each : held.items()) asked.emplace(each.key(), "");  // said before and not now
+    for (auto const& each : held.items()) asked.emplace(each.key(), unsaid(each.key()));  // said before and not now
   for (auto const& [name, value] : asked) {
-    auto const unsaid = name == engine_setting ? std::string(first_engine) : std::string();
-    auto const before = held.is_object() ? held.value(name, unsaid) : unsaid;
+    auto const before = held.is_object() ? held.value(name, unsaid(name)) : unsaid(name);
     if (before != value)
       refuse(folder_, " holds a comparison with ", name, ' ', shown(before), " and not ", shown(value),
              ": give the same settings to continue it, or another --out");
@@ -86,7 +85,11 @@ bool comparison_results::contains(std::string const& criterion, double sparsity,
   return std::ranges::any_of(record_.rows, [&](auto const& row) { return is_of(row, criterion, sparsity, seed); });
 }
 
-void comparison_results::set_teacher_accuracy(std::uint64_t seed, double accuracy) { record_.teachers[seed] = accuracy; }
+void comparison_results::set_teacher(std::uint64_t seed, double accuracy, double epoch_seconds) {
+  auto& teacher = record_.teachers[seed];
+  teacher.accuracy = accuracy;
+  if (epoch_seconds > 0) teacher.epoch_seconds = epoch_seconds;
+}
 
 void comparison_results::set_layers(std::vector<compared_layer> layers) {
   if (!record_.layers.empty() && record_.layers != layers)

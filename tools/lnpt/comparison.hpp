@@ -21,7 +21,8 @@ class comparison_results {
   [[nodiscard]] comparison_record const& record() const { return record_; }
   [[nodiscard]] bool contains(std::string const& criterion, double sparsity, std::uint64_t seed) const;
 
-  void set_teacher_accuracy(std::uint64_t seed, double accuracy);
+  /// `epoch_seconds` 0: as it was, since the teacher was not trained any further.
+  void set_teacher(std::uint64_t seed, double accuracy, double epoch_seconds);
   /// What every student's prunable parameters are. Refuses others than those of the students before.
   void set_layers(std::vector<compared_layer> layers);
 

@@ -42,6 +42,7 @@ json json_of(comparison_row const& row) {
            {"last_accuracy", row.last_accuracy}, {"best_accuracy", row.best_accuracy}, {"dead_layers", row.dead_layers},
            {"emptied", row.details.emptied},     {"score_seconds", row.score_seconds}};
   auto const& details = row.details;
+  if (details.epoch_seconds > 0) all["epoch_seconds"] = details.epoch_seconds;
   if (!details.kept.empty()) all["kept"] = details.kept;
   if (auto epochs = json_of(details.course); !epochs.empty()) all["epochs"] = std::move(epochs);
   if (auto const escape = escape_of(details.course)) all["weight_escape"] = *escape;
@@ -62,6 +63,7 @@ comparison_row row_of(json const& from) {
                      number_in(from.at("score_seconds"))};
   auto& details = row.details;
   from.at("emptied").get_to(details.emptied);
+  details.epoch_seconds = from.value("epoch_seconds", 0.0);
   if (from.contains("kept")) from.at("kept").get_to(details.kept);
   if (from.contains("epochs")) {
     auto const& epochs = from.at("epochs");
@@ -90,7 +92,10 @@ json to_json(comparison_record const& record) {
            {"teachers", json::array()},
            {"layers", json::array()},
            {"rows", json::array()}};
-  for (auto const& [seed, accuracy] : record.teachers) all["teachers"].push_back({{"seed", seed}, {"accuracy", accuracy}});
+  for (auto const& [seed, teacher] : record.teachers) {
+    all["teachers"].push_back({{"seed", seed}, {"accuracy", teacher.accuracy}});
+    if (teacher.epoch_seconds > 0) all["teachers"].back()["epoch_seconds"] = teacher.epoch_seconds;
+  }
   for (auto const& layer : record.layers) all["layers"].push_back({{"name", layer.name}, {"weights", layer.weights}});
   for (auto const& row : record.rows) all["rows"].push_back(json_of(row));
   return all;
@@ -104,7 +109,8 @@ comparison_record read_comparison(std::filesystem::path const& path) {
                  ": take the lnpt that wrote it, or choose another --out");
     comparison_record record;
     all.at("settings").get_to(record.settings);
-    for (auto const& each : all.at("teachers")) record.teachers[each.at("seed")] = number_in(each.at("accuracy"));
+    for (auto const& each : all.at("teachers"))
+      record.teachers[each.at("seed")] = {number_in(each.at("accuracy")), each.value("epoch_seconds", 0.0)};
     for (auto const& each : all.value("layers", json::array())) record.layers.push_back({each.at("name"), each.at("weights")});
     for (auto const& each : all.at("rows")) {
       record.rows.push_back(row_of(each));

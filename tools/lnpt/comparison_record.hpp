@@ -32,6 +32,13 @@ struct student_details {
   std::optional<double> stability = {};        ///< what a mask from other scoring images, drawn alike, shares with this one
   std::map<std::string, double> overlap = {};  ///< what the masks of other criteria share with this one
   asked_diagnostics asked = {};
+  double epoch_seconds = 0;  ///< of training, on the cpu engine without asking the teacher; 0: not known
+};
+
+/// The teacher of a seed.
+struct compared_teacher {
+  double accuracy = 0;
+  double epoch_seconds = 0;  ///< of its training; 0: not known
 };
 
 /// One trained student.
@@ -57,7 +64,7 @@ struct compared_layer {
 /// All that is known of a comparison.
 struct comparison_record {
   std::map<std::string, std::string> settings = {};
-  std::map<std::uint64_t, double> teachers = {};  ///< accuracy by seed
+  std::map<std::uint64_t, compared_teacher> teachers = {};  ///< by seed
   std::vector<compared_layer> layers = {};
   std::vector<comparison_row> rows = {};
 };

@@ -16,9 +16,31 @@ void print_emptied(criterion_spec const& criterion, double sparsity, table_line 
 }
 
 void print_teachers(comparison_results const& results) {
-  summary teachers;
-  for (auto const& [seed, accuracy] : results.record().teachers) teachers.add(accuracy);
-  if (teachers.count > 0) fmt::print("teacher, trained with labels: {} % accuracy\n\n", teachers.percent());
+  summary accuracy;
+  for (auto const& [seed, teacher] : results.record().teachers) accuracy.add(teacher.accuracy);
+  if (accuracy.count > 0) fmt::print("teacher, trained with labels: {} % accuracy\n\n", accuracy.percent());
+}
+
+/// How long epochs took, which depends on how much is kept more than on what.
+void print_epochs(comparison_results const& results, std::vector<criterion_spec> const& criteria,
+                  std::vector<double> const& sparsities) {
+  std::vector<std::string> parts;
+  auto const add = [&](std::string const& who, summary const& seconds) {
+    if (seconds.count > 0) parts.push_back(fmt::format("{} {:.2f}", who, seconds.mean()));
+  };
+  summary teacher;
+  for (auto const& [seed, each] : results.record().teachers)
+    if (each.epoch_seconds > 0) teacher.add(each.epoch_seconds);
+  add("teacher", teacher);
+  for (auto const sparsity : sparsities) {
+    summary students;
+    for (auto const& criterion : criteria)
+      for (auto const& row : results.record().rows)
+        if (row.criterion == criterion.text && row.sparsity == sparsity && row.details.epoch_seconds > 0)
+          students.add(row.details.epoch_seconds);
+    add(fmt::format("students at {:g} %", 100 * sparsity), students);
+  }
+  if (!parts.empty()) fmt::print("seconds per epoch: {}\n", fmt::join(parts, ", "));
 }
 
 }  // namespace
@@ -41,6 +63,7 @@ void print_comparison(comparison_results const& results, std::vector<criterion_s
   for (auto const sparsity : sparsities)
     for (auto const& criterion : criteria)
       print_emptied(criterion, sparsity, line_of(results.record(), criterion.text, sparsity));
+  print_epochs(results, criteria, sparsities);
 }
 
 }  // namespace cli

@@ -1,5 +1,6 @@
 #include "engine.hpp"
 
+#include "engine_setting.hpp"
 #include "other_engines.hpp"
 
 namespace cli {
@@ -9,6 +10,8 @@ namespace {
 enum class engine_kind { cpu, torch, cudnn };
 constexpr spelling<engine_kind> engine_names[]{
     {"cpu", engine_kind::cpu}, {"torch", engine_kind::torch}, {"cudnn", engine_kind::cudnn}};
+constexpr spelling<lnpt::execution> execution_names[]{
+    {first_execution, lnpt::execution::automatic}, {"dense", lnpt::execution::dense}, {"sparse", lnpt::execution::sparse}};
 
 /// The CPU engine, behind the interface of those that score or of those that train too.
 template <class T, class Interface>
@@ -26,6 +29,10 @@ class cpu_engine : public Interface {
   predictor<T> open(cpu_network<T>& network, lnpt::norm_mode mode) const override {
     return [&network, mode](array const& input) { return predict_on_host<T>(network, input, mode); };
   }
+  predictor<T> open_masked(cpu_network<T>& network, lnpt::mask_set const& masks, lnpt::execution how) const override {
+    network.keep_only(masks, how);
+    return open(network, lnpt::norm_mode::eval);
+  }
 };
 
 class cpu_training_engine final : public cpu_engine<float, training_engine> {
@@ -40,6 +47,8 @@ engine_kind kind_of(engine_choice const& choice) {
   auto const kind = parse_choice("engine", engine_names, choice.name);
   if (kind == engine_kind::cpu && !choice.device.empty())
     refuse("--device is where LibTorch or cuDNN computes: add --engine torch or --engine cudnn, or leave --device out");
+  if (kind != engine_kind::cpu && !choice.execution.empty())
+    refuse("--execution is how the cpu engine multiplies: leave it out, or --engine ", choice.name);
   return kind;
 }
 
@@ -50,6 +59,17 @@ void engine_choice::describe(CLI::App& command) {
       ->capture_default_str();
   command.add_option("--device", device, "Where LibTorch (cpu, the default, cuda or cuda:N) or cudnn (cuda or cuda:N) computes");
 }
+
+void engine_choice::describe_execution(CLI::App& command) {
+  command.add_option(
+      "--execution", execution,
+      "How the cpu engine multiplies by masked weights: automatic (default; whatever costs less, layer by layer), dense "
+      "or sparse (by kept weights alone)");
+}
+
+lnpt::execution engine_choice::how() const { return parse_choice("execution", execution_names, execution_name()); }
+
+std::string engine_choice::execution_name() const { return execution.empty() ? first_execution : execution; }
 
 std::vector<std::int64_t> decide(predictor<float> const& predict, lnpt::io::image_set const& images) {
   std::vector<std::int64_t> decisions;

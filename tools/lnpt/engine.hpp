@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include <lnpt/core/execution.hpp>
 #include <lnpt/core/model_access.hpp>
 
 #include "scoring.hpp"
@@ -16,9 +17,15 @@ namespace cli {
 /// The flags that choose an engine.
 struct engine_choice {
   std::string name = "cpu";
-  std::string device;  ///< empty: LibTorch's CPU, cuDNN's first GPU
+  std::string device;     ///< empty: LibTorch's CPU, cuDNN's first GPU
+  std::string execution;  ///< of masked layers on the CPU engine; empty: automatic
 
   void describe(CLI::App& command);
+  /// Adds the flag of commands whose passes take long.
+  void describe_execution(CLI::App& command);
+  [[nodiscard]] lnpt::execution how() const;
+  /// How files name it.
+  [[nodiscard]] std::string execution_name() const;
 };
 
 /// What a network says of a batch. The network must stay where it is.
@@ -57,6 +64,10 @@ class scoring_engine {
                                                  pruning_spec const& spec) const = 0;
   /// `mode`: how batch norm runs; `frozen` takes the statistics of each batch.
   [[nodiscard]] virtual predictor<T> open(cpu_network<T>& network, lnpt::norm_mode mode = lnpt::norm_mode::eval) const = 0;
+  /// The same of a network under masks, in eval mode, by its kept weights where the engine can and `how` says so.
+  [[nodiscard]] virtual predictor<T> open_masked(cpu_network<T>& network, lnpt::mask_set const&, lnpt::execution) const {
+    return open(network);
+  }
 };
 
 /// Trains too. The student holds its weights whenever the observer is told of an epoch.

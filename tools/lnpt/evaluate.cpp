@@ -5,13 +5,14 @@
 #include <optional>
 #include <vector>
 
-#include <lnpt/core/random.hpp>
 #include <lnpt/core/tensor.hpp>
 #include <lnpt/io/state_dict.hpp>
 
 #include "command.hpp"
 #include "engine.hpp"
+#include "found_masks.hpp"
 #include "loading.hpp"
+#include "noise.hpp"
 
 namespace cli {
 
@@ -42,12 +43,9 @@ struct verdict {
 };
 
 /// The least of 20 runs, so that what else the machine does is left out.
-double least_milliseconds(predictor<float> const& predict, lnpt::shape extents, std::size_t samples) {
+double least_milliseconds(predictor<float> const& predict, lnpt::shape const& extents, std::size_t samples) {
   constexpr int runs = 20;
-  extents.insert(extents.begin(), samples);
-  std::vector<float> noise(lnpt::element_count(extents));
-  for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = static_cast<float>(lnpt::normal(1, 0, i).first);
-  auto const input = lnpt::tensor_traits<lnpt::cpu::array<float>>::make(extents, noise);
+  auto const input = noise(extents, samples);
   auto least = std::chrono::duration<double, std::milli>::max();
   for (int run = 0; run < runs; ++run) {
     auto const start = std::chrono::steady_clock::now();
@@ -78,6 +76,12 @@ trained_network open_network(evaluate_options const& o, surroundings around) {
   return network;
 }
 
+/// The network's answers, by its kept weights where it is pruned and they cost less.
+predictor<float> open_predictor(evaluate_options const& o, training_engine const& engine, trained_network& network) {
+  auto const found = find_masks(network, {{}, o.weights, o.weights_prefix, o.arch, o.names});
+  return found ? engine.open_masked(network, found->masks, o.engine.how()) : engine.open(network);
+}
+
 /// A file of tensors, as they are, in pieces of a batch.
 verdict evaluate_file(evaluate_options const& o, training_engine const& engine) {
   scoring_data<lnpt::cpu::array<float>> data;
@@ -85,7 +89,7 @@ verdict evaluate_file(evaluate_options const& o, training_engine const& engine) 
   read_batches(file, data, lnpt::evaluation_batch, true);
   if (!data.labels) lnpt::fail(file.name(), " holds no labels, which accuracy is measured with: add \"labels\" [samples]");
   auto network = open_network(o, {data.sample, 10});
-  auto const predict = engine.open(network);
+  auto const predict = open_predictor(o, engine, network);
   verdict seen;
   for (std::size_t i = 0; i < data.batches.size(); ++i) {
     auto const decided = lnpt::tensor_traits<lnpt::cpu::array<float>>::argmax(predict(data.batches[i].input).output);
@@ -99,7 +103,7 @@ verdict evaluate_file(evaluate_options const& o, training_engine const& engine) 
 verdict evaluate_data_set(evaluate_options const& o, training_engine const& engine) {
   auto const data = open_data(o.images);
   auto network = open_network(o, around(data.train));
-  auto const predict = engine.open(network);
+  auto const predict = open_predictor(o, engine, network);
   auto const decided = decide(predict, data.test);
   verdict seen{.samples = decided.size(), .took = latency_of(o, predict, around(data.train).input)};
   for (std::size_t i = 0; i < decided.size(); ++i) seen.right += decided[i] == data.test.labels[i];
@@ -120,6 +124,7 @@ void describe(CLI::App& command, evaluate_options& o) {
   o.images.describe_images(command);
   o.names.describe(command);
   o.engine.describe(command);
+  o.engine.describe_execution(command);
 }
 
 void run(evaluate_options const& o) {

@@ -5,10 +5,14 @@
 
 #include <lnpt/io/checkpoint.hpp>
 #include <lnpt/io/count_nonzero.hpp>
+#include <lnpt/io/packed.hpp>
 #include <lnpt/io/sharded_model.hpp>
 
 #include "command.hpp"
+#include "found_masks.hpp"
+#include "layer_times.hpp"
 #include "loading.hpp"
+#include "packed_weights.hpp"
 #include "progress.hpp"
 #include "shrinking.hpp"
 #include "text_table.hpp"
@@ -20,8 +24,12 @@ namespace {
 
 struct inspect_options : common_options {
   std::string what, arch, prefix;
+  std::string weights, mask;
   std::size_t classes = 0;
   std::string input;
+  naming names;
+  bool time = false;
+  std::size_t batch = 1;
 };
 
 /// A line of the output: one tensor of a file, or one parameter of a network.
@@ -37,8 +45,20 @@ bool is_buffer(std::string_view name) {
   return name.ends_with("running_mean") || name.ends_with("running_var") || name.ends_with("num_batches_tracked");
 }
 
+/// The parameters of a packed file.
+std::vector<tensor_line> read_packed_lines(lnpt::io::safetensors::file const& file) {
+  std::vector<tensor_line> lines;
+  for (auto const& each : packed_masks(file)) lines.push_back({each.name(), each.extents(), each.size(), each.count()});
+  for (auto const& tensor : file.entries())
+    if (lnpt::io::is_floating(tensor.dtype) && !is_buffer(tensor.name) && !tensor.name.starts_with(lnpt::io::kept_prefix))
+      lines.push_back({tensor.name, tensor.shape, tensor.size(), tensor.size()});
+  std::ranges::sort(lines, {}, &tensor_line::name);
+  return lines;
+}
+
 /// The parameters of a model's files, with what their masks or, without one, their zeros leave. Integers are no weights.
 std::vector<tensor_line> read_lines(lnpt::io::sharded_model const& model, std::string const& prefix) {
+  if (is_packed(model.shard(0))) return read_packed_lines(model.shard(0));
   std::vector<tensor_line> lines;
   progress along(model.tensors().size());
   along.doing("counting zeros");
@@ -78,17 +98,13 @@ std::vector<tensor_line> lines_of(cpu_network<float>& network, lnpt::shape const
   return lines;
 }
 
-/// The parameters of an exported network; where no other file holds its weights, zeros count as pruned.
-std::vector<tensor_line> lines_of_exported(std::string const& path, std::optional<std::vector<tensor_line>> const& held) {
-  auto network = load_exported_network<cpu_network<float>>({path});
-  auto lines = lines_of(network, exported_shape_of(path).input, held);
-  if (held) return lines;
+/// Of parameters that no other file holds, zeros of an exported network count as pruned.
+void count_zeros(cpu_network<float>& network, std::vector<tensor_line>& lines) {
   for (std::size_t i = 0; auto const& p : network.parameters()) {
     if (lnpt::is_prunable(p.role))
       lines[i].kept = lines[i].size - static_cast<std::size_t>(std::ranges::count(lnpt::values_of(*p.value), 0.0F));
     ++i;
   }
-  return lines;
 }
 
 /// What the file says of the network it holds; lnpt's own files name it.
@@ -98,28 +114,87 @@ std::string setting(lnpt::io::safetensors::file const& file, std::string const& 
   return {};
 }
 
-std::vector<tensor_line> inspect(inspect_options o) {
-  std::optional<std::vector<tensor_line>> held;
-  if (looks_like_architecture(o.what)) {
-    o.arch = o.what;
-  } else {
-    lnpt::io::sharded_model const model(o.what);
-    auto const& file = model.shard(0);
-    held = read_lines(model, o.prefix);
-    if (o.arch.empty()) o.arch = setting(file, "arch");
-    if (o.input.empty()) o.input = setting(file, "input");
-    if (o.classes == 0) o.classes = classes_in(file, o.prefix);
-    if (o.arch.empty()) return *held;
-  }
-  if (names_exported(o.arch)) return lines_of_exported(o.arch, held);
-  auto const arch = parse_architecture(o.arch);
+/// What there is to show.
+struct inspection {
+  std::vector<tensor_line> lines;
+  std::optional<std::vector<layer_time>> times = std::nullopt;
+};
+
+/// What the files say of the network, where flags do not.
+void fill_in(inspect_options& o, lnpt::io::safetensors::file const& file) {
+  if (o.arch.empty()) o.arch = setting(file, "arch");
+  if (o.input.empty()) o.input = setting(file, "input");
+  if (o.classes == 0) o.classes = classes_in(file, o.prefix);
+}
+
+/// The network that was named, and the shape of its input.
+std::pair<cpu_network<float>, lnpt::shape> build(inspect_options const& o, architecture const& arch) {
+  if (auto const* const exported = std::get_if<exported_model>(&arch.form))
+    return {load_exported_network<cpu_network<float>>(*exported), exported_shape_of(exported->path).input};
   auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form);
   auto input = parse_numbers<std::size_t>("input extent", o.input.empty() ? "3,32,32" : o.input);
   if (sizes && o.input.empty()) input = {sizes->front()};
   if (auto const* const described = std::get_if<described_network>(&arch.form)) input = described->input();
   auto const classes = o.classes != 0 ? o.classes : sizes ? sizes->back() : 10;
-  auto network = make_network<cpu_network<float>>(arch, {input, classes}, 0);
-  return lines_of(network, input, held);
+  return {make_network<cpu_network<float>>(arch, {input, classes}, 0), input};
+}
+
+/// Milliseconds of every layer of the network, under the masks that the files hold.
+std::vector<layer_time> time_network(inspect_options const& o, architecture const& arch, cpu_network<float> network,
+                                     lnpt::shape const& input) {
+  auto const weights = o.arch == o.what ? std::string() : o.what;
+  if (!weights.empty()) load_weights(network, arch, lnpt::io::safetensors::open(weights), o.names.under(o.prefix));
+  auto const found = find_masks(network, {o.mask, weights, o.prefix, o.arch, o.names});
+  return time_layers(network, found ? found->masks : lnpt::mask_set{}, input, o.batch);
+}
+
+inspection inspect(inspect_options o) {
+  std::optional<std::vector<tensor_line>> held;
+  if (looks_like_architecture(o.what)) {
+    o.arch = o.what;
+  } else {
+    lnpt::io::sharded_model const model(o.what);
+    held = read_lines(model, o.prefix);
+    fill_in(o, model.shard(0));
+    if (o.arch.empty() && o.time) refuse("--time runs the network, and ", o.what, " does not name it: name it with --arch");
+    if (o.arch.empty()) return {*held};
+  }
+  auto const arch = parse_architecture(o.arch);
+  auto [network, input] = build(o, arch);
+  inspection seen{lines_of(network, input, held)};
+  if (!held && names_exported(o.arch)) count_zeros(network, seen.lines);
+  if (o.time) seen.times = time_network(o, arch, std::move(network), input);
+  return seen;
+}
+
+/// The layers and their sums.
+void print_times(std::vector<layer_time> const& times, std::size_t batch) {
+  text_table table({"layer", "dense ms", "chosen ms", ""});
+  layer_time sum{"sum"};
+  auto const add = [&](layer_time const& each) {
+    table.add(
+        {each.name, fmt::format("{:.4f}", each.dense), fmt::format("{:.4f}", each.chosen), each.sparse ? "kept weights" : ""});
+  };
+  for (auto const& each : times) {
+    add(each);
+    sum.dense += each.dense, sum.chosen += each.chosen;
+  }
+  add(sum);
+  fmt::print("\n");
+  table.print();
+  fmt::print("\na prediction of {} {}: the least of {} runs, layer by layer\n", batch, batch == 1 ? "sample" : "samples",
+             timed_runs);
+}
+
+nlohmann::ordered_json as_json(std::vector<layer_time> const& times) {
+  auto layers = nlohmann::ordered_json::array();
+  layer_time sum;
+  for (auto const& each : times) {
+    layers.push_back(
+        {{"name", each.name}, {"dense", each.dense}, {"chosen", each.chosen}, {"execution", each.sparse ? "sparse" : "dense"}});
+    sum.dense += each.dense, sum.chosen += each.chosen;
+  }
+  return {{"dense", sum.dense}, {"chosen", sum.chosen}, {"layers", layers}};
 }
 
 /// What all lines together come to.
@@ -143,7 +218,8 @@ line_sums sums_of(std::vector<tensor_line> const& lines) {
   return sums;
 }
 
-nlohmann::ordered_json as_json(std::vector<tensor_line> const& lines) {
+nlohmann::ordered_json as_json(inspection const& seen, std::size_t batch) {
+  auto const& lines = seen.lines;
   auto const sums = sums_of(lines);
   nlohmann::ordered_json all{{"parameters", nlohmann::json::array()}};
   for (auto const& line : lines) {
@@ -153,10 +229,12 @@ nlohmann::ordered_json as_json(std::vector<tensor_line> const& lines) {
   all["weights"] = sums.weights;
   all["kept"] = sums.kept;
   if (sums.costs_known) all["multiply_adds"] = sums.multiply_adds, all["multiply_adds_kept"] = sums.multiply_adds_kept;
+  if (seen.times) all["milliseconds"] = as_json(*seen.times), all["milliseconds"]["batch"] = batch;
   return all;
 }
 
-void print(std::vector<tensor_line> const& lines) {
+void print(inspection const& seen, std::size_t batch) {
+  auto const& lines = seen.lines;
   auto const sums = sums_of(lines);
   text_table table({"parameter", "shape", "weights", "kept", "multiply-adds"});
   for (auto const& line : lines)
@@ -170,6 +248,7 @@ void print(std::vector<tensor_line> const& lines) {
                millions(sums.multiply_adds), millions(sums.multiply_adds_kept));
   else
     fmt::print("multiply-adds need the network: name it with --arch\n");
+  if (seen.times) print_times(*seen.times, batch);
 }
 
 void describe(CLI::App& command, inspect_options& o) {
@@ -177,9 +256,16 @@ void describe(CLI::App& command, inspect_options& o) {
       "what", o.what,
       std::string("A safetensors file, an index.json of several, a folder with either, or a network: ") + architecture_forms);
   command.add_option("--arch,--model", o.arch, "The network of a file that does not name it, or the network itself");
+  command.add_option("--weights", o.weights, "The same as naming the file first: the weights of --arch");
+  command.add_option("--mask", o.mask,
+                     "With --time, masks in a file of their own; default: those of the weights, or their exact zeros");
+  command.add_flag("--time", o.time,
+                   "Also time a prediction, layer by layer: by all weights, and by kept weights alone where they cost less");
+  command.add_option("--batch", o.batch, "How many samples --time predicts at once")->capture_default_str()->check(above_zero());
   command.add_option("--prefix", o.prefix, "What the names in the file begin with, such as \"student.\"");
   command.add_option("--classes", o.classes, "Number of classes; default: as the file says, else 10")->check(above_zero());
   command.add_option("--input", o.input, "Shape of one input; default 3,32,32");
+  o.names.describe(command);
 }
 
 /// Of a file that `prune --shrink` wrote: the network it came from, what it holds, and what stayed whole.
@@ -203,16 +289,19 @@ std::optional<before_and_after> find_before_and_after(inspect_options const& o) 
 
 void run(inspect_options const& typed_options) {
   auto o = typed_options;
-  if (o.what.empty()) o.what = o.arch;
+  if (!o.weights.empty() && !o.what.empty())
+    refuse("there are two files of weights, ", o.what, " and ", o.weights, ": name one, as it is or with --weights");
+  if (o.what.empty()) o.what = o.weights.empty() ? o.arch : o.weights;
+  if (!o.mask.empty() && !o.time) refuse("--mask is for --time: add it, or leave --mask out");
   if (o.what.empty()) refuse("what to inspect is missing: name a file, or a network such as net.pt2");
-  auto const lines = inspect(o);
+  auto const seen = inspect(o);
   auto const shrunk = find_before_and_after(o);
   if (o.json) {
-    auto all = as_json(lines);
+    auto all = as_json(seen, o.batch);
     if (shrunk) all["shrunk"] = sizes_as_json(shrunk->before, shrunk->after, shrunk->left_whole);
     return fmt::print("{}\n", all.dump(2));
   }
-  print(lines);
+  print(seen, o.batch);
   if (!shrunk) return;
   fmt::print("\n");
   print_sizes(shrunk->before, shrunk->after, shrunk->left_whole);
@@ -227,6 +316,7 @@ void add_inspect(CLI::App& app) {
                                 "  lnpt inspect mobilenet:32 --classes 1000 --input 3,224,224\n"
                                 "  lnpt inspect net.pt2\n"
                                 "  lnpt inspect pruned.safetensors\n"
+                                "  lnpt inspect pruned.safetensors --time --threads 1\n"
                                 "  lnpt inspect Llama-3-8B/model.safetensors.index.json\n"
                                 "  lnpt inspect model.safetensors --arch resnet:20:16,32,64"},
                                describe, run);

@@ -4,6 +4,8 @@
 
 #include <lnpt/train/sampling.hpp>
 
+#include "packed_weights.hpp"
+
 namespace cli {
 
 CLI::Option* scoring_options::describe(CLI::App& command) {
@@ -69,7 +71,7 @@ criterion_spec scoring_options::asked_criterion() const {
 
 std::size_t classes_in(lnpt::io::safetensors::file const& file, std::string const& prefix) {
   for (auto const* const name : {"fc.weight", "classifier.weight", "linear.weight"})
-    if (file.contains(prefix + name) && file.info(prefix + name).shape.size() == 2) return file.info(prefix + name).shape[0];
+    if (auto const extents = stored_shape(file, prefix + name); extents && extents->size() == 2) return extents->front();
   return 0;
 }
 
@@ -116,8 +118,9 @@ void check_channels(cpu_network<T>& network, lnpt::shape const& sample, std::str
   auto const first = *network.parameters().begin();
   auto const known = lnpt::io::tensor_names(weights, names);
   auto const* const stored = known.find(first.name);
-  if (stored == nullptr || sample.size() != 3) return;
-  auto const& extents = weights.info(*stored).shape;
+  auto const found = stored_shape(weights, stored ? *stored : first.name);
+  if (!found || sample.size() != 3) return;
+  auto const& extents = *found;
   if (extents.size() != 4 || extents[1] == sample[0]) return;
   lnpt::fail(data.empty() ? "--input" : data, ": a sample of shape ", lnpt::list(sample), " has ", sample[0],
              " channels, but the first layer of ", weights.name(), " reads ", extents[1],

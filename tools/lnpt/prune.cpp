@@ -8,11 +8,14 @@
 #include <optional>
 
 #include <lnpt/io/onnx.hpp>
+#include <lnpt/io/packed.hpp>
 #include <lnpt/io/pruned_copy.hpp>
 #include <lnpt/mask/apply.hpp>
 
+#include "found_masks.hpp"
 #include "loading.hpp"
 #include "output_files.hpp"
+#include "packed_weights.hpp"
 #include "progress.hpp"
 #include "prune_checkpoint.hpp"
 #include "ratio_plot.hpp"
@@ -28,63 +31,24 @@ struct prune_options : scoring_options {
   std::size_t at_least = 0;
   std::string unreached = "keep";
   std::string rank;
-  std::string masks, masks_out;
+  std::string masks, masks_out, packed;
   double density = -1;  ///< below 0: not given
   checkpoint_options checkpoint;
   shrink_choice channels;
 };
 
-/// Where pruning starts: the masks, and what said so.
-struct starting_point {
-  lnpt::mask_set masks;
-  std::string from;
-
-  [[nodiscard]] std::string text() const {
-    std::size_t kept = 0, all = 0;
-    for (auto const& each : masks) kept += each.count(), all += each.size();
-    return fmt::format("{} of {} weights, which {} kept", kept, all, from);
-  }
-};
-
-/// The masks of --masks, or of a weights file of the older form that holds them, or of the exact zeros among its prunable weights;
-/// nothing where no weight is 0.
-template <class T>
-std::optional<starting_point> find_start(prune_options const& o, cpu_network<T>& student) {
-  auto const names = o.names.under(o.weights_prefix);
-  if (!o.masks.empty()) {
-    starting_point start{lnpt::io::load_masks(student, lnpt::io::safetensors::open(o.masks), names), "the masks of " + o.masks};
-    if (start.masks.empty()) lnpt::fail(o.masks, " holds no mask: name a file that --masks-out wrote");
-    return start;
-  }
-  if (o.weights.empty() && !names_exported(o.arch)) return std::nullopt;
-  if (!o.weights.empty())
-    if (auto held = lnpt::io::load_masks(student, lnpt::io::safetensors::open(o.weights), names); !held.empty())
-      return starting_point{std::move(held), "the masks of " + o.weights};
-  starting_point start{{}, "the zeros of " + (o.weights.empty() ? o.arch : o.weights)};
-  std::size_t zeros = 0;
-  for (auto const& p : student.parameters()) {
-    if (!lnpt::is_prunable(p.role)) continue;
-    auto const values = lnpt::values_of(*p.value);
-    lnpt::mask kept(p.name, lnpt::shape_of(*p.value), true);
-    for (std::size_t i = 0; i < values.size(); ++i)
-      if (values[i] == 0) kept.set(i, false), ++zeros;
-    start.masks.add(std::move(kept));
-  }
-  if (zeros == 0) return std::nullopt;
-  return start;
-}
-
-/// Masked weights under exactly the names of the state dict: those of the weights file, as it stores them, or a fresh network's as F32.
+/// Masked weights under exactly the names of the state dict: those of the weights file, as it stores them, or a fresh or packed network's
+/// as F32.
 template <class T>
 void save_pruned(cpu_network<T>& network, lnpt::mask_set const& masks, prune_options const& o) {
   if (names_exported(o.arch) && o.weights.empty()) return save_pruned_program(o.arch, masks, o.out);
   if (names_exported(o.out)) return save_program_of(o.arch, network, o.out);
   lnpt::io::safetensors::writer writer;
-  auto const add = [&](auto const& each) {  // fresh weights are those that a float holds
+  auto const add = [&](auto const& each) {  // fresh weights and packed ones are those that a float holds
     auto const values = lnpt::values_of(*each.value);
     writer.add(each.name, lnpt::shape_of(*each.value), std::vector<float>(values.begin(), values.end()));
   };
-  if (o.weights.empty()) {
+  if (o.weights.empty() || is_packed(lnpt::io::safetensors::open(o.weights))) {
     for (auto const& p : network.parameters()) add(p);
     for (auto const& b : network.buffers()) add(b);
   } else {
@@ -99,7 +63,7 @@ void save_masks(lnpt::mask_set const& masks, prune_options const& o) {
   if (o.masks_out.empty()) return;
   lnpt::mask_set named;
   std::map<std::string, std::string> stored;
-  if (!o.weights.empty())
+  if (!o.weights.empty() && !is_packed(lnpt::io::safetensors::open(o.weights)))
     stored = lnpt::io::tensor_names(lnpt::io::safetensors::open(o.weights), o.names.under(o.weights_prefix)).all();
   std::map<std::string, lnpt::shape> extents;
   if (names_exported(o.arch)) extents = exported_extents(o.arch);
@@ -112,6 +76,14 @@ void save_masks(lnpt::mask_set const& masks, prune_options const& o) {
   }
   writer.metadata("arch", o.arch);
   writer.save(o.masks_out);
+}
+
+/// The kept weights alone, as F32, with what a command needs to build the network again.
+template <class T>
+void save_packed(cpu_network<T>& network, lnpt::mask_set const& masks, prune_options const& o, lnpt::shape const& sample) {
+  if (o.packed.empty()) return;
+  lnpt::io::save_packed<float>(o.packed, network, masks,
+                               {{"arch", o.arch}, {"input", fmt::format("{}", fmt::join(sample, ","))}});
 }
 
 nlohmann::ordered_json as_json(lnpt::prune_report const& report) {
@@ -181,7 +153,7 @@ template <class T>
 void prune_as(prune_options const& o, pruning_spec spec) {
   auto const engine = open_scoring_engine<T>(o.engine, o.threads);
   auto [student, data] = load_case<T>(o, spec.criterion, *engine);
-  auto const start = find_start(o, student);
+  auto const start = find_masks(student, {o.masks, o.weights, o.weights_prefix, o.arch, o.names});
   if (start) spec.start = start->masks;
   std::optional<lnpt::channel_map> map;
   if (o.channels.coupled()) spec.atoms = &map.emplace(lnpt::channel_map_of(student, data.sample)).set;
@@ -197,6 +169,7 @@ void prune_as(prune_options const& o, pruning_spec spec) {
   else
     save_pruned(student, masks, o);
   save_masks(masks, o);
+  save_packed(student, masks, o, data.sample);
   if (!o.channels.onnx.empty())
     lnpt::io::save_onnx(student, data.sample, o.channels.onnx, {.fold_batch_norm = !o.channels.keep_batch_norm});
   if (!o.channels.ratios.empty()) plot_ratios(ratios_of(report), o.channels.ratios);
@@ -229,6 +202,9 @@ void describe(CLI::App& command, prune_options& o) {
   o.channels.describe(command);
   command.add_option("--masks-out", o.masks_out,
                      "File for the masks, safetensors: U8, 1 where the weight is kept, under mask.NAME");
+  command.add_option(
+      "--packed", o.packed,
+      "File for the kept weights alone, 5 bytes each, for devices: evaluate, inspect, train, teach and prune read it as weights");
   command
       .add_option("--out", o.out,
                   "File for the masked weights, safetensors: exactly the names and dtypes of --weights, or of the network's "
@@ -241,7 +217,8 @@ void describe(CLI::App& command, prune_options& o) {
 void run_checkpoint(prune_options const& o, double density) {
   for (auto const& [flag, value] :
        {std::pair("--arch", o.arch), std::pair("--weights", o.weights), std::pair("--teacher", o.teacher),
-        std::pair("--data", o.images.data), std::pair("--masks", o.masks), std::pair("--masks-out", o.masks_out)})
+        std::pair("--data", o.images.data), std::pair("--masks", o.masks), std::pair("--masks-out", o.masks_out),
+        std::pair("--packed", o.packed)})
     if (!value.empty()) refuse(flag, " is for pruning a network: leave it out, or give --arch instead of --checkpoint");
   auto const criterion = o.criterion.empty() ? criterion_kind::magnitude : parse_criterion(o.criterion).kind;
   prune_checkpoint(o.checkpoint, {criterion, o.mask, density, o.seed, o.out, o.json});
@@ -255,6 +232,7 @@ void require_outputs_distinct(prune_options const& o) {
                                : std::string();
   std::vector<named_file> const outputs{{"--out", o.out},
                                         {"--masks-out", o.masks_out},
+                                        {"--packed", o.packed},
                                         {"--onnx", o.channels.onnx},
                                         {"--ratios", o.channels.ratios},
                                         {"the description that --shrink writes", description}};
@@ -284,6 +262,8 @@ void run(prune_options const& typed_options) {
   if (!o.rank.empty()) set_option(spec.criterion, "rank", o.rank);
   spec.mask = parse_choice("mask", mask_names, o.mask);
   spec.unreached = parse_choice("treatment of unreached weights", unreached_names, o.unreached);
+  if (o.channels.shrink && !o.packed.empty())
+    refuse("--packed leaves pruned weights out of a file and --shrink out of the network: leave one of them out");
   if (o.channels.coupled() && o.has_sparsity()) refuse("--budget and --sparsity both say how much to remove: leave one out");
   o.channels.apply_to(spec);
   if (o.channels.coupled()) return in_precision(o.precision, [&](auto t) { prune_as<decltype(t)>(o, spec); });

@@ -96,7 +96,7 @@ std::string heading(runs_type const& runs, std::size_t planned) {
   std::size_t students = 0;
   for (auto const& each : runs) {
     students += each.rows.size();
-    for (auto const& [seed, accuracy] : each.teachers) teachers.add(accuracy);
+    for (auto const& [seed, teacher] : each.teachers) teachers.add(teacher.accuracy);
   }
   if (teachers.count > 0) html += fmt::format("<p>Teacher, trained with labels: {} % accuracy.</p>\n", teachers.percent());
   return html + (planned > students

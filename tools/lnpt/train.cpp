@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 
 #include <lnpt/io/checkpoint.hpp>
+#include <lnpt/io/packed.hpp>
 
 #include "command.hpp"
 #include "engine.hpp"
 #include "engine_setting.hpp"
+#include "found_masks.hpp"
 #include "naming.hpp"
 #include "output_files.hpp"
 #include "progress.hpp"
@@ -17,7 +19,7 @@ namespace {
 struct train_command_options : common_options {
   std::string arch, features;
   std::string teacher, teacher_prefix, teacher_arch, teacher_features, teacher_cache;
-  std::string init, init_prefix, mask, resume, out;
+  std::string init, init_prefix, mask, resume, out, packed;
   std::string augment;  ///< empty: as the teacher cache says, else crop and flip
   data_options images;
   naming names;
@@ -73,15 +75,24 @@ bool augments(train_command_options const& o, guidance const& by) {
   return wanted;
 }
 
+/// The weights of --init and, where they are packed, the masks that come with them.
+void load_init(train_command_options const& o, trained_network& student, lnpt::mask_set& masks) {
+  auto const file = lnpt::io::safetensors::open(o.init);
+  load_weights(student, o.student_network(), file, o.names.under(o.init_prefix));
+  if (!is_packed(file)) return;
+  auto held = packed_masks(file);
+  if (!masks.empty() && masks != held)
+    lnpt::fail(o.init, " is packed under other masks than those of ", o.mask, ": leave --mask out, or name the same");
+  masks = std::move(held);
+}
+
 /// Where the run starts: fresh, from given weights and masks, or where an earlier run stopped.
 lnpt::io::checkpoint start(train_command_options const& o, trained_network& student,
                            std::map<std::string, std::string> settings) {
   lnpt::io::checkpoint at{.settings = std::move(settings)};
-  if (!o.mask.empty()) at.masks = lnpt::io::load_masks(student, lnpt::io::safetensors::open(o.mask), o.names.under(""));
-  if (!o.mask.empty() && at.masks.empty()) lnpt::fail(o.mask, " holds no mask: name a file that lnpt prune --masks-out wrote");
+  if (!o.mask.empty()) at.masks = masks_of_file(student, o.mask, o.names);
   if (o.resume.empty()) {
-    if (!o.init.empty())
-      load_weights(student, o.student_network(), lnpt::io::safetensors::open(o.init), o.names.under(o.init_prefix));
+    if (!o.init.empty()) load_init(o, student, at.masks);
     return at;
   }
   auto const file = lnpt::io::safetensors::open(o.resume);
@@ -108,16 +119,26 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
   all["seed"] = std::to_string(o.seed);
   all["regulariser"] = fmt::format("{}", fmt::join(o.regularisers, " + "));
   all[engine_setting] = o.engine.name;
+  all[execution_setting] = o.engine.execution_name();
   return all;
+}
+
+/// What a file of weights says of its network.
+std::map<std::string, std::string> described(lnpt::io::checkpoint const& at) {
+  std::map<std::string, std::string> about;
+  for (auto const* const known : {"arch", "classes", "input"}) about[known] = at.settings.at(known);
+  return about;
 }
 
 /// The run in a file of its own, then the weights as exactly a state dict, or as the program that the network was read from.
 void save(train_command_options const& o, trained_network& student, lnpt::io::checkpoint const& at) {
   lnpt::io::save_checkpoint(checkpoint_path(o), student, at);
+  if (!o.packed.empty())
+    lnpt::io::save_packed(o.packed, student, at.state.masks.empty() ? at.masks : at.state.masks, described(at));
   if (names_exported(o.arch)) return save_program_of(o.arch, student, o.out);
   lnpt::io::safetensors::writer writer;
   lnpt::io::add_state_dict(writer, student);
-  for (auto const* const known : {"arch", "classes", "input"}) writer.metadata(known, at.settings.at(known));
+  for (auto const& [key, value] : described(at)) writer.metadata(key, value);
   writer.save(o.out);
 }
 
@@ -135,7 +156,8 @@ void describe(CLI::App& command, train_command_options& o) {
   command.add_option("--teacher-cache", o.teacher_cache, "What a teacher said, written by lnpt teach")->excludes(teacher);
   command.add_option("--init", o.init, "Weights to start from; default: fresh ones drawn from --seed");
   command.add_option("--init-prefix", o.init_prefix, "What their names begin with");
-  command.add_option("--mask", o.mask, "Masks to hold, from a file that lnpt prune --masks-out wrote");
+  command.add_option("--mask", o.mask,
+                     "Masks to hold, from a file that lnpt prune --masks-out wrote; a packed --init brings its own");
   command.add_option("--augment", o.augment, "crop+flip or none; default: crop+flip, or as the teacher cache was made")
       ->check(CLI::IsMember({augment_on, augment_off}));
   command.add_option(
@@ -148,12 +170,15 @@ void describe(CLI::App& command, train_command_options& o) {
           "--out", o.out,
           "File for the weights, safetensors: exactly a state_dict, written after every epoch; of a .pt2 network also .pt2")
       ->required();
+  command.add_option("--packed", o.packed,
+                     "File for the kept weights alone, 5 bytes each, for devices; written after every epoch");
   command.add_option("--checkpoint", o.checkpoint,
                      "File for weights, masks, momentum and counters, written after every epoch; default: OUT.checkpoint");
   o.images.describe_images(command);
   o.names.describe(command);
   o.training.describe(command);
   o.engine.describe(command);
+  o.engine.describe_execution(command);
 }
 
 void run(train_command_options const& o) {
@@ -163,7 +188,9 @@ void run(train_command_options const& o) {
     refuse(o.out, " is written from a .pt2 network: name one with --model, or write --out to .safetensors");
   require_output({"--out", o.out}, read);
   require_output({"--checkpoint", checkpoint_path(o)}, read);
-  require_output({"--out", o.out}, {{"--checkpoint", o.checkpoint}, {"--resume", o.resume}});
+  require_output({"--out", o.out}, {{"--checkpoint", o.checkpoint}, {"--resume", o.resume}, {"--packed", o.packed}});
+  require_output({"--packed", o.packed}, read);
+  require_output({"--packed", o.packed}, {{"--checkpoint", checkpoint_path(o)}, {"--resume", o.resume}});
   o.names.require_use({{o.init, o.init_prefix}, {o.teacher, o.teacher_prefix}, {o.mask, ""}});
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const data = open_data(o.images);
@@ -171,6 +198,9 @@ void run(train_command_options const& o) {
   auto by = open_guidance(o, data);
   auto spec = o.training;
   spec.options.seed = o.seed;
+  spec.options.execution = o.engine.how();
+  if (spec.options.execution == lnpt::execution::sparse && !o.regularisers.empty())
+    refuse("--regulariser reads all weights of a layer, and --execution sparse holds those that are kept: leave one of them out");
   spec.options.augment = augments(o, by);
   std::vector<regulariser_spec> specs;
   for (auto const& text : o.regularisers) specs.push_back(parse_regulariser(text));
@@ -188,6 +218,8 @@ void run(train_command_options const& o) {
     along.milestone(fmt::format("epoch {} of {}: loss {:.4f}, accuracy {:.1f} %{}", state.epoch, epochs, state.last_loss,
                                 100 * state.last_accuracy, hooks.text()));
   };
+  if (!o.packed.empty() && at.masks.empty() && o.regularisers.empty())
+    refuse("--packed writes kept weights, and there are no masks: name them with --mask, or a packed --init");
   if (auto const warning = collapse_warning(student, at.masks, around(data.train).input); !warning.empty())
     along.milestone(warning);
   auto const from = std::exchange(at.state, {});

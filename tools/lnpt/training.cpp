@@ -11,7 +11,6 @@
 #include <lnpt/structure/dead_paths.hpp>
 
 #include "engine_setting.hpp"
-#include "teacher_memory.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -54,8 +53,8 @@ lnpt::train_state train_on_cpu(trained_network& student, lnpt::io::data_set cons
     };
     return run.hooks ? with(*run.hooks) : with();
   };
-  if (from.memory) return train(remembered_guide(*from.memory), spec.loss());
-  if (from.teacher) return train(lnpt::teacher(*from.teacher), spec.loss());
+  if (from.answers) return train(*from.answers, spec.loss());
+  if (from.teacher) return train(teacher_answers(lnpt::teacher(*from.teacher), 0), spec.loss());
   if (from.cache) return train(lnpt::io::cached_guide(*from.cache, data.train.size(), spec.options.augment), spec.loss());
   return train(lnpt::no_guide{}, lnpt::cross_entropy{});
 }
@@ -69,8 +68,8 @@ std::string collapse_warning(trained_network& network, lnpt::mask_set const& mas
 }
 
 void require_settings(lnpt::io::safetensors::file const& file, std::map<std::string, std::string> settings) {
-  if (!lnpt::io::checkpoint_settings(file).contains(engine_setting) && settings[engine_setting] == first_engine)
-    settings.erase(engine_setting);
+  auto const held = lnpt::io::checkpoint_settings(file);
+  std::erase_if(settings, [&](auto const& each) { return !held.contains(each.first) && each.second == unsaid(each.first); });
   lnpt::io::require_settings(file, settings);
 }
 

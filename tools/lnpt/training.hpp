@@ -5,12 +5,14 @@
 #include <string>
 #include <vector>
 
+#include <lnpt/core/guide.hpp>
 #include <lnpt/io/image_set.hpp>
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/teacher_cache.hpp>
 #include <lnpt/loss/feature_mse.hpp>
 #include <lnpt/loss/pseudo_label.hpp>
 #include <lnpt/loss/weighted_sum.hpp>
+#include <lnpt/train/remembered_answers.hpp>
 #include <lnpt/train/train.hpp>
 
 #include "command.hpp"
@@ -46,12 +48,13 @@ struct training_run {
   regularisers* hooks = nullptr;  ///< null: none
 };
 
-class teacher_memory;
+/// A teacher that answers the students after the first from memory.
+using teacher_answers = lnpt::remembered_answers<lnpt::teacher<trained_network>, lnpt::cpu::array<float>>;
 
 /// What a student learns from: a teacher, what one said or, with neither, labels.
 struct lesson {
   trained_network* teacher = nullptr;
-  teacher_memory* memory = nullptr;  ///< of that teacher, for engines that can use it; null: it is asked every time
+  teacher_answers const* answers = nullptr;  ///< of that teacher, on the CPU engine; null: it is asked every time
   lnpt::io::teacher_cache const* cache = nullptr;
 };
 

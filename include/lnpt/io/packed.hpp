@@ -3,10 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,9 +24,10 @@ namespace lnpt::io {
 /// The metadata by which a packed file is known, and its version.
 inline constexpr char const *packed_key = "lnpt.packed", *packed_checksum_key = "lnpt.checksum", *packed_version = "1";
 
-namespace detail {
-
+/// What the names of a masked parameter's tensors begin with.
 inline constexpr std::string_view kept_prefix = "kept.", gaps_prefix = "gaps.", extents_prefix = "extents.";
+
+namespace detail {
 
 /// How many pruned weights lie before each kept one: a byte, or bytes of 255 and one less.
 [[nodiscard]] inline std::vector<std::uint8_t> gaps_of(mask const& kept) {
@@ -92,36 +95,44 @@ inline constexpr std::string_view kept_prefix = "kept.", gaps_prefix = "gaps.", 
 ///
 /// and everything else is as in a state dict. A kept weight takes 5 bytes in float, 4 of its value and 1 of its gap (and 1 more for every
 /// whole 255 pruned weights before it), where a dense one takes 4: at density d the masked parameters take 1.25 d of their dense size, 6.3 %
-/// at 5 % and 1.3 % at 1 %.
-template <has_state Model>
-void save_packed(std::filesystem::path const& path, Model& model, mask_set const& masks) {
+/// at 5 % and 1.3 % at 1 %. `Stored` is the type of the values in the file, by default the model's own; `about` becomes metadata.
+template <class Stored = void, has_state Model>
+void save_packed(std::filesystem::path const& path, Model& model, mask_set const& masks,
+                 std::map<std::string, std::string> const& about = {}) {
+  using value = std::conditional_t<std::is_void_v<Stored>, value_type<tensor_of<Model>>, Stored>;
   safetensors::writer writer;
+  auto const add = [&](auto const& each) {
+    auto const values = values_of(*each.value);
+    writer.add(each.name, shape_of(*each.value), std::vector<value>(values.begin(), values.end()));
+  };
   for (auto const& p : model.parameters()) {
-    auto const values = tensor_traits<std::remove_cvref_t<decltype(*p.value)>>::view(std::as_const(*p.value));
     auto const* const kept = masks.find(p.name);
     if (!kept) {
-      writer.add(p.name, shape_of(*p.value), values);
+      add(p);
       continue;
     }
-    std::vector<std::remove_cv_t<typename decltype(values)::element_type>> few;
+    auto const values = values_of(*p.value);
+    std::vector<value> few;
     for (std::size_t i = 0; i < values.size(); ++i)
-      if ((*kept)[i]) few.push_back(values[i]);
+      if ((*kept)[i]) few.push_back(static_cast<value>(values[i]));
     auto gaps = detail::gaps_of(*kept);
     auto const extents = shape_of(*p.value);
     auto const count = few.size();
     auto const bytes = gaps.size();
-    writer.add(std::string(detail::kept_prefix) + p.name, {count}, std::move(few));
-    writer.add(std::string(detail::gaps_prefix) + p.name, {bytes}, std::move(gaps));
-    writer.add(std::string(detail::extents_prefix) + p.name, {extents.size()},
-               std::vector<std::int64_t>(extents.begin(), extents.end()));
+    writer.add(std::string(kept_prefix) + p.name, {count}, std::move(few));
+    writer.add(std::string(gaps_prefix) + p.name, {bytes}, std::move(gaps));
+    writer.add(std::string(extents_prefix) + p.name, {extents.size()}, std::vector<std::int64_t>(extents.begin(), extents.end()));
   }
-  for (auto const& b : model.buffers())
-    writer.add(b.name, shape_of(*b.value), tensor_traits<std::remove_cvref_t<decltype(*b.value)>>::view(std::as_const(*b.value)));
+  for (auto const& b : model.buffers()) add(b);
+  for (auto const& [key, text] : about) writer.metadata(key, text);
   writer.metadata(packed_key, packed_version);
   auto const written = writer.bytes();
   writer.metadata(packed_checksum_key, detail::checksum(safetensors::view(written)));
   writer.save(path);
 }
+
+/// Whether a file says that it is a packed network, of whatever version.
+[[nodiscard]] inline bool is_packed(safetensors::file const& file) { return file.metadata().contains(packed_key); }
 
 /// A packed file that was found whole: its version and its checksum are right.
 class packed_file {
@@ -136,7 +147,7 @@ class packed_file {
     if (setting(packed_checksum_key) != detail::checksum(file_))
       fail(file_.name(), " is damaged: its bytes do not match its checksum; copy it again");
     for (auto const& entry : file_.entries())
-      if (entry.name.starts_with(detail::gaps_prefix)) masks_.add(read_mask(entry.name.substr(detail::gaps_prefix.size())));
+      if (entry.name.starts_with(gaps_prefix)) masks_.add(read_mask(entry.name.substr(gaps_prefix.size())));
   }
 
   [[nodiscard]] mask_set const& masks() const { return masks_; }
@@ -145,7 +156,7 @@ class packed_file {
   /// The kept weights of a masked parameter.
   template <class T>
   [[nodiscard]] std::vector<T> kept(std::string const& name) const {
-    return finite(file_.read<T>(std::string(detail::kept_prefix) + name), name);
+    return finite(file_.read<T>(std::string(kept_prefix) + name), name);
   }
   /// Another tensor, of the shape that the model has.
   template <class T>
@@ -158,7 +169,7 @@ class packed_file {
 
  private:
   [[nodiscard]] mask read_mask(std::string const& name) const {
-    auto const extents = file_.read<std::int64_t>(std::string(detail::extents_prefix) + name);
+    auto const extents = file_.read<std::int64_t>(std::string(extents_prefix) + name);
     shape of;
     std::uint64_t size = 1;
     for (auto const extent : extents) {
@@ -169,9 +180,8 @@ class packed_file {
         fail(file_.name(), ": the extents of ", name, " are no parameter's; the file must be one that save_packed wrote");
       of.push_back(static_cast<std::size_t>(extent));
     }
-    auto kept =
-        detail::mask_of(file_.name(), name, std::move(of), file_.read<std::uint8_t>(std::string(detail::gaps_prefix) + name));
-    auto const values = file_.info(std::string(detail::kept_prefix) + name).size();
+    auto kept = detail::mask_of(file_.name(), name, std::move(of), file_.read<std::uint8_t>(std::string(gaps_prefix) + name));
+    auto const values = file_.info(std::string(kept_prefix) + name).size();
     if (values != kept.count())
       fail(file_.name(), " holds ", values, " values for the ", kept.count(), " kept weights of ", name,
            "; the file must be one that save_packed wrote");

@@ -1,0 +1,38 @@
+#pragma once
+/// The masks that a network is under already, and where they were found.
+#include <optional>
+#include <string>
+
+#include <lnpt/mask/mask_set.hpp>
+
+#include "naming.hpp"
+#include "scoring.hpp"
+
+namespace cli {
+
+/// Files that may say which weights are kept.
+struct mask_sources {
+  std::string masks;            ///< of masks alone, or packed; empty: none
+  std::string weights, prefix;  ///< of the weights; empty: none
+  std::string arch;             ///< a .pt2 network holds weights, too
+  naming const& names;
+};
+
+/// Masks, and what said so.
+struct found_masks {
+  lnpt::mask_set masks;
+  std::string from;
+
+  [[nodiscard]] std::string text() const;
+};
+
+/// The masks in a file that holds nothing else, or in a packed one. Refuses a file without any.
+template <class T>
+[[nodiscard]] lnpt::mask_set masks_of_file(cpu_network<T>& network, std::string const& path, naming const& names);
+
+/// The masks of the file of masks; or of the weights, where they are packed or of the older form that holds masks; or of the exact zeros
+/// among the prunable weights that were loaded; nothing where no weight is 0.
+template <class T>
+[[nodiscard]] std::optional<found_masks> find_masks(cpu_network<T>& network, mask_sources const& where);
+
+}  // namespace cli
