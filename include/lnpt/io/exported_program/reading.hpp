@@ -163,9 +163,9 @@ class reading {
     return [&to = draft_, tensor = v.at](shape const& image) { return to.add_leaf(tensor, image); };
   }
   /// The one result is computed from tensors alone.
-  void give_held(call const& from, std::function<std::size_t(shape const&)> build) {
+  void give_held(call const& from, std::function<std::size_t(shape const&)> const& build) {
     auto const name = result_of(from);
-    bind(name, {.is = value::kind::held, .extents = whole(name), .build = std::move(build)});
+    bind(name, {.is = value::kind::held, .extents = whole(name), .build = build});
   }
   [[nodiscard]] bool is_tensor(std::string const& name) const { return at(name).is == value::kind::tensor; }
   [[nodiscard]] bool is_parameter(std::string const& name) const {
