@@ -13,6 +13,7 @@
 #include <lnpt/criterion/magnitude.hpp>
 #include <lnpt/criterion/snip.hpp>
 #include <lnpt/criterion/synflow.hpp>
+#include <lnpt/loss/distillation.hpp>
 #include <lnpt/loss/pseudo_label.hpp>
 #include <lnpt/prune.hpp>
 #include <lnpt/torch/model.hpp>
@@ -147,6 +148,7 @@ void for_each_criterion(both_engines<T>& e, Visit visit) {
   visit("snip", score<snip>(e.student, e.batch, {}), score<snip>(e.torch_student, e.torch_labelled, {}));
   visit("snip on pseudo-labels", score<snip>(e.student, e.batch, ours, pseudo_label{}, {}),
         score<snip>(e.torch_student, e.torch_labelled, theirs, pseudo_label{}, {}));
+  visit("where none is named", score(e.student, e.batch, ours), score(e.torch_student, e.torch_labelled, theirs));
   visit("grasp", score<grasp>(e.student, e.batch, {}), score<grasp>(e.torch_student, e.torch_labelled, {}));
   visit("synflow", score<synflow>(e.student, input, {}), score<synflow>(e.torch_student, input, {}));
   visit("feature_map_synaptic", score<feature_map_synaptic<>>(e.student, e.batch, ours, {}),
@@ -192,6 +194,16 @@ TEST_CASE("a teacher of one engine guides a student of the other") {
   auto const near = score<feature_map_synaptic<>>(e.torch_student, e.torch_labelled, teacher{e.torch_trained}, {});
   auto const far = score<feature_map_synaptic<>>(e.torch_student, e.torch_labelled, teacher{e.trained}, {});
   CHECK(difference(near, far) <= tolerance<float>);
+}
+
+TEST_CASE("where no criterion is named LibTorch prunes by the same as the CPU engine") {
+  both_engines<float> e(4, 12);
+  auto const guide = teacher(e.torch_trained);
+  auto const found = prune(e.torch_student, e.torch_labelled, guide, {.budget = sparsity{0.98}});
+  CHECK(found.report.emptied.empty());
+  CHECK(found.masks ==
+        prune<snip>(e.torch_student, e.torch_labelled, guide, distillation{}, {.budget = sparsity{0.98}, .layer_floor = 0.1})
+            .masks);
 }
 
 TEST_CASE("with 100 samples one probe keeps at least 90 % of the exact mask at 95 %, on average over five seeds") {
