@@ -1,7 +1,7 @@
 #pragma once
 /// Filters whose feature maps carry much. Lin, Ji, Wang et al., CVPR 2020, arXiv:2002.10179.
 #include <lnpt/filters/map_ranks.hpp>
-#include <lnpt/loss/no_loss.hpp>
+#include <lnpt/filters/scored_by.hpp>
 
 namespace lnpt {
 
@@ -10,12 +10,6 @@ namespace lnpt {
 ///     S_c = 1/N Σ_n rank(map_c(x_n)),      maps behind batch norm and activation function
 ///
 /// Larger is kept. Reads unlabelled data; maps of 2×2 and smaller say little. Ranks by filters/map_ranks.hpp, with its tolerance.
-struct hrank {
-  using evidence = evidence_list<map_ranks>;
-  static constexpr no_loss default_loss{};
-  static constexpr auto norm = norm_mode::eval;
-
-  constexpr auto operator()(auto const& ranks) const { return 1.0 * ranks; }
-};
+struct hrank : scored_by<map_ranks> {};
 
 }  // namespace lnpt

@@ -1,7 +1,7 @@
 #pragma once
 /// Filters whose feature maps are unlike others': quantified similarity between feature maps.
 #include <lnpt/filters/map_similarities.hpp>
-#include <lnpt/loss/no_loss.hpp>
+#include <lnpt/filters/scored_by.hpp>
 
 namespace lnpt {
 
@@ -12,12 +12,6 @@ namespace lnpt {
 /// by SSIM or PSNR (filters/map_similarities.hpp, which says which one of a pair goes: the paper's rule could not be read). Wang, Sun, Xie et
 /// al., 2021. Larger is kept. Reads unlabelled data.
 template <map_similarity Measure = map_similarity::ssim>
-struct qsfm {
-  using evidence = evidence_list<map_similarities<Measure>>;
-  static constexpr no_loss default_loss{};
-  static constexpr auto norm = norm_mode::eval;
-
-  constexpr auto operator()(auto const& differences) const { return 1.0 * differences; }
-};
+struct qsfm : scored_by<map_similarities<Measure>> {};
 
 }  // namespace lnpt
