@@ -1,6 +1,8 @@
 #include "engine.hpp"
 
 #include "engine_setting.hpp"
+#include <lnpt/core/agreement.hpp>
+
 #include "other_engines.hpp"
 
 namespace cli {
@@ -85,8 +87,7 @@ std::vector<std::int64_t> decide(predictor<float> const& predict, lnpt::io::imag
 
 double accuracy_of(predictor<float> const& predict, lnpt::io::image_set const& images) {
   auto const decided = decide(predict, images);
-  std::size_t right = 0;
-  for (std::size_t i = 0; i < decided.size(); ++i) right += decided[i] == images.labels[i];
+  auto const right = lnpt::count_agreeing(decided, images.labels);
   return decided.empty() ? 0.0 : static_cast<double>(right) / static_cast<double>(decided.size());
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include <lnpt/core/agreement.hpp>
 #include <lnpt/core/tensor.hpp>
 #include <lnpt/io/state_dict.hpp>
 
@@ -93,7 +94,7 @@ verdict evaluate_file(evaluate_options const& o, training_engine const& engine) 
   verdict seen;
   for (std::size_t i = 0; i < data.batches.size(); ++i) {
     auto const decided = lnpt::tensor_traits<lnpt::cpu::array<float>>::argmax(predict(data.batches[i].input).output);
-    for (std::size_t b = 0; b < decided.size(); ++b) seen.right += decided[b] == (*data.labels)[i][b];
+    seen.right += lnpt::count_agreeing(decided, (*data.labels)[i]);
     seen.samples += decided.size();
   }
   seen.took = latency_of(o, predict, data.sample);
@@ -105,9 +106,9 @@ verdict evaluate_data_set(evaluate_options const& o, training_engine const& engi
   auto network = open_network(o, around(data.train));
   auto const predict = open_predictor(o, engine, network);
   auto const decided = decide(predict, data.test);
-  verdict seen{.samples = decided.size(), .took = latency_of(o, predict, around(data.train).input)};
-  for (std::size_t i = 0; i < decided.size(); ++i) seen.right += decided[i] == data.test.labels[i];
-  return seen;
+  return {.right = lnpt::count_agreeing(decided, data.test.labels),
+          .samples = decided.size(),
+          .took = latency_of(o, predict, around(data.train).input)};
 }
 
 void describe(CLI::App& command, evaluate_options& o) {

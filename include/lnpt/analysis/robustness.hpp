@@ -10,6 +10,7 @@
 
 #include <lnpt/analysis/attacks.hpp>
 #include <lnpt/analysis/interval_bounds.hpp>
+#include <lnpt/core/agreement.hpp>
 #include <lnpt/loss/functions.hpp>
 
 namespace lnpt {
@@ -31,14 +32,6 @@ struct robustness_report {
 };
 
 namespace detail {
-
-template <class T>
-[[nodiscard]] std::size_t count_agreeing(T const& output, std::vector<std::int64_t> const& classes) {
-  auto const decided = tensor_traits<T>::argmax(output);
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < classes.size(); ++i) count += decided[i] == classes[i];
-  return count;
-}
 
 /// How many samples have the least possible logit of their class above the greatest possible one of every other.
 template <class Network>
@@ -78,7 +71,7 @@ template <class Network>
   detail::require_inputs(x, o);
   robustness_report report{.samples = classes.size()};
   auto const agreeing = [&](auto const& input) {
-    return detail::count_agreeing(network.predict(input, {norm_mode::eval}).output, classes);
+    return count_agreeing(tensor_traits<tensor_of<Network>>::argmax(network.predict(input, {norm_mode::eval}).output), classes);
   };
   report.agreeing = agreeing(x);
   for (auto const epsilon : epsilons) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <lnpt/core/agreement.hpp>
 #include <lnpt/core/random.hpp>
 #include <lnpt/loss/functions.hpp>
 #include <lnpt/structure/groups_by_norm.hpp>
@@ -67,7 +68,7 @@ class eagle_eye_search {
       if (removed.empty()) continue;
       auto candidate = without(model_, map_, removed);
       recalibrate(candidate, images_);
-      agreeing.push_back(count_agreeing(candidate, decisions));
+      agreeing.push_back(count_as_asked(candidate, decisions));
       if (best && agreeing.back() <= agreeing[best->best]) continue;
       best.emplace(
           eagle_eye_result<Network>{std::move(candidate), kept_without(map_.set, removed), 0, {}, agreeing.size() - 1, 0});
@@ -82,8 +83,7 @@ class eagle_eye_search {
   }
   [[nodiscard]] std::vector<std::vector<std::int64_t>> own_decisions() {
     std::vector<std::vector<std::int64_t>> decisions;
-    for (auto const& batch : images_)
-      decisions.push_back(tensor_traits<array>::argmax(model_.predict(batch, {norm_mode::eval}).output));
+    for (auto const& batch : images_) decisions.push_back(decided_by(model_, batch));
     return decisions;
   }
 
@@ -104,12 +104,12 @@ class eagle_eye_search {
     if (std::abs(1 - left.cost() / all - options_.removed) > options_.tolerance) removed.clear();
     return removed;
   }
-  [[nodiscard]] std::size_t count_agreeing(Network& candidate, std::vector<std::vector<std::int64_t>> const& decisions) const {
+  [[nodiscard]] static std::vector<std::int64_t> decided_by(Network& network, array const& batch) {
+    return tensor_traits<array>::argmax(network.predict(batch, {norm_mode::eval}).output);
+  }
+  [[nodiscard]] std::size_t count_as_asked(Network& candidate, std::vector<std::vector<std::int64_t>> const& decisions) const {
     std::size_t count = 0;
-    for (std::size_t b = 0; b < decisions.size(); ++b) {
-      auto const decided = tensor_traits<array>::argmax(candidate.predict(images_[b], {norm_mode::eval}).output);
-      for (std::size_t i = 0; i < decided.size(); ++i) count += decided[i] == decisions[b][i];
-    }
+    for (std::size_t b = 0; b < decisions.size(); ++b) count += count_agreeing(decided_by(candidate, images_[b]), decisions[b]);
     return count;
   }
 

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include <lnpt/core/agreement.hpp>
 #include <lnpt/core/model.hpp>
 #include <lnpt/core/model_access.hpp>
 #include <lnpt/loss/functions.hpp>
@@ -34,8 +35,7 @@ template <differentiable Model, image_source Images>
 template <differentiable Model, labelled_images Images>
 [[nodiscard]] double accuracy(Model& model, Images const& images) {
   auto const predicted = decisions(model, images);
-  std::size_t right = 0;
-  for (std::size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == images.labels[i];
+  auto const right = count_agreeing(predicted, images.labels);
   return predicted.empty() ? 0.0 : static_cast<double>(right) / static_cast<double>(predicted.size());
 }
 

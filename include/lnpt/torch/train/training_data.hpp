@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <lnpt/core/agreement.hpp>
 #include <lnpt/core/error.hpp>
 #include <lnpt/torch/model.hpp>
 #include <lnpt/train/lesson.hpp>
@@ -117,7 +118,7 @@ template <std::floating_point Scalar, class Loader>
     torch_tensor<Scalar> const input(drawn.data.to(device, torch_tensor<Scalar>::scalar_type));
     auto const predicted = tensor_traits<torch_tensor<Scalar>>::argmax(model.predict(input, {norm_mode::eval}).output);
     auto const labels = detail::class_ids(drawn.target);
-    for (std::size_t b = 0; b < predicted.size(); ++b) right += predicted[b] == labels[b];
+    right += count_agreeing(predicted, labels);
     total += predicted.size();
   }
   return total == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(total);
