@@ -5,13 +5,13 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <tbb/parallel_for.h>
 #include <vector>
 
 #include <lnpt/core/communicator.hpp>
 #include <lnpt/core/error.hpp>
+#include <lnpt/distributed/gathered_values.hpp>
 #include <lnpt/distributed/together.hpp>
 #include <lnpt/mask/nth_key.hpp>
 #include <lnpt/mask/ranking.hpp>
@@ -127,11 +127,7 @@ class distributed_selector {
     for (std::size_t p = 0; p < in_part.size(); ++p)
       if (in_part[p] > 0) mine.push_back({mine_[p].parameter, mine_[p].first, in_part[p]});
     std::vector<tie_count> all;
-    for (auto const& bytes : ranks.gather(std::as_bytes(std::span(mine)))) {
-      auto const old = all.size();
-      all.resize(old + bytes.size() / sizeof(tie_count));
-      if (!bytes.empty()) std::memcpy(&all[old], bytes.data(), bytes.size());
-    }
+    for (auto const& bytes : ranks.gather(std::as_bytes(std::span(mine)))) append_values(all, bytes);
     return all;
   }
 

@@ -2,11 +2,11 @@
 /// Which images to score on, where each process has some of them.
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <vector>
 
 #include <lnpt/core/communicator.hpp>
+#include <lnpt/distributed/gathered_values.hpp>
 #include <lnpt/train/sampling.hpp>
 
 namespace lnpt {
@@ -21,9 +21,7 @@ template <communicator R>
   std::size_t before = 0;
   for (std::size_t r = 0; auto const& bytes : ranks.gather(std::as_bytes(decisions))) {
     if (r++ == ranks.rank()) before = all.size();
-    auto const old = all.size();
-    all.resize(old + bytes.size() / sizeof(std::int64_t));
-    if (!bytes.empty()) std::memcpy(&all[old], bytes.data(), bytes.size());
+    detail::append_values(all, bytes);
   }
   auto const drawn = sample_by_pseudo_label(std::span<std::int64_t const>(all), classes, per_class, seed);
   scoring_sample mine{{}, drawn.found_per_class};
