@@ -14,21 +14,22 @@ seed_masks::seed_masks(training_engine const& engine, lnpt::io::image_set const&
                        std::uint64_t sample_seed, std::uint64_t scoring_seed, trained_network& teacher)
     : engine_(engine), images_(images), choice_(choice), scoring_seed_(scoring_seed) {
   auto const predict = engine.open(teacher);
-  auto const sample = draw(choice.per_class, sample_seed, predict);
+  auto const decided = choice.by == sample_kind::pseudo_label ? decide(predict, images) : std::vector<std::int64_t>();
+  auto const sample = draw(choice.per_class, sample_seed, decided);
   found_per_class_ = sample.found_per_class;
   scoring_ = data_of(sample.indices, predict);
   // A sample twice as large begins with the same images.
-  auto others = draw(2 * choice.per_class, sample_seed, predict).indices;
+  auto others = draw(2 * choice.per_class, sample_seed, decided).indices;
   std::set<std::size_t> const taken(sample.indices.begin(), sample.indices.end());
   std::erase_if(others, [&](auto i) { return taken.contains(i); });
   if (2 * others.size() >= sample.indices.size()) others_ = data_of(others, predict);
 }
 
-lnpt::scoring_sample seed_masks::draw(std::size_t per_class, std::uint64_t seed, predictor<float> const& teacher) const {
+lnpt::scoring_sample seed_masks::draw(std::size_t per_class, std::uint64_t seed, std::vector<std::int64_t> const& decided) const {
   auto const classes = images_.classes;
   if (choice_.by == sample_kind::random) return lnpt::sample_at_random(images_.size(), per_class * classes, seed);
   if (choice_.by == sample_kind::label) return lnpt::sample_by_label(images_, classes, per_class, seed);
-  return lnpt::sample_by_pseudo_label(decide(teacher, images_), classes, per_class, seed);
+  return lnpt::sample_by_pseudo_label(decided, classes, per_class, seed);
 }
 
 scoring_data<lnpt::cpu::array<float>> seed_masks::data_of(std::vector<std::size_t> const& indices,

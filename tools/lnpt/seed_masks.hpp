@@ -57,7 +57,9 @@ class seed_masks {
   [[nodiscard]] scoring_data<array> const& scoring() const { return scoring_; }
 
  private:
-  [[nodiscard]] lnpt::scoring_sample draw(std::size_t per_class, std::uint64_t seed, predictor<float> const& teacher) const;
+  /// `decided`: the teacher's class of every image, where the sample is by pseudo-label.
+  [[nodiscard]] lnpt::scoring_sample draw(std::size_t per_class, std::uint64_t seed,
+                                          std::vector<std::int64_t> const& decided) const;
   [[nodiscard]] scoring_data<array> data_of(std::vector<std::size_t> const& indices, predictor<float> const& teacher) const;
   [[nodiscard]] lnpt::prune_result make_from(scoring_data<array> const& scoring, criterion_spec const& criterion, double sparsity,
                                              trained_network& student) const;
