@@ -33,6 +33,14 @@ lnpt::mask_set masks_in(cpu_network<T>& network, std::string const& path, lnpt::
   return is_packed(file) ? packed_masks(file) : lnpt::io::load_masks(network, file, names);
 }
 
+/// The same of a file that was named for its masks.
+template <class T>
+lnpt::mask_set masks_named(cpu_network<T>& network, std::string const& path, lnpt::io::state_dict_options const& names) {
+  auto masks = masks_in(network, path, names);
+  if (masks.empty()) lnpt::fail(path, " holds no mask: name a file that lnpt prune --masks-out or --packed wrote");
+  return masks;
+}
+
 }  // namespace
 
 std::string found_masks::text() const {
@@ -44,20 +52,14 @@ std::string found_masks::text() const {
 
 template <class T>
 lnpt::mask_set masks_of_file(cpu_network<T>& network, std::string const& path, naming const& names) {
-  auto masks = masks_in(network, path, names.under(""));
-  if (masks.empty()) lnpt::fail(path, " holds no mask: name a file that lnpt prune --masks-out or --packed wrote");
-  return masks;
+  return masks_named(network, path, names.under(""));
 }
 template lnpt::mask_set masks_of_file(cpu_network<float>&, std::string const&, naming const&);
 
 template <class T>
 std::optional<found_masks> find_masks(cpu_network<T>& network, mask_sources const& where) {
   auto const names = where.names.under(where.prefix);
-  if (!where.masks.empty()) {
-    found_masks found{masks_in(network, where.masks, names), "the masks of " + where.masks};
-    if (found.masks.empty()) lnpt::fail(where.masks, " holds no mask: name a file that lnpt prune --masks-out or --packed wrote");
-    return found;
-  }
+  if (!where.masks.empty()) return found_masks{masks_named(network, where.masks, names), "the masks of " + where.masks};
   if (where.weights.empty() && !names_exported(where.arch)) return std::nullopt;
   if (!where.weights.empty())
     if (auto held = masks_in(network, where.weights, names); !held.empty())
