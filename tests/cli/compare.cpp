@@ -48,7 +48,7 @@ void check_details(nlohmann::json const& results) {
 void check_page(nlohmann::json const& results, std::string const& page) {
   CHECK(fault_of_xml(page) == "");
   auto const shown = data_of(page, "students");
-  REQUIRE(shown.size() == 9 * results["rows"].size());
+  REQUIRE(shown.size() == 10 * results["rows"].size());
   for (std::size_t r = 0; auto const& row : results["rows"]) {
     std::vector<double> const expected{row["sparsity"],
                                        row["seed"],
@@ -56,10 +56,11 @@ void check_page(nlohmann::json const& results, std::string const& page) {
                                        row["best_accuracy"],
                                        row["dead_layers"],
                                        row["score_seconds"],
+                                       row["epoch_seconds"],
                                        row["epochs"]["learning_gap"].back(),
                                        row["epochs"]["distance"].back(),
                                        row["weight_escape"]};
-    for (std::size_t c = 0; c < expected.size(); ++c) CHECK(shown[9 * r + c] == expected[c]);
+    for (std::size_t c = 0; c < expected.size(); ++c) CHECK(shown[10 * r + c] == expected[c]);
     ++r;
   }
 }

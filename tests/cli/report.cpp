@@ -21,6 +21,7 @@ nlohmann::ordered_json student(std::string const& criterion, double sparsity, do
           {"dead_layers", 1},
           {"emptied", {"b.weight"}},
           {"score_seconds", 0.125},
+          {"epoch_seconds", 1.75},
           {"kept", {5, 0}},
           {"epochs", {{"learning_gap", {8, 4, nullptr}}, {"distance", {2, 3, 2.5}}, {"distance_from_start", {0, 1, 1.5}}}},
           {"overlap", {{"random", 0.3}}}};
@@ -29,7 +30,7 @@ nlohmann::ordered_json student(std::string const& criterion, double sparsity, do
 nlohmann::ordered_json results(std::string const& learn_from) {
   return {{"version", 2},
           {"settings", {{"arch", "mlp:2,2,1"}, {"data", "synthetic"}, {"learn-from", learn_from}}},
-          {"teachers", {{{"seed", 7}, {"accuracy", 0.75}}}},
+          {"teachers", {{{"seed", 7}, {"accuracy", 0.75}, {"epoch_seconds", 4.25}}}},
           {"layers", {{{"name", "a.weight"}, {"weights", 10}}, {{"name", "b.weight"}, {"weights", 4}}}},
           {"rows", {student("random", 0.9, 0.3), student("random", 0.95, 0.2), student("snip", 0.9, 0.41)}}};
 }
@@ -49,12 +50,14 @@ TEST_CASE("the page of a finished run holds the numbers of its results, and its 
   auto const page = support::text_of(out);
   CHECK(fault_of_xml(page) == "");
   CHECK(page.size() < 1 << 20);
-  // sparsity, seed, last, best, emptied, seconds, the last gap (not finite: no number), the last distance, escape: 3/2 - 1.
-  CHECK(data_of(page, "students") == std::vector<double>{0.9,  7, 0.3,  0.3625, 1, 0.125, 2.5, 0.5,  //
-                                                         0.95, 7, 0.2,  0.2625, 1, 0.125, 2.5, 0.5,  //
-                                                         0.9,  7, 0.41, 0.4725, 1, 0.125, 2.5, 0.5});
+  // sparsity, seed, last, best, emptied, seconds of scoring and of an epoch, the last gap (not finite: no number), the last distance,
+  // escape: 3/2 - 1.
+  CHECK(data_of(page, "students") == std::vector<double>{0.9,  7, 0.3,  0.3625, 1, 0.125, 1.75, 2.5, 0.5,  //
+                                                         0.95, 7, 0.2,  0.2625, 1, 0.125, 1.75, 2.5, 0.5,  //
+                                                         0.9,  7, 0.41, 0.4725, 1, 0.125, 1.75, 2.5, 0.5});
   for (auto const* const words :
-       {"<title id=\"accuracy-title\">Accuracy over sparsity</title>", "random: 30 at 90, 20 at 95. snip: 41 at 90.",
+       {"75.0 % accuracy; an epoch took 4.25 s", "<td>0.12</td><td>1.75</td>",
+        "<title id=\"accuracy-title\">Accuracy over sparsity</title>", "random: 30 at 90, 20 at 95. snip: 41 at 90.",
         "random: a 50, b 0.", "Learning gap, 90 % sparsity", "Distance from the teacher, 95 % sparsity",
         "Distance from the start", "Cost of scoring", "prefers-color-scheme:dark", "@media print", "name=\"viewport\""})
     CHECK_MESSAGE(page.find(words) != page.npos, words);
@@ -93,7 +96,7 @@ TEST_CASE("results of before figures existed have a page, those of later version
   old.erase("version");
   old.erase("layers");
   for (auto& row : old["rows"])
-    for (auto const* const key : {"kept", "epochs", "overlap"}) row.erase(key);
+    for (auto const* const key : {"kept", "epochs", "overlap", "epoch_seconds"}) row.erase(key);
   CHECK(run("report " + write(folder, "old.json", old) + out).status == 0);
   CHECK(support::text_of(folder / "page.html").find("Learning gap,") == std::string::npos);
 

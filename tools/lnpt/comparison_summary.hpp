@@ -37,7 +37,7 @@ struct summary {
 
 /// All seeds of one criterion at one sparsity.
 struct table_line {
-  summary last, best, dead, seconds, stability;
+  summary last, best, dead, seconds, epoch, stability;
   std::map<std::string, std::size_t> emptied;
 
   void add(comparison_row const& row) {
@@ -45,6 +45,7 @@ struct table_line {
     best.add(row.best_accuracy);
     dead.add(static_cast<double>(row.dead_layers));
     seconds.add(row.score_seconds);
+    if (row.details.epoch_seconds > 0) epoch.add(row.details.epoch_seconds);
     for (auto const& name : row.details.emptied) ++emptied[name];
     if (row.details.stability) stability.add(*row.details.stability);
   }

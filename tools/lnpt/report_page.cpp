@@ -93,12 +93,18 @@ std::string heading(runs_type const& runs, std::size_t planned) {
                           escaped(setting(run, "arch")), escaped(setting(run, "data")), escaped(setting(run, "train-images")),
                           escaped(setting(run, "test-images")));
   summary teachers;
+  summary epoch;
   std::size_t students = 0;
   for (auto const& each : runs) {
     students += each.rows.size();
-    for (auto const& [seed, teacher] : each.teachers) teachers.add(teacher.accuracy);
+    for (auto const& [seed, teacher] : each.teachers) {
+      teachers.add(teacher.accuracy);
+      if (teacher.epoch_seconds > 0) epoch.add(teacher.epoch_seconds);
+    }
   }
-  if (teachers.count > 0) html += fmt::format("<p>Teacher, trained with labels: {} % accuracy.</p>\n", teachers.percent());
+  if (teachers.count > 0)
+    html += fmt::format("<p>Teacher, trained with labels: {} % accuracy{}.</p>\n", teachers.percent(),
+                        epoch.count > 0 ? fmt::format("; an epoch took {:.2f} s", epoch.mean()) : "");
   return html + (planned > students
                      ? fmt::format("<p><strong>In progress: {} of {} students are trained.</strong> Load the page again "
                                    "for more.</p>\n",
@@ -110,7 +116,7 @@ std::string summary_table(runs_type const& runs) {
   bool const both = runs.size() > 1;
   std::vector<std::string> headings{"criterion",        "sparsity, %",    "last accuracy, %",
                                     "best accuracy, %", "layers emptied", "same mask from other images, %",
-                                    "scoring, s",       "seeds"};
+                                    "scoring, s",       "an epoch, s",    "seeds"};
   if (both) headings.insert(headings.begin() + 1, "trained with");
   auto html = opened_table("summary", headings);
   for (auto const sparsity : sparsities_of(runs))
@@ -122,7 +128,9 @@ std::string summary_table(runs_type const& runs) {
         if (both) html += cell(learns_from_labels(run) ? "labels" : "teacher");
         html += cell(fmt::format("{:g}", 100 * sparsity)) + cell(line.last.percent()) + cell(line.best.percent()) +
                 cell(fmt::format("{:.2g}", line.dead.mean())) + cell(line.stability.count > 0 ? line.stability.percent() : "–") +
-                cell(fmt::format("{:.2f}", line.seconds.mean())) + cell(std::to_string(line.last.count)) + "</tr>\n";
+                cell(fmt::format("{:.2f}", line.seconds.mean())) +
+                cell(line.epoch.count > 0 ? fmt::format("{:.2f}", line.epoch.mean()) : "–") +
+                cell(std::to_string(line.last.count)) + "</tr>\n";
       }
   return html + std::string(closed_table) +
          "<p>Means, with the standard deviation over seeds. * reads labels when it scores. Other images are scoring images drawn "
@@ -159,22 +167,24 @@ std::string students_table(runs_type const& runs) {
     return std::ranges::any_of(
         run.rows, [](auto const& row) { return row.details.asked.kernel_drift || !row.details.asked.linear_error.empty(); });
   });
-  std::vector<std::string> headings{"criterion",        "sparsity, %",     "seed",       "last accuracy, %",
-                                    "best accuracy, %", "layers emptied",  "scoring, s", "learning gap at last",
-                                    "dᵀd at last",      "weight escape, %"};
+  std::vector<std::string> headings{"criterion",       "sparsity, %", "seed",        "last accuracy, %",     "best accuracy, %",
+                                    "layers emptied",  "scoring, s",  "an epoch, s", "learning gap at last", "dᵀd at last",
+                                    "weight escape, %"};
   if (asked) headings.insert(headings.end(), {"error of J·d before", "and after", "drift of the kernel"});
   auto html = opened_table("students", headings);
   for (auto const& run : runs)
     for (auto const& row : run.rows) {
       auto const& course = row.details.course;
       auto const& error = row.details.asked.linear_error;
+      auto const epoch = row.details.epoch_seconds;
       auto const percent = [](double v) { return data(v, fmt::format("{:.1f}", 100 * v)); };
       auto const number = [](double v) { return data(v, fmt::format("{:.3g}", v)); };
       html += "<tr>" + cell(breakable(row.criterion)) + cell(data(row.sparsity, fmt::format("{:g}", 100 * row.sparsity))) +
               cell(fmt::format("<data value=\"{0}\">{0}</data>", row.seed)) + cell(percent(row.last_accuracy)) +
               cell(percent(row.best_accuracy)) + cell(fmt::format("<data value=\"{0}\">{0}</data>", row.dead_layers)) +
-              cell(number(row.score_seconds)) + cell(number(last_of(course.learning_gap))) +
-              cell(number(last_of(course.distance))) + cell(percent(escape_of(course).value_or(std::nan(""))));
+              cell(number(row.score_seconds)) + cell(epoch > 0 ? number(epoch) : "–") +
+              cell(number(last_of(course.learning_gap))) + cell(number(last_of(course.distance))) +
+              cell(percent(escape_of(course).value_or(std::nan(""))));
       if (asked)
         html += cell(error.empty() ? "–" : number(error.front())) + cell(number(last_of(error))) +
                 cell(number(row.details.asked.kernel_drift.value_or(std::nan(""))));
