@@ -44,7 +44,7 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
   for (auto const& [arguments, status, sentence] : std::vector<refusal>{
            {"", 2, "subcommand"},
            {"prnue", 2, "prnue"},
-           {"score", 2, "--arch is required"},
+           {"score", 2, "what to score is missing"},
            {"score --arch alexnet", 2, "mlp:12,16,10,5"},
            {"score --arch resnet:21:16,32,64 --criterion magnitude", 2, "6n + 2"},
            {"score --arch mlp:4,6,3", 2, "--data"},

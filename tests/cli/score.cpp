@@ -1,7 +1,10 @@
 // lnpt score against float64 reference scores, and the masks that follow from them.
 #include <doctest/doctest.h>
 
+#include <nlohmann/json.hpp>
+
 #include <lnpt/io/safetensors.hpp>
+#include <lnpt/io/safetensors_writer.hpp>
 
 #include "../skip.hpp"
 #include "oracle_cases.hpp"
@@ -30,4 +33,28 @@ TEST_CASE("scores of the last round are those before its mask, and what earlier 
     }
   CHECK(total == 8 * 20 + 20 * 5);
   CHECK(alive == 156);  // round 1 of 2 keeps 60 % of 260
+}
+
+TEST_CASE("the scores of stored weights are histograms of octaves, as a picture and as JSON") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const model = (folder / "model.safetensors").string();
+  io::safetensors::writer writer;
+  writer.add("up.weight", {2, 3}, std::vector<float>{0, 1, -1.5f, 2, 0.25f, 1});
+  writer.add("down.weight", {1, 2}, std::vector<float>{8, 0});
+  writer.add("position_ids", {2}, std::vector<std::int64_t>{0, 1});
+  writer.save(model);
+  auto const shown = run("score --checkpoint " + model);
+  REQUIRE(shown.status == 0);
+  CHECK(shown.output.find("up.weight          6     1      0  0.9583        2   ▃ █▃\n") != std::string::npos);
+  CHECK(shown.output.find("down.weight        2     1      0       4        8        █\n") != std::string::npos);
+  CHECK(shown.output.find(
+            "from 2^-2 to 2^4\nleft dense, I64 is not ranked: position_ids\n8 scores by magnitude, of which 2 are 0") !=
+        std::string::npos);
+  auto const told = nlohmann::json::parse(run("score --json --checkpoint " + model + " --exclude \"down.*\"").output);
+  REQUIRE(told["tensors"].size() == 1);
+  CHECK(told["tensors"][0]["first_octave"] == -2);
+  CHECK(told["tensors"][0]["octaves"] == nlohmann::json{1, 0, 3, 1});
+  CHECK(run("score --checkpoint " + model + " --arch mlp:4,3").complaint.find("--arch is for scoring a network") !=
+        std::string::npos);
 }

@@ -71,6 +71,14 @@ std::string progress::time_left() const {
   return duration(elapsed * static_cast<double>(total_ - done_) / static_cast<double>(done_));
 }
 
+void byte_progress::operator()(std::uint64_t done, std::uint64_t total, char const* what) {
+  constexpr std::uint64_t unit = 1 << 20;
+  if (!shown_) shown_.emplace(static_cast<std::size_t>(total / unit + 1));
+  if (std::exchange(doing_, what) != what) shown_->doing(what);
+  shown_->advance(static_cast<std::size_t>(done / unit - std::min(told_, done / unit)));
+  told_ = std::max(told_, done / unit);
+}
+
 void round_progress::operator()(int round, int rounds) {
   if (!shown_) shown_.emplace(static_cast<std::size_t>(rounds));
   if (round > 1) shown_->advance();

@@ -2,6 +2,7 @@
 /// How far along a long command is, on standard error.
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -35,6 +36,17 @@ class progress {
   std::string what_;
   bool terminal_;
   clock::time_point start_ = clock::now(), drawn_{};
+};
+
+/// Progress over the bytes of files, as work out of core calls it.
+class byte_progress {
+ public:
+  void operator()(std::uint64_t done, std::uint64_t total, char const* what);
+
+ private:
+  std::optional<progress> shown_;
+  std::uint64_t told_ = 0;
+  char const* doing_ = nullptr;
 };
 
 /// Progress over the rounds of pruning, as pruning calls it before each.

@@ -215,13 +215,15 @@ void describe(CLI::App& command, prune_options& o) {
 
 /// Prunes stored weights, and refuses flags that only a network has a use for.
 void run_checkpoint(prune_options const& o, double density) {
-  for (auto const& [flag, value] :
-       {std::pair("--arch", o.arch), std::pair("--weights", o.weights), std::pair("--teacher", o.teacher),
-        std::pair("--data", o.images.data), std::pair("--masks", o.masks), std::pair("--masks-out", o.masks_out),
-        std::pair("--packed", o.packed)})
-    if (!value.empty()) refuse(flag, " is for pruning a network: leave it out, or give --arch instead of --checkpoint");
-  auto const criterion = o.criterion.empty() ? criterion_kind::magnitude : parse_criterion(o.criterion).kind;
-  prune_checkpoint(o.checkpoint, {criterion, o.mask, density, o.seed, o.out, o.json});
+  refuse_network_flags({{"--arch", o.arch},
+                        {"--weights", o.weights},
+                        {"--teacher", o.teacher},
+                        {"--data", o.images.data},
+                        {"--masks", o.masks},
+                        {"--masks-out", o.masks_out},
+                        {"--packed", o.packed}},
+                       "pruning");
+  prune_checkpoint(o.checkpoint, {checkpoint_criterion(o.criterion), o.mask, density, o.seed, o.out, o.json});
 }
 
 /// Refuses outputs that would replace one another or what is read. Weights and masks may be pruned in place: --out may be --weights or

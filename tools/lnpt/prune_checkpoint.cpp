@@ -1,8 +1,7 @@
 #include "prune_checkpoint.hpp"
 
-#include <algorithm>
 #include <fmt/format.h>
-#include <map>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include <lnpt/out_of_core/prune.hpp>
@@ -15,13 +14,6 @@ namespace cli {
 namespace {
 
 namespace ooc = lnpt::out_of_core;
-
-std::vector<std::string> patterns_in(std::string const& list) {
-  std::vector<std::string> patterns;
-  for (auto const each : split(list, ','))
-    if (!each.empty()) patterns.emplace_back(each);
-  return patterns;
-}
 
 /// global, layerwise, rows, or N:M such as 2:4.
 void set_pattern(ooc::prune_options& options, std::string const& mask) {
@@ -38,11 +30,8 @@ void set_pattern(ooc::prune_options& options, std::string const& mask) {
 }
 
 ooc::prune_options options_of(checkpoint_options const& o, checkpoint_request const& asked) {
-  ooc::prune_options options{
-      .seed = asked.seed, .include = patterns_in(o.include), .exclude = patterns_in(o.exclude), .replace = o.replace};
-  if (asked.criterion != criterion_kind::magnitude && asked.criterion != criterion_kind::random)
-    refuse(spell(criterion_names, asked.criterion), " needs a network: give --arch, or choose magnitude or random");
-  options.criterion = asked.criterion == criterion_kind::magnitude ? ooc::criterion::magnitude : ooc::criterion::random;
+  auto options = o.options(asked.criterion, asked.seed);
+  options.replace = o.replace;
   set_pattern(options, asked.mask);
   auto const own_share = static_cast<double>(options.n) / static_cast<double>(options.m);
   auto const is_n_of_m = options.pattern == ooc::pattern::n_of_m;
@@ -79,9 +68,7 @@ void print(ooc::report const& report, std::string const& out) {
     table.add({each.name, std::to_string(each.total), std::to_string(each.kept),
                fmt::format("{:.2f}", 100 * share(each.kept, each.total))});
   table.print();
-  std::map<std::string, std::vector<std::string>> by_reason;
-  for (auto const& [name, reason] : report.dense) by_reason[reason].push_back(name);
-  for (auto const& [reason, names] : by_reason) fmt::print("left dense, {}: {}\n", reason, fmt::join(names, ", "));
+  print_left_dense(report.dense);
   auto const names = [](char const* what, std::vector<std::string> const& those) {
     if (!those.empty()) fmt::print("{}: {}\n", what, fmt::join(those, ", "));
   };
@@ -98,28 +85,18 @@ void print(ooc::report const& report, std::string const& out) {
 }  // namespace
 
 void checkpoint_options::describe(CLI::App& command) {
-  command.add_option(
-      "--checkpoint", from,
-      "Instead of --arch: a folder, index.json or safetensors file of any model, pruned file by file into the folder "
-      "--out in little memory; criteria magnitude (default) and random, masks global, layerwise, rows and N:M");
-  command.add_option("--include", include, "With --checkpoint: prune only tensors of these names, such as \"*.mlp.*,*.attn.*\"");
-  command.add_option("--exclude", exclude, "With --checkpoint: leave tensors of these names dense");
+  checkpoint_choice::describe(
+      command,
+      "pruned file by file into the folder --out in little memory; criteria magnitude (default) and random, masks global, "
+      "layerwise, rows and N:M");
   command.add_flag("--replace", replace, "With --checkpoint: swap an existing --out for the new one when that is whole");
 }
 
 void prune_checkpoint(checkpoint_options const& o, checkpoint_request const& asked) {
   auto options = options_of(o, asked);
   auto const result = [&] {
-    constexpr std::uint64_t unit = 1 << 20;
-    std::optional<progress> along;
-    std::uint64_t told = 0;
-    char const* doing = nullptr;
-    options.progress = [&](std::uint64_t done, std::uint64_t total, char const* what) {
-      if (!along) along.emplace(static_cast<std::size_t>(total / unit + 1));
-      if (std::exchange(doing, what) != what) along->doing(what);
-      along->advance(static_cast<std::size_t>(done / unit - std::min(told, done / unit)));
-      told = std::max(told, done / unit);
-    };
+    byte_progress along;
+    options.progress = std::ref(along);
     return ooc::prune(o.from, asked.out, options);
   }();
   if (asked.json)

@@ -3,17 +3,15 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "checkpoint_choice.hpp"
 #include "criterion.hpp"
 
 namespace cli {
 
 /// The flags of pruning that only stored weights have.
-struct checkpoint_options {
-  std::string from;
-  std::string include, exclude;
+struct checkpoint_options : checkpoint_choice {
   bool replace = false;
 
-  [[nodiscard]] bool asked() const { return !from.empty(); }
   void describe(CLI::App& command);
 };
 

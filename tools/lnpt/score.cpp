@@ -8,6 +8,7 @@
 #include "loading.hpp"
 #include "output_files.hpp"
 #include "progress.hpp"
+#include "score_checkpoint.hpp"
 #include "text_table.hpp"
 
 namespace cli {
@@ -64,12 +65,34 @@ void score_as(scoring_options const& o, criterion_spec const& criterion) {
   print_scores(scores, o);
 }
 
-void describe(CLI::App& command, scoring_options& o) {
-  o.describe(command)->required();
+struct score_options : scoring_options {
+  checkpoint_choice checkpoint;
+};
+
+void describe(CLI::App& command, score_options& o) {
+  o.describe(command);
+  o.checkpoint.describe(command, "whose scores are told as a histogram for each tensor; criteria magnitude (default) and random");
   command.add_option("--out", o.out, "File for the scores, safetensors: F64 under each parameter's name, larger = keep");
 }
 
-void run(scoring_options const& o) {
+/// Scores stored weights, and refuses flags that only a network has a use for.
+void run_checkpoint(score_options const& o) {
+  refuse_network_flags({{"--arch", o.arch},
+                        {"--weights", o.weights},
+                        {"--teacher", o.teacher},
+                        {"--data", o.images.data},
+                        {"--out", o.out},
+                        {"--sparsity", o.has_sparsity() ? "given" : ""}},
+                       "scoring");
+  score_checkpoint(o.checkpoint, {checkpoint_criterion(o.criterion), o.seed, o.json});
+}
+
+void run(score_options const& o) {
+  if (o.checkpoint.asked()) return run_checkpoint(o);
+  if (o.arch.empty())
+    refuse(
+        "what to score is missing: give --arch and mostly --weights, --model for a .pt2 file, or --checkpoint for files of any "
+        "model");
   require_output({"--out", o.out}, {{"--weights", o.weights}, {"--teacher", o.teacher}, {"--data", o.images.data}});
   auto const criterion = o.asked_criterion();
   if (criterion.rounds_used() > 1 && !o.has_sparsity())
@@ -81,14 +104,15 @@ void run(scoring_options const& o) {
 }  // namespace
 
 void add_score(CLI::App& app) {
-  add_command<scoring_options>(
+  add_command<score_options>(
       app,
       {"score", "Score every prunable weight of a network by a criterion",
        "Scores are of the network as it is or, with --rounds N --sparsity S, of the last of N rounds before its mask.\n\n"
        "  lnpt score --arch vgg:19:64 --weights vgg.safetensors --data batch.safetensors --criterion snip --out "
        "scores.safetensors\n"
        "  lnpt score --arch resnet:32:32,64,128 --weights s.safetensors --teacher t.safetensors --data batch.safetensors\n"
-       "  lnpt score --arch resnet:56:16,32,64:a --criterion synflow --sparsity .99 --out scores.safetensors"},
+       "  lnpt score --arch resnet:56:16,32,64:a --criterion synflow --sparsity .99 --out scores.safetensors\n"
+       "  lnpt score --checkpoint Llama-3-8B"},
       describe, run);
 }
 

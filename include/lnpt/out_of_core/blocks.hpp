@@ -83,33 +83,37 @@ class meter {
   std::mutex telling_;
 };
 
-/// Shows the keys of all ranges to `visit(keys)`, in parallel and in any order, a few at a time; returns, by range, what `visit` added up.
+/// Shows the keys of all blocks to `visit(b, keys)`, in parallel: those of block b on one thread, in order, a few at a time.
 template <class Visit>
-[[nodiscard]] std::vector<std::size_t> for_each_keys(io::sharded_model const& model, std::span<weight_range const> ranges,
-                                                     meter& along, Visit&& visit) {
+void for_each_keys_of(io::sharded_model const& model, std::span<block const> blocks, meter& along, Visit&& visit) {
   constexpr std::uint64_t few = 8192;  // keys that stay in the first cache
-  auto const blocks = blocks_of(ranges);
-  std::vector<std::atomic<std::size_t>> sums(ranges.size());
   tbb::enumerable_thread_specific<workspace> memory;
   tbb::parallel_for(std::size_t{0}, blocks.size(), [&](std::size_t b) {
-    auto const& [range, weights] = blocks[b];
+    auto const& weights = blocks[b].weights;
     auto const& [tensor, first, size] = weights;
     auto& local = memory.local();
     auto const width = tensor->width();
     auto const reads = tensor->scores.reads();
     std::span<std::byte const> const bytes = reads ? local.read(model, weights) : std::span<std::byte>();
     local.keys.resize(static_cast<std::size_t>(few));
-    std::size_t sum = 0;
     for (std::uint64_t done = 0; done < size; done += few) {
       auto const count = static_cast<std::size_t>(std::min(few, size - done));
       auto const keys = std::span(local.keys).first(count);
       auto const part = reads ? bytes.subspan(static_cast<std::size_t>(done) * width, count * width) : bytes;
       tensor->scores.keys(first + done, part, keys);
-      sum += visit(std::span<key const>(keys));
+      visit(b, std::span<key const>(keys));
     }
-    sums[range] += sum;
     if (reads) along.advance(size * width);
   });
+}
+
+/// Shows the keys of all ranges to `visit(keys)`, in parallel and in any order, a few at a time; returns, by range, what `visit` added up.
+template <class Visit>
+[[nodiscard]] std::vector<std::size_t> for_each_keys(io::sharded_model const& model, std::span<weight_range const> ranges,
+                                                     meter& along, Visit&& visit) {
+  auto const blocks = blocks_of(ranges);
+  std::vector<std::atomic<std::size_t>> sums(ranges.size());
+  for_each_keys_of(model, blocks, along, [&](std::size_t b, std::span<key const> keys) { sums[blocks[b].range] += visit(keys); });
   return {sums.begin(), sums.end()};
 }
 

@@ -1,0 +1,51 @@
+#include "checkpoint_choice.hpp"
+
+#include <fmt/format.h>
+#include <map>
+
+namespace cli {
+
+namespace {
+
+std::vector<std::string> patterns_in(std::string const& list) {
+  std::vector<std::string> patterns;
+  for (auto const each : split(list, ','))
+    if (!each.empty()) patterns.emplace_back(each);
+  return patterns;
+}
+
+}  // namespace
+
+void checkpoint_choice::describe(CLI::App& command, std::string const& what) {
+  command.add_option("--checkpoint", from, "Instead of --arch: a folder, index.json or safetensors file of any model, " + what);
+  command.add_option("--include", include, "With --checkpoint: only tensors of these names, such as \"*.mlp.*,*.attn.*\"");
+  command.add_option("--exclude", exclude, "With --checkpoint: all but tensors of these names");
+}
+
+lnpt::out_of_core::prune_options checkpoint_choice::options(criterion_kind criterion, std::uint64_t seed) const {
+  using lnpt::out_of_core::criterion::magnitude;
+  using lnpt::out_of_core::criterion::random;
+  if (criterion != criterion_kind::magnitude && criterion != criterion_kind::random)
+    refuse(spell(criterion_names, criterion), " needs a network: give --arch, or choose magnitude or random");
+  return {.criterion = criterion == criterion_kind::magnitude ? magnitude : random,
+          .seed = seed,
+          .include = patterns_in(include),
+          .exclude = patterns_in(exclude)};
+}
+
+criterion_kind checkpoint_criterion(std::string const& typed) {
+  return typed.empty() ? criterion_kind::magnitude : parse_criterion(typed).kind;
+}
+
+void refuse_network_flags(std::initializer_list<std::pair<char const*, std::string>> flags, char const* doing) {
+  for (auto const& [flag, value] : flags)
+    if (!value.empty()) refuse(flag, " is for ", doing, " a network: leave it out, or give --arch instead of --checkpoint");
+}
+
+void print_left_dense(std::vector<std::pair<std::string, std::string>> const& dense) {
+  std::map<std::string, std::vector<std::string>> by_reason;
+  for (auto const& [name, reason] : dense) by_reason[reason].push_back(name);
+  for (auto const& [reason, names] : by_reason) fmt::print("left dense, {}: {}\n", reason, fmt::join(names, ", "));
+}
+
+}  // namespace cli
