@@ -23,14 +23,25 @@ namespace oracle {
 template <class T>
 constexpr double tolerance = std::is_same_v<T, double> ? 1e-9 : 2e-4;
 
-/// An engine's networks with the reference's weights, and its batch.
-template <class T, class Model>
+/// Scores on the whole batch.
+struct whole_batch {
+  static constexpr bool is_whole = true;
+
+  template <class Batch, class Act>
+  auto operator()(Batch const& batch, Act act) const {
+    return act(batch);
+  }
+};
+
+/// An engine's networks with the reference's weights, and its batch, of which `share` hands out what is scored on here.
+template <class T, class Model, class Share = whole_batch>
 struct subject {
   reference<T> const& file;
   Model& student;
   Model& teacher;
   lnpt::tensor_of<Model> input;
   bool diagonal = false;  ///< whether to afford a Hessian–vector product per weight
+  Share share = {};
 };
 
 /// Compares with the reference's scores of this name; what is left unscored must be zero there.
@@ -54,8 +65,8 @@ void compare_scores(reference<T> const& file, std::string const& criterion, lnpt
     for (auto const e : file.scores(criterion, name)) REQUIRE(e == 0);
 }
 
-template <class T, class Model>
-void compare_losses(subject<T, Model>& s) {
+template <class T, class Model, class Share>
+void compare_losses(subject<T, Model, Share>& s) {
   auto const trace = s.student.forward(s.input, {s.file.mode});
   auto const predicted = lnpt::prediction_of(s.student, trace);
   auto const teacher_prediction = lnpt::teacher(s.teacher).predict(s.input);
@@ -72,29 +83,33 @@ void compare_losses(subject<T, Model>& s) {
 }
 
 /// The criteria on labels and pseudo-labels, in the batch-norm mode of the file; the file has GraSP's scores with the paper's sign.
-template <class T, class Model>
-void compare_label_criteria(subject<T, Model>& s) {
+template <class T, class Model, class Share>
+void compare_label_criteria(subject<T, Model, Share>& s) {
   using namespace lnpt;
   labelled_batch const batch{s.input, s.file.labels};
   lnpt::teacher const guide(s.teacher);
   score_options const options{.batch_norm = s.file.mode};
-  auto const labelled = [&]<class C>(C, auto const& loss) { return lnpt::score<C>(s.student, batch, no_guide{}, loss, options); };
-  compare_scores(s.file, "magnitude", lnpt::score<magnitude>(s.student, lnpt::shape{}, options));
+  auto const labelled = [&]<class C>(C, auto const& loss) {
+    return s.share(batch, [&](auto const& mine) { return lnpt::score<C>(s.student, mine, no_guide{}, loss, options); });
+  };
   compare_scores(s.file, "snip", labelled(snip{}, cross_entropy{}));
-  compare_scores(s.file, "snip_pseudo_label",
-                 lnpt::score<snip>(s.student, unlabelled_batch{s.input}, guide, pseudo_label{}, options));
+  compare_scores(s.file, "snip_pseudo_label", s.share(unlabelled_batch{s.input}, [&](auto const& mine) {
+    return lnpt::score<snip>(s.student, mine, guide, pseudo_label{}, options);
+  }));
   compare_scores(s.file, "grasp", labelled(grasp{}, grasp::default_loss), -1);
   compare_scores(s.file, "grasp_t1", labelled(grasp{}, cross_entropy{}), -1);
 }
 
 /// The feature-map criteria with every curvature the file holds.
-template <class T, class Model>
-void compare_feature_criteria(subject<T, Model>& s, std::string const& prefix, lnpt::norm_mode mode) {
+template <class T, class Model, class Share>
+void compare_feature_criteria(subject<T, Model, Share>& s, std::string const& prefix, lnpt::norm_mode mode) {
   using namespace lnpt;
   unlabelled_batch const batch{s.input};
   lnpt::teacher const guide(s.teacher);
   score_options const options{.batch_norm = mode};
-  auto const score = [&]<class C>(C) { return lnpt::score<C>(s.student, batch, guide, feature_gap{}, options); };
+  auto const score = [&]<class C>(C) {
+    return s.share(batch, [&](auto const& mine) { return lnpt::score<C>(s.student, mine, guide, feature_gap{}, options); });
+  };
   compare_scores(s.file, prefix + "hessian_gradient", score(feature_map_synaptic<hessian_gradient>{}));
   auto const first = s.student.parameters().front().name;
   if (s.file.holds(prefix + "gauss_newton", first))
@@ -103,14 +118,16 @@ void compare_feature_criteria(subject<T, Model>& s, std::string const& prefix, l
     compare_scores(s.file, prefix + "exact_diagonal", score(feature_map_synaptic<hessian_diagonal>{}));
 }
 
-/// Everything that the file holds.
-template <class T, class Model>
-void compare_all(subject<T, Model> s) {
+/// Everything that the file holds; where the batch is shared, all but what takes the statistics of the whole batch.
+template <class T, class Model, class Share = whole_batch>
+void compare_all(subject<T, Model, Share> s) {
   using lnpt::norm_mode;
+  bool const is_normalised = !lnpt::buffers_of(s.student).empty();
   compare_losses(s);
-  compare_label_criteria(s);
+  compare_scores(s.file, "magnitude", lnpt::score<lnpt::magnitude>(s.student, lnpt::shape{}, lnpt::score_options{}));
+  if (Share::is_whole || !is_normalised || s.file.mode == norm_mode::eval) compare_label_criteria(s);
   compare_feature_criteria(s, "lnpt.", s.file.mode == norm_mode::train ? norm_mode::frozen : norm_mode::eval);
-  if (s.file.holds("lnpt_batch_norm_train.hessian_gradient", s.student.parameters().front().name))
+  if (Share::is_whole && s.file.holds("lnpt_batch_norm_train.hessian_gradient", s.student.parameters().front().name))
     compare_feature_criteria(s, "lnpt_batch_norm_train.", norm_mode::train);
   if (!s.file.holds("synflow", s.student.parameters().front().name)) return;
   auto extents = lnpt::shape_of(s.input);
