@@ -79,7 +79,7 @@ std::string refusal_with(std::string const& name, std::string const& from, std::
 }  // namespace
 
 TEST_CASE_TEMPLATE("networks compute what PyTorch computes, in both modes of batch norm", T, double, float) {
-  for (auto const* const name : {"layers", "joins", "line", "own", "constants"}) {
+  for (auto const* const name : {"layers", "joins", "line", "own", "constants", "pieces", "core"}) {
     CAPTURE(name);
     auto const network = io::load_exported<cpu::backend<T>>(folder / (std::string(name) + ".pt2"));
     auto const file = io::safetensors::open(folder / (std::string(name) + ".safetensors"));
@@ -143,6 +143,28 @@ TEST_CASE("what cannot be read is refused in words that say where and why") {
   CHECK(says(refusal_with("line.pt2", "\"graph_module\"", "\"graph\""), "is not written as PyTorch writes it"));
   CHECK(says(refusal_with("line.pt2", "{", "{{"), "breaks JSON at its byte 2, byte "));
   CHECK(says(refusal([] { (void)io::load_exported<cpu::backend<float>>(folder / "line.safetensors"); }), "is no zip archive"));
+}
+
+TEST_CASE("numbers that mean nothing are refused by their names, and tensors that hold none") {
+  for (auto const* const epsilon : {"-1e-05", "0.0"})
+    CHECK(says(refusal_with("own.pt2", R"("name":"eps","arg":{"as_float":1e-05)",
+                            std::string(R"("name":"eps","arg":{"as_float":)") + epsilon),
+               "which must be a positive number, in stem_norm (BatchNorm2d)"));
+  CHECK(says(refusal_with("own.pt2", R"("name":"stride","arg":{"as_ints":[4,4])", R"("name":"stride","arg":{"as_ints":[4,0])"),
+             "has stride = [4, 0], of which every number must be from 1 to "));
+  CHECK(says(
+      refusal_with("layers.pt2", R"("name":"dilation","arg":{"as_ints":[2,1])", R"("name":"dilation","arg":{"as_ints":[2,-1])"),
+      "has dilation = [2, -1]"));
+  CHECK(says(refusal_with("joins.pt2", R"("name":"kernel_size","arg":{"as_ints":[3,3])",
+                          R"("name":"kernel_size","arg":{"as_ints":[1,1])"),
+             "which must be at most half of them"));
+  CHECK(says(refusal_with("layers.pt2", R"("name":"min","arg":{"as_int":-1)", R"("name":"min","arg":{"as_int":3)"),
+             "bounds numbers from 3 to 2"));
+  CHECK(says(refusal_with("pieces.pt2", R"("as_float":0.7)", R"("as_float":-0.7)"), "celu.default, which has alpha = -0.7"));
+  auto const complex = refusal_with("line.pt2", "\"dtype\": 13", "\"dtype\": 10");
+  CAPTURE(complex);
+  CHECK(says(complex, "reads the tensor wide.weight of dtype complex64 (float32 or another dtype of real numbers"));
+  CHECK(says(refusal_with("core.pt2", R"([1,0])", R"([0,1])"), "exchanges axes of weights, but for rows and columns"));
 }
 
 TEST_CASE("a pruned program keeps its names, dtypes and strides, and every weight that is not pruned to the bit") {

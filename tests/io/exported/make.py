@@ -3,8 +3,9 @@ tests/oracle/scores.cpp and tests/cli/exported.cpp read.
 
 usage: python make.py [FOLDER]      (PyTorch 2.9 or newer; the files here are from 2.15, schema 8.20)
 
-NAME.pt2 holds the network, NAME.safetensors a batch and its logits in both modes of batch norm; for all but the line also a teacher's
-weights, labels, losses and the scores of every criterion, score.CRITERION.PARAMETER, in the mode that bn_mode names.
+NAME.pt2 holds the network, NAME.safetensors a batch and its logits in both modes of batch norm; for layers, joins, own and constants also
+a teacher's weights, labels, losses and the scores of every criterion, score.CRITERION.PARAMETER, in the mode that bn_mode names. The
+network of core.pt2 was exported in train mode and decomposed.
 """
 import copy
 import json
@@ -143,6 +144,44 @@ class Constants(nn.Module):
         return self.head(x) * self.temper, x
 
 
+class Pieces(nn.Module):
+    """Parts of values, values repeated, sums and means over rows and columns, what is largest, and the whole elu family."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x):
+        x = F.selu(self.stem(x))
+        part = F.celu(x.narrow(1, 2, 4), 0.7)
+        x = F.glu(x, 1) + part.square()
+        x = x * x.mean(3, keepdim=True).expand_as(x)
+        x = x - x.mean(2, keepdim=True).repeat(1, 1, x.shape[2], 1)
+        x = F.elu(x / (1 + x.amax((2, 3), keepdim=True).square()), 0.5)
+        return self.head(torch.cat((x.sum((2, 3)), F.adaptive_max_pool2d(x, 1).flatten(1), x.pow(2).mean((2, 3))), 1))
+
+
+class Core(nn.Module):
+    """What `run_decompositions` writes in core operators: linear layers with and without a bias, norms, dropout, pools, activations."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(2, 6, (2, 3), padding="same", bias=False), nn.BatchNorm2d(6)
+        self.depth = nn.Conv2d(6, 6, 3, groups=6)
+        self.drop = nn.Dropout(0.3)
+        self.hidden, self.hidden_norm = nn.Linear(6, 6), nn.BatchNorm1d(6)
+        self.head = nn.Linear(6, 6, bias=False)  # square, so that only the graph says that it is transposed
+
+    def forward(self, x):
+        x = F.max_pool2d(F.hardswish(self.norm(self.stem(x))), 2)
+        b, c, h, w = x.shape
+        x = x.view(b, 2, c // 2, h, w).transpose(1, 2).reshape(b, c, h, w)
+        x = F.adaptive_avg_pool2d(F.silu(self.depth(x)), 1)
+        x = F.elu(self.hidden_norm(self.hidden(self.drop(x.flatten(1)))), 0.5)
+        return self.head(x)
+
+
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
@@ -275,6 +314,7 @@ def without_paths(source, target):
         if isinstance(at, dict):
             at.pop("stack_trace", None)
             at.pop("torch_fn", None)
+            at.pop("from_node", None)
         for each in at.values() if isinstance(at, dict) else at if isinstance(at, list) else ():
             strip(each)
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
@@ -297,7 +337,8 @@ def initialise(network):
 
 def main(folder):
     cases = {"layers": (Layers(), (3, 9, 8)), "joins": (Joins(), (2, 10, 11)), "line": (Line(), (2, 24)),
-             "own": (Own(), (3, 32, 32)), "constants": (Constants(), (3, 8, 8))}
+             "own": (Own(), (3, 32, 32)), "constants": (Constants(), (3, 8, 8)), "pieces": (Pieces(), (3, 6, 5)),
+             "core": (Core(), (2, 8, 10))}
     for seed, (name, (network, extents)) in enumerate(cases.items()):
         torch.manual_seed(seed)
         initialise(network)
@@ -315,11 +356,13 @@ def main(folder):
             tensors[f"logits.{mode}"] = (logits[0] if isinstance(logits, tuple) else logits).detach()
             if isinstance(logits, tuple):
                 tensors[f"features.{mode}"] = predict(copy.deepcopy(kept), batch.double())[1].detach()
-        if name != "line":
+        if name in ("layers", "joins", "own", "constants"):
             add_scores(tensors, name, network, batch)
         save_file(tensors, f"{folder}/{name}.safetensors", {"bn_mode": "train"})
         dynamic = ({0: torch.export.Dim("batch", min=2, max=64)},)
-        program = torch.export.export(network.eval(), (batch[:2].to(next(network.parameters()).dtype),), dynamic_shapes=dynamic)
+        program = torch.export.export(network.train(name == "core"), (batch[:2].to(next(network.parameters()).dtype),),
+                                      dynamic_shapes=dynamic)
+        program = program.run_decompositions() if name == "core" else program
         with tempfile.TemporaryDirectory() as scratch:
             torch.export.save(program, f"{scratch}/{name}.pt2")
             without_paths(f"{scratch}/{name}.pt2", f"{folder}/{name}.pt2")

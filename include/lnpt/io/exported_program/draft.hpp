@@ -38,13 +38,15 @@ template <class... Parts>
 /// What a value of the graph is in the network.
 struct value {
   enum class kind {
-    node,       ///< the output of a node
-    pooled,     ///< the mean of each plane of a node's output, which is a matrix or an image, as its reader needs it
-    stretched,  ///< a node's output, repeated along axes where it has an extent of 1
-    shuffling,  ///< channels on their way through a shuffle: {groups, C / groups, H, W}, or that transposed
-    tensor,     ///< a tensor of the program
-    held,       ///< computed from tensors of the program alone, the same for all samples
-    nothing     ///< left out, or unknown
+    node,        ///< the output of a node
+    pooled,      ///< the mean of each plane of a node's output, which is a matrix or an image, as its reader needs it
+    stretched,   ///< a node's output, repeated along axes where it has an extent of 1
+    shuffling,   ///< channels on their way through a shuffle: {groups, C / groups, H, W}, or that transposed
+    tensor,      ///< a tensor of the program
+    transposed,  ///< a matrix of the program, rows and columns exchanged
+    held,        ///< computed from tensors of the program alone, the same for all samples
+    unread,      ///< what no network can read: a tensor without numbers of its own, a by-product of an operator
+    nothing      ///< left out, or unknown
   };
 
   kind is = kind::nothing;
@@ -53,6 +55,7 @@ struct value {
   std::size_t groups = 0;    ///< of a shuffle; 0 before it is transposed
   std::size_t storage = 0;   ///< values with one storage are views of one another
   bool overwritten = false;  ///< by an in-place operator on another view
+  std::string because = {};  ///< what is unread, in words
   std::function<std::size_t(shape const&)> build = {};  ///< adds the nodes of what is held, as an image [C, 1, H, W]
 };
 

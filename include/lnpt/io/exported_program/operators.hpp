@@ -1,7 +1,5 @@
 #pragma once
 /// Which layer computes which operator of PyTorch.
-#include <algorithm>
-#include <array>
 #include <string_view>
 #include <unordered_map>
 
@@ -27,7 +25,13 @@ template <class Backend>
       {"conv2d", read_convolution<Backend>},
       {"convolution", read_convolution<Backend>},
       {"linear", read_linear<Backend>},
+      {"addmm", read_product<Backend>},
+      {"mm", read_product<Backend>},
       {"batch_norm", read_batch_norm<Backend>},
+      {"native_batch_norm", read_batch_norm<Backend>},
+      {"_native_batch_norm_legit", read_batch_norm<Backend>},
+      {"_native_batch_norm_legit_functional", read_batch_norm<Backend>},
+      {"_native_batch_norm_legit_no_training", read_batch_norm<Backend>},
       {"relu", read_relu<Backend>},
       {"relu6", read_activation<Backend>},
       {"hardtanh", read_activation<Backend>},
@@ -36,9 +40,9 @@ template <class Backend>
       {"clamp_max", read_activation<Backend>},
       {"clip", read_activation<Backend>},
       {"leaky_relu", read_activation<Backend>},
-      {"elu", read_activation<Backend>},
-      {"celu", read_activation<Backend>},
-      {"selu", read_selu<Backend>},
+      {"elu", read_elu<Backend>},
+      {"celu", read_elu<Backend>},
+      {"selu", read_elu<Backend>},
       {"silu", read_activation<Backend>},
       {"sigmoid", read_activation<Backend>},
       {"hardswish", read_activation<Backend>},
@@ -48,10 +52,12 @@ template <class Backend>
       {"prelu", read_prelu<Backend>},
       {"max_pool1d", read_max_pool<Backend>},
       {"max_pool2d", read_max_pool<Backend>},
+      {"max_pool2d_with_indices", read_max_pool<Backend>},
       {"avg_pool1d", read_average_pool<Backend>},
       {"avg_pool2d", read_average_pool<Backend>},
       {"adaptive_avg_pool1d", read_adaptive_average_pool<Backend>},
       {"adaptive_avg_pool2d", read_adaptive_average_pool<Backend>},
+      {"_adaptive_avg_pool2d", read_adaptive_average_pool<Backend>},
       {"adaptive_max_pool1d", read_largest<Backend>},
       {"adaptive_max_pool2d", read_largest<Backend>},
       {"amax", read_largest<Backend>},
@@ -89,7 +95,9 @@ template <class Backend>
       {"repeat", read_expand<Backend>},
       {"transpose", read_transpose<Backend>},
       {"permute", read_transpose<Backend>},
+      {"t", read_transpose<Backend>},
       {"dropout", read_identity<Backend>},
+      {"native_dropout", read_identity<Backend>},
       {"feature_dropout", read_identity<Backend>},
       {"alpha_dropout", read_identity<Backend>},
       {"feature_alpha_dropout", read_identity<Backend>},
@@ -103,13 +111,6 @@ template <class Backend>
   };
   auto const found = table.find(operation);
   return found == table.end() ? nullptr : found->second;
-}
-
-/// Whether the results of an operator are drawn at random.
-[[nodiscard]] inline bool is_random(std::string_view operation) {
-  static constexpr std::array<std::string_view, 8> known{"bernoulli",  "rand",   "randn",   "rand_like",
-                                                         "randn_like", "normal", "uniform", "native_dropout"};
-  return std::ranges::find(known, operation) != known.end();
 }
 
 }  // namespace lnpt::io::exported

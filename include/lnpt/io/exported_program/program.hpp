@@ -26,6 +26,12 @@ struct held_input {
   std::size_t tensor = 0;  ///< among `program::tensors`
 };
 
+/// An input of the graph whose tensor is no array of numbers that a network computes with.
+struct unread_input {
+  std::string value;
+  std::string because;  ///< what is read there instead, and what would have worked
+};
+
 /// An exported program, read and checked but not yet understood: the graph, the tensors by the state_dict's names, and which value of
 /// the graph each of them is.
 ///
@@ -70,6 +76,8 @@ class program {
   /// How many of them are the state_dict's.
   [[nodiscard]] std::size_t state_size() const { return state_; }
   [[nodiscard]] std::vector<held_input> const& held_inputs() const { return held_; }
+  /// What is no error unless the logits need it.
+  [[nodiscard]] std::vector<unread_input> const& unread_inputs() const { return unread_; }
   /// Whether a tensor is a parameter, under any of its names.
   [[nodiscard]] bool is_parameter(std::size_t tensor) const { return parameters_.contains(canonical_[tensor]); }
   /// The value that stands for the batch.
@@ -146,8 +154,10 @@ class program {
     auto const folder = configuration.substr(0, configuration.rfind('/') + 1);
     auto const all = document_of(configuration);
     for (auto const& [tensor, about] : all.at("config").items()) {
-      if (about.value("use_pickle", false) || !about.at("tensor_meta").is_object())
-        continue;  // no plain tensor: an error where it is read
+      if (about.value("use_pickle", false) || !about.at("tensor_meta").is_object()) {
+        why_unread_.emplace(tensor, "the tensor " + tensor + ", which the file holds as a pickle (a plain tensor would be read)");
+        continue;
+      }
       add_tensor(tensor, root_ + folder + about.at("path_name").get<std::string>(), about.at("tensor_meta"));
     }
     return tensors_.size() - before;
@@ -157,8 +167,13 @@ class program {
     auto const* const found = archive_.find(entry);
     if (!found)
       fail(name(), ": tensor ", tensor, " is said to lie in entry ", entry, ", which the file lacks: export the network again");
-    auto const type = dtype_numbered(detail::read_integer(about.at("dtype")));
-    if (!type) return;
+    auto const number = detail::read_integer(about.at("dtype"));
+    auto const type = dtype_numbered(number);
+    if (!type) {
+      why_unread_.emplace(tensor, "the tensor " + tensor + " of dtype " + unread_dtype(number) +
+                                      " (float32 or another dtype of real numbers of 16 to 64 bits would be read)");
+      return;
+    }
     stored_tensor result{tensor, found, *type, numbers(about.at("sizes"), tensor), numbers(about.at("strides"), tensor), 0};
     auto const offset = detail::read_extent(about.at("storage_offset")).number;
     if (result.extents.size() != result.strides.size() || offset < 0)
@@ -218,7 +233,12 @@ class program {
 
   void add_held(std::string value, std::string const& tensor, bool is_parameter) {
     auto const found = index_.find(tensor);
-    if (found == index_.end()) return;
+    if (found == index_.end()) {
+      auto const reason = why_unread_.find(tensor);
+      unread_.push_back({std::move(value), reason == why_unread_.end() ? "the tensor " + tensor + ", which the file does not hold"
+                                                                       : reason->second});
+      return;
+    }
     held_.push_back({std::move(value), found->second});
     if (is_parameter) parameters_.insert(canonical_[found->second]);
   }
@@ -233,6 +253,8 @@ class program {
   std::map<stored_tensor::place, std::size_t> by_elements_;
   std::unordered_map<std::string, std::size_t> index_;
   std::vector<held_input> held_;
+  std::vector<unread_input> unread_;
+  std::unordered_map<std::string, std::string> why_unread_;  ///< by tensor
   std::unordered_set<std::size_t> parameters_;
   std::string batch_;
   std::vector<std::string> results_;

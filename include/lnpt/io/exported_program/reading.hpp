@@ -14,6 +14,7 @@
 #include <lnpt/core/shape.hpp>
 #include <lnpt/core/window.hpp>
 #include <lnpt/io/exported_program/draft.hpp>
+#include <lnpt/io/exported_program/operator_names.hpp>
 #include <lnpt/nn/flatten.hpp>
 #include <lnpt/nn/join.hpp>
 #include <lnpt/nn/leaf.hpp>
@@ -21,13 +22,6 @@
 #include <lnpt/nn/rearrange.hpp>
 
 namespace lnpt::io::exported {
-
-/// The name of an operator without its overload, and without the mark of an in-place form: `relu` of `relu_.default`.
-[[nodiscard]] inline std::string_view plain_name(std::string_view target) {
-  target = target.substr(0, target.find('.'));
-  if (target.ends_with('_') && !target.starts_with('_')) target.remove_suffix(1);
-  return target;
-}
 
 /// Whether a shape has one pixel or none: all that is counted is channels.
 [[nodiscard]] inline bool only_channels(shape const& extents) { return element_count(extents) == extents.front(); }
@@ -53,7 +47,9 @@ class reading {
   /// What a name stands for once all calls are read; null before that, or where it stands for nothing.
   [[nodiscard]] value const* find(std::string const& name) const {
     auto const found = values_.find(name);
-    return found == values_.end() || found->second.is == value::kind::nothing ? nullptr : &found->second;
+    if (found == values_.end() || found->second.is == value::kind::nothing || found->second.is == value::kind::unread)
+      return nullptr;
+    return &found->second;
   }
   [[nodiscard]] value const& at(std::string const& name) const {
     auto const found = values_.find(name);
@@ -62,6 +58,7 @@ class reading {
       refuse(
           "reads a tensor of which an in-place operator has overwritten another view; export the network without in-place "
           "operators");
+    if (found->second.is == value::kind::unread) refuse("reads ", found->second.because);
     return found->second;
   }
 
@@ -99,7 +96,8 @@ class reading {
     if (v.is == value::kind::pooled) return pooled(name);
     if (v.is == value::kind::stretched) return stretched(name);
     if (v.is == value::kind::shuffling) refuse("reads channels in the middle of a shuffle");
-    refuse("computes with ", v.is == value::kind::tensor ? "the tensor " + draft_.source().tensors()[v.at].name : name);
+    auto const stored = v.is == value::kind::tensor || v.is == value::kind::transposed;
+    refuse("computes with ", stored ? "the tensor " + draft_.source().tensors()[v.at].name : name);
   }
   /// The node of a value for a layer that stretches what it reads.
   [[nodiscard]] std::size_t joined_node_of(std::string const& name) {
@@ -126,13 +124,7 @@ class reading {
   /// The tensor of the program that a value is, in whatever shape.
   [[nodiscard]] stored_tensor const& tensor_of(std::string const& name) const { return draft_.source().tensors()[at(name).at]; }
   /// The parameter of the network that a value is.
-  [[nodiscard]] std::size_t parameter_of(std::string const& name) {
-    auto const tensor = tensor_index(name);
-    if (!draft_.source().is_parameter(tensor))
-      refuse("takes the constant ", draft_.source().tensors()[tensor].name, " for weights");
-    draft_.read_as(tensor, draft_.source().tensors()[tensor].extents);
-    return draft_.parameter(tensor);
-  }
+  [[nodiscard]] std::size_t parameter_of(std::string const& name) { return parameter_at(tensor_index(name)); }
   /// The same for the weights of a convolution, which have a height of 1 over a line.
   [[nodiscard]] std::size_t kernels_of(std::string const& name) {
     auto const tensor = tensor_index(name);
@@ -141,6 +133,12 @@ class reading {
     extents.insert(extents.begin() + 2, 1);
     draft_.read_as(tensor, extents);
     return draft_.parameter(tensor);
+  }
+  /// The parameter of the network whose rows and columns a value exchanges.
+  [[nodiscard]] std::size_t transposed_parameter_of(std::string const& name) {
+    auto const& v = at(name);
+    if (v.is != value::kind::transposed) refuse("multiplies by ", name, ", which is no matrix of weights, transposed");
+    return parameter_at(v.at);
   }
   [[nodiscard]] std::optional<std::size_t> parameter_of(std::optional<std::string> const& name) {
     return name ? std::optional(parameter_of(*name)) : std::nullopt;
@@ -239,6 +237,12 @@ class reading {
           {.is = value::kind::node, .at = draft_.add_refused(because, inputs, std::move(extents)), .extents = std::move(sample)});
     }
   }
+  /// What an operator with by-products gives beside its first result.
+  void refuse_by_products(call const& from) {
+    auto const names = from.outputs();
+    for (auto i = names.begin() + 1; i != names.end(); ++i)
+      bind(*i, {.is = value::kind::unread, .because = "a by-product of " + std::string(from.target())});
+  }
   /// Whether an argument comes from a result that no layer computes.
   [[nodiscard]] bool reads_refused(call const& from) const {
     return std::ranges::any_of(from.inputs(), [this](std::string const& name) {
@@ -269,9 +273,11 @@ class reading {
     if (now.is != before.is || now.at != before.at) to.overwrite(theirs, now);
   }
 
+  /// The one result; of an operator with by-products, the first.
   [[nodiscard]] static std::string result_of(call const& from) {
     auto names = from.outputs();
-    if (names.size() != 1) refuse("gives ", names.size(), " results");
+    if (names.empty() || (names.size() != 1 && !has_by_products(plain_name(from.target()))))
+      refuse("gives ", names.size(), " results");
     return std::move(names.front());
   }
   [[nodiscard]] static std::string node_name(call const& from) {
@@ -281,7 +287,15 @@ class reading {
 
  private:
   [[nodiscard]] static bool is_node(value const& v) {
-    return v.is != value::kind::tensor && v.is != value::kind::held && v.is != value::kind::nothing;
+    using enum value::kind;
+    return v.is == node || v.is == pooled || v.is == stretched || v.is == shuffling;
+  }
+
+  [[nodiscard]] std::size_t parameter_at(std::size_t tensor) {
+    if (!draft_.source().is_parameter(tensor))
+      refuse("takes the constant ", draft_.source().tensors()[tensor].name, " for weights");
+    draft_.read_as(tensor, draft_.source().tensors()[tensor].extents);
+    return draft_.parameter(tensor);
   }
 
   [[nodiscard]] std::size_t tensor_index(std::string const& name) const {

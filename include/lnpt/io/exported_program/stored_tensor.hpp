@@ -57,6 +57,21 @@ struct stored_tensor {
   }
 }
 
+/// The name of a dtype that no network computes with, by the same numbers.
+[[nodiscard]] inline std::string unread_dtype(std::int64_t number) {
+  switch (number) {
+    case 9: return "complex32";
+    case 10: return "complex64";
+    case 11: return "complex128";
+    case 29: return "float8_e4m3fn";
+    case 30: return "float8_e5m2";
+    case 31: return "float8_e4m3fnuz";
+    case 32: return "float8_e5m2fnuz";
+    case 33: return "float8_e8m0fnu";
+    default: return "number " + std::to_string(number) + " of PyTorch's export schema";
+  }
+}
+
 namespace detail {
 
 /// Refuses a view that leaves its entry or has two indices for one element, so that a tensor is never larger than its bytes.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <lnpt/core/error.hpp>
+#include <lnpt/io/exported_program/operator_names.hpp>
 #include <lnpt/io/exported_program/operators.hpp>
 #include <lnpt/io/exported_program/program.hpp>
 #include <lnpt/io/exported_program/reading.hpp>
@@ -25,6 +26,8 @@ class walk {
       values_.bind(each.value, {.is = value::kind::tensor,
                                 .at = source.canonical(each.tensor),
                                 .extents = source.tensors()[source.canonical(each.tensor)].extents});
+    for (auto const& each : source.unread_inputs())
+      values_.bind(each.value, {.is = value::kind::unread, .because = each.because});
     bind_batch();
     run(values_, 0);
     draft_.begin_call(std::numeric_limits<std::size_t>::max());
@@ -114,6 +117,7 @@ class walk {
         values.give_refused(each, std::string(target) + why);
       } else {
         read_by(values, each);
+        if (has_by_products(operation)) values.refuse_by_products(each);
       }
     } catch (no_layer const& reason) {
       give_refused(values, each, reason);

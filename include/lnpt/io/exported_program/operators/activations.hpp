@@ -1,5 +1,6 @@
 #pragma once
 /// Operators on single numbers.
+#include <cmath>
 #include <limits>
 #include <optional>
 #include <string>
@@ -29,18 +30,20 @@ void read_relu(reading<Backend>& r, call const& from) {
 [[nodiscard]] inline activation_function function_of(call const& from, std::string_view operation) {
   constexpr auto infinity = std::numeric_limits<double>::infinity();
   using enum activation_kind;
+  auto const between = [](double low, double high) {
+    if (low > high || low == infinity || high == -infinity) refuse("bounds numbers from ", low, " to ", high);
+    return activation_function::hardtanh(low, high);
+  };
   if (operation == "relu6") return activation_function::relu6();
-  if (operation == "hardtanh") return activation_function::hardtanh(from.number("min_val", -1), from.number("max_val", 1));
-  if (operation == "clamp") return activation_function::hardtanh(from.number("min", -infinity), from.number("max", infinity));
-  if (operation == "clamp_max") return activation_function::hardtanh(-infinity, from.number("max", infinity));
-  if (operation == "clip") return activation_function::hardtanh(from.number("min", -infinity), from.number("max", infinity));
-  if (operation == "clamp_min") return activation_function::hardtanh(from.number("min", -infinity), infinity);
-  if (operation == "leaky_relu") return activation_function::leaky_relu(from.number("negative_slope", 0.01));
-  if (operation == "elu") {
-    if (from.number("scale", 1) != 1 || from.number("input_scale", 1) != 1) refuse("is scaled, as selu is");
-    return activation_function::elu(from.number("alpha", 1));
+  if (operation == "hardtanh") return between(from.number("min_val", -1), from.number("max_val", 1));
+  if (operation == "clamp" || operation == "clip") return between(from.number("min", -infinity), from.number("max", infinity));
+  if (operation == "clamp_max") return between(-infinity, from.number("max", infinity));
+  if (operation == "clamp_min") return between(from.number("min", -infinity), infinity);
+  if (operation == "leaky_relu") {
+    auto const slope = from.number("negative_slope", 0.01);
+    if (!std::isfinite(slope)) refuse("has a slope that is not finite");
+    return activation_function::leaky_relu(slope);
   }
-  if (operation == "celu" && from.number("alpha", 1) == 1) return activation_function::elu(1);
   if (operation == "silu") return {silu};
   if (operation == "sigmoid") return {sigmoid};
   if (operation == "hardswish") return {hardswish};
@@ -60,13 +63,28 @@ void read_activation(reading<Backend>& r, call const& from) {
   });
 }
 
-/// λ elu(x) with α = 1.6732…, λ = 1.0507…. Klambauer et al., NeurIPS 2017, arXiv:1706.02515.
+/// elu, celu and selu are one function of PyTorch's with three numbers: λ x above 0, λ α (exp(s x) − 1) below, which is
+///
+///     λ/s elu(s x),      with elu's slope of α s
+///
+/// celu: s = 1/α. Barron 2017, arXiv:1704.07483. selu: α = 1.6732…, λ = 1.0507…. Klambauer et al., NeurIPS 2017, arXiv:1706.02515.
 template <class Backend>
-void read_selu(reading<Backend>& r, call const& from) {
+void read_elu(reading<Backend>& r, call const& from) {
   auto const x = from.tensor("self");
-  auto const bent = r.network().add(r.node_name(from),
-                                    nn::activation{r.node_of(x), activation_function::elu(1.6732632423543772848170429916717)});
-  r.give(from, x, nn::affine_constant{bent, 1.0507009873554804934193349852946, 0});
+  auto const operation = plain_name(from.target());
+  auto const selu = operation == "selu";
+  auto const alpha = selu ? 1.6732632423543772848170429916717 : from.number("alpha", 1);
+  auto const scale = selu ? 1.0507009873554804934193349852946 : from.number("scale", 1);
+  auto const inner = operation == "celu" ? 1 / alpha : from.number("input_scale", 1);
+  if (!std::isfinite(alpha) || !std::isfinite(scale) || !std::isfinite(inner) || inner <= 0)
+    refuse("has alpha = ", alpha, ", scale = ", scale, " and input_scale = ", inner,
+           ", which must be finite and the last positive");
+  auto const name = r.node_name(from);
+  auto node = r.node_of(x);
+  if (inner != 1) node = r.network().add(name, nn::affine_constant{node, inner, 0});
+  node = r.network().add(name, nn::activation{node, activation_function::elu(alpha * inner)});
+  if (scale != inner) node = r.network().add(name, nn::affine_constant{node, scale / inner, 0});
+  r.give_node(from, node, r.at(x).extents.size() == 2);
 }
 
 template <class Backend>

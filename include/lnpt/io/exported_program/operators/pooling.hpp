@@ -27,11 +27,12 @@ void give_pooled(reading<Backend>& r, call const& from, std::string const& x, sh
 /// The window of a pooling operator.
 template <class Backend>
 [[nodiscard]] typename Backend::pool_window window_of(call const& from, bool line) {
-  auto const kernel = two_numbers(from, from.integers("kernel_size", {}), line, 1);
-  auto const strides = from.integers("stride", {});
-  auto const stride = strides.empty() ? kernel : two_numbers(from, strides, line, 1);
-  auto const padding = two_numbers(from, from.integers("padding", {0}), line, 0);
-  if (auto const dilation = two_numbers(from, from.integers("dilation", {1}), line, 1); dilation != per_axis{1})
+  auto const kernel = two_numbers(from, "kernel_size", {}, line);
+  auto const stride = from.integers("stride", {}).empty() ? kernel : two_numbers(from, "stride", {}, line);
+  auto const padding = two_numbers(from, "padding", {0}, line);
+  if (padding.h > kernel.h / 2 || padding.w > kernel.w / 2)
+    refuse("pads windows of ", kernel, " by ", padding, ", which must be at most half of them");
+  if (auto const dilation = two_numbers(from, "dilation", {1}, line); dilation != per_axis{1})
     refuse("pools with a dilation of ", dilation);
   return {kernel, stride, margins{padding.h, padding.w}, from.flag("ceil_mode", false), from.flag("count_include_pad", true)};
 }
@@ -92,7 +93,7 @@ template <class Backend>
 void read_largest(reading<Backend>& r, call const& from) {
   auto const x = from.tensor("self");
   auto const extents = r.at(x).extents;
-  auto const result = from.outputs().front();  // the second, if any, says where it is
+  auto const result = r.result_of(from);
   auto const to = r.claimed(result);
   if (extents.size() < 2 || !only_channels(to) || to.front() != extents.front())
     refuse("takes the largest of windows that its result, ", list(to), ", does not tell");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -116,24 +117,42 @@ void read_expand(reading<Backend>& r, call const& from) {
   r.bind(r.result_of(from), {.is = value::kind::stretched, .at = r.joined_node_of(x), .extents = std::move(to)});
 }
 
-/// The exchange of the two axes into which a shuffle splits channels.
-template <class Backend>
-void read_transpose(reading<Backend>& r, call const& from) {
-  auto v = r.at(from.tensor("self"));
-  auto const rank = static_cast<std::int64_t>(v.extents.size()) + 1;
+namespace detail {
+
+/// Where each axis of the result of t, transpose or permute comes from.
+[[nodiscard]] inline std::vector<std::int64_t> order_of_axes(call const& from, std::int64_t rank) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(rank));
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
+  std::iota(order.begin(), order.end(), std::int64_t{0});
   auto const axis = [rank](std::int64_t a) { return a < 0 ? a + rank : a; };
   if (from.has("dims")) {
     order = from.integers("dims", {});
     for (auto& a : order) a = axis(a);
   } else {
     auto const first = axis(from.integer("dim0", 0));
-    auto const second = axis(from.integer("dim1", 0));
+    auto const second = axis(from.integer("dim1", 1));
     if (first < 0 || second < 0 || first >= rank || second >= rank) refuse("exchanges axes that are not there");
     std::swap(order[static_cast<std::size_t>(first)], order[static_cast<std::size_t>(second)]);
   }
-  auto exchanged = v.is == value::kind::shuffling && v.groups == 0 && order.size() == static_cast<std::size_t>(rank);
+  return order;
+}
+
+}  // namespace detail
+
+/// The exchange of the two axes into which a shuffle splits channels, or of rows and columns of a matrix of weights.
+template <class Backend>
+void read_transpose(reading<Backend>& r, call const& from) {
+  auto v = r.at(from.tensor("self"));
+  if (v.is == value::kind::tensor && v.extents.size() == 2) {
+    if (v.extents != r.tensor_of(from.tensor("self")).extents)
+      refuse("exchanges axes of a tensor that another operator has reshaped");
+    if (detail::order_of_axes(from, 2) != std::vector<std::int64_t>{1, 0})
+      refuse("exchanges axes of weights, but for rows and columns");
+    v.is = value::kind::transposed;
+    std::swap(v.extents[0], v.extents[1]);
+    return r.bind(r.result_of(from), std::move(v));
+  }
+  auto const order = detail::order_of_axes(from, static_cast<std::int64_t>(v.extents.size()) + 1);
+  auto exchanged = v.is == value::kind::shuffling && v.groups == 0 && order.size() == v.extents.size() + 1;
   for (std::size_t i = 0; exchanged && i < order.size(); ++i)
     exchanged = order[i] == static_cast<std::int64_t>(i == 1 ? 2 : i == 2 ? 1 : i);
   if (!exchanged) refuse("exchanges axes, but for the two of a channel shuffle");

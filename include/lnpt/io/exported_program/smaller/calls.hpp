@@ -61,7 +61,7 @@ class smaller_calls {
     auto const outputs = from.outputs();
     auto const smaller = std::ranges::find_if(inputs, [this](auto const& name) { return sizes_.is_smaller(name); });
     if (smaller == inputs.end()) return;
-    if (std::ranges::none_of(outputs, [this](auto const& name) { return !sizes_.is_needed(name); })) return;
+    if (std::ranges::none_of(outputs, [this](auto const& name) { return !sizes_.is_computed(name); })) return;
     detail::refuse_to_follow(source_, from.target(), " reads ", *smaller,
                              ", which lost channels, for a result that the logits do not need");
   }

@@ -35,10 +35,15 @@ template <class Backend>
                              before.parameters()[rules.weight]});
         },
         smaller.nodes()[i].rules);
-  for (auto const& each : all)
+  auto const calls = source.graph().calls();
+  for (auto const& each : all) {
+    if (each.call < calls.size() && !calls[each.call].optional_tensor("weight"))
+      detail::refuse_to_follow(source, calls[each.call].target(), " has no place for the bias ", each.name,
+                               ", which takes up what masked channels say");
     if (std::ranges::find(source.tensors(), each.name, &stored_tensor::name) != source.tensors().end() ||
         std::ranges::count(all, each.name, &new_bias::name) > 1)
       detail::refuse_to_follow(source, "the name ", each.name, " of a bias that takes up what masked channels say is taken");
+  }
   return all;
 }
 

@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/shape.hpp>
 #include <lnpt/io/exported_program/draft.hpp>
 #include <lnpt/io/exported_program/graph.hpp>
+#include <lnpt/io/exported_program/operator_names.hpp>
 #include <lnpt/io/exported_program/program.hpp>
 #include <lnpt/io/exported_program/walk.hpp>
 #include <lnpt/nn/network.hpp>
@@ -53,6 +55,11 @@ class smaller_sizes {
         values_(from.values()),
         before_(from.network().shapes()),
         now_(node_shapes(smaller, source.sample_shape(source.batch()))) {
+    for (auto const& call : source.graph().calls())
+      if (has_by_products(plain_name(call.target()))) {
+        auto const results = call.outputs();
+        for (std::size_t i = 1; i < results.size(); ++i) main_results_.emplace(results[i], results[0]);
+      }
     for (auto const& tensor : source.tensors()) tensors_.push_back(tensor.extents);
     auto const parameters = smaller.parameters();
     auto const buffers = smaller.buffers();
@@ -77,8 +84,12 @@ class smaller_sizes {
   [[nodiscard]] shape of(std::string const& name) const {
     auto old = before(name);
     auto const* const v = values_.find(name);
-    if (v == nullptr) return old;
+    if (v == nullptr) {
+      auto const main = main_results_.find(name);
+      return main == main_results_.end() || !is_needed(main->second) ? old : beside(before(main->second), of(main->second), old);
+    }
     if (v->is == value::kind::tensor) return of_constant(name, *v, old);
+    if (v->is == value::kind::transposed) return {tensors_[v->at].rbegin(), tensors_[v->at].rend()};
     if (v->is == value::kind::held && leaves_changed_) cannot_follow(name);
     if (v->is == value::kind::held) return old;
     if (v->is == value::kind::stretched && is_one_channel(before_[v->at]) && old.at(1) != 1) cannot_follow(name);
@@ -91,6 +102,11 @@ class smaller_sizes {
   [[nodiscard]] bool is_smaller(std::string const& name) const { return of(name) != before(name); }
   /// Whether the network's result needs a value.
   [[nodiscard]] bool is_needed(std::string const& name) const { return values_.find(name) != nullptr; }
+  /// Whether the network's result needs a value, or the call that it is a by-product of.
+  [[nodiscard]] bool is_computed(std::string const& name) const {
+    auto const main = main_results_.find(name);
+    return is_needed(main == main_results_.end() ? name : main->second);
+  }
 
  private:
   template <class Views>
@@ -103,6 +119,12 @@ class smaller_sizes {
              list(shape_of(*now[i].value)), ": pass the network that was read from this file");
       tensors_[places[i]] = *std::move(extents);
     }
+  }
+
+  /// Of a by-product, which has the shape of the main result, or one number for each channel, or none at all.
+  [[nodiscard]] static shape beside(shape const& main, shape const& main_now, shape const& old) {
+    if (old == main) return main_now;
+    return old.size() == 1 && main.size() > 1 && old[0] == main[1] ? shape{main_now[1]} : old;
   }
 
   /// Whether a node has one channel, which a value may repeat as often as another node has channels.
@@ -140,9 +162,10 @@ class smaller_sizes {
 
   program const& source_;
   reading<Backend>& values_;
-  std::vector<shape> before_, now_;  ///< of nodes
-  std::vector<shape> tensors_;       ///< of the program's tensors, now
-  bool leaves_changed_ = false;      ///< whether a tensor that is a node lost channels
+  std::vector<shape> before_, now_;                            ///< of nodes
+  std::unordered_map<std::string, std::string> main_results_;  ///< by by-product
+  std::vector<shape> tensors_;                                 ///< of the program's tensors, now
+  bool leaves_changed_ = false;                                ///< whether a tensor that is a node lost channels
 };
 
 }  // namespace lnpt::io::exported
