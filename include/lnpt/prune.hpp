@@ -16,10 +16,12 @@ namespace lnpt {
 
 namespace detail {
 
-/// The options with the criterion's own floor where none was asked for.
+/// The options with the criterion's own floor where none was asked for. Evidence of the model alone is of one sample at most, for which
+/// lists of kept weights are not worth making: they are as much work as its passes.
 template <class C, class Mask>
-[[nodiscard]] prune_options<Mask> with_layer_floor(prune_options<Mask> options) {
+[[nodiscard]] prune_options<Mask> as_suits(prune_options<Mask> options) {
   if (!options.layer_floor) options.layer_floor = default_layer_floor<C>();
+  if (!needs_of<C>().data) options.execution = execution::dense;
   return options;
 }
 
@@ -46,7 +48,7 @@ template <class C, class Mask, class Schedule, class Model, class Batches, class
     // Rounds restore the model in the end, so where a criterion ignores the signs of weights they are taken off once, before the first.
     auto const signs = ignores_signs<C>() && rounds > 1 ? weight_signs::nonnegative : weight_signs::any;
     return prune_in_rounds<Schedule>(
-        model, with_layer_floor<C>(options), rounds,
+        model, as_suits<C>(options), rounds,
         [&](Model& m) { return score_well_formed<C>(m, batches, guide, loss, options.scoring(), signs); },
         [](Model& m) {
           if constexpr (ignores_signs<C>()) forget_signs(m);

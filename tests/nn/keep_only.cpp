@@ -148,3 +148,78 @@ TEST_CASE("masks of another network are refused before anything is held") {
   others.add(mask("fc.weight", {3, 3}, true));
   CHECK_THROWS_WITH_AS(p.net.keep_only(others), doctest::Contains("pass masks that were made for this model"), error);
 }
+
+TEST_CASE("passes that skip what is pruned give whole gradients, of the weights as they are then, and 0 for skipped ones") {
+  pruned whole, skipping;
+  skipping.net.skip_pruned(skipping.masks, execution::sparse);
+  auto const x = images(5);
+  auto const slope = ones_like(whole.net.predict(x).output);
+  for (auto const factor : {1.0, -0.5}) {
+    for (auto* const net : {&whole.net, &skipping.net})
+      for (auto const& p : net->parameters()) *p.value *= factor;  // also shows that parameters are whole
+    auto const expected = whole.net.backward(whole.net.forward(x, {norm_mode::train}), slope);
+    auto const found = skipping.net.backward(skipping.net.forward(x, {norm_mode::train}), slope);
+    auto const parameters = whole.net.parameters();
+    std::size_t skipped = 0;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      CAPTURE(parameters[i].name);
+      REQUIRE(lnpt::shape_of(*found[i]) == lnpt::shape_of(*expected[i]));
+      auto const* const kept = whole.masks.find(parameters[i].name);
+      for (std::size_t at = 0; at < expected[i]->size(); ++at)
+        if (kept && !(*kept)[at])
+          skipped += found[i]->data()[at] == 0;
+        else
+          CHECK(std::abs(expected[i]->data()[at] - found[i]->data()[at]) < rounding);
+    }
+    CHECK(skipped > 500);
+  }
+  // What works on all weights goes on doing so; then nothing is skipped any more.
+  auto const rule = [](auto const& predicted) {
+    return cotangents<std::remove_cvref_t<decltype(predicted.output)>>{predicted.output, std::nullopt};
+  };
+  auto const largest_difference = [&] {
+    auto a = whole.net.forward(x), b = skipping.net.forward(x);
+    auto const squares = whole.net.sample_squared_gradients(a, slope),
+               squares_too = skipping.net.sample_squared_gradients(b, slope);
+    auto const g = whole.net.retained_backward(a, rule), g_too = skipping.net.retained_backward(b, rule);
+    auto const hg = whole.net.hessian_vector_product(a, rule, g), hg_too = skipping.net.hessian_vector_product(b, rule, g);
+    double worst = 0;
+    for (std::size_t i = 0; i < g.size(); ++i)
+      if (g[i])
+        worst = std::max(
+            {worst, difference(*squares[i], *squares_too[i]), difference(*g[i], *g_too[i]), difference(*hg[i], *hg_too[i])});
+    return worst;
+  };
+  CHECK(largest_difference() < rounding);
+  skipping.net.skip_pruned({});
+  CHECK(largest_difference() == 0);
+}
+
+TEST_CASE("what passes skip follows the masks: one that holds a weight more, one that holds less, and none") {
+  pruned whole, skipping;
+  auto const x = images(5);
+  auto const check = [&] {
+    skipping.net.skip_pruned(skipping.masks, execution::sparse);
+    CHECK(difference(whole.net.predict(x).output, skipping.net.predict(x).output) < rounding);
+  };
+  check();
+  auto const first = [](pruned& in) -> mask& {
+    return *std::ranges::find_if(in.masks, [](auto const& m) { return m.name() == "first.weight"; });
+  };
+  for (auto* const each : {&whole, &skipping}) {
+    auto& kept = first(*each);
+    for (std::size_t i = 0; i < kept.size(); ++i) kept.set(i, true);
+    each->net.parameters()[0].value->fill(2);
+  }
+  check();
+  for (std::size_t const left : {200, 150, 10}) {
+    for (auto* const each : {&whole, &skipping}) {
+      auto& kept = first(*each);
+      for (std::size_t i = left; i < kept.size(); ++i) kept.set(i, false);
+      apply(each->masks, each->net);
+    }
+    check();
+  }
+  skipping.net.skip_pruned({});
+  CHECK(whole.net.predict(x).output == skipping.net.predict(x).output);
+}

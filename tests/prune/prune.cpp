@@ -143,6 +143,31 @@ TEST_CASE("rounds keep exact counts, and what was pruned stays pruned") {
   for (auto const& m : by_layer) CHECK(m.count() == kept_count(sparsity{0.8}, m.size()));
 }
 
+TEST_CASE(
+    "rounds that multiply by what survived alone end in the masks of rounds that multiply by all, and restore the network") {
+  scene s;
+  auto const before = state_of(s.student);
+  auto const same = [&](auto const& run) {
+    CHECK(run(execution::sparse) == run(execution::dense));
+    CHECK(state_of(s.student) == before);
+  };
+  same([&](execution how) {
+    return prune<snip>(s.student, s.parts, {.budget = sparsity{0.95}, .rounds = 5, .execution = how}).masks;
+  });
+  same([&](execution how) {
+    return prune<grasp>(s.student, s.batch, {.budget = sparsity{0.9}, .rounds = 4, .execution = how}).masks;
+  });
+  unlabelled_batch const batch{s.batch.input};
+  same([&](execution how) {
+    return prune<feature_map_synaptic<>>(s.student, batch, s.guide(), {.budget = sparsity{0.9}, .rounds = 4, .execution = how})
+        .masks;
+  });
+  auto const half = prune<snip>(s.student, s.batch, {.budget = sparsity{0.5}}).masks;
+  same([&](execution how) {
+    return prune<snip>(s.student, s.batch, {.budget = sparsity{0.9}, .start = half, .execution = how}).masks;
+  });
+}
+
 TEST_CASE("weights that the loss does not reach are kept, kept in the budget, or pruned by magnitude") {
   scene s;
   unlabelled_batch const batch{s.batch.input};

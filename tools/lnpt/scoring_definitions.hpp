@@ -146,15 +146,17 @@ template <class F>
 template <class Mask, class Model, class Rescore>
 [[nodiscard]] lnpt::prune_result prune_by_scores(Model& model, pruning_spec const& spec, typename Mask::budget budget,
                                                  Rescore const& rescore, Mask const& strategy = {}) {
-  lnpt::prune_options<Mask> const options{.budget = budget,
-                                          .strategy = strategy,
-                                          .rounds = spec.criterion.rounds_used(),
-                                          .unreached = spec.unreached,
-                                          .keep_end = spec.criterion.keep_end,
-                                          .at_least = spec.at_least,
-                                          .layer_floor = spec.criterion.layer_floor_used(),
-                                          .start = spec.start,
-                                          .progress = spec.progress};
+  lnpt::prune_options<Mask> const options{
+      .budget = budget,
+      .strategy = strategy,
+      .rounds = spec.criterion.rounds_used(),
+      .unreached = spec.unreached,
+      .keep_end = spec.criterion.keep_end,
+      .at_least = spec.at_least,
+      .layer_floor = spec.criterion.layer_floor_used(),
+      .start = spec.start,
+      .execution = spec.criterion.data_free() ? lnpt::execution::dense : lnpt::execution::automatic,
+      .progress = spec.progress};
   return with_schedule(spec.criterion.schedule,
                        [&]<class Schedule>(Schedule) { return lnpt::prune_by<Mask, Schedule>(model, rescore, options); });
 }

@@ -1,6 +1,7 @@
 #pragma once
-/// The table of the parameters that a pass holds by their kept weights alone.
+/// The table of the parameters that a pass multiplies by their kept weights alone.
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -8,22 +9,43 @@
 
 namespace lnpt::autodiff {
 
-/// A map from a parameter to its kept weights. The key is the address of the empty array that stands for the parameter.
+/// A map from a parameter to its kept weights. The key is the address of the parameter's array: one without axes that stands for it where the
+/// kept weights are all that is held, else the whole of it, which is 0 everywhere else.
 template <class Array>
 class kept_table {
  public:
   using kept = kept_weights_of<Array>;
 
-  void add(Array const& stand_in, kept const& weights) { entries_.emplace_back(&stand_in, &weights); }
+  /// `weights` outlive the table.
+  void add(Array const& parameter, kept const& weights) { entries_.emplace_back(&parameter, handle(handle(), &weights)); }
+  /// `weights` are the table's.
+  void add(Array const& parameter, kept&& weights) {
+    entries_.emplace_back(&parameter, std::make_shared<kept const>(std::move(weights)));
+  }
 
-  /// The kept weights that this array stands for, or null where it is the parameter itself.
+  /// The kept weights by which to multiply, or null where that is done by the array itself.
   [[nodiscard]] kept const* find(Array const* parameter) const {
-    auto const found = std::ranges::find(entries_, parameter, &std::pair<Array const*, kept const*>::first);
-    return found == entries_.end() ? nullptr : found->second;
+    auto const found = std::ranges::find(entries_, parameter, &entry::first);
+    return found == entries_.end() ? nullptr : found->second.get();
+  }
+
+  /// Fills the gradient of a parameter: calls `fill` with the parameter's extents, or with its kept weights, whose gradient becomes whole
+  /// again, with zeros elsewhere, where the parameter is.
+  template <class Fill>
+  void fill_gradient(Array const& parameter, Array& gradient, Fill fill) const {
+    if constexpr (holds_kept_weights<Array>)
+      if (auto const* const weights = find(&parameter)) {
+        fill(*weights);
+        if (shape_of(parameter) == weights->pattern().extents()) gradient = kept::scatter(weights->pattern(), gradient);
+        return;
+      }
+    fill(shape_of(parameter));
   }
 
  private:
-  std::vector<std::pair<Array const*, kept const*>> entries_;
+  using handle = std::shared_ptr<kept const>;
+  using entry = std::pair<Array const*, handle>;
+  std::vector<entry> entries_;
 };
 
 }  // namespace lnpt::autodiff

@@ -23,7 +23,7 @@ class plain : public primitives<plain<Backend>, Backend> {
   using channels = typename Backend::channels;
   using term = combination_term<plain>;
 
-  /// `kept`: the parameters that are held by their kept weights, whose gradients are those of the kept weights.
+  /// `kept`: the parameters to multiply by their kept weights, whose gradients are those of the kept weights.
   explicit plain(tape<Backend>* record = nullptr, kept_table<array> kept = {}) : record_(record), kept_(std::move(kept)) {}
 
   [[nodiscard]] static array const& value(tensor const& x) { return *x; }
@@ -48,11 +48,9 @@ class plain : public primitives<plain<Backend>, Backend> {
       }
     return bilinear(x, w, into);
   }
-  template <class F>
-  void form_of(tensor const& w, F f) const {
-    if constexpr (holds_kept_weights<array>)
-      if (auto const* const kept = kept_.find(w.get())) return f(*kept);
-    f(Backend::extents(*w));
+  template <class Fill>
+  void weight_gradient(tensor const& w, array& gw, Fill fill) const {
+    kept_.fill_gradient(*w, gw, fill);
   }
   template <class Into>
   tensor bilinear_end(tensor const& a, tensor const& b, Into into) {

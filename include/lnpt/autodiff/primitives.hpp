@@ -53,7 +53,7 @@ class primitives {
   /// With respect to the weights `w`: all of them, or those that are kept.
   auto conv2d_weight_gradient(auto const& x, auto const& gy, auto const& geometry, auto const& w) {
     return self().bilinear_end(x, gy, [&](auto const& xv, auto const& gv, auto& gw, bool more) {
-      self().form_of(w, [&](auto const& form) { Backend::conv2d_weight_gradient(xv, gv, geometry, form, gw, more); });
+      self().weight_gradient(w, gw, [&](auto const& form) { Backend::conv2d_weight_gradient(xv, gv, geometry, form, gw, more); });
     });
   }
   auto linear_product(auto const& x, auto const& w) {
@@ -65,7 +65,7 @@ class primitives {
   }
   auto linear_weight_gradient(auto const& x, auto const& gy, auto const& w) {
     return self().bilinear_end(x, gy, [&](auto const& xv, auto const& gv, auto& gw, bool more) {
-      self().form_of(w, [&](auto const& form) {
+      self().weight_gradient(w, gw, [&](auto const& form) {
         if constexpr (std::same_as<std::remove_cvref_t<decltype(form)>, shape>)
           Backend::linear_weight_gradient(xv, gv, gw, more);
         else
@@ -103,10 +103,10 @@ class primitives {
     });
   }
 
-  /// A product by a parameter. `into` is called with the kept weights alone where the algebra holds the parameter by its kept weights.
+  /// A product by a parameter. `into` is called with the kept weights alone where the algebra multiplies by those.
   auto by_weights(auto const& x, auto const& w, auto into) { return self().bilinear(x, w, into); }
-  /// Calls `f` with the extents of a parameter or, in such an algebra, with its kept weights.
-  void form_of(auto const& w, auto f) const { f(Backend::extents(Algebra::value(w))); }
+  /// Fills the gradient `gw` of a parameter: calls `fill` with its extents or, in such an algebra, with its kept weights.
+  void weight_gradient(auto const& w, auto&, auto fill) const { fill(Backend::extents(Algebra::value(w))); }
 
   auto column_sums(auto const& gy) {
     return self().linear(gy, [](auto const& g) { return Backend::column_sums(g); });

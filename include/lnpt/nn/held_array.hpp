@@ -1,5 +1,6 @@
 #pragma once
 /// The named arrays that a network owns, and the handles by which a pass reads them.
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,13 +13,21 @@
 
 namespace lnpt::nn {
 
+/// Those weights of a parameter that a pass multiplies by, where it skips what is pruned.
+template <class Array>
+struct surviving_weights {
+  std::vector<std::uint64_t> mask;
+  kept_weights_of<Array> kept;  ///< where they are; their values are read off the parameter by every pass
+};
+
 /// A parameter or a buffer.
 template <class Array>
 struct held_array {
   std::string name;
   lnpt::role role;
   Array value;
-  std::optional<kept_weights_of<Array>> kept = {};  ///< what is held in place of `value`, which is then empty
+  std::optional<kept_weights_of<Array>> kept = {};         ///< what is held in place of `value`, which is then empty
+  std::optional<surviving_weights<Array>> surviving = {};  ///< of `value`, which stays whole; see network::skip_pruned
 };
 
 /// All weights of a parameter again, where only those that are kept are held.
@@ -67,12 +76,16 @@ template <class Array>
   return handles;
 }
 
-/// Those that are held by their kept weights, for a pass that can multiply by them.
+/// Those that a pass multiplies by their kept weights, if it can.
 template <class Array>
 [[nodiscard]] autodiff::kept_table<Array> kept_table_of(std::vector<held_array<Array>> const& held) {
   autodiff::kept_table<Array> table;
-  for (auto const& each : held)
-    if (each.kept) table.add(each.value, *each.kept);
+  if constexpr (holds_kept_weights<Array>) {
+    for (auto const& each : held) {
+      if (each.kept) table.add(each.value, *each.kept);
+      if (each.surviving) table.add(each.value, each.surviving->kept.with_values_of(each.value));
+    }
+  }
   return table;
 }
 

@@ -49,14 +49,14 @@ void hold(network_body<Backend>& body, std::string_view name, kept_weights_of<ty
          ": pass kept weights that were made for it");
   auto const able = runs_on_kept_weights(body)[static_cast<std::size_t>(found - body.parameters.begin())];
   found->value = typename Backend::array();
+  found->surviving.reset();
   found->kept.emplace(std::move(kept));
   if (!able) restore(*found);
 }
 
-/// Holds the parameters under these masks by their kept weights where `how` says so; see `network::keep_only`.
-template <class Backend>
-void keep_only(network_body<Backend>& body, mask_set const& masks, execution how) {
-  for (auto& p : body.parameters) restore(p);
+/// Calls `f(parameter, mask)` for every parameter that has a mask and can run on its kept weights. Refuses masks of another shape.
+template <class Backend, class F>
+void for_each_masked(network_body<Backend>& body, mask_set const& masks, F f) {
   auto const able = runs_on_kept_weights(body);
   for (std::size_t i = 0; i < body.parameters.size(); ++i) {
     auto& p = body.parameters[i];
@@ -65,11 +65,20 @@ void keep_only(network_body<Backend>& body, mask_set const& masks, execution how
     if (kept->extents() != Backend::extents(p.value))
       fail("the mask of ", p.name, " has the shape ", list(kept->extents()), ", the parameter ", list(Backend::extents(p.value)),
            ": pass masks that were made for this model");
-    if (auto held = Backend::keep_only(p.value, kept->words(), how)) {
+    f(p, *kept);
+  }
+}
+
+/// Holds the parameters under these masks by their kept weights where `how` says so; see `network::keep_only`.
+template <class Backend>
+void keep_only(network_body<Backend>& body, mask_set const& masks, execution how) {
+  for (auto& p : body.parameters) restore(p), p.surviving.reset();
+  for_each_masked(body, masks, [how](auto& p, mask const& kept) {
+    if (auto held = Backend::keep_only(p.value, kept.words(), how)) {
       p.kept.emplace(std::move(*held));
       p.value = typename Backend::array();
     }
-  }
+  });
 }
 
 }  // namespace lnpt::nn

@@ -18,6 +18,7 @@
 #include <lnpt/nn/keep_only.hpp>
 #include <lnpt/nn/network_body.hpp>
 #include <lnpt/nn/running_statistics.hpp>
+#include <lnpt/nn/skip_pruned.hpp>
 #include <lnpt/nn/synaptic_flow.hpp>
 #include <lnpt/nn/tangent_pass.hpp>
 
@@ -82,6 +83,15 @@ class network {
     requires nn::keeps_weights<Backend>
   {
     nn::keep_only<Backend>(body_, masks, how);
+  }
+  /// Lets passes skip the weights that these masks prune, of each parameter where `how` asks for it or it costs less; no masks: none. They
+  /// must be 0. Everything else stays as it was: parameters are whole and may change, and the gradient of a skipped weight is given as 0.
+  /// Passes of second order and the
+  /// synaptic flow skip nothing.
+  void skip_pruned(mask_set const& masks, execution how = execution::automatic)
+    requires nn::keeps_weights<Backend>
+  {
+    nn::skip_pruned<Backend>(body_, masks, how);
   }
   /// Gives one parameter the values of these kept weights, and zeros elsewhere. It is held so where every layer that reads it can run on
   /// kept weights, and whole otherwise.
@@ -164,7 +174,7 @@ class network {
 
   /// Σ_b (J_bᵀ z_b)² per prunable parameter, for independent samples (frozen or eval normalisation).
   [[nodiscard]] gradients<tensor_type> sample_squared_gradients(trace const& t, cotangents<tensor_type> const& z) const {
-    autodiff::sample_squares<Backend> algebra;
+    autodiff::sample_squares<Backend> algebra(nullptr, kept());
     return run_reverse(algebra, t, z, which_gradients::prunable);
   }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 
+#include <lnpt/core/execution.hpp>
 #include <lnpt/core/normalization.hpp>
 #include <lnpt/evidence/evidence.hpp>
 #include <lnpt/mask/budget_of.hpp>
@@ -38,6 +39,7 @@ struct prune_options {
   std::uint64_t seed = 0;
   int probes = 0;  ///< of gauss_newton; 0: what the policy says
   std::size_t sample_group = 5;
+  lnpt::execution execution = execution::automatic;               ///< of passes over a model that is masked already, as in rounds
   std::function<void(int round, int rounds)> progress = nullptr;  ///< called before every round
 
   [[nodiscard]] score_options scoring() const { return {batch_norm, seed, probes, sample_group}; }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <lnpt/core/execution.hpp>
 #include <lnpt/core/guard.hpp>
 #include <lnpt/criterion/magnitude.hpp>
 #include <lnpt/mask/apply.hpp>
@@ -144,6 +145,27 @@ template <prunable Model>
   return report;
 }
 
+/// Masks a model for a round of scoring and, where the model can, lets the model's passes skip what is pruned until this goes out of scope.
+template <class Model>
+class masking_guard {
+ public:
+  explicit masking_guard(Model& model) : model_(model) {}
+  masking_guard(masking_guard const&) = delete;
+  masking_guard& operator=(masking_guard const&) = delete;
+  ~masking_guard() {
+    if constexpr (skips_pruned) model_.skip_pruned({});
+  }
+
+  void apply(mask_set const& masks, execution how) {
+    lnpt::apply(masks, model_);
+    if constexpr (skips_pruned) model_.skip_pruned(masks, how);
+  }
+
+ private:
+  static constexpr bool skips_pruned = requires(Model& m, mask_set const& masks, execution how) { m.skip_pruned(masks, how); };
+  Model& model_;
+};
+
 /// Scores, ranks, and scores what is left again, as often as asked; `rescore(model)` gives a score set. Where several rounds change
 /// the model for a while, `prepare(model)` may do so before the first. Masks to start from are applied before that.
 template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
@@ -155,7 +177,8 @@ template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
   {
     std::optional<restoring_guard<Model>> guard;
     if (rounds > 1 || starts_pruned) guard.emplace(model);
-    if (starts_pruned) apply(options.start, model);
+    masking_guard<Model> masking(model);
+    if (starts_pruned) masking.apply(options.start, options.execution);
     if (rounds > 1) prepare(model);
     auto const last = density_of(options.budget.value());
     auto first = 1.0;
@@ -166,7 +189,7 @@ template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
       if constexpr (std::same_as<typename Mask::budget, sparsity>)
         if (t == 1 && starts_pruned) first = kept_share(state.masks, scores, last);
       rank_round(model, scores, options, density_of_round<Schedule>(t, rounds, first, last), state);
-      if (t < rounds) apply(state.masks, model);
+      if (t < rounds) masking.apply(state.masks, options.execution);
     }
   }
   auto report = report_on(model, state);

@@ -95,13 +95,15 @@ class sparse_sweep {
     });
   }
 
+  template <std::size_t Size>
   void put(destination<T> const& to, block const& b, std::size_t channel, std::size_t begin, std::size_t count,
-           T const* tile) const {
+           T const (&tile)[Size]) const {
     to.for_each_run(b, channel, begin, count, [&](T* at, std::size_t stride, std::size_t from, std::size_t width) {
       if (accumulate_) {
         for (std::size_t i = 0; i < width; ++i) at[i * stride] += tile[from + i];
       } else if (stride == 1) {
-        plane_layout<T>::with_width(width, [&](auto w) { std::copy_n(tile + from, w(), at); });
+        plane_layout<T>::template with_width<std::min<std::size_t>(Size, 32)>(width,
+                                                                              [&](auto w) { std::copy_n(tile + from, w(), at); });
       } else {
         for (std::size_t i = 0; i < width; ++i) at[i * stride] = tile[from + i];
       }

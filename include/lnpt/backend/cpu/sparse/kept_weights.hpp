@@ -29,6 +29,9 @@ class kept_weights {
   [[nodiscard]] array<T>& values() { return values_; }
   [[nodiscard]] std::span<T const> view() const { return {values_.data(), values_.size()}; }
 
+  /// Those weights of another array of the parameter's shape.
+  [[nodiscard]] kept_weights with_values_of(array<T> const& dense) const { return {pattern_, gather(*pattern_, dense)}; }
+
   /// The whole parameter, pruned weights exactly +0.
   [[nodiscard]] array<T> dense() const { return scatter(*pattern_, values_); }
 

@@ -1,5 +1,6 @@
 #pragma once
 /// Which weights of a parameter are kept, as lists of indices: built once per mask, shared by all values under it.
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -30,13 +31,7 @@ class pattern {
            " can be indexed, run it dense");
     row_size_ = size / extents_[0];
     taps_ = row_size_ / extents_[1];
-    row_begin_.reserve(extents_[0] + 1);
-    for (std::size_t i = 0; i < size; ++i) {
-      if (i % row_size_ == 0) row_begin_.push_back(static_cast<index>(column_.size()));
-      if ((keep[i / 64] >> (i % 64)) & 1) column_.push_back(static_cast<index>(i % row_size_));
-    }
-    row_begin_.push_back(static_cast<index>(column_.size()));
-    column_.shrink_to_fit();
+    list_columns(keep);
     sort_by_inputs();
   }
 
@@ -71,6 +66,20 @@ class pattern {
   }
 
  private:
+  void list_columns(std::span<std::uint64_t const> keep) {
+    std::size_t kept = 0;
+    for (auto const word : keep) kept += static_cast<std::size_t>(std::popcount(word));
+    column_.reserve(kept);
+    row_begin_.assign(1, 0);
+    for (std::size_t w = 0, row = 0; w < keep.size(); ++w)
+      for (auto left = keep[w]; left != 0; left &= left - 1) {
+        auto const flat = 64 * w + static_cast<std::size_t>(std::countr_zero(left));
+        for (; flat >= (row + 1) * row_size_; ++row) row_begin_.push_back(static_cast<index>(column_.size()));
+        column_.push_back(static_cast<index>(flat - row * row_size_));
+      }
+    row_begin_.resize(extents_[0] + 1, static_cast<index>(column_.size()));
+  }
+
   void sort_by_inputs() {
     input_begin_.assign(extents_[1] + 1, 0);
     for (auto const c : column_) ++input_begin_[c / taps_ + 1];

@@ -213,15 +213,15 @@ class plane_layout {
   }
 
  public:
-  /// Calls `f(width)` where `width()` is a constant for the usual widths, so that copies of it are a few moves.
-  template <class F>
+  /// Calls `f(width)` where `width()` is a constant for the powers of two up to `Largest`, so that copies of it are a few moves.
+  template <std::size_t Largest = 32, class F>
   static void with_width(std::size_t width, F f) {
-    if (width == 32) return f(std::integral_constant<std::size_t, 32>{});
-    if (width == 16) return f(std::integral_constant<std::size_t, 16>{});
-    if (width == 8) return f(std::integral_constant<std::size_t, 8>{});
-    if (width == 4) return f(std::integral_constant<std::size_t, 4>{});
-    if (width == 2) return f(std::integral_constant<std::size_t, 2>{});
-    f([width] { return width; });
+    if constexpr (Largest < 2)
+      f([width] { return width; });
+    else if (width == Largest)
+      f(std::integral_constant<std::size_t, Largest>{});
+    else
+      with_width<Largest / 2>(width, f);
   }
 
  private:
