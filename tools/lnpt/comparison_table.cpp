@@ -1,5 +1,6 @@
 // The table that a comparison ends with.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "comparison.hpp"
 #include "comparison_summary.hpp"

@@ -1,6 +1,7 @@
 // lnpt inspect: layers, shapes, what is kept, and what it costs.
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <optional>
 
 #include <lnpt/io/checkpoint.hpp>

@@ -1,5 +1,6 @@
 // lnpt train: masked training, label-free under a teacher.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <lnpt/io/checkpoint.hpp>
 #include <lnpt/io/packed.hpp>

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <lnpt/core/guide.hpp>
 #include <lnpt/core/random.hpp>
