@@ -7,6 +7,7 @@
 #include <lnpt/io/exported_program.hpp>
 #include <lnpt/io/safetensors.hpp>
 
+#include "../repository.hpp"
 #include "../skip.hpp"
 #include "support.hpp"
 
@@ -15,9 +16,7 @@ using cli_test::run;
 
 namespace {
 
-std::string fixture(std::string const& name) {
-  return (std::filesystem::path(__FILE__).parent_path().parent_path() / "io" / "exported" / name).string();
-}
+std::string fixture(std::string const& name) { return (test::repository() / "tests/io/exported" / name).string(); }
 
 }  // namespace
 

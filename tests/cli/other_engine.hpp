@@ -12,6 +12,7 @@
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/safetensors_writer.hpp>
 
+#include "../repository.hpp"
 #include "interruption.hpp"
 #include "oracle_cases.hpp"
 #include "support.hpp"
@@ -85,9 +86,7 @@ inline void check_architectures(other_engine const& other) {
   }
 }
 
-inline std::filesystem::path exported_fixtures() {
-  return std::filesystem::path(__FILE__).parent_path().parent_path() / "io" / "exported";
-}
+inline std::filesystem::path exported_fixtures() { return test::repository() / "tests/io/exported"; }
 
 /// Networks that PyTorch exported score alike on both engines, and are trained.
 inline void check_exported_networks(other_engine const& other) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "../repository.hpp"
 #include "../skip.hpp"
 #include "support.hpp"
 
@@ -13,9 +14,7 @@ namespace {
 
 std::string const resnet = "prune --arch resnet:8:8,16,32:a --criterion magnitude --mask channels ";
 
-std::string fixture(std::string const& name) {
-  return (std::filesystem::path(__FILE__).parent_path().parent_path() / "io" / "exported" / name).string();
-}
+std::string fixture(std::string const& name) { return (test::repository() / "tests/io/exported" / name).string(); }
 
 }  // namespace
 

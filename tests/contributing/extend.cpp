@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "../conformance/support.hpp"
+#include "../repository.hpp"
 #include "../text_of.hpp"
 
 using namespace lnpt;
@@ -30,20 +31,20 @@ struct scene {
 }  // namespace
 
 TEST_CASE("docs/extend.md shows the compiled text") {
-  auto const here = std::filesystem::path(__FILE__).parent_path();
-  auto const page = text_of(here / "../../docs/extend.md");
+  auto const root = test::repository();
+  auto const page = text_of(root / "docs/extend.md");
   for (auto const* const name : {"my_evidence", "my_guide", "my_loss", "my_mask", "my_regulariser", "my_schedule"}) {
-    auto const header = text_of(here / (std::string(name) + ".hpp"));
+    auto const header = text_of(root / "tests/contributing" / (std::string(name) + ".hpp"));
     CAPTURE(name);
     CHECK(page.find("```cpp\n" + header.substr(header.find("/// ")) + "```\n") != std::string::npos);
   }
-  auto const relu = text_of(here / "../../include/lnpt/nn/relu.hpp");
+  auto const relu = text_of(root / "include/lnpt/nn/relu.hpp");
   auto const rules = relu.find("/// y = max"), end = relu.rfind("\n}  // namespace");
   CHECK(page.find("```cpp\n" + relu.substr(rules, end - rules) + "```\n") != std::string::npos);
 }
 
 TEST_CASE("the plan of the headers has a line for every folder") {
-  auto const headers = std::filesystem::path(__FILE__).parent_path() / "../../include/lnpt";
+  auto const headers = test::repository() / "include/lnpt";
   auto const plan = text_of(headers / "README.md");
   for (auto const& entry : std::filesystem::directory_iterator(headers)) {
     if (!entry.is_directory()) continue;

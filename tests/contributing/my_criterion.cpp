@@ -6,16 +6,17 @@
 #include <filesystem>
 
 #include "../conformance/support.hpp"
+#include "../repository.hpp"
 #include "../text_of.hpp"
 
 using namespace lnpt;
 
 TEST_CASE("CONTRIBUTING.md shows the compiled text, in at most fifteen lines") {
-  auto const here = std::filesystem::path(__FILE__).parent_path();
-  auto const header = text_of(here / "my_criterion.hpp");
+  auto const root = test::repository();
+  auto const header = text_of(root / "tests/contributing/my_criterion.hpp");
   auto const shown = header.substr(header.find("/// Movement"));
   CHECK(std::count(shown.begin(), shown.end(), '\n') <= 15);
-  CHECK(text_of(here / "../../CONTRIBUTING.md").find("```cpp\n" + shown + "```\n") != std::string::npos);
+  CHECK(text_of(root / "CONTRIBUTING.md").find("```cpp\n" + shown + "```\n") != std::string::npos);
 }
 
 TEST_CASE("a weight of 2 with slope −3 moves away from zero, one with slope 3 towards it") {

@@ -20,6 +20,8 @@
 #include <lnpt/prune.hpp>
 #include <lnpt/zoo/resnet.hpp>
 
+#include "../repository.hpp"
+
 namespace {
 
 using engine = lnpt::cpu::backend<float>;
@@ -82,7 +84,7 @@ struct problem {
 
 /// The masks of this machine against the file's; the number that must agree is 1 where bits have to be the same.
 void hold(std::string const& name, masks_by_criterion const& now, double least_overlap) {
-  auto const file = std::filesystem::path(__FILE__).parent_path() / name;
+  auto const file = test::repository() / "tests/devices" / name;
   if (std::getenv("LNPT_WRITE_MASKS") != nullptr) return write(file, now);
   auto const before = read(file);
   REQUIRE(before.size() == now.size());

@@ -12,6 +12,7 @@
 #include <lnpt/structure/counts.hpp>
 #include <lnpt/structure/shrink.hpp>
 
+#include "../repository.hpp"
 #include "../skip.hpp"
 #include "../structure/nets.hpp"
 #include "support.hpp"
@@ -25,7 +26,7 @@ namespace {
 template <class T>
 using engine_network = network<cpu::backend<T>>;
 
-std::filesystem::path const folder = std::filesystem::path(__FILE__).parent_path() / "exported";
+std::filesystem::path const folder = test::repository() / "tests/io/exported";
 
 template <class T>
 cpu::array<T> values_in(io::safetensors::file const& file, std::string const& name) {

@@ -12,6 +12,7 @@
 #include <lnpt/zoo/resnet.hpp>
 #include <lnpt/zoo/vgg.hpp>
 
+#include "../repository.hpp"
 #include "../skip.hpp"
 #include "../structure/nets.hpp"
 #include "support.hpp"
@@ -155,7 +156,7 @@ TEST_CASE("other engines say the same, at batches of 4, 1 and 2") {
     write_case(stem("concat_shrunk"), smaller_concat, small, fold);
   }
   auto const* const named = std::getenv("LNPT_PYTHON");
-  auto const script = std::filesystem::path(__FILE__).parent_path() / "onnx_check.py";
+  auto const script = test::repository() / "tests/io/onnx_check.py";
   auto const status = std::system(
       (std::string(named ? named : "/usr/bin/python3") + ' ' + script.string() + ' ' + folder.path().string()).c_str());
   if (!WIFEXITED(status) || WEXITSTATUS(status) == 127 || WEXITSTATUS(status) == 77)

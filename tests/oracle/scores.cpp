@@ -1,6 +1,7 @@
 // Every criterion against float64 reference scores: to 1e-9 of each parameter's largest score in double, 2e-4 in float.
 #include <lnpt/io/exported_program.hpp>
 
+#include "../repository.hpp"
 #include "../skip.hpp"
 #include "comparison.hpp"
 
@@ -33,7 +34,7 @@ TEST_CASE_TEMPLATE("scores and losses equal the oracle's", T, double, float) {
 }
 
 TEST_CASE("scores and losses of networks that PyTorch exported equal PyTorch's") {
-  auto const own = std::filesystem::path(__FILE__).parent_path().parent_path() / "io" / "exported";
+  auto const own = test::repository() / "tests/io/exported";
   for (auto const* const name : {"own", "layers", "joins", "constants"}) compare_exported(own, name, ".pt2");
 }
 

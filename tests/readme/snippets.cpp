@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "../repository.hpp"
 #include "../text_of.hpp"
 
 namespace {
@@ -27,7 +28,7 @@ std::string region(std::filesystem::path const& example, std::string const& name
 }  // namespace
 
 TEST_CASE("README.md shows the examples as they are compiled") {
-  auto const root = std::filesystem::path(__FILE__).parent_path() / "../..";
+  auto const root = test::repository();
   auto const readme = text_of(root / "README.md");
   for (auto const* const name : {"quickstart", "torch_prune_your_model", "torchscript"}) {
     CAPTURE(name);
