@@ -65,6 +65,8 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"prune " + mlp + " --criterion magnitude --sparsity 1.5" + out, 2, "--sparsity"},
            {"prune " + mlp + " --criterion magnitude --sparsity .5 --mask diagonal" + out, 2, "global, layerwise"},
            {"prune " + mlp + " --criterion magnitude --sparsity .9 --mask 2:4" + out, 2, "2:4"},
+           {"prune " + mlp + " --criterion magnitude --layer-floor .2 --sparsity .5 --mask layerwise" + out, 1,
+            "knows no such floor"},
            {"prune " + mlp + " --criterion magnitude --sparsity .5 --out /nonexistent/folder/out", 2,
             "there is no folder /nonexistent/folder"},
            {"prune " + mlp + " --criterion magnitude --sparsity .5" + out + " --masks-out " + (folder / "./out").string(), 2,

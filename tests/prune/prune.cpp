@@ -124,6 +124,20 @@ TEST_CASE("where no criterion is named the teacher's class probabilities say wha
   CHECK_THROWS_AS((void)prune(s.student, s.unlabelled_parts, s.guide(), {.budget = sparsity{0.9999}}), lnpt::error);
 }
 
+TEST_CASE(
+    "a floor is asked of strategies that heed it: the default's is left out for others, one that was asked for is refused") {
+  scene s;
+  auto const of_channels =
+      prune<teacher_guided, channel_structured>(s.student, s.unlabelled_parts, s.guide(), {.budget = channels{0.5}});
+  CHECK(
+      of_channels.masks ==
+      prune<snip, channel_structured>(s.student, s.unlabelled_parts, s.guide(), distillation{}, {.budget = channels{0.5}}).masks);
+  auto const asked = [&] {
+    (void)prune<snip, channel_structured>(s.student, s.batch, {.budget = channels{0.5}, .layer_floor = 0.1});
+  };
+  CHECK_THROWS_WITH_AS(asked(), doctest::Contains("a layer_floor of 0.1 would change nothing"), lnpt::error);
+}
+
 TEST_CASE("rounds keep exact counts, and what was pruned stays pruned") {
   scene s;
   mask_set before;

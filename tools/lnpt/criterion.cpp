@@ -39,7 +39,7 @@ double criterion_spec::temperature_used() const {
   return loss_used() == loss_kind::distillation ? lnpt::distillation{}.temperature : 1.0;
 }
 
-double criterion_spec::layer_floor_used() const {
+std::optional<double> criterion_spec::layer_floor_used() const {
   return layer_floor.value_or(kind == criterion_kind::teacher_guided ? lnpt::teacher_guided::layer_floor : 0.0);
 }
 

@@ -90,7 +90,7 @@ struct criterion_spec {
   [[nodiscard]] double temperature_used() const;
   [[nodiscard]] int rounds_used() const { return rounds.value_or(kind == criterion_kind::synflow ? 100 : 1); }
   /// The share of its even part that each layer keeps whatever its scores.
-  [[nodiscard]] double layer_floor_used() const;
+  [[nodiscard]] std::optional<double> layer_floor_used() const;
   /// Whether the loss holds the student's classes against the teacher's.
   [[nodiscard]] bool compares_classes() const;
   /// What has to be at hand for scoring.

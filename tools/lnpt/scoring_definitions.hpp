@@ -153,7 +153,7 @@ template <class Mask, class Model, class Rescore>
       .unreached = spec.unreached,
       .keep_end = spec.criterion.keep_end,
       .at_least = spec.at_least,
-      .layer_floor = spec.criterion.layer_floor_used(),
+      .layer_floor = lnpt::keeps_layer_floor<Mask> ? spec.criterion.layer_floor_used() : spec.criterion.layer_floor,
       .start = spec.start,
       .execution = spec.criterion.data_free() ? lnpt::execution::dense : lnpt::execution::automatic,
       .progress = spec.progress};

@@ -19,6 +19,7 @@ namespace lnpt {
 /// of them, its best. Since all of these together are no more than n for φ ≤ 1, n is exact as ever; n below L is refused.
 struct global_unstructured {
   using budget = sparsity;
+  static constexpr bool keeps_layer_floor = true;
 
   template <class T>
   [[nodiscard]] mask_set operator()(std::span<scored_parameter<T> const> parameters, selection const& wanted) const {

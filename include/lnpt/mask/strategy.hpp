@@ -30,4 +30,8 @@ concept mask_strategy = std::semiregular<Strategy> && requires(Strategy const& s
   { strategy(parameters, wanted) } -> std::same_as<mask_set>;
 };
 
+/// A strategy that heeds `selection::layer_floor`, as its `static constexpr bool keeps_layer_floor = true` says. Of others no floor is asked.
+template <class Strategy>
+concept keeps_layer_floor = mask_strategy<Strategy> && requires { requires Strategy::keeps_layer_floor; };
+
 }  // namespace lnpt

@@ -33,7 +33,7 @@ struct prune_options {
   lnpt::unreached unreached = lnpt::unreached::keep;
   lnpt::keep_end keep_end = keep_end::highest;         ///< which end of the ranking stays
   std::size_t at_least = 0;                            ///< weights every parameter keeps, whatever its scores
-  std::optional<double> layer_floor = std::nullopt;    ///< default: the criterion's own, mostly 0; see global_unstructured
+  std::optional<double> layer_floor = std::nullopt;    ///< default: the criterion's own, mostly 0; of global_unstructured
   mask_set start = {};                                 ///< only these weights are ranked and may stay; empty: all
   std::optional<norm_mode> batch_norm = std::nullopt;  ///< default: the criterion's own
   std::uint64_t seed = 0;

@@ -14,6 +14,7 @@
 #include <lnpt/criterion/magnitude.hpp>
 #include <lnpt/mask/apply.hpp>
 #include <lnpt/mask/layerwise_unstructured.hpp>
+#include <lnpt/mask/strategy.hpp>
 #include <lnpt/mask/tensor_scores.hpp>
 #include <lnpt/prune/options.hpp>
 #include <lnpt/prune/start.hpp>
@@ -166,11 +167,19 @@ class masking_guard {
   Model& model_;
 };
 
+template <class Mask>
+void require_heeded_floor(prune_options<Mask> const& options) {
+  if (!keeps_layer_floor<Mask> && options.layer_floor.value_or(0.0) != 0)
+    fail("a layer_floor of ", *options.layer_floor,
+         " would change nothing: this mask strategy knows no such floor; leave it out, or choose global_unstructured");
+}
+
 /// Scores, ranks, and scores what is left again, as often as asked; `rescore(model)` gives a score set. Where several rounds change
 /// the model for a while, `prepare(model)` may do so before the first. Masks to start from are applied before that.
 template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
 [[nodiscard]] prune_result prune_in_rounds(Model& model, prune_options<Mask> const& options, int rounds, Rescore const& rescore,
                                            Prepare const& prepare) {
+  require_heeded_floor(options);
   stopwatch const watch;
   rounds_so_far state{.masks = options.start};
   auto const starts_pruned = !options.start.empty();
