@@ -16,8 +16,8 @@ namespace lnpt {
 
 namespace detail {
 
-/// The options with the criterion's own floor where none was asked for and the strategy heeds one. Evidence of the model alone is of one sample at most, for which
-/// lists of kept weights are not worth making: they are as much work as its passes.
+/// The options with the criterion's own floor where none was asked for and the strategy heeds one. Evidence of the model alone is of one
+/// sample at most, for which lists of kept weights are not worth making: they are as much work as its passes.
 template <class C, class Mask>
 [[nodiscard]] prune_options<Mask> as_suits(prune_options<Mask> options) {
   if (!options.layer_floor && keeps_layer_floor<Mask>) options.layer_floor = default_layer_floor<C>();

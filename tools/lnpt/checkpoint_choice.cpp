@@ -1,6 +1,7 @@
 #include "checkpoint_choice.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <map>
 
 namespace cli {
