@@ -132,6 +132,84 @@ TEST_CASE("the gradients of kept weights travel, those of pruned ones stay") {
   CHECK(bytes_at(0.95) * 15 <= bytes_at(0));
 }
 
+namespace {
+
+network<backend> normalised() { return zoo::resnet<backend>({.depth = 8, .widths = {4, 4, 4}, .classes = 4}, 1); }
+
+/// All gradients of the mean cross-entropy of some images, one after another, and then the running statistics that they leave.
+std::vector<double> slopes_and_statistics(network<backend>& model, std::size_t first, std::size_t last,
+                                          std::shared_ptr<shared_batch const> shared) {
+  std::vector<std::size_t> indices;
+  for (auto i = first; i < last; ++i) indices.push_back(i);
+  auto const labels = gather_labels(shapes().train, indices);
+  auto trace = model.forward(gather_images(shapes().train, {indices, {}}), {norm_mode::train, nullptr, std::move(shared)});
+  auto const predicted = prediction_of(model, trace);
+  model.update_running_statistics(trace);
+  auto const slope = loss_cotangent(cross_entropy{}, predicted, target<cpu::array<float>>{&labels, nullptr});
+  std::vector<double> numbers;
+  for (auto const& g : last_backward(model, std::move(trace), slope, which_gradients::all))
+    for (auto const v : values_of(*g)) numbers.push_back(v);
+  for (auto const& b : model.buffers())
+    for (auto const v : values_of(*b.value)) numbers.push_back(v);
+  return numbers;
+}
+
+double distance(std::vector<double> const& a, std::vector<double> const& b) {
+  double worst = 0, largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    worst = std::max(worst, std::abs(a[i] - b.at(i)));
+    largest = std::max(largest, std::abs(b[i]));
+  }
+  return worst / largest;
+}
+
+}  // namespace
+
+TEST_CASE("synchronized batch norm: ranks with 1, 4 and 2 of 7 images have the gradients and running statistics of all 7") {
+  auto one = normalised();
+  auto const expected = slopes_and_statistics(one, 0, 7, nullptr);
+  auto const apart = [&](bool synchronized) {
+    double worst = 0;
+    auto const outcomes = threads::run(3, [&](threads::communicator& group) {
+      std::size_t const bounds[] = {0, 1, 5, 7};
+      auto const first = bounds[group.rank()], last = bounds[group.rank() + 1];
+      auto const share = static_cast<double>(last - first) / 7;
+      auto model = normalised();
+      auto numbers = slopes_and_statistics(
+          model, first, last,
+          synchronized ? std::make_shared<shared_batch const>(shared_batch{share, [&](auto sums) { group.sum(sums); }})
+                       : nullptr);
+      for (auto& n : numbers) n *= share;
+      group.sum(std::span(numbers));
+      if (group.rank() == 0) worst = distance(numbers, expected);
+    });
+    for (auto const& each : outcomes) CHECK(each.error.empty());
+    return worst;
+  };
+  CHECK(apart(true) < 1e-5);
+  CHECK(apart(false) > 1e-2);
+}
+
+TEST_CASE("synchronized batch norm: any number of ranks takes the steps of one process") {
+  auto one = normalised();
+  course alone_course;
+  train(one, {}, shapes().train, shapes().test, no_guide{}, cross_entropy{}, up_to(1), {}, recorder(one, alone_course));
+  auto const loss_of = [&](std::size_t ranks, auto... how) {
+    double loss = 0;
+    auto const outcomes = threads::run(ranks, [&](threads::communicator& group) {
+      auto model = normalised();
+      auto const state =
+          train_together(group, model, {}, shapes().train, shapes().test, no_guide{}, cross_entropy{}, up_to(1), {}, {}, how...);
+      if (group.rank() == 0) loss = state.last_loss;
+    });
+    for (auto const& each : outcomes) CHECK(each.error.empty());
+    return loss;
+  };
+  auto const expected = doctest::Approx(alone_course.losses.at(0)).epsilon(1e-5);
+  for (std::size_t const ranks : {1U, 2U, 3U}) CHECK(loss_of(ranks, synchronized_batch_norm{}) == expected);
+  CHECK(loss_of(3) != expected);
+}
+
 TEST_CASE("a loss that is not finite on one rank ends the training of all, and running statistics are those of rank 0") {
   auto const train_on = [](threads::communicator& group, float spoilt) {
     auto model = zoo::resnet<backend>({.depth = 8, .widths = {4, 4, 4}, .classes = 4}, 1);

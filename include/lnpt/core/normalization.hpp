@@ -2,7 +2,9 @@
 /// Which statistics batch normalisation uses while a model is scored.
 #include <any>
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include <lnpt/core/error.hpp>
@@ -13,11 +15,19 @@ namespace lnpt {
 /// constants, so that outputs equal `train`'s and samples stay independent. `eval`: the running statistics.
 enum class norm_mode { train, frozen, eval };
 
+/// A batch of which this process has a part and others have the rest.
+struct shared_batch {
+  double share;                                ///< of the batch's samples that this process has
+  std::function<void(std::span<double>)> sum;  ///< makes numbers their sums over all parts; every process calls it alike
+};
+
 /// A mode and, for `frozen`, the constants that a model's `freeze` took over a whole scoring batch. The constants are of a type that
-/// their engine alone knows, and stay on its device. `frozen` without constants takes them from the very batch it is applied to.
+/// their engine alone knows, and stay on its device. `frozen` without constants takes them from the very batch it is applied to. `train` takes the statistics
+/// of the whole of a `shared` batch, on the library's own engine in host memory; first derivatives alone go through them.
 struct normalization {
   norm_mode mode = norm_mode::eval;
   std::shared_ptr<std::any const> constants = nullptr;
+  std::shared_ptr<shared_batch const> shared = nullptr;
 };
 
 /// Constants of an engine's type `Constants`, for that engine to read; refuses those of another engine.

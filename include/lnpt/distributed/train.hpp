@@ -1,6 +1,7 @@
 #pragma once
 /// Training over several processes, each of which learns from its part of every batch.
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -13,6 +14,7 @@
 #include <lnpt/distributed/same_model.hpp>
 #include <lnpt/distributed/together.hpp>
 #include <lnpt/mask/bits.hpp>
+#include <lnpt/nn/shared_statistics.hpp>
 #include <lnpt/train/train.hpp>
 
 namespace lnpt {
@@ -33,7 +35,8 @@ void for_each_travelling(mask const* kept, shape const& extents, Visit visit) {
 
 /// A kit (train/loop.hpp) whose batches are shared by ranks. Gradients become their means over the batch before anybody sees them:
 /// weights stay the same on all ranks, since all take the same steps. `Whole`: gradients of pruned weights travel, too, for hooks.
-template <class Kit, communicator R, bool Whole>
+/// `Synchronized`: batch norm takes the statistics of the whole batch.
+template <class Kit, communicator R, bool Whole, bool Synchronized>
 class distributed_kit {
  public:
   using tensor_type = typename Kit::tensor_type;
@@ -68,8 +71,8 @@ class distributed_kit {
   [[nodiscard]] gradients<tensor_type> gradients_of(lesson<tensor_type> const& each, Loss const& loss, loss_meter& meter,
                                                     bool look) {
     loss_meter mine(epoch_, 1, 1);
-    auto g = own_.gradients_of(each, loss, mine, true);
     auto const share = static_cast<double>(shape_of(each.input).at(0)) / static_cast<double>(batch_);
+    auto g = own_gradients(each, loss, mine, share);
     std::vector<number> numbers{static_cast<number>(share * mine.mean())};
     for_each_gradient(g, [&](auto const& slope, mask const* kept) {
       auto const values = values_of(slope);
@@ -97,6 +100,20 @@ class distributed_kit {
 
  private:
   using number = value_type<tensor_type>;
+
+  template <class Loss>
+  [[nodiscard]] gradients<tensor_type> own_gradients(lesson<tensor_type> const& each, Loss const& loss, loss_meter& mine,
+                                                     double share) {
+    if constexpr (Synchronized) {
+      normalization norm{norm_mode::train};
+      if (ranks_.size() > 1)
+        norm.shared =
+            std::make_shared<shared_batch const>(shared_batch{share, [this](std::span<double> numbers) { ranks_.sum(numbers); }});
+      return own_.gradients_of(each, loss, mine, true, norm);
+    } else {
+      return own_.gradients_of(each, loss, mine, true);
+    }
+  }
 
   /// Calls `visit(gradient, mask)` for what the loss reaches; the mask is null where all of it travels.
   template <class Visit>
@@ -128,46 +145,72 @@ class distributed_kit {
 };
 
 /// Stands among the policies of `train` to have its kit shared by ranks.
-template <communicator R, bool Whole>
+template <communicator R, bool Whole, bool Synchronized>
 struct across {
   static constexpr bool shares_steps = true;
   R& ranks;
 
   template <class Kit>
   [[nodiscard]] auto shared(Kit& kit) {
-    return distributed_kit<Kit, R, Whole>(kit, ranks);
+    return distributed_kit<Kit, R, Whole, Synchronized>(kit, ranks);
   }
 };
 
+/// Whether a model's batch norm can take statistics that several processes add up.
+template <class Model>
+inline constexpr bool can_synchronize = false;
+template <class Model>
+  requires requires { typename Model::backend; }
+inline constexpr bool can_synchronize<Model> = nn::channels_on_host<typename Model::backend>;
+
+/// `train_together` with whatever options the engine's `train` takes.
+template <communicator R, class Model, class Images, class Test, class Guide, class Loss, class Options, class... Policies>
+train_state train_on_ranks(R& ranks, Model& student, mask_set const& masks, Images const& images, Test const& test,
+                           Guide const& guide, Loss const& loss, Options const& options, train_state const& state,
+                           train_observer const& observer, Policies&... policies) {
+  constexpr bool whole = (training_hook<std::remove_const_t<Policies>, tensor_of<Model>> || ...);
+  constexpr bool synchronized = (concerns_sharing<Policies> || ...);
+  static_assert(
+      !has_own_training<Model>,
+      "lnpt: train_together trains networks of the library's own engine, and this model's engine trains by itself. Train it in "
+      "one process by train(), or build a network of lnpt/zoo or network_builder.");
+  static_assert(!synchronized || can_synchronize<Model>,
+                "lnpt: batch norm over several processes takes statistics that lie in host memory, as those of "
+                "network<cpu::backend<float>> do. Leave synchronized_batch_norm out: each rank then normalises its own part.");
+  if constexpr (!has_own_training<Model> && (!synchronized || can_synchronize<Model>)) {
+    return together(ranks, [&](agreeing<R>& agreed) {
+      require_same_model(agreed, student);
+      across<agreeing<R>, whole, synchronized> all{agreed};
+      return train(student, masks, images, test, guide, loss, options, state, agreed.rank() == 0 ? observer : train_observer{},
+                   policies..., all);
+    });
+  } else {
+    return state;  // refused above
+  }
+}
+
 }  // namespace detail
+
+/// Among the further arguments of `train_together`: batch norm takes the statistics of the whole batch instead of a rank's own part, so
+/// that any number of ranks takes the steps of one process, to rounding. Cost: two exchanges a layer and step, of 16 bytes a channel.
+struct synchronized_batch_norm {
+  static constexpr bool concerns_sharing = true;
+};
 
 /// Trains as `train` does, over several processes that hold the same student, images and options. Each step takes the batch that one
 /// process would: every rank learns from its part, and the mean gradient of kept weights, and of all that is not masked, travels:
 ///
 ///     g = Σ_r B_r/B g_r
 ///
-/// Batch norm takes the statistics of a rank's own part; running statistics are rank 0's. With hooks, gradients of pruned weights travel
+/// Batch norm takes the statistics of a rank's own part, or with `synchronized_batch_norm` those of the batch; running statistics are
+/// rank 0's. With hooks, gradients of pruned weights travel
 /// too. `observer` is told on rank 0 alone, which is where to save; a state resumes on any number of ranks. What one rank throws, the
 /// observer included, every rank throws.
 template <communicator R, class Model, image_source Images, labelled_images Test, class Guide, class Loss, class... Policies>
 train_state train_together(R& ranks, Model& student, mask_set const& masks, Images const& images, Test const& test,
                            Guide const& guide, Loss const& loss, train_options const& options, train_state const& state = {},
                            train_observer const& observer = {}, Policies&&... policies) {
-  static_assert(
-      !detail::has_own_training<Model>,
-      "lnpt: train_together trains networks of the library's own engine, and this model's engine trains by itself. Train it in "
-      "one process by train(), or build a network of lnpt/zoo or network_builder.");
-  if constexpr (detail::has_own_training<Model>) {
-    return state;  // refused above
-  } else {
-    constexpr bool whole = (training_hook<std::remove_cvref_t<Policies>, tensor_of<Model>> || ...);
-    return together(ranks, [&](agreeing<R>& agreed) {
-      require_same_model(agreed, student);
-      detail::across<agreeing<R>, whole> all{agreed};
-      return train(student, masks, images, test, guide, loss, options, state, agreed.rank() == 0 ? observer : train_observer{},
-                   policies..., all);
-    });
-  }
+  return detail::train_on_ranks(ranks, student, masks, images, test, guide, loss, options, state, observer, policies...);
 }
 
 }  // namespace lnpt

@@ -7,6 +7,7 @@
 
 #include <lnpt/autodiff/dual.hpp>
 #include <lnpt/nn/pass.hpp>
+#include <lnpt/nn/shared_statistics.hpp>
 
 namespace lnpt::nn {
 
@@ -26,7 +27,8 @@ using frozen_constants = std::vector<channel_moments<Backend>>;
 ///
 ///     ∂x = γ r (∂y − mean(∂y) − x̂ mean(∂y ⊙ x̂)),      x̂ = (x − μ) r
 ///
-/// both are one pass over x and ∂y with coefficients per channel. So is y over x: a trace keeps x alone, and y is computed again where
+/// the means over the whole batch, be it shared by processes; each has ∂y of its own part's mean loss, so that the means of several are
+/// weighted by their shares. Both are one pass over x and ∂y with coefficients per channel. So is y over x: a trace keeps x alone, and y is computed again where
 /// the reverse pass reads it, which halves what a network's activations take.
 struct batch_norm {
   std::size_t input;
@@ -50,9 +52,10 @@ struct batch_norm {
   /// What `node_state::statistics` holds: μ, r, γ r, β − μ γ r and σ², in this order.
   enum statistic : std::size_t { mean_of_batch, inverse_deviation, slope_of_output, offset_of_output, variance_of_batch };
 
-  /// Refuses a batch of one value per channel where the batch gives the statistics.
+  /// Refuses a batch of one value per channel where the batch gives the statistics. Of a shared batch every process has some.
   template <class A>
   void examine(forward_pass<A> const& pass, std::string_view name) const {
+    if (pass.norm.shared) return;
     if (pass.norm.mode == norm_mode::train || (pass.norm.mode == norm_mode::frozen && !pass.norm.constants))
       refuse_one_value_per_channel(name, pass.images(pass.output(input)).per_channel());
   }
@@ -94,8 +97,9 @@ struct batch_norm {
       if (wants_shift) pass.give_gradient(*shift, pass.algebra.as_tensor(sum));
       if (through) {
         auto const share = -1.0 / count(pass, x);
-        auto const along_x = share * (slope * inverse * dot_normalized);
-        constant = share * (slope * sum) - mu * along_x;
+        auto const [whole_sum, whole_dot] = over_batch(pass, sum, dot_normalized);
+        auto const along_x = share * (slope * inverse * whole_dot);
+        constant = share * (slope * whole_sum) - mu * along_x;
         terms.push_back({x, along_x});
       }
     }
@@ -124,6 +128,19 @@ struct batch_norm {
   }
 
  private:
+  /// Sums of ∂y and ∂y ⊙ x̂, weighted by what each process has of the batch.
+  template <class A>
+  [[nodiscard]] static std::pair<typename A::channels, typename A::channels> over_batch(reverse_pass<A> const& pass,
+                                                                                        typename A::channels const& sum,
+                                                                                        typename A::channels const& dot) {
+    if (!pass.norm.shared) return {sum, dot};
+    auto share = pass.norm.shared->share;
+    typename A::channels weighted_sum = share * sum;
+    typename A::channels weighted_dot = share * dot;
+    add_up(pass.norm.shared->sum, weighted_sum, weighted_dot, share);
+    return {weighted_sum, weighted_dot};
+  }
+
   template <class Pass, class A>
   [[nodiscard]] typename A::tensor normalized(Pass const& pass, node_state<A> const& state) const {
     return pass.algebra.combine({{pass.output(input), state.statistics[slope_of_output]}}, &state.statistics[offset_of_output],
@@ -144,8 +161,10 @@ struct batch_norm {
       auto const& constants = constants_of<frozen_constants<typename A::backend>>(pass.norm).at(index);
       return {pass.algebra.constant(constants.mean), pass.algebra.constant(constants.variance)};
     }
-    auto const [sum, squares] = pass.algebra.channel_sums(x, x, {});
-    auto const share = 1.0 / count(pass, x);
+    auto [sum, squares] = pass.algebra.channel_sums(x, x, {});
+    auto values = count(pass, x);
+    if (pass.norm.shared) add_up(pass.norm.shared->sum, sum, squares, values);
+    auto const share = 1.0 / values;
     auto const mu = share * sum;
     auto const sigma2 = share * squares - mu * mu;
     if (pass.norm.mode == norm_mode::frozen) return {pass.algebra.without_tangent(mu), pass.algebra.without_tangent(sigma2)};

@@ -1,8 +1,6 @@
 #pragma once
 /// Normalisation constants of a whole scoring batch.
-#include <algorithm>
 #include <any>
-#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -13,14 +11,9 @@
 
 #include <lnpt/autodiff/plain.hpp>
 #include <lnpt/nn/network_body.hpp>
+#include <lnpt/nn/shared_statistics.hpp>
 
 namespace lnpt::nn {
-
-/// Backends whose vectors over channels lie in host memory, as `values`: sums of several processes can be put there.
-template <class Backend>
-concept channels_on_host = requires(typename Backend::channels& c) {
-  { c.values } -> std::same_as<std::vector<double>&>;
-};
 
 /// The normalisation constants of a batch that comes in parts: each layer's moments over all parts, so that outputs equal train
 /// mode's. The parts walk through the network side by side; no moment leaves the backend. `complete(Σ x, Σ x², values)` adds what other
@@ -65,14 +58,9 @@ template <channels_on_host Backend>
 [[nodiscard]] normalization freeze_together(network_body<Backend> const& body, std::span<typename Backend::array const> parts,
                                             std::function<void(std::span<double>)> const& sum) {
   return freeze(body, parts, [&](auto& values, auto& squares, std::size_t& count) {
-    auto all = values.values;
-    all.insert(all.end(), squares.values.begin(), squares.values.end());
-    all.push_back(static_cast<double>(count));
-    sum(all);
-    auto const half = all.begin() + static_cast<std::ptrdiff_t>(values.values.size());
-    std::copy(all.begin(), half, values.values.begin());
-    std::copy(half, all.end() - 1, squares.values.begin());
-    count = static_cast<std::size_t>(all.back());
+    auto all = static_cast<double>(count);
+    add_up(sum, values, squares, all);
+    count = static_cast<std::size_t>(all);
   });
 }
 

@@ -240,7 +240,7 @@ class network {
 
   /// Moves the running statistics by `momentum` towards those of a train-mode trace (unbiased variance), as PyTorch does.
   void update_running_statistics(trace const& t, double momentum = 0.1) {
-    nn::update_running_statistics(body_, t.states_, momentum);
+    nn::update_running_statistics(body_, t.states_, momentum, t.norm_.shared ? t.norm_.shared->share : 1.0);
   }
 
  private:

@@ -12,14 +12,16 @@ namespace lnpt::nn {
 /// Moves the running statistics by `momentum` towards those of a train-mode forward pass (unbiased variance), as PyTorch does:
 ///
 ///     running ← (1 − momentum) running + momentum · batch's
+///
+/// `share`: what this process has of the batch.
 template <class Backend>
 void update_running_statistics(network_body<Backend>& body, std::vector<node_state<autodiff::plain<Backend>>> const& states,
-                               double momentum) {
+                               double momentum, double share) {
   for (std::size_t i = 0; i < body.graph.size(); ++i) {
     auto const* const bn = std::get_if<batch_norm>(&body.graph[i]);
     if (!bn) continue;
     auto const& statistics = states[i].statistics;
-    auto const n = static_cast<double>(image_extents(Backend::extents(*states[bn->input].output)).per_channel());
+    auto const n = static_cast<double>(image_extents(Backend::extents(*states[bn->input].output)).per_channel()) / share;
     auto const unbiased = n > 1 ? n / (n - 1) : 1.0;
     Backend::move_towards(body.buffers[bn->mean].value, statistics[bn->mean_of_batch], 1.0, momentum);
     Backend::move_towards(body.buffers[bn->variance].value, statistics[bn->variance_of_batch], unbiased, momentum);

@@ -99,10 +99,14 @@ concept starts_optimiser = requires(P& policy, Model& model, mask_set const& mas
 template <class P>
 concept shares_steps = requires { requires P::shares_steps; };
 
+/// Says how processes share a step; nothing to do where one has all of it.
+template <class P>
+concept concerns_sharing = requires { requires P::concerns_sharing; };
+
 /// What the further arguments of `train` may be.
 template <class P, class Model>
-concept training_policy =
-    learning_rate_schedule<P> || starts_optimiser<P, Model> || training_hook<P, tensor_of<Model>> || shares_steps<P>;
+concept training_policy = learning_rate_schedule<P> || starts_optimiser<P, Model> || training_hook<P, tensor_of<Model>> ||
+                          shares_steps<P> || concerns_sharing<P>;
 
 /// The kit that training runs on.
 template <class Kit>

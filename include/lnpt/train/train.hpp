@@ -66,9 +66,9 @@ class engine_kit {
 
   template <class Loss>
   [[nodiscard]] gradients<tensor_type> gradients_of(lesson<tensor_type> const& each, Loss const& loss, loss_meter& meter,
-                                                    bool look) {
+                                                    bool look, normalization const& norm = normalization{norm_mode::train}) {
     auto const target = each.template target<Loss>();
-    auto trace = model_.forward(each.input, normalization{norm_mode::train});
+    auto trace = model_.forward(each.input, norm);
     auto const predicted = prediction_of(model_, trace);
     if (look) meter.add(loss_value(loss, predicted, target));
     model_.update_running_statistics(trace);
