@@ -16,6 +16,7 @@
 #include <lnpt/core/communicator.hpp>
 #include <lnpt/core/error.hpp>
 #include <lnpt/distributed.hpp>
+#include <lnpt/distributed/gather_in_blocks.hpp>
 
 namespace lnpt::mpi {
 
@@ -109,22 +110,8 @@ class communicator {
   }
 
   [[nodiscard]] std::vector<std::vector<std::byte>> gather(std::span<std::byte const> mine) {
-    std::uint64_t const length = mine.size();
-    auto const lengths = gather_blocks(std::span(&length, 1));
-    // In rounds of blocks of one size, so that no count or offset outgrows MPI's int.
-    std::vector<std::vector<std::byte>> all(size_);
-    auto const longest = static_cast<std::size_t>(*std::max_element(lengths.begin(), lengths.end()));
-    for (std::size_t begin = 0; begin < longest; begin += piece_bytes) {
-      std::vector<std::byte> block(std::min(piece_bytes, longest - begin));
-      if (begin < mine.size()) std::ranges::copy(mine.subspan(begin, std::min(block.size(), mine.size() - begin)), block.begin());
-      auto const blocks = gather_blocks(std::span<std::byte const>(block));
-      for (std::size_t r = 0; r < size_; ++r) {
-        auto const taken = std::min<std::size_t>(block.size(), static_cast<std::size_t>(lengths[r]) - all[r].size());
-        auto const first = blocks.begin() + static_cast<std::ptrdiff_t>(r * block.size());
-        all[r].insert(all[r].end(), first, first + static_cast<std::ptrdiff_t>(taken));
-      }
-    }
-    return all;
+    return lnpt::detail::gather_in_blocks(mine, size_, piece_bytes,
+                                          [&](std::span<std::byte const> block) { return gather_blocks(block); });
   }
 
   void broadcast(std::span<std::byte> bytes, std::size_t from) {

@@ -170,14 +170,10 @@ train_state train_on_ranks(R& ranks, Model& student, mask_set const& masks, Imag
                            train_observer const& observer, Policies&... policies) {
   constexpr bool whole = (training_hook<std::remove_const_t<Policies>, tensor_of<Model>> || ...);
   constexpr bool synchronized = (concerns_sharing<Policies> || ...);
-  static_assert(
-      !has_own_training<Model>,
-      "lnpt: train_together trains networks of the library's own engine, and this model's engine trains by itself. Train it in "
-      "one process by train(), or build a network of lnpt/zoo or network_builder.");
   static_assert(!synchronized || can_synchronize<Model>,
                 "lnpt: batch norm over several processes takes statistics that lie in host memory, as those of "
                 "network<cpu::backend<float>> do. Leave synchronized_batch_norm out: each rank then normalises its own part.");
-  if constexpr (!has_own_training<Model> && (!synchronized || can_synchronize<Model>)) {
+  if constexpr (!synchronized || can_synchronize<Model>) {
     return together(ranks, [&](agreeing<R>& agreed) {
       require_same_model(agreed, student);
       across<agreeing<R>, whole, synchronized> all{agreed};

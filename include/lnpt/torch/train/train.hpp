@@ -83,10 +83,10 @@ class torch_kit {
   }
   template <loss_needs Needs, class Data, class Guide, class Learn>
   void for_each_lesson(Data const& store, Data const& data, std::size_t epoch, Guide const& guide, train_options const& options,
-                       Learn learn) {
+                       Learn learn, batch_share share = {}) {
     auto const near = model_.near();
     if constexpr (image_source<Data>)
-      detail::for_each_lesson<Needs>(store, data, near, epoch, guide, options, learn);
+      detail::for_each_lesson<Needs>(store, data, near, epoch, guide, options, learn, share);
     else
       detail::for_each_lesson<Needs>(data, near.get().device(), guide, learn);
   }
@@ -145,8 +145,8 @@ inline constexpr bool has_own_training<torch_model<Scalar>> = true;
 
 /// What the further arguments of `train` on LibTorch may be.
 template <class P>
-concept torch_policy =
-    learning_rate_schedule<P> || std::derived_from<P, torch::optim::Optimizer> || training_hook<P, torch_tensor<float>>;
+concept torch_policy = learning_rate_schedule<P> || std::derived_from<P, torch::optim::Optimizer> ||
+                       training_hook<P, torch_tensor<float>> || shares_steps<P>;
 
 }  // namespace detail
 
@@ -180,7 +180,8 @@ train_state train(torch_model<float>& student, mask_set const& masks, Data const
   if (!options.checkpoint.empty() && std::filesystem::exists(options.checkpoint))
     state = load_checkpoint(options.checkpoint, student, optimizer);
   detail::torch_kit kit(student, optimizer, detail::masks_to_go_on_with(masks, state), options);
-  return detail::train_loop(kit, data, test, guide, loss, options, rate_at, std::move(state), observer, policies...);
+  auto&& shared = detail::kit_for(kit, policies...);
+  return detail::train_loop(shared, data, test, guide, loss, options, rate_at, std::move(state), observer, policies...);
 }
 
 /// The same from the beginning, or from the checkpoint of the options.
