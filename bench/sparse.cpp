@@ -4,6 +4,7 @@
 ///     sparse/step|forward|predict/<net>/<batch>/<density in %>      a training step without the update, its forward half, a prediction
 ///     sparse/conv2d/<channels>x<extent>/<density in %>               the three products of a 3×3 convolution, batch 100
 ///     sparse/linear/<extent>/<batch>/<density in %>                  the product alone; `of_csr`: beside Eigen's row-major sparse matrix
+///     sparse/memory/<net>/<batch>/<density in %>, …/dense            `bytes`: the peak of a program that builds, masks and trains the network
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -16,6 +17,8 @@
 
 #include <lnpt/core/random.hpp>
 #include <lnpt/lnpt.hpp>
+
+#include "peak_memory.hpp"
 
 namespace {
 
@@ -44,6 +47,13 @@ mask random_mask(std::string name, shape const& extents, double density) {
   mask kept(std::move(name), extents, false);
   for (std::size_t i = 0; i < kept.size(); ++i) kept.set(i, uniform(3, kept.size(), i) < density);
   return kept;
+}
+
+mask_set random_masks(network<backend>& net, double density) {
+  mask_set masks;
+  for (auto const& p : net.parameters())
+    if (is_prunable(p.role)) masks.add(random_mask(p.name, lnpt::shape_of(*p.value), density));
+  return masks;
 }
 
 /// Runs `sparse` and each of `rivals`, named as counters, in turn.
@@ -78,9 +88,7 @@ void add_network(std::string const& name, std::size_t batch, std::size_t rounds,
   auto const title = name + '/' + std::to_string(batch);
   auto const pair = [=](double kept) {
     std::pair nets{make(), make()};
-    mask_set masks;
-    for (auto const& p : nets.second.parameters())
-      if (is_prunable(p.role)) masks.add(random_mask(p.name, lnpt::shape_of(*p.value), kept));
+    auto const masks = random_masks(nets.second, kept);
     apply(masks, nets.first);
     apply(masks, nets.second);
     nets.second.keep_only(masks);
@@ -103,6 +111,26 @@ void add_network(std::string const& name, std::size_t batch, std::size_t rounds,
     compare(state, [&] { benchmark::DoNotOptimize(nets.second.predict(x)); },
             {{"of_dense", [&] { benchmark::DoNotOptimize(nets.first.predict(x)); }}});
   });
+}
+
+/// Two steps of training, the second of which finds all memory of the first.
+template <class Make>
+void add_memory(std::string const& name, std::size_t batch, double density, Make make) {
+  auto const title =
+      "sparse/memory/" + name + '/' + std::to_string(batch) + '/' + std::to_string(static_cast<int>(density * 100 + 0.5));
+  for (auto const how : {execution::automatic, execution::dense})
+    peak_memory::row(title + (how == execution::dense ? "/dense" : ""), [=] {
+      return [=] {
+        auto net = make();
+        masked_sgd<backend> sgd(net, random_masks(net, density), how);
+        auto const x = noise({batch, 3, 32, 32}, 1);
+        for (int i = 0; i < 2; ++i) {
+          auto trace = net.forward(x, {norm_mode::train});
+          cotangents<image> const slope{trace.output(), std::nullopt};
+          sgd.step(net, net.backward(std::move(trace), slope, which_gradients::all), 1e-4);
+        }
+      };
+    });
 }
 
 void add_convolution(std::size_t channels, std::size_t extent, double density) {
@@ -150,8 +178,14 @@ void add_linear(std::size_t extent, std::size_t batch, double density) {
 
 int main(int argc, char** argv) {
   for (auto const density : {0.05, 0.02, 0.01, 0.2}) {
-    add_network("resnet32", 100, 7, density, [] { return zoo::resnet<backend>({.depth = 32, .widths = {32, 64, 128}}); });
-    add_network("vgg19", 100, 5, density, [] { return zoo::vgg<backend>({.depth = 19}); });
+    auto const resnet32 = [] { return zoo::resnet<backend>({.depth = 32, .widths = {32, 64, 128}}); };
+    auto const vgg19 = [] { return zoo::vgg<backend>({.depth = 19}); };
+    for (auto const batch : {std::size_t{100}, std::size_t{8}}) {
+      add_memory("resnet32", batch, density, resnet32);
+      add_memory("vgg19", batch, density, vgg19);
+    }
+    add_network("resnet32", 100, 7, density, resnet32);
+    add_network("vgg19", 100, 5, density, vgg19);
     add_network("resnet20", 1, 51, density, [] { return zoo::resnet<backend>({.depth = 20, .widths = {16, 32, 64}}); });
   }
   for (auto const density : {0.05, 0.2, 0.35, 0.5})

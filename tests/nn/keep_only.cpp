@@ -212,7 +212,7 @@ TEST_CASE("what passes skip follows the masks: one that holds a weight more, one
     each->net.parameters()[0].value->fill(2);
   }
   check();
-  for (std::size_t const left : {200, 150, 10}) {
+  for (auto const left : {std::size_t{200}, std::size_t{150}, std::size_t{10}}) {
     for (auto* const each : {&whole, &skipping}) {
       auto& kept = first(*each);
       for (std::size_t i = left; i < kept.size(); ++i) kept.set(i, false);

@@ -1,7 +1,9 @@
 #pragma once
 /// The algebra of plain values: what a forward or a backward pass computes.
+#include <concepts>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -51,6 +53,18 @@ class plain : public primitives<plain<Backend>, Backend> {
   template <class Fill>
   void weight_gradient(tensor const& w, array& gw, Fill fill) const {
     kept_.fill_gradient(*w, gw, fill);
+  }
+  template <class Geometry>
+  std::optional<std::pair<tensor, tensor>> conv2d_gradients(tensor const& x, tensor const& gy, Geometry const& geometry,
+                                                            tensor const& w) {
+    if (!kept_.find(w.get())) return std::nullopt;
+    array gw;
+    array gx;
+    kept_.fill_gradient(*w, gw, [&](auto const& form) {
+      if constexpr (!std::same_as<std::remove_cvref_t<decltype(form)>, shape>)
+        Backend::conv2d_gradients(*x, *gy, geometry, form, gx, gw);
+    });
+    return std::pair{share(std::move(gw)), keep(std::move(gx))};
   }
   template <class Into>
   tensor bilinear_end(tensor const& a, tensor const& b, Into into) {

@@ -56,6 +56,11 @@ class primitives {
       self().weight_gradient(w, gw, [&](auto const& form) { Backend::conv2d_weight_gradient(xv, gv, geometry, form, gw, more); });
     });
   }
+  /// Both gradients of a convolution, of its weights and of its input, where the algebra has one product for them.
+  template <class Tensor>
+  std::optional<std::pair<Tensor, Tensor>> conv2d_gradients(Tensor const&, Tensor const&, auto const&, Tensor const&) {
+    return std::nullopt;
+  }
   auto linear_product(auto const& x, auto const& w) {
     return self().by_weights(x, w, [](auto const& xv, auto const& wv, auto& y, bool more) { Backend::linear(xv, wv, y, more); });
   }

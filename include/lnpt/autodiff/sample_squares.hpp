@@ -1,6 +1,8 @@
 #pragma once
 /// The algebra of squared gradients per sample.
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include <lnpt/autodiff/plain.hpp>
 #include <lnpt/core/error.hpp>
@@ -15,6 +17,10 @@ class sample_squares : public plain<Backend> {
   using typename plain<Backend>::tensor;
   using plain<Backend>::plain;
 
+  /// None: the gradient of the weights is another one.
+  static std::optional<std::pair<tensor, tensor>> conv2d_gradients(tensor const&, tensor const&, auto const&, tensor const&) {
+    return std::nullopt;
+  }
   tensor conv2d_weight_gradient(tensor const& x, tensor const& gy, auto const& geometry, tensor const& w) {
     array sum;
     Backend::conv2d_weight_gradient_squares(*x, *gy, geometry, Backend::extents(*w), sum, false);

@@ -1,5 +1,7 @@
 #pragma once
 /// Two-dimensional convolution.
+#include <utility>
+
 #include <lnpt/nn/pass.hpp>
 
 namespace lnpt::nn {
@@ -32,8 +34,14 @@ struct conv2d {
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
     auto const& x = pass.output(input);
     auto const& w = pass.parameters[weight];
-    if (pass.wants_gradient(weight)) pass.give_gradient(weight, pass.algebra.conv2d_weight_gradient(x, gy, geometry, w));
     if (bias && pass.wants_gradient(*bias)) pass.give_gradient(*bias, pass.algebra.as_tensor(pass.algebra.channel_sum(gy)));
+    if (pass.wants_gradient(weight) && pass.wants(input))
+      if (auto both = pass.algebra.conv2d_gradients(x, gy, geometry, w)) {
+        pass.give_gradient(weight, std::move(both->first));
+        pass.give(input, std::move(both->second));
+        return;
+      }
+    if (pass.wants_gradient(weight)) pass.give_gradient(weight, pass.algebra.conv2d_weight_gradient(x, gy, geometry, w));
     if (pass.wants(input)) pass.give(input, pass.algebra.conv2d_input_gradient(gy, w, geometry, pass.extents(x)));
   }
 };

@@ -27,6 +27,7 @@
 #include <lnpt/backend/cpu/sgd.hpp>
 #include <lnpt/backend/cpu/sparse/break_even.hpp>
 #include <lnpt/backend/cpu/sparse/convolution.hpp>
+#include <lnpt/backend/cpu/sparse/gradients.hpp>
 #include <lnpt/backend/cpu/sparse/kept_weights.hpp>
 #include <lnpt/backend/cpu/sparse/linear.hpp>
 #include <lnpt/core/execution.hpp>
@@ -91,6 +92,11 @@ struct backend {
   static void conv2d_input_gradient(array const& gy, kept_weights const& w, conv_geometry const& g, shape const& x_shape,
                                     array& gx, bool accumulate) {
     sparse::conv2d_input_gradient<T>(gy, w.pattern(), w.view(), g, x_shape, gx, accumulate);
+  }
+  static void conv2d_gradients(array const& x, array const& gy, conv_geometry const& g, kept_weights const& w, array& gx,
+                               array& gw) {
+    gw.resize({w.values().size()});
+    sparse::conv2d_gradients<T>(x, gy, w.pattern(), w.view(), g, gx, {gw.data(), gw.size()});
   }
   static void conv2d_weight_gradient(array const& x, array const& gy, conv_geometry const& g, kept_weights const& w, array& gw,
                                      bool accumulate) {

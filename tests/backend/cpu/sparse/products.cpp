@@ -9,6 +9,7 @@
 #include <lnpt/backend/cpu/convolution/conv2d.hpp>
 #include <lnpt/backend/cpu/linear.hpp>
 #include <lnpt/backend/cpu/sparse/convolution.hpp>
+#include <lnpt/backend/cpu/sparse/gradients.hpp>
 #include <lnpt/backend/cpu/sparse/linear.hpp>
 
 using namespace lnpt;
@@ -157,6 +158,11 @@ TEST_CASE_TEMPLATE("convolutions by kept weights are the dense ones of the maske
       require_kept<T>(w.kept_of(gw), [&](std::span<T> out, bool add) {
         sparse::conv2d_weight_gradient<T>(x, gy, w.pattern, c.geometry, out, add);
       });
+      std::vector<T> of_weights(w.values.size(), std::numeric_limits<T>::quiet_NaN());
+      auto of_input = cpu::filled<T>(c.x(), std::numeric_limits<T>::quiet_NaN());
+      sparse::conv2d_gradients<T>(x, gy, w.pattern, w.values, c.geometry, of_input, of_weights);
+      CHECK(relative_error(of_input, gx) < tolerance<T>);
+      CHECK(relative_error(of_weights, w.kept_of(gw)) < tolerance<T>);
     }
   }
 }
@@ -192,6 +198,12 @@ TEST_CASE("products by kept weights have the same bits for any number of threads
     require_same_bits_for_any_thread_count(
         [&] { return sparse::conv2d_input_gradient<float>(gy, w.pattern, w.values, c.geometry, c.x(), out, false), out; });
     auto gw = cpu::uninitialized<float>({w.values.size()});
+    require_same_bits_for_any_thread_count([&] {
+      return sparse::conv2d_gradients<float>(x, gy, w.pattern, w.values, c.geometry, out, std::span(gw.data(), gw.size())), out;
+    });
+    require_same_bits_for_any_thread_count([&] {
+      return sparse::conv2d_gradients<float>(x, gy, w.pattern, w.values, c.geometry, out, std::span(gw.data(), gw.size())), gw;
+    });
     require_same_bits_for_any_thread_count([&] {
       return sparse::conv2d_weight_gradient<float>(x, gy, w.pattern, c.geometry, std::span(gw.data(), gw.size()), false), gw;
     });

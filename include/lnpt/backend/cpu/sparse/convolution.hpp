@@ -1,9 +1,9 @@
 #pragma once
-/// Convolution of images [C, N, H, W] by the kept weights alone, its input gradient, and the gradient of the kept weights.
+/// Convolution of images [C, N, H, W] by the kept weights alone, and its input gradient.
 ///
 /// Each kept weight is one multiply–add over consecutive pixels. Sums run over the kept weights of an output in the order of the matrix
-/// (input channel, then tap), of an input gradient by output channel, then tap; one weight's gradient adds pixel by pixel in lanes, the
-/// lanes in pairs, block after block. The order depends on the shapes and the mask alone: the same bits for any number of threads.
+/// (input channel, then tap), of an input gradient by output channel, then tap. The order depends on the shapes and the mask alone: the
+/// same bits for any number of threads.
 #include <algorithm>
 #include <span>
 #include <vector>
@@ -24,28 +24,39 @@ template <class T>
 struct entry_lists {
   std::vector<entry<T>> entries;
   std::vector<std::size_t> begin;  ///< one more than there are channels
+
+  /// `for_each_weight(f)` calls `f(destination channel, source channel, tap of the sweep, kept weight)`, destinations ascending. Arranges the
+  /// layout by the planes that are read.
+  template <class ForEach>
+  entry_lists(plane_layout<T>& layout, std::size_t channels, std::span<T const> weights, ForEach for_each_weight)
+      : begin(channels + 1, 0) {
+    for_each_weight([&](std::size_t, std::size_t channel, std::size_t tap, std::size_t) { layout.use(channel, tap); });
+    layout.arrange();
+    entries.reserve(weights.size());
+    for_each_weight([&](std::size_t to, std::size_t channel, std::size_t tap, std::size_t i) {
+      entries.push_back({layout.offset(channel, tap), weights[i]});
+      ++begin[to + 1];
+    });
+    std::partial_sum(begin.begin(), begin.end(), begin.begin());
+  }
 };
 
 /// One sweep of a convolution by kept weights.
 template <class T>
 class sparse_sweep {
  public:
-  /// `for_each_weight(f)` calls `f(destination channel, source channel, tap of the sweep, kept weight)`, destinations ascending.
+  /// `for_each_weight` as for `entry_lists`.
   template <class ForEach>
   sparse_sweep(sweep const& s, image_view<T const> source, image_view<T> target, std::span<T const> weights, bool accumulate,
                ForEach for_each_weight)
-      : layout_(s, source), target_(target), accumulate_(accumulate) {
-    for_each_weight([&](std::size_t, std::size_t channel, std::size_t tap, std::size_t) { layout_.use(channel, tap); });
-    layout_.arrange();
-    lists_.begin.assign(target.channels + 1, 0);
-    lists_.entries.reserve(weights.size());
-    for_each_weight([&](std::size_t to, std::size_t channel, std::size_t tap, std::size_t i) {
-      lists_.entries.push_back({layout_.offset(channel, tap), weights[i]});
-      ++lists_.begin[to + 1];
-    });
-    std::partial_sum(lists_.begin.begin(), lists_.begin.end(), lists_.begin.begin());
-    sweep_ = &s;
-  }
+      : layout_(s, source),
+        target_(target),
+        accumulate_(accumulate),
+        lists_(layout_, target.channels, weights, for_each_weight),
+        sweep_(&s) {}
+
+  [[nodiscard]] plane_layout<T> const& layout() const { return layout_; }
+  [[nodiscard]] entry_lists<T> const& lists() const { return lists_; }
 
   void run() const {
     auto const channels = layout_.channels();
@@ -64,10 +75,7 @@ class sparse_sweep {
     }
   }
 
- private:
-  static constexpr std::size_t enough_blocks = 8;  ///< to keep all cores busy with a block each
-  static constexpr std::size_t split_tasks = 8;    ///< into which the channels of a block are divided otherwise
-
+  /// Sums the planes of a block into the target's channels from `begin` to `end`.
   void multiply(block const& b, T const* planes, std::size_t begin, std::size_t end) const {
     destination<T> const to(*sweep_, target_, layout_.samples());
     auto const pixels = layout_.pixels(b);
@@ -95,6 +103,10 @@ class sparse_sweep {
     });
   }
 
+ private:
+  static constexpr std::size_t enough_blocks = 8;  ///< to keep all cores busy with a block each
+  static constexpr std::size_t split_tasks = 8;    ///< into which the channels of a block are divided otherwise
+
   template <std::size_t Size>
   void put(destination<T> const& to, block const& b, std::size_t channel, std::size_t begin, std::size_t count,
            T const (&tile)[Size]) const {
@@ -114,7 +126,7 @@ class sparse_sweep {
   image_view<T> target_;
   bool accumulate_;
   entry_lists<T> lists_;
-  sweep const* sweep_ = nullptr;
+  sweep const* sweep_;
 };
 
 /// Calls `f(output, input channel, tap, i)` for every kept weight i, outputs ascending.
@@ -174,105 +186,6 @@ void conv2d_input_gradient(array<T> const& gy, pattern const& kept, std::span<T 
                               {gx.data(), e.channels, e.samples, e.h, e.w}, w, accumulate,
                               [&](auto f) { detail::for_each_by_input(kept, e, s, f); })
           .run();
-}
-
-namespace detail {
-
-/// The gradients of the kept weights, in parts that are added in a fixed order.
-template <class T>
-class kept_gradient_sums {
- public:
-  kept_gradient_sums(sweep const& s, conv_extents const& e, pattern const& kept, image_view<T const> x, image_view<T const> gy)
-      : sweep_(s), kept_(kept), gy_(gy), layout_(s, x) {
-    for_each_by_output(kept, e,
-                       [&](std::size_t, std::size_t channel, std::size_t tap, std::size_t) { layout_.use(channel, tap); });
-    layout_.arrange();
-    offsets_.reserve(kept.kept());
-    for_each_by_output(kept, e, [&](std::size_t, std::size_t channel, std::size_t tap, std::size_t) {
-      offsets_.push_back(layout_.offset(channel, tap));
-    });
-  }
-
-  void write(T* gw, bool accumulate) const {
-    auto const blocks = layout_.blocks();
-    auto const parts = std::min<std::size_t>(
-        most_parts, std::clamp<std::size_t>(parts_elements / std::max<std::size_t>(1, kept_.kept()), 1, blocks));
-    if (parts < least_parts) return write_by_outputs(gw, accumulate);
-    auto sums = filled<T>({parts, kept_.kept()}, T{0});
-    for_each_task(parts, [&](std::size_t part) {
-      auto planes = uninitialized<T>({layout_.size()});
-      for (auto i = blocks * part / parts; i != blocks * (part + 1) / parts; ++i) {
-        layout_.fill(layout_[i], 0, layout_.channels(), planes.data());
-        add(layout_[i], planes.data(), 0, kept_.rows(), sums.data() + part * kept_.kept());
-      }
-    });
-    for_chunks(kept_.kept(), streaming_grain, [&](std::size_t begin, std::size_t end) {
-      for (auto i = begin; i != end; ++i) {
-        T total = accumulate ? gw[i] : T{0};
-        for (std::size_t part = 0; part < parts; ++part) total += sums.data()[part * kept_.kept() + i];
-        gw[i] = total;
-      }
-    });
-  }
-
- private:
-  static constexpr std::size_t most_parts = 16, least_parts = 4, parts_elements = 1 << 22;
-
-  /// Few blocks: tasks share the planes of one, and take some of the outputs each.
-  void write_by_outputs(T* gw, bool accumulate) const {
-    if (!accumulate) std::fill_n(gw, kept_.kept(), T{0});
-    auto planes = uninitialized<T>({layout_.size()});
-    for (std::size_t i = 0; i < layout_.blocks(); ++i) {
-      for_chunks(layout_.channels(), chunk_count(layout_.channels(), most_parts),
-                 [&](std::size_t begin, std::size_t end) { layout_.fill(layout_[i], begin, end, planes.data()); });
-      for_chunks(kept_.rows(), chunk_count(kept_.rows(), most_parts),
-                 [&](std::size_t begin, std::size_t end) { add(layout_[i], planes.data(), begin, end, gw); });
-    }
-  }
-
-  void add(block const& b, T const* planes, std::size_t begin, std::size_t end, T* sums) const {
-    auto const pixels = layout_.pixels(b);
-    destination<T const> const from(sweep_, gy_, layout_.samples());
-    bool const in_place = from.contiguous() && pixels % lanes<T> == 0;
-    scratch<T> flat(in_place ? 0 : layout_.most_pixels());
-    for (auto o = begin; o < end; ++o) {
-      auto const first = kept_.row_begin(o);
-      auto const last = kept_.row_begin(o + 1);
-      if (first == last) continue;
-      auto const* g = in_place ? from.begin(b, o) : flat.data();
-      if (!in_place)
-        from.for_each_run(b, o, 0, pixels, [&](T const* at, std::size_t, std::size_t to, std::size_t width) {
-          plane_layout<T>::with_width(width, [&](auto w) { std::copy_n(at, w(), flat.data() + to); });
-        });
-      in_tiles<4>(first, last, [&](auto count, std::size_t i) {
-        std::array<T const*, count()> read;
-        unrolled<count()>([&](auto k) { read[k] = planes + offsets_[i + k]; });
-        dot_planes<T, count()>(g, read, chunk_count(pixels, lanes<T>) * lanes<T>, sums + i);
-      });
-      if (!in_place && b.samples < layout_.samples()) std::ranges::fill(flat, T{0});
-    }
-  }
-
-  sweep const& sweep_;
-  pattern const& kept_;
-  image_view<T const> gy_;
-  plane_layout<T> layout_;
-  std::vector<std::uint32_t> offsets_;
-};
-
-}  // namespace detail
-
-/// gw: the gradient with respect to the kept weights, one value each.
-template <class T>
-void conv2d_weight_gradient(array<T> const& x, array<T> const& gy, pattern const& kept, conv_geometry const& geometry,
-                            std::span<T> gw, bool accumulate) {
-  conv_extents const e(cpu::detail::extents_of(x), kept.extents(), geometry);
-  require_values("conv2d_weight_gradient", kept, gw.size());
-  e.require("conv2d_weight_gradient", gy, e.y_shape());
-  auto const s = cpu::detail::forward_sweep(e);
-  detail::kept_gradient_sums<T>(s, e, kept, {x.data(), e.channels, e.samples, e.h, e.w},
-                                {gy.data(), e.outputs, e.samples, e.out_h, e.out_w})
-      .write(gw.data(), accumulate);
 }
 
 }  // namespace lnpt::cpu::sparse
