@@ -29,6 +29,15 @@ std::string held(std::string const& kind, std::string const& value, std::string 
   return "{\"" + kind + R"(":{"arg":{"name":")" + value + R"("},")" + kind + R"(_name":")" + name + R"("}})";
 }
 
+/// The whole document; `buffers`: what the graph reads beside its two weights.
+std::string document_of(std::string const& nodes, std::string const& values, std::string const& buffers) {
+  auto const signature = R"({"input_specs":[)" + held("parameter", "w", "conv.weight") + ',' +
+                         held("parameter", "l", "head.weight") + ',' + buffers + R"({"user_input":{"arg":)" + tensor("x") +
+                         R"(}}],"output_specs":[{"user_output":{"arg":)" + tensor("z") + "}}]}";
+  return R"({"schema_version":{"major":8},"graph_module":{"graph":{"nodes":[)" + nodes + R"(],"tensor_values":{)" + values +
+         R"(}},"signature":)" + signature + "}}";
+}
+
 /// A convolution, a gate, pieces and a shuffle, in the fewest words.
 std::string valid_graph() {
   auto const image = number(4) + ',' + number(3) + ',' + number(3), half = number(2) + ',' + number(3) + ',' + number(3);
@@ -59,11 +68,35 @@ std::string valid_graph() {
                       value("t", split) + ',' + value("u", image) + ',' +
                       value("y", number(4) + ',' + number(1) + ',' + number(1)) + ',' + value("f", number(4)) + ',' +
                       value("z", number(3));
-  auto const signature = R"({"input_specs":[)" + held("parameter", "w", "conv.weight") + ',' +
-                         held("parameter", "l", "head.weight") + R"(,{"user_input":{"arg":)" + tensor("x") +
-                         R"(}}],"output_specs":[{"user_output":{"arg":)" + tensor("z") + "}}]}";
-  return R"({"schema_version":{"major":8},"graph_module":{"graph":{"nodes":[)" + nodes + R"(],"tensor_values":{)" + values +
-         R"(}},"signature":)" + signature + "}}";
+  return document_of(nodes, values, "");
+}
+
+/// The core operators of `run_decompositions`: results with by-products, a matrix that is transposed.
+std::string core_graph() {
+  auto const image = number(4) + ',' + number(3) + ',' + number(3), pixel = number(4) + ',' + number(1) + ',' + number(1);
+  auto const nodes =
+      node("convolution.default",
+           argument("input", tensor("x")) + ',' + argument("weight", tensor("w")) + ',' +
+               argument("padding", R"({"as_ints":[1,1]})"),
+           tensor("c")) +
+      ',' +
+      node("_native_batch_norm_legit_no_training.default",
+           argument("input", tensor("c")) + ',' + argument("running_mean", tensor("m")) + ',' +
+               argument("running_var", tensor("v")) + ',' + argument("eps", R"({"as_float":0.1})"),
+           tensor("n") + ',' + tensor("i") + ',' + tensor("j")) +
+      ',' + node("elu.default", argument("self", tensor("n")) + ',' + argument("alpha", R"({"as_float":0.5})"), tensor("e")) +
+      ',' +
+      node("max_pool2d_with_indices.default",
+           argument("self", tensor("e")) + ',' + argument("kernel_size", R"({"as_ints":[3,3]})"),
+           tensor("y") + ',' + tensor("k")) +
+      ',' + node("native_dropout.default", argument("input", tensor("y")), tensor("d") + ',' + tensor("h")) + ',' +
+      node("view.default", argument("self", tensor("d")), tensor("f")) + ',' +
+      node("permute.default", argument("self", tensor("l")) + ',' + argument("dims", R"({"as_ints":[1,0]})"), tensor("t")) + ',' +
+      node("mm.default", argument("self", tensor("f")) + ',' + argument("mat2", tensor("t")), tensor("z"));
+  auto const values = value("x", number(2) + ',' + number(3) + ',' + number(3)) + ',' + value("c", image) + ',' +
+                      value("n", image) + ',' + value("e", image) + ',' + value("y", pixel) + ',' + value("k", pixel) + ',' +
+                      value("d", pixel) + ',' + value("h", pixel) + ',' + value("f", number(4)) + ',' + value("z", number(3));
+  return document_of(nodes, values, held("buffer", "m", "norm.mean") + ',' + held("buffer", "v", "norm.variance") + ',');
 }
 
 std::string about(std::string const& entry, std::string const& of, std::string const& strides) {
@@ -84,7 +117,8 @@ std::string valid_weights() {
   return R"({"config":{"conv.weight":)" +
          about("weight_0", number(4) + ',' + number(2) + ',' + number(3) + ',' + number(3),
                number(18) + ',' + number(9) + ',' + number(3) + ',' + number(1)) +
-         R"(,"head.weight":)" + about("weight_1", number(3) + ',' + number(4), number(4) + ',' + number(1)) + "}}";
+         R"(,"head.weight":)" + about("weight_1", number(3) + ',' + number(4), number(4) + ',' + number(1)) + R"(,"norm.mean":)" +
+         about("weight_1", number(4), number(1)) + R"(,"norm.variance":)" + about("weight_1", number(4), number(2)) + "}}";
 }
 
 /// Reads the network of an archive.
@@ -100,11 +134,20 @@ void read(support::bytes const& archive) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
-  static auto const graph = valid_graph(), weights = valid_weights();
+  static auto const core = core_graph(), weights = valid_weights();
+  static auto const all_are_read = [] {
+    for (auto const& graph : {valid_graph(), core}) {
+      auto const archive = archive_around(graph, weights);
+      program const source(lnpt::io::byte_source::view(std::as_bytes(std::span(archive)), "memory"));
+      fuzz::require(!lnpt::io::exported::build_network<lnpt::cpu::backend<float>>(source).nodes().empty());
+    }
+    return true;
+  }();
+  fuzz::require(all_are_read);
   if (size == 0) return 0;
   std::string const text(reinterpret_cast<char const*>(data), size);
   if (text.starts_with(R"({"c)"))
-    read(archive_around(graph, text));
+    read(archive_around(core, text));
   else
     read(archive_around(text, weights));
   return 0;
@@ -112,8 +155,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
 
 /// Bytes change, or a word takes the place of another word of the same text, so that the JSON often stays JSON.
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned seed) {
-  static auto const graph = valid_graph(), weights = valid_weights();
-  auto const& valid = seed % 3 == 0 ? weights : graph;
+  static auto const graph = valid_graph(), core = core_graph(), weights = valid_weights();
+  auto const& valid = seed % 3 == 0 ? weights : seed % 3 == 1 ? graph : core;
   if (seed % 2 == 0) return fuzz::mutate_from(data, size, max_size, seed / 2, std::as_bytes(std::span(valid)));
   return fuzz::swap_words(data, size, max_size, seed, std::as_bytes(std::span(valid)));
 }

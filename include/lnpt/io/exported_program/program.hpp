@@ -51,6 +51,7 @@ class program {
       document_ = parse(root_ + graph_entry);
       check_version();
       state_ = parse_tensors(weights_entry);
+      for (auto const& [tensor, because] : why_unread_) unread_state_.push_back(because);
       parse_tensors(constants_entry);
       graph_.emplace(document_.at("graph_module").at("graph"));
       read_signature();
@@ -75,6 +76,8 @@ class program {
   [[nodiscard]] std::size_t canonical(std::size_t tensor) const { return canonical_[tensor]; }
   /// How many of them are the state_dict's.
   [[nodiscard]] std::size_t state_size() const { return state_; }
+  /// What the state_dict holds beside them: tensors that are not read, and why.
+  [[nodiscard]] std::vector<std::string> const& unread_state() const { return unread_state_; }
   [[nodiscard]] std::vector<held_input> const& held_inputs() const { return held_; }
   /// What is no error unless the logits need it.
   [[nodiscard]] std::vector<unread_input> const& unread_inputs() const { return unread_; }
@@ -254,7 +257,8 @@ class program {
   std::unordered_map<std::string, std::size_t> index_;
   std::vector<held_input> held_;
   std::vector<unread_input> unread_;
-  std::unordered_map<std::string, std::string> why_unread_;  ///< by tensor
+  std::map<std::string, std::string> why_unread_;  ///< by tensor
+  std::vector<std::string> unread_state_;
   std::unordered_set<std::size_t> parameters_;
   std::string batch_;
   std::vector<std::string> results_;

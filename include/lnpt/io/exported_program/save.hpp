@@ -114,6 +114,9 @@ inline void save(program const& source, changes const& changed, std::filesystem:
 
 /// Adds the tensors of the state_dict, each under all of its names, with other values: what `load_state_dict` takes as it is.
 inline void add_state_dict(safetensors::writer& writer, program const& source, changes const& changed) {
+  if (!source.unread_state().empty())
+    fail(source.name(), ": its state_dict holds ", source.unread_state().front(),
+         ": write the network to .pt2, which keeps all of it");
   for (std::size_t i = 0; i < source.state_size(); ++i)
     writer.add_stored(source.tensors()[i].name, source.tensors()[i].extents, source.tensors()[i].dtype,
                       detail::stored_bytes(source, i, changed));

@@ -66,8 +66,7 @@ class smaller_sizes {
     follow(from.network().parameters(), from.network().parameter_shapes(), parameters);
     follow(from.network().buffers(), from.network().buffer_shapes(), buffers);
     for (std::size_t t = 0; t < tensors_.size(); ++t) tensors_[t] = tensors_[source.canonical(t)];
-    for (std::size_t i = 0; i < before_.size(); ++i)
-      leaves_changed_ = leaves_changed_ || (from.network().nodes()[i].inputs.empty() && before_[i] != now_[i]);
+    follow_held();
   }
 
   /// Of a tensor of the program.
@@ -90,8 +89,10 @@ class smaller_sizes {
     }
     if (v->is == value::kind::tensor) return of_constant(name, *v, old);
     if (v->is == value::kind::transposed) return {tensors_[v->at].rbegin(), tensors_[v->at].rend()};
-    if (v->is == value::kind::held && leaves_changed_) cannot_follow(name);
-    if (v->is == value::kind::held) return old;
+    if (v->is == value::kind::held) {
+      auto const found = held_.find(name);
+      return found == held_.end() ? old : found->second;
+    }
     if (v->is == value::kind::stretched && is_one_channel(before_[v->at]) && old.at(1) != 1) cannot_follow(name);
     if (before_[v->at] == now_[v->at]) return old;
     auto const here = extents_of(*v, before_[v->at], old);
@@ -127,13 +128,46 @@ class smaller_sizes {
     return old.size() == 1 && main.size() > 1 && old[0] == main[1] ? shape{main_now[1]} : old;
   }
 
+  /// Values that are computed from tensors alone follow what they are computed from, call by call.
+  void follow_held() {
+    for (auto const& call : source_.graph().calls()) {
+      auto const results = call.outputs();
+      auto const* const v = results.size() == 1 ? values_.find(results[0]) : nullptr;
+      if (v == nullptr || v->is != value::kind::held) continue;
+      auto extents = before(results[0]);
+      for (auto const& input : call.inputs()) {
+        auto const was = before(input);
+        auto const now = of(input);
+        if (was == now) continue;
+        auto joined = stretched(extents, was, now);
+        if (!joined) joined = detail::following(extents, was, now);
+        if (!joined) cannot_follow(results[0]);
+        extents = *std::move(joined);
+      }
+      held_.insert_or_assign(results[0], std::move(extents));
+    }
+  }
+
+  /// The extents of a result that one of its operands, which stretched to it, went from `was` to `now`.
+  [[nodiscard]] static std::optional<shape> stretched(shape result, shape const& was, shape const& now) {
+    if (was.size() > result.size() || was.size() != now.size()) return std::nullopt;
+    auto const first = result.size() - was.size();
+    for (std::size_t axis = 0; axis < was.size(); ++axis) {
+      if (was[axis] == now[axis]) continue;
+      if (result[first + axis] != was[axis] && result[first + axis] != now[axis]) return std::nullopt;
+      result[first + axis] = now[axis];
+    }
+    return result;
+  }
+
   /// Whether a node has one channel, which a value may repeat as often as another node has channels.
   [[nodiscard]] static bool is_one_channel(shape const& node) { return node.size() == 4 ? node[0] == 1 : node[1] == 1; }
 
   [[nodiscard]] shape of_constant(std::string const& name, value const& v, shape const& old) const {
     if (!is_smaller(v.at)) return old;
-    if (old != source_.tensors()[v.at].extents) cannot_follow(name);
-    return tensors_[v.at];
+    auto now = detail::following(old, source_.tensors()[v.at].extents, tensors_[v.at]);
+    if (!now) cannot_follow(name);
+    return *std::move(now);
   }
 
   /// The axes of a value, `like` so many, given those of its node: [C, 1, H, W] or [1, F].
@@ -165,7 +199,7 @@ class smaller_sizes {
   std::vector<shape> before_, now_;                            ///< of nodes
   std::unordered_map<std::string, std::string> main_results_;  ///< by by-product
   std::vector<shape> tensors_;                                 ///< of the program's tensors, now
-  bool leaves_changed_ = false;                                ///< whether a tensor that is a node lost channels
+  std::unordered_map<std::string, shape> held_;                ///< of values that are computed from tensors alone, now
 };
 
 }  // namespace lnpt::io::exported
