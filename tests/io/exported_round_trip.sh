@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Networks of torchvision and timm with random weights, exported by PyTorch, pruned by the command line, loaded back in PyTorch: the logits
+# of each are those of the module under the same masks. One line for each network and criterion; fails where one is above the bar of 1e-4.
+#
+#   tests/io/exported_round_trip.sh LNPT [NETWORK ...]        LNPT: the command line, such as build/demo/lnpt
+#
+# PYTHON names a Python that has torch, torchvision, timm and safetensors; without it a virtual environment is made in a temporary folder by
+# pip, a download of about a gigabyte. CRITERIA ("snip synflow"), SPARSITY (.9) and synflow's ROUNDS (100) change how weights are pruned;
+# SHRINK=1 removes half of the channels instead and compares the smaller program with the module under the masks. Half an hour of a core.
+set -euo pipefail
+lnpt=$(realpath "${1:?name the command line, such as build/demo/lnpt}")
+shift
+here=$(cd "$(dirname "$0")" && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+if [[ -z ${PYTHON:-} ]]; then
+  python3 -m venv "$scratch/venv"
+  PYTHON=$scratch/venv/bin/python
+  "$PYTHON" -m pip install -q --no-cache-dir torch==2.15.0 torchvision timm safetensors
+fi
+"$PYTHON" "$here/exported/round_trip.py" "$lnpt" "$scratch" "$@"
