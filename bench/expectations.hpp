@@ -99,6 +99,7 @@ inline group selection() {
        scores("",
               {{"snip", 1.05, "0.9-1.4"}, {"feature_map_synaptic", 1.8}, {"grasp", 3.1, "5.6-21.5"}, {"hessian_gradient", 3.1}})},
       detail::mobile(),
+      {"Loading a .pt2 file into a network, in reads of its bytes", {{"exported/load", "exported/read", 3}}},
       {"SynFlow, 100 rounds with masks, in LibTorch's forward and backward passes", flows("", 4)},
       {"Two threads against one",
        {{"forward_backward/resnet32/threads:1", "forward_backward/resnet32", 1.8, bound::at_least},
