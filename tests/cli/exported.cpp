@@ -48,6 +48,15 @@ TEST_CASE("a .pt2 network is shown, scored and pruned under its own names") {
   }
   CHECK(zeros == weights * 3 / 4);
 
+  auto const small = (folder / "small.pt2").string(), masks = (folder / "masks.safetensors").string();
+  REQUIRE(run("prune --model " + model + " --criterion magnitude --mask channels --budget channels:.5 --shrink --out " + small +
+              " --masks-out " + masks)
+              .status == 0);
+  auto const kept = io::safetensors::open(masks);
+  auto smaller = io::load_exported<cpu::backend<float>>(small);
+  for (auto const& p : smaller.parameters())
+    if (is_prunable(p.role)) CHECK(kept.info("mask." + p.name).shape == shape_of(*p.value));
+
   CHECK(support::says(run("inspect --model " + pruned).output, "hidden.weight"));
   CHECK(support::says(
       run("prune --model " + fixture("line.safetensors") + " --criterion magnitude --sparsity .5 --out " + state).complaint,

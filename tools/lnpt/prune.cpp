@@ -67,7 +67,8 @@ void save_masks(lnpt::mask_set const& masks, prune_options const& o) {
   if (!o.weights.empty() && !is_packed(lnpt::io::safetensors::open(o.weights)))
     stored = lnpt::io::tensor_names(lnpt::io::safetensors::open(o.weights), o.names.under(o.weights_prefix)).all();
   std::map<std::string, lnpt::shape> extents;
-  if (names_exported(o.arch)) extents = exported_extents(o.arch);
+  auto const& shapes = o.channels.shrink ? o.out : o.arch;  // of a smaller network those of the file that holds it
+  if (names_exported(shapes)) extents = exported_extents(shapes);
   lnpt::io::safetensors::writer writer;
   for (auto const& each : masks) {
     auto const found = stored.find(each.name());
