@@ -79,7 +79,7 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
             "--onnx and --weights are both"},
            {"prune --arch resnet:8:4,8,8 --criterion magnitude --mask channels --sparsity .5 --shrink --out " +
                 (folder / "small.json").string(),
-            2, "--out and the description that --shrink writes are both"},
+            2, "--out and the description of the smaller network are both"},
            {"score " + mlp + " --criterion magnitude --out " + batch, 2, "--out and --data are both"},
            {"score " + mlp + " --criterion magnitude --out nowhere/scores.safetensors", 2, "there is no folder"},
            {"train --arch mlp:4,6,3 --data synthetic --out x --checkpoint nowhere/x", 2, "there is no folder"},

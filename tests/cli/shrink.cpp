@@ -1,8 +1,10 @@
 // Channels under a budget, the smaller network and its files.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "../repository.hpp"
 #include "../skip.hpp"
@@ -81,4 +83,82 @@ TEST_CASE("budgets that say nothing are refused") {
   CHECK(refused(resnet + "--budget flops:.5 --sparsity .5", "leave one out"));
   CHECK(refused(resnet + "--sparsity .5 --round", "give --budget"));
   CHECK(refused("prune --arch resnet:8:8,16,32 --criterion magnitude --budget flops:.5", "give --mask channels"));
+}
+
+TEST_CASE("merging writes a smaller network that loads by its own description, and refuses what it does not cover") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const at = [&](char const* name) { return (folder / name).string(); };
+  std::string const merge = "prune --method merge --box 0,1 ";
+  auto const done = run(merge + "--arch mlp:12,16,10,5 --target .5 --json --out " + at("small.safetensors"));
+  REQUIRE(done.status == 0);
+  auto const seen = nlohmann::json::parse(done.output);
+  CHECK(seen["merges"].size() == 13);
+  CHECK(seen["change"]["low"].size() == 5);
+  auto const inspected = run("inspect " + at("small.safetensors") + " --json");
+  REQUIRE(inspected.status == 0);
+  CHECK(nlohmann::json::parse(inspected.output)["multiply_adds"] == seen["multiply_adds"][1]);
+  CHECK(run(merge + "--arch " + at("small.json") + " --weights " + at("small.safetensors") + " --out " + at("less.safetensors"))
+            .status == 0);
+  auto const refused = [&](std::string const& flags, char const* words) {
+    auto const told = run("prune " + flags + " --out " + at("no.safetensors"));
+    return told.status == 2 && support::says(told.complaint, words);
+  };
+  CHECK(refused("--method merge --box 0,1 --arch resnet:8:4,8,8", "merging does not cover the layer \"add\""));
+  CHECK(refused("--method merge --box 1,0 --arch mlp:4,4,2", "holds no input"));
+  CHECK(refused("--method merge --arch mlp:4,4,2", "give --box"));
+  CHECK(refused("--method merge --box 0,1 --sparsity .5 --arch mlp:4,4,2", "--sparsity is for weights that are scored"));
+  CHECK(refused("--box 0,1 --sparsity .5 --arch mlp:4,4,2", "add --method merge"));
+}
+
+TEST_CASE("a search writes the shape that agrees most, and says how signals pass before and after") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const at = [&](char const* name) { return (folder / name).string(); };
+  std::string const data = "--data synthetic --train-limit 64 --samples 40 ";
+  auto const done = run("prune --method eagle_eye --arch resnet:8:8,8,16 --budget flops:.4 --tolerance .05 --candidates 4 " +
+                        data + "--trainability 3 --json --out " + at("small.safetensors"));
+  REQUIRE(done.status == 0);
+  auto const seen = nlohmann::json::parse(done.output);
+  CHECK(seen["agreeing"].size() == 4);
+  CHECK(seen["images"] == 40);
+  auto const left = seen["multiply_adds"][1].get<double>() / seen["multiply_adds"][0].get<double>();
+  CHECK(std::abs(1 - left - .4) <= .05);
+  CHECK(seen["trainability"]["before"]["samples"] == 3);
+  CHECK(run("inspect " + at("small.safetensors")).status == 0);
+  auto const refused = run("prune --method eagle_eye --arch resnet:8:8,8,16 " + data + "--out " + at("no.safetensors"));
+  CHECK(refused.status == 2);
+  CHECK(support::says(refused.complaint, "give --budget"));
+  for (std::string const criterion : {"hrank", "nisp", "qsfm:similarity=psnr"}) {
+    CAPTURE(criterion);
+    auto const scored = run("prune --arch resnet:8:8,8,16 --criterion " + criterion + " --mask channels --sparsity .5 " + data +
+                            "--trainability 2 --out " + at("masked.safetensors"));
+    CHECK(scored.status == 0);
+    CHECK(support::says(scored.output, "Jacobian"));
+  }
+  CHECK(support::says(run("prune --arch mlp:4,4,2 --criterion hrank:loss=cross_entropy --sparsity .5 --out no").complaint,
+                      "hrank has no loss"));
+}
+
+TEST_CASE("robustness: a network agrees with itself at distance 0, and pruned ones with what they came from") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const at = [&](char const* name) { return (folder / name).string(); };
+  std::string const data = "--data synthetic --train-limit 64 --test-limit 30 --mean 0 --std 1 ";
+  auto const arch = std::string("--arch mlp:3072,16,12,10 ");
+  REQUIRE(run("prune " + arch + "--criterion magnitude --sparsity 0 --out " + at("whole.safetensors")).status == 0);
+  REQUIRE(run("prune " + arch + "--criterion magnitude --sparsity .5 --out " + at("half.safetensors")).status == 0);
+  auto const own = run("robustness " + arch + "--weights " + at("whole.safetensors") + " " + data + "--epsilons 0,.02 --json");
+  REQUIRE(own.status == 0);
+  auto const seen = nlohmann::json::parse(own.output);
+  CHECK(seen["samples"] == 30);
+  CHECK(seen["agreeing"] == 30);
+  CHECK(seen["rows"][0]["fgsm"] == 30);
+  CHECK(seen["rows"][1]["certified"].get<int>() <= seen["rows"][1]["pgd"].get<int>());
+  auto const pruned =
+      run("robustness " + arch + "--weights " + at("half.safetensors") + " --reference " + at("whole.safetensors") + " " + data);
+  CHECK(pruned.status == 0);
+  CHECK(support::says(pruned.output, "by the reference"));
+  CHECK(support::says(run("robustness " + arch + "--weights " + at("whole.safetensors") + " " + data + "--box .9,1").complaint,
+                      "outside the box"));
 }

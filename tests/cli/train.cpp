@@ -1,7 +1,9 @@
 // Round trips of prune, teach and train on a few drawn images.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <filesystem>
 
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/teacher_cache.hpp>
@@ -128,6 +130,47 @@ TEST_CASE("regularisers compose, zero what they said they would, and resume to t
   REQUIRE(run(command + parts + " --resume " + parts_run).status == 0);
   CHECK(support::text_of(parts_run) == support::text_of(whole + ".checkpoint"));
   CHECK(run("evaluate " + net + "--test-limit 40 --weights " + parts_run).status == 0);  // a checkpoint loads as a state dict
+}
+
+TEST_CASE("masks that move keep the count of every layer, and resume to the same bytes") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const at = [&](char const* name) { return (folder / name).string(); };
+  REQUIRE(run("prune --arch resnet:8:4,8,8 --seed 5 --criterion random --mask layerwise --sparsity .6 --out " + at("pruned") +
+              " --masks-out " + at("masks"))
+              .status == 0);
+  for (std::string const dynamic : {"rigl:every=2,fraction=0.4", "deep_rewiring:alpha=1e-4,temperature=1e-6"}) {
+    CAPTURE(dynamic);
+    auto const whole = at("whole"), parts = at("parts"), parts_run = parts + ".checkpoint";
+    auto const command = "train " + settings + "--epochs 6 --init " + at("pruned") + " --mask " + at("masks") + " --dynamic " +
+                         dynamic + " --out ";
+    auto const told = run(command + whole);
+    REQUIRE(told.status == 0);
+    CHECK(support::says(told.complaint, "rigl: share that moves") == dynamic.starts_with("rigl"));
+    auto const given = io::safetensors::open(at("masks")), held = io::safetensors::open(whole + ".checkpoint");
+    std::size_t moved = 0;
+    std::size_t pruned_but_there = 0;
+    for (auto const& tensor : given.entries()) {
+      if (!tensor.name.starts_with("mask.")) continue;
+      auto const before = given.read<std::uint8_t>(tensor.name), after = held.read<std::uint8_t>(tensor.name);
+      CHECK(std::ranges::count(before, 1) == std::ranges::count(after, 1));
+      auto const weights = held.read<float>(tensor.name.substr(std::string("mask.").size()));
+      for (std::size_t i = 0; i < before.size(); ++i) {
+        moved += before[i] != after[i];
+        pruned_but_there += after[i] == 0 && weights[i] != 0;
+      }
+    }
+    CHECK(moved > 0);
+    CHECK(pruned_but_there == 0);
+    std::filesystem::remove(parts_run);
+    run_until(command + parts, parts_run);
+    REQUIRE(std::stoi(io::safetensors::open(parts_run).metadata().at("epoch")) < 6);
+    REQUIRE(run(command + parts + " --resume " + parts_run).status == 0);
+    CHECK(support::text_of(parts_run) == support::text_of(whole + ".checkpoint"));
+  }
+  auto const no_masks = run("train " + settings + "--epochs 1 --dynamic rigl --out " + at("no"));
+  CHECK(no_masks.status == 2);
+  CHECK(support::says(no_masks.complaint, "give --mask"));
 }
 
 TEST_CASE("regularisers that cannot be are refused in one sentence") {

@@ -54,5 +54,7 @@ void add_compare(CLI::App& app);
 void add_report(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_evaluate(CLI::App& app);
+void add_robustness(CLI::App& app);
+void add_study(CLI::App& app);
 
 }  // namespace cli

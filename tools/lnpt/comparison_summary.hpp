@@ -1,39 +1,13 @@
 #pragma once
 /// Rows of a comparison over their seeds.
-#include <algorithm>
-#include <cmath>
 #include <fmt/format.h>
-#include <limits>
 #include <map>
 #include <string>
 
 #include "comparison_record.hpp"
+#include "summary.hpp"
 
 namespace cli {
-
-/// Mean and standard deviation of a few numbers.
-struct summary {
-  std::size_t count = 0;
-  double sum = 0, squares = 0;
-  double smallest = std::numeric_limits<double>::infinity(), largest = -smallest;
-
-  void add(double x) {
-    ++count;
-    sum += x;
-    squares += x * x;
-    smallest = std::min(smallest, x);
-    largest = std::max(largest, x);
-  }
-  [[nodiscard]] double mean() const { return sum / static_cast<double>(count); }
-  [[nodiscard]] double deviation() const {
-    auto const n = static_cast<double>(count);
-    return std::sqrt(std::max(0.0, squares - sum * sum / n) / (n - 1));
-  }
-  /// As a percentage, with the deviation where there is one.
-  [[nodiscard]] std::string percent() const {
-    return count > 1 ? fmt::format("{:.1f} ± {:3.1f}", 100 * mean(), 100 * deviation()) : fmt::format("{:.1f}", 100 * mean());
-  }
-};
 
 /// All seeds of one criterion at one sparsity.
 struct table_line {

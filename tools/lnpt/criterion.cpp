@@ -49,7 +49,7 @@ bool criterion_spec::compares_classes() const {
 }
 
 lnpt::loss_needs criterion_spec::reads() const {
-  if (data_free()) return {};
+  if (data_free() || looks_at_maps()) return {};
   switch (loss_used()) {
     case loss_kind::cross_entropy: return {.labels = true};
     case loss_kind::pseudo_label:
@@ -71,6 +71,8 @@ void set_option(criterion_spec& spec, std::string_view key, std::string_view val
     spec.batch_norm = parse_choice("batch-norm mode", norm_names, value);
   else if (key == "measure")
     spec.measure = parse_choice("measure", measure_names, value);
+  else if (key == "similarity")
+    spec.similarity = parse_choice("similarity", similarity_names, value);
   else if (key == "rounds")
     spec.rounds = parse_number<int>("number of rounds", value);
   else if (key == "schedule")
@@ -85,6 +87,7 @@ void set_option(criterion_spec& spec, std::string_view key, std::string_view val
 
 void check(criterion_spec const& spec) {
   auto const name = spell(criterion_names, spec.kind);
+  auto const has_no_loss = spec.data_free() || spec.looks_at_maps();
   if (spec.curvature && !takes_curvature(spec.kind))
     refuse(name, " uses no curvature: leave the curvature out, or choose feature_map_synaptic or obd");
   if (spec.kind == criterion_kind::obd && spec.curvature == curvature_kind::hessian_gradient)
@@ -94,10 +97,12 @@ void check(criterion_spec const& spec) {
   if (spec.probes && *spec.probes < 1) refuse("gauss_newton needs at least one probe, not ", *spec.probes, ": pass 1 or more");
   if (spec.measure && spec.kind != criterion_kind::filter_norm)
     refuse(name, " measures no filters: leave the measure out, or choose filter_norm");
-  if (spec.loss && spec.data_free())
+  if (spec.similarity && spec.kind != criterion_kind::qsfm)
+    refuse(name, " compares no maps: leave the similarity out, or choose qsfm");
+  if (spec.loss && has_no_loss)
     refuse(name, " has no loss: leave the loss out, or choose a criterion that has one, such as snip");
-  if (spec.temperature && (spec.data_free() || spec.loss_used() == loss_kind::feature_gap))
-    refuse(spec.data_free() ? name : "feature_gap",
+  if (spec.temperature && (has_no_loss || spec.loss_used() == loss_kind::feature_gap))
+    refuse(has_no_loss ? name : "feature_gap",
            " has no temperature: leave it out, or choose a loss that has one, such as cross_entropy");
   if (spec.temperature && !(*spec.temperature > 0))
     refuse("a temperature of ", *spec.temperature, " divides nothing: pass a number above 0");

@@ -6,6 +6,7 @@
 
 #include <lnpt/core/normalization.hpp>
 #include <lnpt/evidence/filter_norms.hpp>
+#include <lnpt/filters/map_similarities.hpp>
 #include <lnpt/loss/concept.hpp>
 #include <lnpt/mask/ranking.hpp>
 
@@ -18,6 +19,9 @@ enum class criterion_kind {
   random,
   filter_norm,
   bn_scale,
+  hrank,
+  nisp,
+  qsfm,
   snip,
   taylor,
   movement,
@@ -45,6 +49,9 @@ inline constexpr spelling<criterion_kind> criterion_names[]{{"teacher_guided", c
                                                             {"fisher", criterion_kind::fisher},
                                                             {"filter_norm", criterion_kind::filter_norm},
                                                             {"bn_scale", criterion_kind::bn_scale},
+                                                            {"hrank", criterion_kind::hrank},
+                                                            {"nisp", criterion_kind::nisp},
+                                                            {"qsfm", criterion_kind::qsfm},
                                                             {"magnitude", criterion_kind::magnitude},
                                                             {"random", criterion_kind::random}};
 inline constexpr spelling<curvature_kind> curvature_names[]{{"gauss_newton", curvature_kind::gauss_newton},
@@ -65,6 +72,8 @@ inline constexpr spelling<lnpt::filter_measure> measure_names[]{{"l1", lnpt::fil
                                                                 {"l2", lnpt::filter_measure::l2},
                                                                 {"mean_l1", lnpt::filter_measure::mean_l1},
                                                                 {"mean_l2", lnpt::filter_measure::mean_l2}};
+inline constexpr spelling<lnpt::map_similarity> similarity_names[]{{"ssim", lnpt::map_similarity::ssim},
+                                                                   {"psnr", lnpt::map_similarity::psnr}};
 inline constexpr spelling<lnpt::keep_end> rank_names[]{{"highest", lnpt::keep_end::highest}, {"lowest", lnpt::keep_end::lowest}};
 
 /// What to score with. Everything left empty takes the criterion's own default.
@@ -77,6 +86,7 @@ struct criterion_spec {
   std::optional<double> temperature = std::nullopt;
   std::optional<lnpt::norm_mode> batch_norm = std::nullopt;
   std::optional<lnpt::filter_measure> measure = std::nullopt;
+  std::optional<lnpt::map_similarity> similarity = std::nullopt;
   std::optional<int> rounds = std::nullopt;
   std::optional<double> layer_floor = std::nullopt;
   schedule_kind schedule = schedule_kind::exponential;
@@ -84,6 +94,10 @@ struct criterion_spec {
 
   /// Whether scores come from the model alone.
   [[nodiscard]] bool data_free() const;
+  /// Whether scores come from what layers compute, without a loss.
+  [[nodiscard]] bool looks_at_maps() const {
+    return kind == criterion_kind::hrank || kind == criterion_kind::nisp || kind == criterion_kind::qsfm;
+  }
   [[nodiscard]] curvature_kind curvature_used() const { return curvature.value_or(curvature_kind::gauss_newton); }
   [[nodiscard]] loss_kind loss_used() const;
   /// The temperature, or that of the criterion's own loss, or the loss's own.
@@ -99,7 +113,7 @@ struct criterion_spec {
 
 /// The options a criterion may be given, as `key=value` in a list and as flags of their own.
 inline constexpr std::string_view criterion_keys =
-    "curvature, probes, loss, temperature, batch-norm, measure, rounds, schedule, layer-floor or rank";
+    "curvature, probes, loss, temperature, batch-norm, measure, similarity, rounds, schedule, layer-floor or rank";
 
 /// Sets one option; refuses an unknown key or value.
 void set_option(criterion_spec& spec, std::string_view key, std::string_view value);

@@ -61,20 +61,8 @@ std::optional<latency> latency_of(evaluate_options const& o, predictor<float> co
   return latency{least_milliseconds(predict, sample, 1), least_milliseconds(predict, sample, latency::batch)};
 }
 
-trained_network open_network(evaluate_options const& o, surroundings around) {
-  auto const arch = parse_architecture(o.arch);
-  o.names.require_use({{o.weights, o.weights_prefix}});
-  std::optional<lnpt::io::safetensors::file> weights;
-  if (!o.weights.empty()) weights = lnpt::io::safetensors::open(o.weights);
-  if (!weights && !names_exported(o.arch)) refuse("the weights are missing: name them with --weights");
-  auto const own = o.classes != 0 ? o.classes : own_classes(arch, weights, o.weights_prefix);
-  if (own != 0) around.classes = own;
-  auto network = make_network<trained_network>(arch, around, 0);
-  if (!weights) return network;
-  if (!std::holds_alternative<exported_model>(arch.form))
-    check_channels(network, around.input, o.images.data, *weights, o.names.under(o.weights_prefix));
-  load_weights(network, arch, *weights, o.names.under(o.weights_prefix));
-  return network;
+trained_network open_network(evaluate_options const& o, surroundings const& around) {
+  return cli::open_network({o.arch, o.weights, o.weights_prefix, o.classes}, o.names, o.images.data, around);
 }
 
 /// The network's answers, by its kept weights where it is pruned and they cost less.

@@ -31,7 +31,7 @@ CLI::Option* scoring_options::describe(CLI::App& command) {
   command.add_option(
       "--criterion", criterion,
       "teacher_guided (default), feature_map_synaptic (or lnpt), snip, grasp, synflow, taylor, movement, obd, fisher, "
-      "filter_norm, bn_scale, magnitude or random");
+      "filter_norm, bn_scale, hrank, nisp, qsfm, magnitude or random");
   command.add_option(
       "--curvature", curvature,
       "Of feature_map_synaptic and obd: gauss_newton, gauss_newton_exact, hessian_diagonal or, of the first, hessian_gradient");
@@ -242,6 +242,22 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
     round_to_float(result.student);
   }
   return result;
+}
+
+trained_network open_network(network_source const& from, naming const& names, std::string const& data, surroundings around) {
+  auto const arch = parse_architecture(from.arch);
+  names.require_use({{from.weights, from.prefix}});
+  std::optional<lnpt::io::safetensors::file> weights;
+  if (!from.weights.empty()) weights = lnpt::io::safetensors::open(from.weights);
+  if (!weights && !names_exported(from.arch)) refuse("the weights are missing: name them with --weights");
+  auto const own = from.classes != 0 ? from.classes : own_classes(arch, weights, from.prefix);
+  if (own != 0) around.classes = own;
+  auto network = make_network<trained_network>(arch, around, 0);
+  if (!weights) return network;
+  if (!std::holds_alternative<exported_model>(arch.form))
+    check_channels(network, around.input, data, *weights, names.under(from.prefix));
+  load_weights(network, arch, *weights, names.under(from.prefix));
+  return network;
 }
 
 std::string scoring_options::weights_used() const {

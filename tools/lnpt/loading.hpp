@@ -68,6 +68,16 @@ template <class T>
 void check_channels(cpu_network<T>& network, lnpt::shape const& sample, std::string const& data,
                     lnpt::io::safetensors::file const& weights, lnpt::io::state_dict_options const& names);
 
+/// A network as `evaluate` and `robustness` take it: its form, its weights and how their names are read.
+struct network_source {
+  std::string arch, weights, prefix;
+  std::size_t classes = 0;  ///< 0: as the weights or the architecture say
+};
+
+/// The network with its weights, for data of this shape. Refuses a missing file of weights where the form has none.
+[[nodiscard]] trained_network open_network(network_source const& from, naming const& names, std::string const& data,
+                                           surroundings around);
+
 /// Loads what the criterion needs, and no teacher and no labels where it needs none. The engine asks the teacher.
 template <class T>
 [[nodiscard]] scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criterion,

@@ -32,6 +32,8 @@ int main(int argc, char** argv) {
   cli::add_teach(app);
   cli::add_train(app);
   cli::add_evaluate(app);
+  cli::add_robustness(app);
+  cli::add_study(app);
   cli::add_compare(app);
   cli::add_report(app);
   cli::add_inspect(app);
@@ -39,7 +41,7 @@ int main(int argc, char** argv) {
     auto const is_asked = [&](CLI::App const* command) { return command->get_name() == argv[1]; };
     if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_asked).empty())
       cli::refuse("there is no command \"", argv[1],
-                  "\": choose score, prune, teach, train, evaluate, compare, report or inspect");
+                  "\": choose score, prune, teach, train, evaluate, robustness, compare, study, report or inspect");
     app.parse(argc, argv);
   } catch (CLI::ParseError const& reason) {
     if (reason.get_exit_code() == 0) return app.exit(reason);  // help and version

@@ -79,6 +79,15 @@ void byte_progress::operator()(std::uint64_t done, std::uint64_t total, char con
   told_ = std::max(told_, done / unit);
 }
 
+void count_progress::operator()(std::size_t done, std::size_t all) {
+  if (!shown_) {
+    shown_.emplace(all);
+    shown_->doing(what_);
+  }
+  shown_->advance(done - done_);
+  done_ = done;
+}
+
 void round_progress::operator()(int round, int rounds) {
   if (!shown_) shown_.emplace(static_cast<std::size_t>(rounds));
   if (round > 1) shown_->advance();

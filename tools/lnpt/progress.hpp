@@ -49,6 +49,18 @@ class byte_progress {
   char const* doing_ = nullptr;
 };
 
+/// Progress of work that says, after each piece, how much of it is done.
+class count_progress {
+ public:
+  explicit count_progress(std::string what) : what_(std::move(what)) {}
+  void operator()(std::size_t done, std::size_t all);
+
+ private:
+  std::string what_;
+  std::size_t done_ = 0;
+  std::optional<progress> shown_;
+};
+
 /// Progress over the rounds of pruning, as pruning calls it before each.
 class round_progress {
  public:

@@ -1,6 +1,4 @@
 // lnpt prune: masks and masked weights.
-#include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -15,13 +13,16 @@
 
 #include "found_masks.hpp"
 #include "loading.hpp"
+#include "merging.hpp"
 #include "output_files.hpp"
 #include "packed_weights.hpp"
 #include "progress.hpp"
 #include "prune_checkpoint.hpp"
+#include "prune_report.hpp"
 #include "ratio_plot.hpp"
+#include "searching.hpp"
 #include "shrinking.hpp"
-#include "text_table.hpp"
+#include "trainability.hpp"
 
 namespace cli {
 
@@ -36,7 +37,15 @@ struct prune_options : scoring_options {
   double density = -1;  ///< below 0: not given
   checkpoint_options checkpoint;
   shrink_choice channels;
+  std::string method = "score";
+  merge_choice merging;
+  search_choice search;
+  std::size_t trainability = 0;  ///< samples; 0: not asked for
 };
+
+enum class method_kind { score, merge, eagle_eye };
+constexpr spelling<method_kind> method_names[]{
+    {"score", method_kind::score}, {"merge", method_kind::merge}, {"eagle_eye", method_kind::eagle_eye}};
 
 /// Masked weights under exactly the names of the state dict: those of the weights file, as it stores them, or a fresh or packed network's
 /// as F32.
@@ -88,62 +97,6 @@ void save_packed(cpu_network<T>& network, lnpt::mask_set const& masks, prune_opt
                                {{"arch", o.arch}, {"input", fmt::format("{}", fmt::join(sample, ","))}});
 }
 
-nlohmann::ordered_json as_json(lnpt::prune_report const& report) {
-  nlohmann::ordered_json all{{"layers", nlohmann::json::array()}};
-  for (auto const& layer : report.layers)
-    all["layers"].push_back({{"name", layer.name}, {"total", layer.total}, {"kept", layer.kept}, {"reached", layer.reached}});
-  all["sparsity_scored"] = report.sparsity_scored;
-  all["sparsity_prunable"] = report.sparsity_prunable;
-  all["emptied"] = report.emptied;
-  all["unreached"] = report.unreached;
-  all["dense"] = report.dense;
-  all["not_prunable"] = nlohmann::json::array();
-  for (auto const& each : report.not_prunable) all["not_prunable"].push_back({{"name", each.name}, {"total", each.total}});
-  all["decided_by_position"] = report.decided_by_position;
-  all["warnings"] = report.warnings;
-  all["seconds"] = report.seconds;
-  return all;
-}
-
-void print_names(char const* what, std::vector<std::string> const& names) {
-  if (!names.empty()) fmt::print("{}: {}\n", what, fmt::join(names, ", "));
-}
-
-/// Tables, own scales and norms with the weights that are left, so that a sparsity is not taken for that of the whole network.
-void print_not_prunable(lnpt::prune_report const& report) {
-  if (report.not_prunable.empty()) return;
-  std::vector<std::string> names;
-  std::size_t prunable = 0;
-  std::size_t all = 0;
-  for (auto const& layer : report.layers) prunable += layer.total;
-  for (auto const& each : report.not_prunable) {
-    names.push_back(each.name);
-    all += each.total;
-  }
-  fmt::print("not prunable: {}; {} of {} weights are prunable\n", fmt::join(names, ", "), prunable, prunable + all);
-}
-
-void add_row(text_table& table, lnpt::layer_report const& layer) {
-  constexpr std::size_t cells = 20;
-  auto const share = layer.total == 0 ? 0.0 : static_cast<double>(layer.kept) / static_cast<double>(layer.total);
-  auto const drawn = static_cast<std::size_t>(std::ceil(share * cells - 1e-9));
-  table.add({layer.name, std::to_string(layer.total), std::to_string(layer.kept), fmt::format("{:.2f}", 100.0 * share),
-             bar(share, cells) + std::string(cells - std::min(cells, drawn), ' ')});
-}
-
-void print_report(lnpt::prune_report const& report) {
-  text_table table({"layer", "weights", "kept", "kept %", ""});
-  for (auto const& layer : report.layers) add_row(table, layer);
-  table.print();
-  fmt::print("sparsity {:.4f} of the scored weights, {:.4f} of all prunable weights, in {:.2f} s\n", report.sparsity_scored,
-             report.sparsity_prunable, report.seconds);
-  print_names("emptied", report.emptied);
-  print_names("not reached by the loss", report.unreached);
-  print_names("left dense", report.dense);
-  print_not_prunable(report);
-  for (auto const& warning : report.warnings) fmt::print("warning: {}\n", warning);
-}
-
 /// The .pt2 file of the network, if it is one.
 exported_model exported_source(prune_options const& o) {
   auto const network = o.student_network();
@@ -157,6 +110,7 @@ void prune_as(prune_options const& o, pruning_spec spec) {
   auto [student, data] = load_case<T>(o, spec.criterion, *engine);
   auto const start = find_masks(student, {o.masks, o.weights, o.weights_prefix, o.arch, o.names});
   if (start) spec.start = start->masks;
+  trainability_change passes{trainability_of(student, data, o.trainability), std::nullopt};
   std::optional<lnpt::channel_map> map;
   if (o.channels.coupled()) spec.atoms = &map.emplace(lnpt::channel_map_of(student, data.sample)).set;
   auto [masks, report] = [&] {
@@ -165,6 +119,7 @@ void prune_as(prune_options const& o, pruning_spec spec) {
     return engine->prune(student, data, spec);
   }();
   lnpt::apply(masks, student);
+  passes.after = trainability_of(student, data, o.trainability);
   std::optional<shrink_summary> summary;
   if (o.channels.shrink)
     summary = shrink_and_save(student, masks, data, o.channels, {o.weights, o.weights_prefix, o.out, exported_source(o)});
@@ -177,13 +132,63 @@ void prune_as(prune_options const& o, pruning_spec spec) {
   if (!o.channels.ratios.empty()) plot_ratios(ratios_of(report), o.channels.ratios);
   auto json = as_json(report);
   if (summary) json["shrunk"] = as_json(*summary);
+  if (passes.after) json["trainability"] = as_json(passes);
   json["weights"] = o.weights_used();
   if (start) json["start"] = start->text();
   if (o.json) return fmt::print("{}\n", json.dump(2));
   print_report(report);
   if (summary) print(*summary);
+  if (passes.after) print(passes);
   if (start) fmt::print("started from {}\n", start->text());
   fmt::print("weights: {}\n", o.weights_used());
+}
+
+/// Makes the network smaller by `make(network, data)`, which needs no masks, and writes it. `reads`: a criterion that needs what it needs.
+template <class T, class Make>
+void make_smaller(prune_options const& o, criterion_spec const& reads, Make make) {
+  auto const engine = open_scoring_engine<T>(o.engine, o.threads);
+  auto asked = o;
+  asked.criterion = reads.text;  // not the default, which compares with a teacher
+  auto [network, data] = load_case<T>(asked, reads, *engine);
+  auto before = network;
+  trainability_change passes{trainability_of(network, data, o.trainability), std::nullopt};
+  auto const summary = make(network, data);
+  passes.after = trainability_of(network, data, o.trainability);
+  save_smaller(network, before, data.sample, {}, {o.weights, o.weights_prefix, o.out});
+  if (!o.channels.onnx.empty())
+    lnpt::io::save_onnx(network, data.sample, o.channels.onnx, {.fold_batch_norm = !o.channels.keep_batch_norm});
+  auto json = as_json(summary);
+  if (passes.after) json["trainability"] = as_json(passes);
+  json["weights"] = o.weights_used();
+  if (o.json) return fmt::print("{}\n", json.dump(2));
+  print(summary);
+  if (passes.after) print(passes);
+  fmt::print("weights: {}\n", o.weights_used());
+}
+
+/// Merging and searching. Refuses flags that they have no use for.
+void run_without_scores(prune_options const& o, method_kind method) {
+  for (auto const& [flag, given] : {std::pair("--criterion", !o.criterion.empty()), std::pair("--sparsity", o.has_sparsity()),
+                                    std::pair("--density", o.density >= 0), std::pair("--masks", !o.masks.empty()),
+                                    std::pair("--masks-out", !o.masks_out.empty()), std::pair("--packed", !o.packed.empty()),
+                                    std::pair("--teacher", !o.teacher.empty()), std::pair("--ratios", !o.channels.ratios.empty()),
+                                    std::pair("--round", o.channels.round), std::pair("--shrink", o.channels.shrink),
+                                    std::pair("--recalibrate", o.channels.recalibrate)})
+    if (given) refuse(flag, " is for weights that are scored: leave it out, or --method ", o.method);
+  if (o.engine.name != "cpu") refuse("--method ", o.method, " works on the CPU engine: leave --engine ", o.engine.name, " out");
+  if (names_exported(o.out)) refuse("--method ", o.method, " writes safetensors: name --out small.safetensors, not ", o.out);
+  in_precision(o.precision, [&](auto t) {
+    using scalar = decltype(t);
+    if (method == method_kind::merge) {
+      if (o.channels.coupled()) refuse("--budget is for channels: --target says how many units are merged");
+      make_smaller<scalar>(o, parse_criterion("magnitude"),
+                           [&](auto& network, auto const& data) { return merge(network, data.sample, o.merging, o.seed); });
+    } else {
+      make_smaller<scalar>(o, parse_criterion(o.search.reads_labels() ? "snip" : "hrank"), [&](auto& network, auto const& data) {
+        return search(network, data, o.search, o.channels.budget, o.seed);
+      });
+    }
+  });
 }
 
 void describe(CLI::App& command, prune_options& o) {
@@ -202,6 +207,15 @@ void describe(CLI::App& command, prune_options& o) {
       "--masks", o.masks,
       "Start from these masks, which --masks-out wrote; default: from the exact zeros of the weights, if there are any");
   o.channels.describe(command);
+  command
+      .add_option("--method", o.method,
+                  "score: weights go by the scores of --criterion; merge: hidden units take up one another, pair by pair and "
+                  "without data; eagle_eye: the best of many random shapes under --budget flops:F")
+      ->capture_default_str();
+  o.merging.describe(command);
+  o.search.describe(command);
+  command.add_option("--trainability", o.trainability,
+                     "Say for so many images of --data how the singular values of the Jacobian of outputs by inputs changed");
   command.add_option("--masks-out", o.masks_out,
                      "File for the masks, safetensors: U8, 1 where the weight is kept, under mask.NAME");
   command.add_option(
@@ -231,15 +245,14 @@ void run_checkpoint(prune_options const& o, double density) {
 /// Refuses outputs that would replace one another or what is read. Weights and masks may be pruned in place: --out may be --weights or
 /// --model, and --masks-out may be --masks.
 void require_outputs_distinct(prune_options const& o) {
-  auto const description = o.channels.shrink && !names_exported(o.out)
-                               ? std::filesystem::path(o.out).replace_extension(".json").string()
-                               : std::string();
+  auto const describes = o.method != "score" || (o.channels.shrink && !names_exported(o.out));
+  auto const description = describes ? std::filesystem::path(o.out).replace_extension(".json").string() : std::string();
   std::vector<named_file> const outputs{{"--out", o.out},
                                         {"--masks-out", o.masks_out},
                                         {"--packed", o.packed},
                                         {"--onnx", o.channels.onnx},
                                         {"--ratios", o.channels.ratios},
-                                        {"the description that --shrink writes", description}};
+                                        {"the description of the smaller network", description}};
   auto const arch = std::filesystem::exists(o.arch) ? o.arch : std::string();
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     std::vector<named_file> others(outputs.begin() + static_cast<std::ptrdiff_t>(i) + 1, outputs.end());
@@ -259,6 +272,9 @@ void run(prune_options const& typed_options) {
         "what to prune is missing: give --arch and mostly --weights, --model for a .pt2 file, or --checkpoint for files of any "
         "model");
   require_outputs_distinct(o);
+  if (auto const method = parse_choice("method", method_names, o.method); method != method_kind::score)
+    return run_without_scores(o, method);
+  if (!o.merging.box.empty()) refuse("--box bounds the inputs of merging: add --method merge, or leave it out");
   if (names_exported(o.out) && !names_exported(o.arch))
     refuse(o.out, " is written from a .pt2 network: name one with --model, or write --out to .safetensors");
   if (o.density >= 0) o.sparsity = 1 - o.density;
@@ -295,6 +311,8 @@ void add_prune(CLI::App& app) {
        "  lnpt prune --arch resnet:20:16,32,64 --criterion synflow --sparsity .99 --out pruned.safetensors\n"
        "  lnpt prune --arch resnet:20:16,32,64 --weights r.safetensors --criterion magnitude --mask 2:4 --out "
        "pruned.safetensors\n"
+       "  lnpt prune --arch mlp:784,128,128,64,10 --weights m.safetensors --method merge --target .5 --box 0,1 --out "
+       "small.safetensors\n"
        "  lnpt prune --arch resnet:56:16,32,64:a --weights r.safetensors --criterion magnitude --mask channels \\\n"
        "    --budget flops:0.65 --round --shrink --out small.safetensors --onnx small.onnx --ratios small.svg\n"
        "  lnpt prune --model net.pt2 --criterion magnitude --mask channels --budget flops:0.5 --shrink --out small.pt2"},

@@ -13,23 +13,23 @@ namespace cli {
 
 namespace {
 
-enum class regulariser_kind { slimming, polarization, deep_hoyer, group_lasso, sss, gal_lite, tpp };
-constexpr spelling<regulariser_kind> regulariser_names[]{{"slimming", regulariser_kind::slimming},
-                                                         {"polarization", regulariser_kind::polarization},
-                                                         {"deep_hoyer", regulariser_kind::deep_hoyer},
-                                                         {"group_lasso", regulariser_kind::group_lasso},
-                                                         {"sss", regulariser_kind::sss},
-                                                         {"gal_lite", regulariser_kind::gal_lite},
-                                                         {"tpp", regulariser_kind::tpp}};
+constexpr spelling<hook_kind> regulariser_names[]{{"slimming", hook_kind::slimming},
+                                                  {"polarization", hook_kind::polarization},
+                                                  {"deep_hoyer", hook_kind::deep_hoyer},
+                                                  {"group_lasso", hook_kind::group_lasso},
+                                                  {"sss", hook_kind::sss},
+                                                  {"gal_lite", hook_kind::gal_lite},
+                                                  {"tpp", hook_kind::tpp}};
+constexpr spelling<hook_kind> dynamic_names[]{{"rigl", hook_kind::rigl}, {"deep_rewiring", hook_kind::deep_rewiring}};
 constexpr spelling<lnpt::gram_form> form_names[]{{"mean_times_1000", lnpt::gram_form::mean_times_1000},
                                                  {"frobenius_sum", lnpt::gram_form::frobenius_sum}};
 constexpr spelling<lnpt::weight_group> group_names[]{
     {"element", lnpt::weight_group::element}, {"output", lnpt::weight_group::output}, {"input", lnpt::weight_group::input}};
 
-/// The options of one regulariser: each is asked for once, and whatever was not asked for is refused.
+/// The options of one: each is asked for once, and whatever was not asked for is refused.
 class option_reader {
  public:
-  explicit option_reader(regulariser_spec const& spec) : spec_(spec) {}
+  explicit option_reader(hook_spec const& spec) : spec_(spec) {}
 
   template <class Number>
   [[nodiscard]] Number number(std::string_view key, Number otherwise) {
@@ -59,7 +59,7 @@ class option_reader {
     return found == spec_.options.end() ? nullptr : &found->second;
   }
 
-  regulariser_spec const& spec_;
+  hook_spec const& spec_;
   std::vector<std::string> asked_;
 };
 
@@ -72,40 +72,57 @@ std::function<double(std::size_t)> read_schedule(option_reader& options) {
   };
 }
 
-lnpt::preserve_trainability read_tpp(option_reader& options, regulariser_spec const& spec, cpu_network<float>& network,
-                                     lnpt::shape const& input, std::size_t steps) {
+lnpt::preserve_trainability read_tpp(option_reader& options, hook_spec const& spec, cpu_network<float>& network,
+                                     hooked_run const& run) {
   auto const pruned = options.number("pruned", 0.5);
   auto const form = options.choice("form", form_names, lnpt::gram_form::mean_times_1000);
   lnpt::growing_strength const strength{options.number("step", 1e-4), options.number<std::size_t>("every", 10),
                                         options.number("ceiling", 1.0)};
-  auto const layers = lnpt::inner_filters(network, input);
+  auto const layers = lnpt::inner_filters(network, run.input);
   if (layers.empty())
     refuse(spec.text,
            " has no filters to choose from: it takes convolutions behind the first, each with a batch norm of its own");
   lnpt::preserve_trainability hook({lnpt::lowest_filters(network.parameters(), layers, pruned), form}, strength,
                                    options.number<std::size_t>("zero-every", 100));
-  if (auto const needed = hook.steps(network.parameters()); needed > steps)
-    refuse(spec.text, " needs ", needed, " steps until its filters are zero, and the run has ", steps,
+  if (auto const needed = hook.steps(network.parameters()); needed > run.steps)
+    refuse(spec.text, " needs ", needed, " steps until its filters are zero, and the run has ", run.steps,
            ": pass more --epochs, or a smaller every, a larger step or a smaller zero-every");
   return hook;
 }
 
-}  // namespace
+/// By default until three quarters of the run, as published.
+lnpt::rigl read_rigl(option_reader& options, hooked_run const& run) {
+  auto const until = options.number("until", std::max<std::size_t>(run.steps / 4 * 3, 1));
+  auto const every = options.number<std::size_t>("every", 100);
+  auto const fraction = options.number("fraction", 0.3);
+  return typed([&] { return lnpt::rigl(until, every, fraction); });
+}
 
-regulariser_spec parse_regulariser(std::string_view text) {
+lnpt::deep_rewiring read_deep_rewiring(option_reader& options, hooked_run const& run) {
+  auto const alpha = options.number("alpha", 1e-5);
+  auto const temperature = options.number("temperature", 0.0);
+  return typed([&] { return lnpt::deep_rewiring(alpha, temperature, run.seed); });
+}
+
+template <std::size_t N>
+hook_spec parse_hook(std::string_view text, char const* what, spelling<hook_kind> const (&names)[N], char const* example) {
   auto const colon = text.find(':');
-  auto const kind = parse_choice("regulariser", regulariser_names, text.substr(0, colon));
-  regulariser_spec spec{std::string(text), std::string(spell(regulariser_names, kind)), {}};
+  auto const kind = parse_choice(what, names, text.substr(0, colon));
+  hook_spec spec{std::string(text), kind, std::string(spell(names, kind)), {}};
   if (colon == text.npos) return spec;
   for (auto const option : split(text.substr(colon + 1), ',')) {
-    auto const [key, value] = key_and_value(option, text, "regulariser", "lambda=1e-4");
+    auto const [key, value] = key_and_value(option, text, what, example);
     spec.options.emplace(key, value);
   }
   return spec;
 }
 
-regularisers::regularisers(std::vector<regulariser_spec> const& specs, cpu_network<float>& network, lnpt::shape const& input,
-                           std::size_t steps) {
+}  // namespace
+
+hook_spec parse_regulariser(std::string_view text) { return parse_hook(text, "regulariser", regulariser_names, "lambda=1e-4"); }
+hook_spec parse_dynamic(std::string_view text) { return parse_hook(text, "dynamic mask", dynamic_names, "every=100"); }
+
+training_hooks::training_hooks(std::vector<hook_spec> const& specs, cpu_network<float>& network, hooked_run const& run) {
   for (auto const& spec : specs) {
     option_reader options(spec);
     auto const scheduled = [&](auto regulariser) {
@@ -116,36 +133,44 @@ regularisers::regularisers(std::vector<regulariser_spec> const& specs, cpu_netwo
     auto const constant = [&](double lambda, auto hook) {
       hooks_.push_back({spec.name, std::move(hook), [lambda](std::size_t) { return lambda; }});
     };
-    switch (parse_choice("regulariser", regulariser_names, spec.name)) {
-      case regulariser_kind::slimming: scheduled(lnpt::slimming{options.lambda(1e-4)}); break;
-      case regulariser_kind::polarization: scheduled(lnpt::polarization{options.lambda(1e-4)}); break;
-      case regulariser_kind::deep_hoyer:
+    if ((spec.kind == hook_kind::rigl || spec.kind == hook_kind::deep_rewiring) && !run.masked)
+      refuse(spec.text, " moves masks, and there are none: give --mask a file that lnpt prune --masks-out wrote");
+    switch (spec.kind) {
+      case hook_kind::slimming: scheduled(lnpt::slimming{options.lambda(1e-4)}); break;
+      case hook_kind::polarization: scheduled(lnpt::polarization{options.lambda(1e-4)}); break;
+      case hook_kind::deep_hoyer:
         scheduled(lnpt::deep_hoyer{options.lambda(1e-3), options.choice("by", group_names, lnpt::weight_group::element)});
         break;
-      case regulariser_kind::group_lasso:
+      case hook_kind::group_lasso:
         scheduled(lnpt::group_lasso{options.lambda(1e-4), options.choice("by", group_names, lnpt::weight_group::output)});
         break;
-      case regulariser_kind::sss: {
+      case hook_kind::sss: {
         auto const lambda = options.lambda(1e-4);
         constant(lambda, lnpt::structure_selection(lambda, options.number("momentum", 0.9)));
         break;
       }
-      case regulariser_kind::gal_lite: {
+      case hook_kind::gal_lite: {
         auto const lambda = options.lambda(1e-4);
         constant(lambda, lnpt::soft_masks(lambda));
         break;
       }
-      case regulariser_kind::tpp: {
-        auto hook = read_tpp(options, spec, network, input, steps);
+      case hook_kind::tpp: {
+        auto hook = read_tpp(options, spec, network, run);
         hooks_.push_back({spec.name, hook, [hook](std::size_t t) { return hook.strength(t); }});
         break;
       }
+      case hook_kind::rigl: {
+        auto hook = read_rigl(options, run);
+        hooks_.push_back({spec.name, hook, [hook](std::size_t t) { return hook.moved_share(t); }, "share that moves"});
+        break;
+      }
+      case hook_kind::deep_rewiring: hooks_.push_back({spec.name, read_deep_rewiring(options, run), nullptr}); break;
     }
     options.refuse_others();
   }
 }
 
-void regularisers::save(lnpt::hook_state& state) const {
+void training_hooks::save(lnpt::hook_state& state) const {
   for (auto const& each : hooks_)
     std::visit(
         [&](auto const& hook) {
@@ -154,7 +179,7 @@ void regularisers::save(lnpt::hook_state& state) const {
         each.hook);
 }
 
-void regularisers::restore(lnpt::hook_state const& state) {
+void training_hooks::restore(lnpt::hook_state const& state) {
   for (auto& each : hooks_)
     std::visit(
         [&](auto& hook) {
@@ -163,8 +188,9 @@ void regularisers::restore(lnpt::hook_state const& state) {
         each.hook);
 }
 
-std::string regularisers::describe(named_hook const& each, std::size_t step, double norm) {
-  auto text = fmt::format(", {}: lambda {:.4g}", each.name, each.strength(step));
+std::string training_hooks::describe(named_hook const& each, std::size_t step, double norm) {
+  if (!each.strength) return {};
+  auto text = fmt::format(", {}: {} {:.4g}", each.name, each.quantity, each.strength(step));
   if (std::holds_alternative<lnpt::preserve_trainability>(each.hook)) text += fmt::format(", norm of what is to go {:.4g}", norm);
   if (auto const* const masks = std::get_if<lnpt::soft_masks>(&each.hook))
     text += fmt::format(", {} channels closed", masks->closed());

@@ -1,5 +1,5 @@
 #pragma once
-/// Regularisers of training, each by one string: `slimming:lambda=1e-4` or `tpp:pruned=0.5,every=5`.
+/// What acts on training, each by one string: regularisers such as `tpp:pruned=0.5,every=5`, and masks that move such as `rigl:every=50`.
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -15,6 +15,8 @@
 #include <lnpt/regulariser/slimming.hpp>
 #include <lnpt/regulariser/soft_masks.hpp>
 #include <lnpt/regulariser/structure_selection.hpp>
+#include <lnpt/train/deep_rewiring.hpp>
+#include <lnpt/train/rigl.hpp>
 
 #include "scoring.hpp"
 
@@ -26,31 +28,44 @@ inline constexpr char const* regulariser_forms =
     "(pruned, "
     "form, step, every, ceiling, zero-every)";
 
-/// One regulariser as it was written.
-struct regulariser_spec {
+inline constexpr char const* dynamic_forms = "rigl (until, every, fraction) or deep_rewiring (alpha, temperature)";
+
+enum class hook_kind { slimming, polarization, deep_hoyer, group_lasso, sss, gal_lite, tpp, rigl, deep_rewiring };
+
+/// One of them as it was written.
+struct hook_spec {
   std::string text;
+  hook_kind kind;
   std::string name;
   std::map<std::string, std::string, std::less<>> options;
 };
 
 /// `name[:key=value,…]`; refuses unknown names.
-[[nodiscard]] regulariser_spec parse_regulariser(std::string_view text);
+[[nodiscard]] hook_spec parse_regulariser(std::string_view text);
+[[nodiscard]] hook_spec parse_dynamic(std::string_view text);
 
-/// The regularisers of one run of training, as one training hook.
-class regularisers {
+/// What a run of training takes to build them.
+struct hooked_run {
+  lnpt::shape input;
+  std::size_t steps = 0;  ///< of the whole run
+  bool masked = false;
+  std::uint64_t seed = 0;
+};
+
+/// The regularisers of one run of training and the masks that move, as one training hook.
+class training_hooks {
  public:
-  /// `steps`: of the whole run. Refuses options that a regulariser does not have, and runs that end before it is done.
-  regularisers(std::vector<regulariser_spec> const& specs, cpu_network<float>& network, lnpt::shape const& input,
-               std::size_t steps);
+  /// Refuses options that one does not have, runs that end before it is done, and masks that are to move where there are none.
+  training_hooks(std::vector<hook_spec> const& specs, cpu_network<float>& network, hooked_run const& run);
 
   template <class T>
   void before_step(lnpt::training_step<T>& at) {
-    for (auto& each : hooks_) std::visit([&](auto& hook) { hook.before_step(at); }, each.hook);
+    for (auto& each : hooks_) std::visit([&](auto& hook) { lnpt::detail::before_step(at, hook); }, each.hook);
   }
-  /// Also says, at the end of an epoch, where the regularisers are.
+  /// Also says, at the end of an epoch, where they are.
   template <class T>
   void after_step(lnpt::training_step<T>& at) {
-    for (auto& each : hooks_) std::visit([&](auto& hook) { hook.after_step(at); }, each.hook);
+    for (auto& each : hooks_) std::visit([&](auto& hook) { lnpt::detail::after_step(at, hook); }, each.hook);
     if (at.step + 1 != at.steps) return;
     text_.clear();
     for (auto const& each : hooks_) text_ += describe(each, at.of_run(), removed_norm(each, at.parameters));
@@ -65,11 +80,13 @@ class regularisers {
  private:
   using any_hook =
       std::variant<lnpt::regularise<lnpt::slimming>, lnpt::regularise<lnpt::polarization>, lnpt::regularise<lnpt::deep_hoyer>,
-                   lnpt::regularise<lnpt::group_lasso>, lnpt::structure_selection, lnpt::soft_masks, lnpt::preserve_trainability>;
+                   lnpt::regularise<lnpt::group_lasso>, lnpt::structure_selection, lnpt::soft_masks, lnpt::preserve_trainability,
+                   lnpt::rigl, lnpt::deep_rewiring>;
   struct named_hook {
     std::string name;
     any_hook hook;
     std::function<double(std::size_t step)> strength;
+    char const* quantity = "lambda";  ///< what the strength is
   };
 
   template <class T>

@@ -12,6 +12,9 @@
 #include <lnpt/criterion/snip.hpp>
 #include <lnpt/criterion/synflow.hpp>
 #include <lnpt/criterion/taylor.hpp>
+#include <lnpt/filters/hrank.hpp>
+#include <lnpt/filters/nisp.hpp>
+#include <lnpt/filters/qsfm.hpp>
 #include <lnpt/loss/distillation.hpp>
 #include <lnpt/loss/feature_mse.hpp>
 #include <lnpt/loss/pseudo_label.hpp>
@@ -109,6 +112,22 @@ template <class Model>
   return lnpt::score<lnpt::filter_norm<>>(model, sample, options);
 }
 
+/// Of criteria that look at feature maps, which the library's own networks show.
+template <class Model>
+[[nodiscard]] auto score_by_maps(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data, criterion_spec const& spec,
+                                 lnpt::score_options const& options) {
+  if constexpr (lnpt::shows_layers<Model>) {
+    if (spec.kind == criterion_kind::hrank) return lnpt::score<lnpt::hrank>(model, data.batches, options);
+    if (spec.kind == criterion_kind::nisp) return lnpt::score<lnpt::nisp>(model, data.batches, options);
+    if (spec.similarity == lnpt::map_similarity::psnr)
+      return lnpt::score<lnpt::qsfm<lnpt::map_similarity::psnr>>(model, data.batches, options);
+    return lnpt::score<lnpt::qsfm<>>(model, data.batches, options);
+  } else {
+    refuse(spec.text, " looks at what layers compute, which LibTorch's networks do not show: leave --engine torch out");
+    return lnpt::score_set<lnpt::tensor_of<Model>>{};
+  }
+}
+
 template <class Model>
 lnpt::score_set<lnpt::tensor_of<Model>> score_once(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data,
                                                    criterion_spec const& spec, std::uint64_t seed) {
@@ -119,6 +138,9 @@ lnpt::score_set<lnpt::tensor_of<Model>> score_once(Model& model, scoring_data<ln
     case criterion_kind::synflow: return lnpt::score<lnpt::synflow>(model, data.sample, options);
     case criterion_kind::filter_norm: return score_filters(model, data.sample, spec, options);
     case criterion_kind::bn_scale: return lnpt::score<lnpt::bn_scale>(model, data.sample, options);
+    case criterion_kind::hrank:
+    case criterion_kind::nisp:
+    case criterion_kind::qsfm: return score_by_maps(model, data, spec, options);
     case criterion_kind::movement: return score_with<lnpt::movement>(model, data, spec, seed);
     case criterion_kind::fisher: return score_with<lnpt::fisher>(model, data, spec, seed);
     case criterion_kind::teacher_guided:

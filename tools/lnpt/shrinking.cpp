@@ -113,25 +113,34 @@ void save_description(std::string const& json, std::filesystem::path path) {
 }  // namespace
 
 template <class T>
+void save_smaller(cpu_network<T>& smaller, cpu_network<T>& before, lnpt::shape const& sample,
+                  std::vector<lnpt::whole_tensor> const& left_whole, shrink_files const& files) {
+  auto const json = lnpt::io::describe(smaller, sample).dump();
+  std::map<std::string, std::string> const metadata{{lnpt::io::description_key, json},
+                                                    {before_key, lnpt::io::describe(before, sample).dump()},
+                                                    {left_whole_key, left_whole_as_json(left_whole).dump()}};
+  if (holds_double(files))
+    save_state<double>(smaller, metadata, files.out);
+  else
+    save_state<float>(smaller, metadata, files.out);
+  save_description(json, files.out);
+}
+template void save_smaller(cpu_network<float>&, cpu_network<float>&, lnpt::shape const&, std::vector<lnpt::whole_tensor> const&,
+                           shrink_files const&);
+template void save_smaller(cpu_network<double>&, cpu_network<double>&, lnpt::shape const&, std::vector<lnpt::whole_tensor> const&,
+                           shrink_files const&);
+
+template <class T>
 shrink_summary shrink_and_save(cpu_network<T>& network, lnpt::mask_set& masks, scoring_data<lnpt::cpu::array<T>> const& data,
                                shrink_choice const& choice, shrink_files const& files) {
   auto smaller = lnpt::shrink(network, masks, proving_inputs(data), {.constant_channel = choice.constant_channel});
   shrink_summary summary{lnpt::count(network, data.sample), lnpt::count(smaller.model, data.sample), smaller.certificate,
                          std::move(smaller.left_whole)};
   if (choice.recalibrate) recalibrate_on(data, smaller.model);
-  if (names_exported(files.out)) {
+  if (names_exported(files.out))
     save_smaller_program(files.exported, smaller.model, files.out);
-  } else {
-    auto const json = lnpt::io::describe(smaller.model, data.sample).dump();
-    std::map<std::string, std::string> const metadata{{lnpt::io::description_key, json},
-                                                      {before_key, lnpt::io::describe(network, data.sample).dump()},
-                                                      {left_whole_key, left_whole_as_json(summary.left_whole).dump()}};
-    if (holds_double(files))
-      save_state<double>(smaller.model, metadata, files.out);
-    else
-      save_state<float>(smaller.model, metadata, files.out);
-    save_description(json, files.out);
-  }
+  else
+    save_smaller(smaller.model, network, data.sample, summary.left_whole, files);
   network = std::move(smaller.model);
   masks = std::move(smaller.masks);
   return summary;

@@ -50,12 +50,17 @@ struct shrink_files {
 };
 
 /// Puts the smaller network and the masks of what is left in place of the masked one, proved on the scoring batch or, without one, on
-/// noise; recalibrates its batch norms on all of the scoring data where that was asked for, after the proof; writes its state dict, as
-/// F64 where the weights were, and its description, small.json beside small.safetensors; or the program small.pt2.
+/// noise; recalibrates its batch norms on all of the scoring data where that was asked for, after the proof; and saves the smaller
+/// network, or the program small.pt2.
 template <class T>
 [[nodiscard]] shrink_summary shrink_and_save(cpu_network<T>& network, lnpt::mask_set& masks,
                                              scoring_data<lnpt::cpu::array<T>> const& data, shrink_choice const& choice,
                                              shrink_files const& files);
+
+/// Writes a smaller network's state dict, as F64 where the weights were, and its description, small.json beside small.safetensors.
+template <class T>
+void save_smaller(cpu_network<T>& smaller, cpu_network<T>& before, lnpt::shape const& sample,
+                  std::vector<lnpt::whole_tensor> const& left_whole, shrink_files const& files);
 
 /// Before and after, layer by layer, and what stayed whole.
 void print_sizes(lnpt::network_count const& before, lnpt::network_count const& after,

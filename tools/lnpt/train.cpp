@@ -26,6 +26,7 @@ struct train_command_options : common_options {
   naming names;
   std::string checkpoint;
   std::vector<std::string> regularisers;
+  std::string dynamic;
   training_spec training;
   engine_choice engine;
 
@@ -99,7 +100,8 @@ lnpt::io::checkpoint start(train_command_options const& o, trained_network& stud
   auto const file = lnpt::io::safetensors::open(o.resume);
   require_settings(file, at.settings);
   auto resumed = lnpt::io::load_checkpoint(student, file);
-  if (!o.mask.empty() && resumed.masks != at.masks)
+  auto const masks_stay = o.dynamic.empty();
+  if (!o.mask.empty() && masks_stay && resumed.masks != at.masks)
     lnpt::fail(o.resume, " was trained under other masks than those of ", o.mask, ": leave --mask out, or name the same");
   return resumed;
 }
@@ -119,6 +121,7 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
   all["std"] = o.images.stddev;
   all["seed"] = std::to_string(o.seed);
   all["regulariser"] = fmt::format("{}", fmt::join(o.regularisers, " + "));
+  all["dynamic"] = o.dynamic;
   all[engine_setting] = o.engine.name;
   all[execution_setting] = o.engine.execution_name();
   return all;
@@ -164,6 +167,8 @@ void describe(CLI::App& command, train_command_options& o) {
   command.add_option(
       "--regulariser", o.regularisers,
       std::string("What is added to the loss, name:key=value,…; may be given several times: ") + regulariser_forms);
+  command.add_option("--dynamic", o.dynamic,
+                     std::string("How the masks of --mask move during training, name:key=value,…: ") + dynamic_forms);
   command.add_option("--resume", o.resume,
                      "Go on from this checkpoint, the file of --checkpoint, whose weights take the place of --init");
   command
@@ -200,15 +205,17 @@ void run(train_command_options const& o) {
   auto spec = o.training;
   spec.options.seed = o.seed;
   spec.options.execution = o.engine.how();
-  if (spec.options.execution == lnpt::execution::sparse && !o.regularisers.empty())
-    refuse("--regulariser reads all weights of a layer, and --execution sparse holds those that are kept: leave one of them out");
+  if (spec.options.execution == lnpt::execution::sparse && !(o.regularisers.empty() && o.dynamic.empty()))
+    refuse(o.dynamic.empty() ? "--regulariser" : "--dynamic",
+           " reads all weights of a layer, and --execution sparse holds those that are kept: leave one of them out");
   spec.options.augment = augments(o, by);
-  std::vector<regulariser_spec> specs;
+  std::vector<hook_spec> specs;
   for (auto const& text : o.regularisers) specs.push_back(parse_regulariser(text));
+  if (!o.dynamic.empty()) specs.push_back(parse_dynamic(o.dynamic));
   auto at = start(o, student, settings_of(o, spec, data, by));
 
   auto const epochs = spec.options.epochs, steps = data.train.size() / spec.options.batch;
-  regularisers hooks(specs, student, {data.train.channels, data.train.height, data.train.width}, epochs * steps);
+  training_hooks hooks(specs, student, {around(data.train).input, epochs * steps, !at.masks.empty(), o.seed});
   progress along((epochs - std::min(at.state.epoch, epochs)) * steps);
   auto const on_step = [&](std::size_t epoch, std::size_t step, std::size_t) {
     if (step == 0) along.doing(fmt::format("epoch {} of {}", epoch + 1, epochs));
@@ -252,6 +259,8 @@ void add_train(CLI::App& app) {
        "  lnpt train --arch vgg:11 --data cifar10:cifar-10-batches-bin --epochs 60 --lr 1e-3 --init trained.safetensors --out "
        "ready.safetensors \\\n"
        "    --regulariser tpp:pruned=0.5,every=1,step=1e-3\n"
+       "  lnpt train --arch vgg:11 --data cifar10:cifar-10-batches-bin --mask masks.safetensors --dynamic rigl:every=100 --out "
+       "rigged.safetensors\n"
        "  (interrupted: the same command with --resume student.safetensors.checkpoint)"},
       describe, run);
 }

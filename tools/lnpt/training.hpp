@@ -45,7 +45,7 @@ struct training_run {
   lnpt::mask_set const& masks;
   lnpt::train_state from = {};
   lnpt::train_observer observer = {};
-  regularisers* hooks = nullptr;  ///< null: none
+  training_hooks* hooks = nullptr;  ///< null: none
 };
 
 /// A teacher that answers the students after the first from memory.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -27,6 +28,7 @@ struct eagle_eye_options {
   std::size_t candidates = 50;   ///< that are judged
   std::size_t draws = 100000;    ///< after which no more candidates are sought
   std::uint64_t seed = 0;
+  std::function<void(std::size_t judged, std::size_t candidates)> progress = nullptr;  ///< called after each candidate
 };
 
 /// What eagle_eye() returns.
@@ -69,6 +71,7 @@ class eagle_eye_search {
       auto candidate = without(model_, map_, removed);
       recalibrate(candidate, images_);
       agreeing.push_back(count_as_asked(candidate, decisions));
+      if (options_.progress) options_.progress(agreeing.size(), options_.candidates);
       if (best && agreeing.back() <= agreeing[best->best]) continue;
       best.emplace(
           eagle_eye_result<Network>{std::move(candidate), kept_without(map_.set, removed), 0, {}, agreeing.size() - 1, 0});

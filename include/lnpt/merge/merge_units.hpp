@@ -62,7 +62,10 @@ class merging {
   [[nodiscard]] merged<Network> run() && {
     for (auto before = merges_.size() + 1; merges_.size() < target_ && before != merges_.size();) {
       before = merges_.size();
-      for (auto& layer : layers_) step(layer);
+      for (auto& layer : layers_) {
+        step(layer);
+        if (options_.progress) options_.progress(merges_.size(), target_);
+      }
     }
     return smaller();
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include <lnpt/core/error.hpp>
 
@@ -28,6 +29,7 @@ struct merge_options {
   double temperature = 1;                              ///< multiplies that of the annealing; 0: only what is no worse is accepted
   bool recursive = true;                               ///< whether a unit that took up another may take part again
   std::uint64_t seed = 0;
+  std::function<void(std::size_t merges, std::size_t target)> progress = nullptr;  ///< called after every step of a layer
 };
 
 /// What a merge does to the outputs: the sum of the widths of their changes, and how unlike they are.

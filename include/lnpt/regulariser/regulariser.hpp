@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <string>
 #include <utility>
@@ -81,23 +82,30 @@ namespace detail {
 /// −1, 0 or 1.
 [[nodiscard]] constexpr double sign(double x) { return static_cast<double>((x > 0) - (x < 0)); }
 
-/// factor · values in the shape and on the device of `near`; `values` are in double on the host.
+/// factor · values, numbers on the host, in the shape and on the device of `near`.
 template <class T>
-[[nodiscard]] T like_doubles(T const& near, std::span<double const> values, double factor = 1) {
-  std::vector<value_type<T>> scaled(values.size());
+[[nodiscard]] T like_numbers(T const& near, std::ranges::random_access_range auto const& values, double factor = 1) {
+  std::vector<value_type<T>> scaled(std::ranges::size(values));
   for (std::size_t i = 0; i < values.size(); ++i) scaled[i] = static_cast<value_type<T>>(factor * values[i]);
   return make_tensor<T>(shape_of(near), scaled, near);
 }
 
 /// g += factor · added, on the device of g.
 template <class T>
-void add_scaled(std::optional<T>& g, double factor, std::span<double const> added) {
-  g = T(*g + like_doubles(*g, added, factor));
+void add_scaled(std::optional<T>& g, double factor, std::ranges::random_access_range auto const& added) {
+  if constexpr (requires(T& t) {
+                  { tensor_traits<T>::view(t) } -> std::convertible_to<std::span<value_type<T>>>;
+                }) {
+    std::span<value_type<T>> const values = tensor_traits<T>::view(*g);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] += static_cast<value_type<T>>(factor * added[i]);
+  } else {
+    g = T(*g + like_numbers(*g, added, factor));
+  }
 }
 
 template <class T>
 void assign_doubles(T& into, std::span<double const> values) {
-  assign(into, like_doubles(into, values));
+  assign(into, like_numbers(into, values));
 }
 
 /// The values of a parameter in double, through host memory.

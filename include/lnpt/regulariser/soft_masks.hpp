@@ -50,8 +50,8 @@ class soft_masks {
         each.slope[k] = each.scale[k] * scale_slope[k] + each.shift[k] * shift_slope[k];
         scale_slope[k] *= each.mask[k], shift_slope[k] *= each.mask[k];
       }
-      at.gradients[scale] = detail::like_doubles(*at.gradients[scale], scale_slope);
-      at.gradients[shift] = detail::like_doubles(*at.gradients[shift], shift_slope);
+      at.gradients[scale] = detail::like_numbers(*at.gradients[scale], scale_slope);
+      at.gradients[shift] = detail::like_numbers(*at.gradients[shift], shift_slope);
       detail::assign_doubles(*at.parameters[scale].value, each.scale);
       detail::assign_doubles(*at.parameters[shift].value, each.shift);
     });

@@ -1,0 +1,261 @@
+// lnpt study pretraining: how much further a network can be pruned that was trained on other data before.
+#include <algorithm>
+#include <fmt/format.h>
+#include <string>
+#include <vector>
+
+#include <lnpt/structure/channel_map.hpp>
+#include <lnpt/structure/counts.hpp>
+#include <lnpt/structure/groups_by_norm.hpp>
+#include <lnpt/structure/remove.hpp>
+
+#include "command.hpp"
+#include "progress.hpp"
+#include "study_results.hpp"
+#include "training.hpp"
+
+namespace cli {
+
+namespace {
+
+struct study_options : common_options {
+  std::string arch = "vgg:16:16";
+  data_options target, source;  ///< without a source, the first half of the target's classes
+  std::size_t seeds = 3;
+  std::size_t pretrain_epochs = 20, fine_tune_epochs = 2, steps = 9;
+  double fine_tune_rate = 0.01;
+  double step = 0.1;
+  double delta = 0.01;
+  std::string augment = augment_on;
+  std::string out;
+  training_spec training;
+};
+
+/// The images of some classes, which are numbered from 0 again.
+lnpt::io::image_set of_classes(lnpt::io::image_set const& all, std::size_t begin, std::size_t end) {
+  auto result = all;
+  result.classes = end - begin;
+  result.pixels.clear();
+  result.labels.clear();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    auto const label = static_cast<std::size_t>(all.labels[i]);
+    if (label < begin || label >= end) continue;
+    auto const image = all.image(i);
+    result.pixels.insert(result.pixels.end(), image.begin(), image.end());
+    result.labels.push_back(static_cast<std::int64_t>(label - begin));
+  }
+  return result;
+}
+
+lnpt::io::data_set of_classes(lnpt::io::data_set const& all, std::size_t begin, std::size_t end) {
+  return {of_classes(all.train, begin, end), of_classes(all.test, begin, end), all.name};
+}
+
+/// What is trained on first, and what both arms are for.
+struct study_data {
+  lnpt::io::data_set source, target;
+};
+
+study_data open_study_data(study_options const& o) {
+  auto all = open_data(o.target);
+  if (o.source.data.empty()) {
+    auto const half = all.train.classes / 2;
+    if (half < 2) refuse(o.target.data, " has too few classes to part: name the data to pre-train on with --pretrain");
+    return {of_classes(all, 0, half), of_classes(all, half, all.train.classes)};
+  }
+  study_data data{open_data(o.source), std::move(all)};
+  auto const from = around(data.source.train).input;
+  auto const to = around(data.target.train).input;
+  if (from != to)
+    refuse("images of ", o.source.data, " have the shape ", lnpt::list(from), " and those of ", o.target.data, " ",
+           lnpt::list(to), ": pre-train on images of the same shape");
+  return data;
+}
+
+/// One run of the command.
+class pretraining_study {
+ public:
+  explicit pretraining_study(study_options const& o)
+      : o_(o), arch_(parse_architecture(o.arch)), data_(open_study_data(o)), results_(o.out, settings()), progress_(work()) {}
+
+  void run() {
+    for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed)
+      for (auto const* const arm : {scratch_arm, pretrained_arm})
+        if (!results_.contains(arm, seed)) results_.add(run_arm(arm, seed));
+    results_.plot();
+  }
+  void print() const {
+    if (o_.json) return fmt::print("{}\n", results_.json(o_.delta).dump(2));
+    results_.print(o_.delta);
+  }
+
+ private:
+  [[nodiscard]] std::map<std::string, std::string> settings() const {
+    auto all = o_.training.settings();
+    all["arch"] = o_.arch;
+    all["data"] = data_kind(o_.target.data);
+    all["pretrain"] = o_.source.data.empty() ? "" : data_kind(o_.source.data);
+    all["mean"] = o_.target.mean;
+    all["std"] = o_.target.stddev;
+    all["train-images"] = std::to_string(data_.target.train.size());
+    all["test-images"] = std::to_string(data_.target.test.size());
+    all["pretrain-images"] = std::to_string(data_.source.train.size());
+    all["pretrain-epochs"] = std::to_string(o_.pretrain_epochs);
+    all["fine-tune-epochs"] = std::to_string(o_.fine_tune_epochs);
+    all["fine-tune-lr"] = shortest_text(o_.fine_tune_rate);
+    all["steps"] = std::to_string(o_.steps);
+    all["step"] = shortest_text(o_.step);
+    return all;
+  }
+  [[nodiscard]] std::size_t steps_of(lnpt::io::data_set const& data) const {
+    return data.train.size() / o_.training.options.batch;
+  }
+  [[nodiscard]] std::size_t work() const {
+    std::size_t steps = 0;
+    for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed)
+      for (auto const* const arm : {scratch_arm, pretrained_arm}) {
+        if (results_.contains(arm, seed)) continue;
+        steps += (o_.training.options.epochs + o_.steps * o_.fine_tune_epochs) * steps_of(data_.target);
+        if (arm == pretrained_arm) steps += o_.pretrain_epochs * steps_of(data_.source);
+      }
+    return steps;
+  }
+
+  /// Trains on labels; the accuracy afterwards.
+  double train(trained_network& network, lnpt::io::data_set const& data, std::string const& what, std::uint64_t seed,
+               std::size_t epochs, double rate) {
+    auto spec = o_.training;
+    spec.options.epochs = epochs;
+    spec.options.learning_rate = rate;
+    spec.options.seed = seed;
+    lnpt::mask_set const none;
+    auto const on_step = [&](std::size_t epoch, std::size_t step, std::size_t) {
+      if (step == 0) progress_.doing(fmt::format("{}, epoch {} of {}", what, epoch + 1, epochs));
+      progress_.advance();
+    };
+    return train_on_cpu(network, data, {}, spec, {none, {}, {on_step, nullptr}}).last_accuracy;
+  }
+
+  /// A network for the target with everything but the classifier from one that was trained on the source.
+  [[nodiscard]] trained_network pretrained(trained_network fresh, std::uint64_t seed) {
+    auto source = make_network<trained_network>(arch_, around(data_.source.train), seed);
+    train(source, data_.source, fmt::format("seed {}: pre-training", seed), seed, o_.pretrain_epochs,
+          o_.training.options.learning_rate);
+    auto const from = source.parameters();
+    auto const to = fresh.parameters();
+    auto const classifier = std::ranges::find(to, lnpt::role::classifier_weight, &lnpt::parameter<lnpt::cpu::array<float>>::role);
+    auto const layer_of = [](std::string const& name) { return name.substr(0, name.rfind('.')); };
+    for (std::size_t i = 0; i < to.size(); ++i)
+      if (classifier == to.end() || layer_of(to[i].name) != layer_of(classifier->name)) *to[i].value = *from[i].value;
+    auto const statistics = source.buffers();
+    auto const buffers = fresh.buffers();
+    for (std::size_t i = 0; i < buffers.size(); ++i) *buffers[i].value = *statistics[i].value;
+    return fresh;
+  }
+
+  [[nodiscard]] std::vector<study_row> run_arm(std::string const& arm, std::uint64_t seed) {
+    auto network = make_network<trained_network>(arch_, around(data_.target.train), seed);
+    if (arm == pretrained_arm) network = pretrained(std::move(network), seed);
+    auto const who = fmt::format("seed {}: {}", seed, arm);
+    auto accuracy = train(network, data_.target, who, seed, o_.training.options.epochs, o_.training.options.learning_rate);
+    auto const sample = around(data_.target.train).input;
+    std::vector<study_row> rows;
+    auto const record = [&](std::size_t step) {
+      auto const size = lnpt::count(network, sample);
+      rows.push_back({arm, seed, step, accuracy, size.size(), size.multiply_adds()});
+      progress_.milestone(fmt::format("{}, step {}: {:.1f} %, {} parameters", who, step, 100 * accuracy, size.size()));
+    };
+    record(0);
+    auto const widths = group_sizes(network, sample);
+    for (std::size_t step = 1; step <= o_.steps; ++step) {
+      network = remove_filters(network, sample, widths);
+      accuracy = train(network, data_.target, fmt::format("{}, step {}", who, step), seed + step, o_.fine_tune_epochs,
+                       o_.fine_tune_rate);
+      record(step);
+    }
+    return rows;
+  }
+
+  [[nodiscard]] static std::vector<std::size_t> group_sizes(trained_network& network, lnpt::shape const& sample) {
+    std::vector<std::size_t> sizes;
+    for (auto const& group : lnpt::groups_by_norm(network, lnpt::channel_map_of(network, sample).set))
+      sizes.push_back(group.size());
+    return sizes;
+  }
+  /// Removes of every group of coupled filters a share of what it had at first, those of the smallest Σ|w|, and leaves one.
+  [[nodiscard]] trained_network remove_filters(trained_network& network, lnpt::shape const& sample,
+                                               std::vector<std::size_t> const& widths) const {
+    auto const map = lnpt::channel_map_of(network, sample);
+    auto const groups = lnpt::groups_by_norm(network, map.set);
+    std::vector<char> removed(map.set.atoms.size(), 0);
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      auto const wanted = static_cast<std::size_t>(o_.step * static_cast<double>(widths.at(g)) + 0.5);
+      for (std::size_t i = 0; i < std::min(std::max<std::size_t>(wanted, 1), groups[g].size() - 1); ++i)
+        removed[groups[g][i]] = 1;
+    }
+    return lnpt::without(network, map, removed);
+  }
+
+  study_options const& o_;
+  architecture arch_;
+  study_data data_;
+  study_results results_;
+  progress progress_;
+};
+
+void describe(CLI::App& command, study_options& o) {
+  command.add_option("--arch", o.arch, std::string("Network: ") + architecture_forms)->capture_default_str();
+  command.add_option("--data", o.target.data, std::string("What the network is for: ") + data_forms)->required();
+  command.add_option("--pretrain", o.source.data,
+                     "What one arm is trained on before; default: the first half of the classes of --data, which is then for the "
+                     "others alone");
+  command.add_option("--pretrain-epochs", o.pretrain_epochs, "Epochs on it")->capture_default_str()->check(above_zero());
+  command.add_option("--epochs", o.training.options.epochs, "Epochs of both arms on --data")
+      ->capture_default_str()
+      ->check(above_zero());
+  command.add_option("--step", o.step, "Fraction of a layer's filters that goes at a time")
+      ->capture_default_str()
+      ->check(fraction());
+  command.add_option("--steps", o.steps, "How many times")->capture_default_str()->check(above_zero());
+  command.add_option("--fine-tune-epochs", o.fine_tune_epochs, "Epochs after each removal")
+      ->capture_default_str()
+      ->check(above_zero());
+  command.add_option("--fine-tune-lr", o.fine_tune_rate, "First learning rate of them")
+      ->capture_default_str()
+      ->check(zero_or_more());
+  command.add_option("--delta", o.delta, "Loss of accuracy that is allowed")->capture_default_str()->check(fraction());
+  command.add_option("--seeds", o.seeds, "How many seeds, from --seed on")->capture_default_str()->check(above_zero());
+  command.add_option("--augment", o.augment, "Training images: crop+flip or none")
+      ->capture_default_str()
+      ->check(CLI::IsMember({augment_on, augment_off}));
+  command.add_option("--out", o.out, "Folder of the results; a study interrupted there continues")->required();
+  o.target.describe_images(command);
+  o.training.describe(command);
+}
+
+void run(study_options const& typed_options) {
+  auto o = typed_options;
+  o.training.options.augment = o.augment == augment_on;
+  o.source.train_limit = o.target.train_limit;
+  o.source.test_limit = o.target.test_limit;
+  pretraining_study study(o);
+  study.run();
+  study.print();
+}
+
+}  // namespace
+
+void add_study(CLI::App& app) {
+  auto* const study = app.add_subcommand("study", "Run a whole experiment and print its table");
+  study->require_subcommand(1);
+  add_command<study_options>(
+      *study,
+      {"pretraining", "Prune a network trained from scratch and one pre-trained on other data, step by step, side by side",
+       "Both arms learn --data with labels; then filters go physically, a share of every layer at a time, each followed by fine-"
+       "tuning.\nResults go to OUT/pretraining.csv and .svg; run the same command again to continue after an interruption.\n\n"
+       "  lnpt study pretraining --arch vgg:16:16 --data cifar10:cifar-10-batches-bin --epochs 40 --out runs/pretraining\n"
+       "  lnpt study pretraining --arch mobilenet:8 --data cifar10:cifar-10-batches-bin --pretrain synthetic --out runs/mobile"},
+      describe, run);
+}
+
+}  // namespace cli

@@ -1,0 +1,181 @@
+#include "study_results.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fstream>
+#include <iterator>
+#include <span>
+#include <system_error>
+#include <utility>
+
+#include <lnpt/io/atomic_file.hpp>
+
+#include "chart.hpp"
+#include "misuse.hpp"
+#include "summary.hpp"
+#include "text.hpp"
+#include "text_table.hpp"
+
+namespace cli {
+
+namespace {
+
+constexpr char const* columns = "arm,seed,step,accuracy,parameters,multiply_adds";
+
+std::string csv_line(study_row const& row) {
+  return fmt::format("{},{},{},{},{},{}\n", row.arm, row.seed, row.step, shortest_text(row.accuracy), row.parameters,
+                     row.multiply_adds);
+}
+
+study_row parse_study_row(std::filesystem::path const& path, std::string const& line) {
+  auto const cells = split(line, ',');
+  if (cells.size() != 6) lnpt::fail(path, " holds the line \"", line, "\": a row has the six cells ", columns);
+  auto const count = [&](std::size_t cell) { return parse_number<std::size_t>("cell of pretraining.csv", cells[cell]); };
+  return {std::string(cells[0]),
+          parse_number<std::uint64_t>("seed", cells[1]),
+          count(2),
+          parse_number<double>("accuracy", cells[3]),
+          count(4),
+          count(5)};
+}
+
+/// A file in the place of another, whole or not at all.
+void replace(std::filesystem::path const& path, std::string const& text) {
+  lnpt::io::atomic_file file(path);
+  file.write(std::as_bytes(std::span(text)));
+  file.commit();
+}
+
+double removed(study_row const& first, study_row const& now) {
+  return 1 - static_cast<double>(now.parameters) / static_cast<double>(first.parameters);
+}
+
+}  // namespace
+
+study_results::study_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
+    : folder_(std::move(folder)), heading_("# " + nlohmann::json(std::move(settings)).dump() + "\n" + columns + "\n") {
+  std::error_code problem;
+  std::filesystem::create_directories(folder_, problem);
+  if (problem) lnpt::fail("creating ", folder_, " failed (", problem.message(), "): choose an --out that can be written");
+  auto const path = folder_ / "pretraining.csv";
+  std::ifstream file(path);
+  if (!file) return;
+  std::string settings_line;
+  std::string columns_line;
+  std::getline(file, settings_line);
+  std::getline(file, columns_line);
+  if (settings_line + "\n" + columns_line + "\n" != heading_)
+    refuse(path.string(), " holds a study with other settings: give those it was begun with, or another --out");
+  for (std::string line; std::getline(file, line);) rows_.push_back(parse_study_row(path, line));
+}
+
+bool study_results::contains(std::string const& arm, std::uint64_t seed) const { return !of(arm, seed).empty(); }
+
+void study_results::add(std::vector<study_row> const& rows) {
+  rows_.insert(rows_.end(), rows.begin(), rows.end());
+  auto text = heading_;
+  for (auto const& row : rows_) text += csv_line(row);
+  replace(folder_ / "pretraining.csv", text);
+}
+
+std::vector<study_row> study_results::of(std::string const& arm, std::uint64_t seed) const {
+  std::vector<study_row> found;
+  std::ranges::copy_if(rows_, std::back_inserter(found), [&](auto const& row) { return row.arm == arm && row.seed == seed; });
+  return found;
+}
+
+std::vector<std::uint64_t> study_results::seeds() const {
+  std::vector<std::uint64_t> found;
+  for (auto const& row : rows_)
+    if (std::ranges::find(found, row.seed) == found.end()) found.push_back(row.seed);
+  return found;
+}
+
+std::vector<std::uint64_t> study_results::whole_seeds() const {
+  auto found = seeds();
+  std::erase_if(found, [&](auto seed) { return !contains(scratch_arm, seed) || !contains(pretrained_arm, seed); });
+  return found;
+}
+
+double study_results::removable(std::string const& arm, std::uint64_t seed, double delta) const {
+  auto const rows = of(arm, seed);
+  double most = 0;
+  for (auto const& row : rows)
+    if (row.accuracy >= rows.front().accuracy - delta) most = std::max(most, removed(rows.front(), row));
+  return most;
+}
+
+nlohmann::ordered_json study_results::json(double delta) const {
+  nlohmann::ordered_json all{{"rows", nlohmann::json::array()}, {"removable", nlohmann::json::array()}};
+  for (auto const& row : rows_)
+    all["rows"].push_back({{"arm", row.arm},
+                           {"seed", row.seed},
+                           {"step", row.step},
+                           {"accuracy", row.accuracy},
+                           {"parameters", row.parameters},
+                           {"multiply_adds", row.multiply_adds}});
+  for (auto const seed : whole_seeds())
+    all["removable"].push_back({{"seed", seed},
+                                {scratch_arm, removable(scratch_arm, seed, delta)},
+                                {pretrained_arm, removable(pretrained_arm, seed, delta)}});
+  return all;
+}
+
+void study_results::print(double delta) const {
+  auto const whole = whole_seeds();
+  if (whole.empty()) return;
+  auto const at = [&](char const* arm, std::size_t step) {
+    summary accuracy;
+    for (auto const seed : whole)
+      if (auto const rows = of(arm, seed); step < rows.size()) accuracy.add(rows[step].accuracy);
+    return accuracy.percent();
+  };
+  text_table table({"step", "parameters left %", "multiply-adds left %", "scratch, accuracy %", "pretrained, accuracy %"});
+  auto const rows = of(scratch_arm, whole.front());
+  for (std::size_t step = 0; step < rows.size(); ++step) {
+    auto const multiply_adds = static_cast<double>(rows[step].multiply_adds) / static_cast<double>(rows.front().multiply_adds);
+    table.add({std::to_string(step), fmt::format("{:.1f}", 100 * (1 - removed(rows.front(), rows[step]))),
+               fmt::format("{:.1f}", 100 * multiply_adds), at(scratch_arm, step), at(pretrained_arm, step)});
+  }
+  table.print();
+  std::size_t further = 0;
+  summary scratch;
+  summary pretrained;
+  for (auto const seed : whole) {
+    auto const from_scratch = removable(scratch_arm, seed, delta);
+    auto const from_pretrained = removable(pretrained_arm, seed, delta);
+    scratch.add(from_scratch);
+    pretrained.add(from_pretrained);
+    further += from_pretrained > from_scratch;
+  }
+  fmt::print(
+      "parameters removed at a loss of at most {:g} points: scratch {} %, pretrained {} %; pretrained further in {} of {} "
+      "seeds\n",
+      100 * delta, scratch.percent(), pretrained.percent(), further, whole.size());
+}
+
+void study_results::plot() const {
+  auto const whole = whole_seeds();
+  if (whole.empty()) return;
+  std::vector<chart_series> arms;
+  for (auto const* const arm : {scratch_arm, pretrained_arm}) {
+    chart_series series{.name = arm, .style = arms.size()};
+    for (std::size_t step = 0; step < of(arm, whole.front()).size(); ++step) {
+      summary gone;
+      summary accuracy;
+      for (auto const seed : whole) {
+        auto const rows = of(arm, seed);
+        if (step >= rows.size()) continue;
+        gone.add(100 * removed(rows.front(), rows[step]));
+        accuracy.add(100 * rows[step].accuracy);
+      }
+      series.points.push_back({gone.mean(), accuracy.mean(), accuracy.smallest, accuracy.largest});
+    }
+    arms.push_back(std::move(series));
+  }
+  replace(folder_ / "pretraining.svg",
+          standalone_svg(line_chart({"pretraining", "Accuracy over removed parameters", "removed parameters, %", "accuracy, %"},
+                                    arms, axis_kind::linear, axis_kind::linear)));
+}
+
+}  // namespace cli
