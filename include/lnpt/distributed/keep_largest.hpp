@@ -7,14 +7,18 @@
 #include <cstdint>
 #include <span>
 #include <tbb/parallel_for.h>
+#include <utility>
 #include <vector>
 
 #include <lnpt/core/communicator.hpp>
 #include <lnpt/core/error.hpp>
+#include <lnpt/distributed/common_sample.hpp>
 #include <lnpt/distributed/gathered_values.hpp>
 #include <lnpt/distributed/together.hpp>
 #include <lnpt/mask/nth_key.hpp>
 #include <lnpt/mask/ranking.hpp>
+#include <lnpt/mask/sample.hpp>
+#include <lnpt/mask/stock.hpp>
 
 namespace lnpt {
 
@@ -28,7 +32,7 @@ struct scores_at {
 
 namespace detail {
 
-/// This process's part of a ranking that several share: as `selector` (mask/select.hpp), by histograms alone.
+/// This process's part of a ranking that several share: as `selector` (mask/select.hpp), with counts that are sums.
 template <std::floating_point T>
 class distributed_selector {
  public:
@@ -48,29 +52,49 @@ class distributed_selector {
              " on are NaN or infinite, so nothing was masked: score finite weights and inputs, or in double");
     }
   }
-  [[nodiscard]] std::uint64_t ranked() const {
-    std::uint64_t count = 0;
-    for (auto const& part : parts_) count += ranked_count(part);
-    return count;
+  [[nodiscard]] std::vector<std::byte> sample() const {
+    std::uint64_t ranked = 0;
+    for (auto const& part : parts_) ranked += ranked_count(part);
+    return common_sample<key>::message(ranked, sample_keys(std::span<ranked_scores<T> const>(parts_), order_));
   }
 
   /// Writes the bits; returns how many scores of all processes equal the threshold, if some of them stay and others go.
   template <class R>
-  [[nodiscard]] std::size_t keep(std::size_t n, R& ranks) const {
+  [[nodiscard]] std::size_t keep(std::size_t n, common_sample<key> drawn, R& ranks) const {
     if (n == 0) {
       for (auto const& part : parts_) std::ranges::fill(part.kept, mask::word{0});
       return 0;
     }
+    bracket<key> const widest{-order::infinity, order::infinity};
+    auto const ends = drawn.around(n, widest);
+    auto const tallies = take_stock(std::span<ranked_scores<T> const>(parts_), std::span<chunk const>(chunks_), order_, ends);
+    std::span<tally<key> const> const seen(tallies);
+    std::array<std::uint64_t, 2> counts{sum_of(seen, &tally<key>::from_high), sum_of(seen, &tally<key>::above_low)};
+    auto const complete = [&](auto& numbers) { ranks.sum(std::span<std::uint64_t>(numbers)); };
+    complete(counts);
+    auto const from_high = static_cast<std::size_t>(counts[0]);
+    auto const above_low = static_cast<std::size_t>(counts[1]);
+    if (from_high < n && n <= above_low) {
+      auto const [threshold, available] = nth_key(
+          ends, n - from_high, chunks_.size(),
+          [&](std::size_t c, auto&& visit) {
+            for (auto const& each : tallies[c].inside) visit(each.key);
+          },
+          complete);
+      return keep_ties(threshold, available, keep_above(threshold, seen), ranks);
+    }
+    // The threshold is an end, which is where a frequent score ends up, or the sample misled.
+    auto const reaches = n <= from_high;
     auto const [threshold, available] = nth_key(
-        bracket<key>{-order::infinity, order::infinity}, n, chunks_.size(),
+        reaches ? bracket<key>{ends.high, widest.high} : bracket<key>{widest.low, ends.low}, reaches ? n : n - above_low,
+        chunks_.size(),
         [&](std::size_t c, auto&& visit) {
           for_each_word(c, [&](std::size_t, score_block<T> const& block, mask::word among) {
             for_each_bit(among, [&](std::size_t i) { visit(block[i]); });
           });
         },
-        [&](auto& counts) { ranks.sum(std::span<std::uint64_t>(counts)); });
-    auto const ties = keep_above(threshold);
-    return keep_ties(threshold, available, ties, ranks);
+        complete);
+    return keep_ties(threshold, available, keep_above(threshold), ranks);
   }
 
  private:
@@ -88,6 +112,19 @@ class distributed_selector {
         kept[w] = block.above(threshold) & among;
         ties[c] += count_bits((block.above(threshold - 1) & among) ^ kept[w]);
       });
+    });
+    return ties;
+  }
+  /// The same where the threshold lies among candidates, and the bits of all above those are written.
+  [[nodiscard]] std::vector<std::size_t> keep_above(key threshold, std::span<tally<key> const> tallies) const {
+    std::vector<std::size_t> ties(chunks_.size());
+    tbb::parallel_for(std::size_t{0}, chunks_.size(), [&](std::size_t c) {
+      auto const kept = parts_[chunks_[c].parameter].kept;
+      for (auto const& each : tallies[c].inside) {
+        auto const i = chunks_[c].begin + each.offset;
+        if (each.key > threshold) kept[i / mask::word_bits] |= mask::word{1} << (i % mask::word_bits);
+        ties[c] += each.key == threshold;
+      }
     });
     return ties;
   }
@@ -156,16 +193,17 @@ class distributed_selector {
 /// the ranges that it holds, which meet nowhere; a parameter may lie with one process or with several. Returns how many scores equal the
 /// threshold, if some of them stay and others go.
 ///
-/// Cost: 5 readings of the scores for float, 8 for double; 7 exchanges, or 10, of 16 KiB at most each, whatever the number of scores.
+/// Cost: 2 readings of the scores, up to 3 more where very many are equal, 6 for double; 8 exchanges, or 11, of 16 KiB at most each,
+/// whatever the number of scores; memory for some scores in a hundred.
 template <std::floating_point T, communicator R>
 std::size_t keep_largest(std::span<scores_at<T> const> mine, std::size_t n, R& ranks, keep_end end = keep_end::highest) {
   return together(ranks, [&](agreeing<R>& agreed) {
     detail::distributed_selector<T> const selector(mine, end);
     selector.require_finite();
-    auto ranked = selector.ranked();
-    agreed.sum(std::span(&ranked, 1));
-    if (n > ranked) fail("cannot keep ", n, " of ", ranked, " ranked scores: ask for at most ", ranked);
-    return agreed.exchange([&](R& all) { return selector.keep(n, all); });
+    detail::common_sample<typename detail::score_order<T>::key> drawn;
+    for (auto const& message : agreed.gather(selector.sample())) drawn.add(message);
+    if (n > drawn.ranked()) fail("cannot keep ", n, " of ", drawn.ranked(), " ranked scores: ask for at most ", drawn.ranked());
+    return agreed.exchange([&](R& all) { return selector.keep(n, std::move(drawn), all); });
   });
 }
 

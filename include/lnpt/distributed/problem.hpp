@@ -50,9 +50,12 @@ class distributed_problem : public scoring_problem<Model, Loss> {
 
   [[nodiscard]] bool is_in_one_part() const { return ranks_->size() == 1 && base::is_in_one_part(); }
 
-  void complete(double& sum) const { ranks_->sum(std::span(&sum, 1)); }
+  void complete(double& sum) const {
+    if (ranks_->size() > 1) ranks_->sum(std::span(&sum, 1));
+  }
   /// Adds up evidence in one exchange, whatever is not reached anywhere left out. Refuses numbers that are not finite where they arise.
   void complete(gradients<tensor_type>& evidence) const {
+    if (ranks_->size() == 1) return;
     using number = value_type<tensor_type>;
     std::vector<number> numbers;
     auto const reached = reached_anywhere(evidence);

@@ -70,6 +70,7 @@ class distributed_kit {
   template <class Loss>
   [[nodiscard]] gradients<tensor_type> gradients_of(lesson<tensor_type> const& each, Loss const& loss, loss_meter& meter,
                                                     bool look) {
+    if (ranks_.size() == 1) return own_.gradients_of(each, loss, meter, look);
     loss_meter mine(epoch_, 1, 1);
     auto const share = static_cast<double>(shape_of(each.input).at(0)) / static_cast<double>(batch_);
     auto g = own_gradients(each, loss, mine, share);
@@ -105,10 +106,9 @@ class distributed_kit {
   [[nodiscard]] gradients<tensor_type> own_gradients(lesson<tensor_type> const& each, Loss const& loss, loss_meter& mine,
                                                      double share) {
     if constexpr (Synchronized) {
-      normalization norm{norm_mode::train};
-      if (ranks_.size() > 1)
-        norm.shared =
-            std::make_shared<shared_batch const>(shared_batch{share, [this](std::span<double> numbers) { ranks_.sum(numbers); }});
+      normalization const norm{
+          norm_mode::train, nullptr,
+          std::make_shared<shared_batch const>(shared_batch{share, [this](std::span<double> numbers) { ranks_.sum(numbers); }})};
       return own_.gradients_of(each, loss, mine, true, norm);
     } else {
       return own_.gradients_of(each, loss, mine, true);
@@ -130,7 +130,7 @@ class distributed_kit {
       auto const values = values_of(*b.value);
       numbers.insert(numbers.end(), values.begin(), values.end());
     }
-    if (numbers.empty()) return;
+    if (numbers.empty() || ranks_.size() == 1) return;
     ranks_.broadcast(std::as_writable_bytes(std::span(numbers)), 0);
     std::span<number const> rest(numbers);
     for (auto const& b : buffers_of(model())) {

@@ -16,48 +16,11 @@
 #include <lnpt/mask/nth_key.hpp>
 #include <lnpt/mask/ranking.hpp>
 #include <lnpt/mask/sample.hpp>
+#include <lnpt/mask/stock.hpp>
 
 namespace lnpt {
 
 namespace detail {
-
-/// A score whose key fell strictly inside the bracket.
-template <class Key>
-struct candidate {
-  Key key;
-  std::uint32_t offset;  ///< from the beginning of its chunk
-};
-
-/// Where the scores of one chunk lie relative to the bracket [low, high].
-template <class Key>
-struct tally {
-  std::size_t from_high = 0;  ///< scores at its upper end or above
-  std::size_t above_low = 0;  ///< scores above its lower end
-  bool all_finite = true;
-  std::vector<candidate<Key>> inside;
-};
-
-/// The words of a chunk that hold candidates. Adding does not branch: whether a word holds any is hard to predict.
-class sparse_words {
- public:
-  void add(std::size_t w, mask::word bits) {
-    index_[size_] = static_cast<std::uint32_t>(w);
-    bits_[size_] = bits;
-    size_ += bits != 0;
-  }
-
-  /// Calls `visit(i)` for every set bit, counted from the first bit of word 0.
-  template <class Visit>
-  void for_each(Visit&& visit) const {
-    for (std::size_t k = 0; k < size_; ++k)
-      for_each_bit(bits_[k], [&](std::size_t i) { visit(index_[k] * mask::word_bits + i); });
-  }
-
- private:
-  std::uint32_t index_[chunk::length / mask::word_bits + 1];
-  mask::word bits_[chunk::length / mask::word_bits + 1];
-  std::size_t size_ = 0;
-};
 
 /// The n best of some scores. Sampling finds a narrow bracket around the threshold; one pass writes the bits of the scores above it
 /// and collects the few inside it, among which the threshold is then looked up. Ties at an end of the bracket, which is where a
@@ -128,31 +91,9 @@ class selector {
     return {low, key_at(drawn * fraction - margin, highest_key)};
   }
 
-  /// One pass over the scores: bits of all that reach the upper end, counts, and the candidates between the ends.
   void take_stock(bracket<key> ends) {
     ends_ = ends;
-    tallies_.assign(chunks_.size(), {});
-    for_each_chunk([&](std::size_t c) {
-      auto const& range = chunks_[c];
-      auto const& parameter = parameters_[range.parameter];
-      auto const first_word = range.begin / mask::word_bits;
-      std::size_t from_high = 0;
-      std::size_t above_low = 0;
-      sparse_words inside;
-      auto const all_finite = for_each_block_of(range, [&](std::size_t w, score_block<T> const& block, mask::word among) {
-        auto const reaches_high = block.above(ends.high - 1) & among;
-        auto const beats_low = block.above(ends.low) & among;
-        parameter.kept[w] = reaches_high;
-        from_high += count_bits(reaches_high);
-        above_low += count_bits(beats_low);
-        inside.add(w - first_word, beats_low & ~reaches_high);
-      });
-      auto& found = tallies_[c] = {from_high, above_low, all_finite, {}};
-      found.inside.reserve(above_low > from_high ? above_low - from_high : 0);
-      inside.for_each([&](std::size_t offset) {
-        found.inside.push_back({order_(parameter.scores[range.begin + offset]), static_cast<std::uint32_t>(offset)});
-      });
-    });
+    tallies_ = detail::take_stock(parameters_, std::span<chunk const>(chunks_), order_, ends);
   }
 
   /// Only finite scores have keys strictly between the extremes; counts the others where a chunk met any.
@@ -169,9 +110,7 @@ class selector {
   }
 
   [[nodiscard]] std::size_t total(std::size_t tally<key>::* member) const {
-    std::size_t sum = 0;
-    for (auto const& each : tallies_) sum += each.*member;
-    return sum;
+    return sum_of(std::span<tally<key> const>(tallies_), member);
   }
 
   /// The threshold is not strictly inside the bracket: usually it is `guess`, the end that the count points to, with its ties. If the
