@@ -129,6 +129,9 @@ TEST_CASE("a search writes the shape that agrees most, and says how signals pass
   auto const refused = run("prune --method eagle_eye --arch resnet:8:8,8,16 " + data + "--out " + at("no.safetensors"));
   CHECK(refused.status == 2);
   CHECK(support::says(refused.complaint, "give --budget"));
+  CHECK(support::says(
+      run("prune --method eagle_eye --arch resnet:8:8,8,16 --budget flops:.4 --out " + at("no.safetensors")).complaint,
+      "eagle_eye scores on data"));
   for (std::string const criterion : {"hrank", "nisp", "qsfm:similarity=psnr"}) {
     CAPTURE(criterion);
     auto const scored = run("prune --arch resnet:8:8,8,16 --criterion " + criterion + " --mask channels --sparsity .5 " + data +
@@ -161,4 +164,6 @@ TEST_CASE("robustness: a network agrees with itself at distance 0, and pruned on
   CHECK(support::says(pruned.output, "by the reference"));
   CHECK(support::says(run("robustness " + arch + "--weights " + at("whole.safetensors") + " " + data + "--box .9,1").complaint,
                       "outside the box"));
+  CHECK(support::says(run("robustness " + arch + "--weights " + at("whole.safetensors") + " --data synthetic").complaint,
+                      "give --mean 0 --std 1"));
 }

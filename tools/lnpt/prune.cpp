@@ -184,9 +184,10 @@ void run_without_scores(prune_options const& o, method_kind method) {
       make_smaller<scalar>(o, parse_criterion("magnitude"),
                            [&](auto& network, auto const& data) { return merge(network, data.sample, o.merging, o.seed); });
     } else {
-      make_smaller<scalar>(o, parse_criterion(o.search.reads_labels() ? "snip" : "hrank"), [&](auto& network, auto const& data) {
-        return search(network, data, o.search, o.channels.budget, o.seed);
-      });
+      auto reads = parse_criterion(o.search.reads_labels() ? "snip" : "hrank");
+      reads.text = o.method;  // which is what refusals name
+      make_smaller<scalar>(
+          o, reads, [&](auto& network, auto const& data) { return search(network, data, o.search, o.channels.budget, o.seed); });
     }
   });
 }

@@ -17,12 +17,14 @@ namespace cli {
 
 namespace {
 
+constexpr char const* unit_box = "0,1";
+
 struct robustness_options : common_options {
   network_source network, reference;
   naming names;
   data_options images;
   std::string epsilons = "0.01,0.03,0.1";
-  std::string box = "0,1";
+  std::string box = unit_box;
   lnpt::attack_options attack;
 };
 
@@ -111,6 +113,10 @@ void run(robustness_options const& o) {
   if (ends.size() != 2) refuse("\"", o.box, "\" is no box: write two numbers, such as 0,1");
   attack.low = ends[0];
   attack.high = ends[1];
+  if (o.box == unit_box && o.images.mean.empty() && !names_batch_file(o.images.data))
+    refuse("images leave the box ", unit_box,
+           " once they are normalised: give --mean 0 --std 1 where the network was trained so, or "
+           "the --box of normalised ones, such as -3,3");
   auto const epsilons = parse_numbers<double>("distance", o.epsilons);
   auto const data = read_samples(o);
   surroundings const around{data.input, data.classes == 0 ? 10 : data.classes};
