@@ -123,7 +123,7 @@ template <class Model>
       return lnpt::score<lnpt::qsfm<lnpt::map_similarity::psnr>>(model, data.batches, options);
     return lnpt::score<lnpt::qsfm<>>(model, data.batches, options);
   } else {
-    refuse(spec.text, " looks at what layers compute, which LibTorch's networks do not show: leave --engine torch out");
+    refuse(spec.text, " looks at what layers compute, which networks of this engine do not show: use --engine cpu");
     return lnpt::score_set<lnpt::tensor_of<Model>>{};
   }
 }
