@@ -85,9 +85,8 @@ class network {
     nn::keep_only<Backend>(body_, masks, how);
   }
   /// Lets passes skip the weights that these masks prune, of each parameter where `how` asks for it or it costs less; no masks: none. They
-  /// must be 0. Everything else stays as it was: parameters are whole and may change, and the gradient of a skipped weight is given as 0.
-  /// Passes of second order and the
-  /// synaptic flow skip nothing.
+  /// must be 0. Everything else stays as it was: parameters are whole and may change, and the gradient of a skipped weight is given as
+  /// 0. Passes of second order and the synaptic flow skip nothing.
   void skip_pruned(mask_set const& masks, execution how = execution::automatic)
     requires nn::keeps_weights<Backend>
   {
