@@ -108,7 +108,8 @@ TEST_CASE("merging writes a smaller network that loads by its own description, a
   CHECK(refused("--method merge --box 1,0 --arch mlp:4,4,2", "holds no input"));
   CHECK(refused("--method merge --arch mlp:4,4,2", "give --box"));
   CHECK(refused("--method merge --box 0,1 --sparsity .5 --arch mlp:4,4,2", "--sparsity is for weights that are scored"));
-  CHECK(refused("--box 0,1 --sparsity .5 --arch mlp:4,4,2", "add --method merge"));
+  CHECK(refused("--box 0,1 --sparsity .5 --arch mlp:4,4,2", "--box is for --method merge"));
+  CHECK(refused("--method merge --box 0,1 --candidates 3 --arch mlp:4,4,2", "--candidates is for --method eagle_eye"));
 }
 
 TEST_CASE("a search writes the shape that agrees most, and says how signals pass before and after") {

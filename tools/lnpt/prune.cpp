@@ -14,6 +14,7 @@
 #include "found_masks.hpp"
 #include "loading.hpp"
 #include "merging.hpp"
+#include "method_flags.hpp"
 #include "output_files.hpp"
 #include "packed_weights.hpp"
 #include "progress.hpp"
@@ -40,6 +41,7 @@ struct prune_options : scoring_options {
   std::string method = "score";
   merge_choice merging;
   search_choice search;
+  method_flags of_merging, of_search;
   std::size_t trainability = 0;  ///< samples; 0: not asked for
 };
 
@@ -213,8 +215,8 @@ void describe(CLI::App& command, prune_options& o) {
                   "score: weights go by the scores of --criterion; merge: hidden units take up one another, pair by pair and "
                   "without data; eagle_eye: the best of many random shapes under --budget flops:F")
       ->capture_default_str();
-  o.merging.describe(command);
-  o.search.describe(command);
+  o.of_merging = {command, [&] { o.merging.describe(command); }};
+  o.of_search = {command, [&] { o.search.describe(command); }};
   command.add_option("--trainability", o.trainability,
                      "Say for so many images of --data how the singular values of the Jacobian of outputs by inputs changed");
   command.add_option("--masks-out", o.masks_out,
@@ -238,7 +240,12 @@ void run_checkpoint(prune_options const& o, double density) {
                         {"--data", o.images.data},
                         {"--masks", o.masks},
                         {"--masks-out", o.masks_out},
-                        {"--packed", o.packed}},
+                        {"--packed", o.packed},
+                        {"--method", o.method == "score" ? "" : o.method},
+                        {"--budget", o.channels.budget},
+                        {"--shrink", o.channels.shrink ? "given" : ""},
+                        {"--onnx", o.channels.onnx},
+                        {"--ratios", o.channels.ratios}},
                        "pruning");
   prune_checkpoint(o.checkpoint, {checkpoint_criterion(o.criterion), o.mask, density, o.seed, o.out, o.json});
 }
@@ -267,15 +274,16 @@ void require_outputs_distinct(prune_options const& o) {
 void run(prune_options const& typed_options) {
   auto o = typed_options;
   if (o.has_sparsity() && o.density >= 0) refuse("--sparsity and --density say the same: give one of them");
+  auto const method = parse_choice("method", method_names, o.method);
+  if (method != method_kind::merge) o.of_merging.refuse_typed("merge");
+  if (method != method_kind::eagle_eye) o.of_search.refuse_typed("eagle_eye");
   if (o.checkpoint.asked()) return run_checkpoint(o, o.has_sparsity() ? 1 - o.sparsity : o.density);
   if (o.arch.empty())
     refuse(
         "what to prune is missing: give --arch and mostly --weights, --model for a .pt2 file, or --checkpoint for files of any "
         "model");
   require_outputs_distinct(o);
-  if (auto const method = parse_choice("method", method_names, o.method); method != method_kind::score)
-    return run_without_scores(o, method);
-  if (!o.merging.box.empty()) refuse("--box bounds the inputs of merging: add --method merge, or leave it out");
+  if (method != method_kind::score) return run_without_scores(o, method);
   if (names_exported(o.out) && !names_exported(o.arch))
     refuse(o.out, " is written from a .pt2 network: name one with --model, or write --out to .safetensors");
   if (o.density >= 0) o.sparsity = 1 - o.density;
