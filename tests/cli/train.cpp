@@ -185,5 +185,8 @@ TEST_CASE("regularisers that cannot be are refused in one sentence") {
   CHECK(refusal("slimming:strength=1").find("\"strength\" is no option of slimming: choose from lambda, after, over") !=
         std::string::npos);
   CHECK(refusal("slimming:lambda=-1").find("pass 0 or more") != std::string::npos);
+  CHECK(refusal("slimming:lambda=inf").find("pass a finite one") != std::string::npos);
+  CHECK(refusal("slimming:lambda=.1,lambda=.2").find("gives lambda twice") != std::string::npos);
+  CHECK(refusal("sss:momentum=2").find("outside [0, 1)") != std::string::npos);
   CHECK(refusal("tpp:pruned=0.5").find("steps until its filters are zero, and the run has 4") != std::string::npos);
 }

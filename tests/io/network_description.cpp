@@ -1,6 +1,8 @@
 /// Networks that come back from their description, and descriptions that a hand has changed.
 #include <doctest/doctest.h>
 
+#include <limits>
+
 #include <lnpt/io/network_description.hpp>
 
 #include "../structure/nets.hpp"
@@ -41,6 +43,18 @@ TEST_CASE("a network of every layer comes back with its values, its masks and it
   auto const x = test::images<float>({3, 3, 8, 8}, 1);
   CHECK(loaded.predict(x).output == network.predict(x).output);
   CHECK(io::load_masks(loaded, io::safetensors::open(folder / "net.safetensors")) == masks);
+}
+
+TEST_CASE("a clamp with one end comes back with the other at infinity") {
+  auto constexpr infinity = std::numeric_limits<double>::infinity();
+  network_builder<backend> net(2);
+  auto const low = net.activation(net.input(), {activation_kind::hardtanh, 0, infinity});
+  net.classifier("fc", net.global_average_pool(net.activation(low, {activation_kind::hardtanh, -infinity, 0.5})), 2);
+  auto network = std::move(net).build();
+  auto built = io::build_network<backend>(io::parse_description(io::describe(network, {2, 4, 4}).dump())).first;
+  auto const x = test::images<float>({3, 2, 4, 4}, 1);
+  *built.parameters()[0].value = *network.parameters()[0].value;
+  CHECK(built.predict(x).output == network.predict(x).output);
 }
 
 TEST_CASE("without values the weights are those that a builder draws") {

@@ -38,11 +38,6 @@ criterion_kind checkpoint_criterion(std::string const& typed) {
   return typed.empty() ? criterion_kind::magnitude : parse_criterion(typed).kind;
 }
 
-void refuse_network_flags(std::initializer_list<std::pair<char const*, std::string>> flags, char const* doing) {
-  for (auto const& [flag, value] : flags)
-    if (!value.empty()) refuse(flag, " is for ", doing, " a network: leave it out, or give --arch instead of --checkpoint");
-}
-
 void print_left_dense(std::vector<std::pair<std::string, std::string>> const& dense) {
   std::map<std::string, std::vector<std::string>> by_reason;
   for (auto const& [name, reason] : dense) by_reason[reason].push_back(name);

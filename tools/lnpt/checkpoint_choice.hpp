@@ -1,7 +1,6 @@
 #pragma once
 /// Which stored weights a command works on without an architecture: the flags that `prune` and `score` share, and how both tell of it.
 #include <CLI/CLI.hpp>
-#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,9 +24,6 @@ struct checkpoint_choice {
 
 /// The criterion that was typed; magnitude where none was.
 [[nodiscard]] criterion_kind checkpoint_criterion(std::string const& typed);
-
-/// Refuses flags, with what was typed for them, that only a network has a use for. `doing` is such as "pruning".
-void refuse_network_flags(std::initializer_list<std::pair<char const*, std::string>> flags, char const* doing);
 
 /// Names of tensors that stay dense, reason by reason.
 void print_left_dense(std::vector<std::pair<std::string, std::string>> const& dense);

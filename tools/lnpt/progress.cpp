@@ -20,7 +20,9 @@ std::string duration(double seconds) {
 
 progress::progress(std::size_t total) : total_(std::max<std::size_t>(total, 1)), terminal_(::isatty(STDERR_FILENO) != 0) {}
 
-progress::~progress() { erase(); }
+progress::~progress() { finish(); }
+
+void progress::finish() const { erase(); }
 
 void progress::doing(std::string what) {
   what_ = std::move(what);

@@ -24,6 +24,8 @@ class progress {
   void advance(std::size_t steps = 1);
   /// Something worth a line of its own.
   void milestone(std::string const& text);
+  /// Takes the bar away, so that a result begins on a line of its own.
+  void finish() const;
 
  private:
   using clock = std::chrono::steady_clock;

@@ -14,7 +14,6 @@
 #include "found_masks.hpp"
 #include "loading.hpp"
 #include "merging.hpp"
-#include "method_flags.hpp"
 #include "output_files.hpp"
 #include "packed_weights.hpp"
 #include "progress.hpp"
@@ -24,6 +23,7 @@
 #include "searching.hpp"
 #include "shrinking.hpp"
 #include "trainability.hpp"
+#include "typed_flags.hpp"
 
 namespace cli {
 
@@ -41,9 +41,12 @@ struct prune_options : scoring_options {
   std::string method = "score";
   merge_choice merging;
   search_choice search;
-  method_flags of_merging, of_search;
+  typed_flags typed;
   std::size_t trainability = 0;  ///< samples; 0: not asked for
 };
+
+constexpr std::string_view merging_flags[]{"--target", "--box", "--merge-step", "--merge-mode", "--impact-norm", "--annealing"};
+constexpr std::string_view search_flags[]{"--candidates", "--tolerance", "--most", "--judge"};
 
 enum class method_kind { score, merge, eagle_eye };
 constexpr spelling<method_kind> method_names[]{
@@ -170,13 +173,43 @@ void make_smaller(prune_options const& o, criterion_spec const& reads, Make make
 
 /// Merging and searching. Refuses flags that they have no use for.
 void run_without_scores(prune_options const& o, method_kind method) {
-  for (auto const& [flag, given] : {std::pair("--criterion", !o.criterion.empty()), std::pair("--sparsity", o.has_sparsity()),
-                                    std::pair("--density", o.density >= 0), std::pair("--masks", !o.masks.empty()),
-                                    std::pair("--masks-out", !o.masks_out.empty()), std::pair("--packed", !o.packed.empty()),
-                                    std::pair("--teacher", !o.teacher.empty()), std::pair("--ratios", !o.channels.ratios.empty()),
-                                    std::pair("--round", o.channels.round), std::pair("--shrink", o.channels.shrink),
-                                    std::pair("--recalibrate", o.channels.recalibrate)})
-    if (given) refuse(flag, " is for weights that are scored: leave it out, or --method ", o.method);
+  constexpr std::string_view useful[]{"--arch",
+                                      "--classes",
+                                      "--weights",
+                                      "--weights-prefix",
+                                      "--features",
+                                      "--data",
+                                      "--samples",
+                                      "--mean",
+                                      "--std",
+                                      "--train-limit",
+                                      "--test-limit",
+                                      "--rename",
+                                      "--ignore-extra",
+                                      "--input",
+                                      "--precision",
+                                      "--engine",
+                                      "--device",
+                                      "--method",
+                                      "--budget",
+                                      "--onnx",
+                                      "--keep-batch-norm",
+                                      "--trainability",
+                                      "--out",
+                                      "--seed",
+                                      "--threads",
+                                      "--json",
+                                      "--target",
+                                      "--box",
+                                      "--merge-step",
+                                      "--merge-mode",
+                                      "--impact-norm",
+                                      "--annealing",
+                                      "--candidates",
+                                      "--tolerance",
+                                      "--most",
+                                      "--judge"};
+  o.typed.refuse_all_but(useful, " is for weights that are scored: leave it out, or --method " + o.method);
   if (o.engine.name != "cpu") refuse("--method ", o.method, " works on the CPU engine: leave --engine ", o.engine.name, " out");
   if (names_exported(o.out)) refuse("--method ", o.method, " writes safetensors: name --out small.safetensors, not ", o.out);
   in_precision(o.precision, [&](auto t) {
@@ -195,6 +228,7 @@ void run_without_scores(prune_options const& o, method_kind method) {
 }
 
 void describe(CLI::App& command, prune_options& o) {
+  o.typed = typed_flags(command);
   o.describe(command);
   o.checkpoint.describe(command);
   command.add_option("--density", o.density, "Fraction of the weights to keep, instead of --sparsity")->check(fraction());
@@ -215,8 +249,8 @@ void describe(CLI::App& command, prune_options& o) {
                   "score: weights go by the scores of --criterion; merge: hidden units take up one another, pair by pair and "
                   "without data; eagle_eye: the best of many random shapes under --budget flops:F")
       ->capture_default_str();
-  o.of_merging = {command, [&] { o.merging.describe(command); }};
-  o.of_search = {command, [&] { o.search.describe(command); }};
+  o.merging.describe(command);
+  o.search.describe(command);
   command.add_option("--trainability", o.trainability,
                      "Say for so many images of --data how the singular values of the Jacobian of outputs by inputs changed");
   command.add_option("--masks-out", o.masks_out,
@@ -234,19 +268,9 @@ void describe(CLI::App& command, prune_options& o) {
 
 /// Prunes stored weights, and refuses flags that only a network has a use for.
 void run_checkpoint(prune_options const& o, double density) {
-  refuse_network_flags({{"--arch", o.arch},
-                        {"--weights", o.weights},
-                        {"--teacher", o.teacher},
-                        {"--data", o.images.data},
-                        {"--masks", o.masks},
-                        {"--masks-out", o.masks_out},
-                        {"--packed", o.packed},
-                        {"--method", o.method == "score" ? "" : o.method},
-                        {"--budget", o.channels.budget},
-                        {"--shrink", o.channels.shrink ? "given" : ""},
-                        {"--onnx", o.channels.onnx},
-                        {"--ratios", o.channels.ratios}},
-                       "pruning");
+  constexpr std::string_view useful[]{"--checkpoint", "--criterion", "--mask",    "--sparsity", "--density", "--out",
+                                      "--include",    "--exclude",   "--replace", "--seed",     "--threads", "--json"};
+  o.typed.refuse_all_but(useful, " is for pruning a network: leave it out, or give --arch instead of --checkpoint");
   prune_checkpoint(o.checkpoint, {checkpoint_criterion(o.criterion), o.mask, density, o.seed, o.out, o.json});
 }
 
@@ -275,9 +299,11 @@ void run(prune_options const& typed_options) {
   auto o = typed_options;
   if (o.has_sparsity() && o.density >= 0) refuse("--sparsity and --density say the same: give one of them");
   auto const method = parse_choice("method", method_names, o.method);
-  if (method != method_kind::merge) o.of_merging.refuse_typed("merge");
-  if (method != method_kind::eagle_eye) o.of_search.refuse_typed("eagle_eye");
+  if (method != method_kind::merge) o.typed.refuse(merging_flags, " is for --method merge: choose that, or leave it out");
+  if (method != method_kind::eagle_eye) o.typed.refuse(search_flags, " is for --method eagle_eye: choose that, or leave it out");
   if (o.checkpoint.asked()) return run_checkpoint(o, o.has_sparsity() ? 1 - o.sparsity : o.density);
+  constexpr std::string_view of_files[]{"--include", "--exclude", "--replace"};
+  o.typed.refuse(of_files, " is for files without an architecture: name those with --checkpoint, or leave it out");
   if (o.arch.empty())
     refuse(
         "what to prune is missing: give --arch and mostly --weights, --model for a .pt2 file, or --checkpoint for files of any "

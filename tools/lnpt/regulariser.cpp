@@ -1,6 +1,7 @@
 #include "regulariser.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <utility>
@@ -44,6 +45,7 @@ class option_reader {
   [[nodiscard]] double lambda(double otherwise) {
     auto const value = number("lambda", otherwise);
     if (!(value >= 0)) refuse(spec_.text, ": a lambda of ", value, " rewards what it should shrink: pass 0 or more");
+    if (!std::isfinite(value)) refuse(spec_.text, ": a lambda of ", value, " leaves no number: pass a finite one");
     return value;
   }
   void refuse_others() const {
@@ -112,7 +114,7 @@ hook_spec parse_hook(std::string_view text, char const* what, spelling<hook_kind
   if (colon == text.npos) return spec;
   for (auto const option : split(text.substr(colon + 1), ',')) {
     auto const [key, value] = key_and_value(option, text, what, example);
-    spec.options.emplace(key, value);
+    if (!spec.options.emplace(key, value).second) refuse("\"", text, "\" gives ", key, " twice: give it once");
   }
   return spec;
 }
@@ -146,7 +148,10 @@ training_hooks::training_hooks(std::vector<hook_spec> const& specs, cpu_network<
         break;
       case hook_kind::sss: {
         auto const lambda = options.lambda(1e-4);
-        constant(lambda, lnpt::structure_selection(lambda, options.number("momentum", 0.9)));
+        auto const momentum = options.number("momentum", 0.9);
+        if (!(momentum >= 0 && momentum < 1))
+          refuse(spec.text, ": a momentum of ", momentum, " is outside [0, 1): pass one within");
+        constant(lambda, lnpt::structure_selection(lambda, momentum));
         break;
       }
       case hook_kind::gal_lite: {

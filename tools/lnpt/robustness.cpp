@@ -107,6 +107,13 @@ void describe(CLI::App& command, robustness_options& o) {
   o.names.describe(command);
 }
 
+void require_same_classes(trained_network const& network, lnpt::cpu::array<float> const& x, std::size_t of_reference) {
+  auto const classes = lnpt::shape_of(network.predict(lnpt::rows(x, 0, 1), {lnpt::norm_mode::eval}).output).back();
+  if (classes != of_reference)
+    refuse("the network tells ", classes, " classes apart and the reference ", of_reference,
+           ": name a --reference with the same classes");
+}
+
 void run(robustness_options const& o) {
   auto attack = o.attack;
   auto const ends = parse_numbers<double>("end of a box", o.box);
@@ -132,10 +139,12 @@ void run(robustness_options const& o) {
   along.doing("attacks and bounds");
   for (auto const& x : data.batches) {
     auto const output = (reference ? *reference : network).predict(x, {lnpt::norm_mode::eval}).output;
+    if (reference) require_same_classes(network, x, lnpt::shape_of(output).back());
     auto const classes = lnpt::tensor_traits<lnpt::cpu::array<float>>::argmax(output);
     report = report + lnpt::robustness(network, x, classes, epsilons, attack);
     along.advance();
   }
+  along.finish();
   if (o.json) return fmt::print("{}\n", as_json(report).dump(2));
   print(report, reference.has_value());
 }

@@ -10,6 +10,7 @@
 #include "progress.hpp"
 #include "score_checkpoint.hpp"
 #include "text_table.hpp"
+#include "typed_flags.hpp"
 
 namespace cli {
 
@@ -66,10 +67,12 @@ void score_as(scoring_options const& o, criterion_spec const& criterion) {
 }
 
 struct score_options : scoring_options {
+  typed_flags typed;
   checkpoint_choice checkpoint;
 };
 
 void describe(CLI::App& command, score_options& o) {
+  o.typed = typed_flags(command);
   o.describe(command);
   o.checkpoint.describe(command, "whose scores are told as a histogram for each tensor; criteria magnitude (default) and random");
   command.add_option("--out", o.out, "File for the scores, safetensors: F64 under each parameter's name, larger = keep");
@@ -77,13 +80,8 @@ void describe(CLI::App& command, score_options& o) {
 
 /// Scores stored weights, and refuses flags that only a network has a use for.
 void run_checkpoint(score_options const& o) {
-  refuse_network_flags({{"--arch", o.arch},
-                        {"--weights", o.weights},
-                        {"--teacher", o.teacher},
-                        {"--data", o.images.data},
-                        {"--out", o.out},
-                        {"--sparsity", o.has_sparsity() ? "given" : ""}},
-                       "scoring");
+  constexpr std::string_view useful[]{"--checkpoint", "--criterion", "--include", "--exclude", "--seed", "--threads", "--json"};
+  o.typed.refuse_all_but(useful, " is for scoring a network: leave it out, or give --arch instead of --checkpoint");
   score_checkpoint(o.checkpoint, {checkpoint_criterion(o.criterion), o.seed, o.json});
 }
 
@@ -93,7 +91,11 @@ void run(score_options const& o) {
     refuse(
         "what to score is missing: give --arch and mostly --weights, --model for a .pt2 file, or --checkpoint for files of any "
         "model");
-  require_output({"--out", o.out}, {{"--weights", o.weights}, {"--teacher", o.teacher}, {"--data", o.images.data}});
+  require_output({"--out", o.out}, {{"--arch", o.arch},
+                                    {"--weights", o.weights},
+                                    {"--teacher", o.teacher},
+                                    {"--teacher-arch", o.teacher_arch},
+                                    {"--data", o.images.data}});
   auto const criterion = o.asked_criterion();
   if (criterion.rounds_used() > 1 && !o.has_sparsity())
     refuse(criterion.text, " in ", criterion.rounds_used(),

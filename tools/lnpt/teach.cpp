@@ -59,7 +59,7 @@ void describe(CLI::App& command, teach_options& o) {
 }
 
 void run(teach_options const& o) {
-  require_output({"--out", o.out}, {{"--teacher", o.teacher}, {"--data", o.images.data}});
+  require_output({"--out", o.out}, {{"--arch", o.arch}, {"--teacher", o.teacher}, {"--data", o.images.data}});
   o.names.require_use({{o.teacher, o.teacher_prefix}});
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const data = open_data(o.images);

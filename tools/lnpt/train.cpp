@@ -187,12 +187,31 @@ void describe(CLI::App& command, train_command_options& o) {
   o.engine.describe_execution(command);
 }
 
+/// Of weights that were pruned and are not held at 0; empty where there are none. Training alone leaves next to no weight exactly 0.
+std::string regrowth_warning(trained_network& student, lnpt::mask_set const& masks) {
+  if (!masks.empty()) return {};
+  std::size_t zeros = 0;
+  std::size_t all = 0;
+  for (auto const& p : student.parameters())
+    if (lnpt::is_prunable(p.role)) {
+      zeros += static_cast<std::size_t>(std::ranges::count(lnpt::values_of(*p.value), 0.0f));
+      all += p.value->size();
+    }
+  if (100 * zeros <= all) return {};
+  return fmt::format("warning: {} of {} weights are exactly 0 and learn again: --mask holds them at 0", zeros, all);
+}
+
 void run(train_command_options const& o) {
-  std::vector<named_file> const read{
-      {"--teacher", o.teacher}, {"--teacher-cache", o.teacher_cache}, {"--mask", o.mask}, {"--data", o.images.data}};
+  std::vector<named_file> read{{"--teacher", o.teacher},
+                               {"--teacher-arch", o.teacher_arch},
+                               {"--teacher-cache", o.teacher_cache},
+                               {"--mask", o.mask},
+                               {"--data", o.images.data}};
   if (names_exported(o.out) && !names_exported(o.arch))
     refuse(o.out, " is written from a .pt2 network: name one with --model, or write --out to .safetensors");
   require_output({"--out", o.out}, read);
+  if (!names_exported(o.out)) require_output({"--out", o.out}, {{"--arch", o.arch}});
+  read.insert(read.end(), {{"--arch", o.arch}, {"--init", o.init}});  // which --out may replace: weights are trained in place
   require_output({"--checkpoint", checkpoint_path(o)}, read);
   require_output({"--out", o.out}, {{"--checkpoint", o.checkpoint}, {"--resume", o.resume}, {"--packed", o.packed}});
   require_output({"--packed", o.packed}, read);
@@ -230,10 +249,12 @@ void run(train_command_options const& o) {
     refuse("--packed writes kept weights, and there are no masks: name them with --mask, or a packed --init");
   if (auto const warning = collapse_warning(student, at.masks, around(data.train).input); !warning.empty())
     along.milestone(warning);
+  if (auto const warning = regrowth_warning(student, at.masks); at.state.epoch == 0 && !warning.empty()) along.milestone(warning);
   auto const from = std::exchange(at.state, {});
   auto const state =
       engine->train(student, data, by.from(), spec, {at.masks, from, {on_step, on_epoch}, hooks.empty() ? nullptr : &hooks});
   if (from.epoch >= epochs) save(o, student, {state, at.masks, at.settings});
+  along.finish();
   if (o.json)
     fmt::print("{}\n", nlohmann::ordered_json{{"epochs", state.epoch},
                                               {"last_accuracy", state.last_accuracy},

@@ -1,8 +1,10 @@
 #pragma once
 /// The name and the fields of every layer, as descriptions of networks spell them.
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -167,8 +169,13 @@ struct field_writer {
   }
   [[nodiscard]] json operator()(activation_function const& f) const {
     for (auto const& [kind, name] : activation_names)
-      if (kind == f.kind) return {name, f.first, f.second};
+      if (kind == f.kind) return {name, bound(f.first), bound(f.second)};
     fail("an activation without a name cannot be described");
+  }
+  /// JSON has no infinity, which is where a clamp with one end has the other.
+  [[nodiscard]] static json bound(double value) {
+    if (std::isfinite(value)) return value;
+    return value > 0 ? "inf" : "-inf";
   }
   template <class Geometry>
     requires requires(Geometry g) { g.groups; }
@@ -224,11 +231,16 @@ struct field_reader {
     for (auto const& [kind, name] : activation_names)
       if (name == wanted) {
         f.kind = kind;
-        f.first = from.at(1).get<double>();
-        f.second = from.at(2).get<double>();
+        f.first = bound(from.at(1));
+        f.second = bound(from.at(2));
         return;
       }
     fail("a description names the activation \"", wanted, "\", which this version does not know");
+  }
+  [[nodiscard]] static double bound(json const& from) {
+    constexpr auto infinity = std::numeric_limits<double>::infinity();
+    if (from == "inf") return infinity;
+    return from == "-inf" ? -infinity : from.get<double>();
   }
   template <class Geometry>
     requires requires(Geometry g) { g.groups; }

@@ -48,7 +48,7 @@ class merging {
   using changes = merge_changes<Network>;
 
   merging(Network& model, interval<array> const& box, merge_options const& options)
-      : network_(model), box_(box), options_(options), bounds_(interval_bounds(network_, box)) {
+      : network_(model), box_(box), options_(options), bounds_(bounds_over(box)) {
     std::size_t units = 0;
     for (auto const& layer : hidden_layers(model)) {
       layers_.push_back({layer, std::vector<char>(layer.units, 1), std::vector<char>(layer.units, 0)});
@@ -111,7 +111,16 @@ class merging {
     if (merges_.size() == before) return;
     result_ = result_ + along.at_outputs(pending_);
     along.store();
-    bounds_ = interval_bounds(network_, box_);
+    bounds_ = bounds_over(box_);
+  }
+  /// What every layer can say. Refuses boxes over which that leaves the engine's numbers, since nothing could be compared then.
+  [[nodiscard]] std::vector<interval<array>> bounds_over(interval<array> const& box) {
+    auto all = interval_bounds(network_, box);
+    auto const finite = [](auto value) { return std::isfinite(value); };
+    for (auto const& each : all)
+      if (!std::ranges::all_of(values_of(each.low), finite) || !std::ranges::all_of(values_of(each.high), finite))
+        fail("what the layers can say over this box is beyond the largest number of their type: pass a smaller box");
+    return all;
   }
 
   void take_first(state& at, changes& along, std::vector<unit_pair> const& pairs, std::size_t n) {
