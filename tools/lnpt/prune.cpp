@@ -309,6 +309,8 @@ void run(prune_options const& typed_options) {
         "what to prune is missing: give --arch and mostly --weights, --model for a .pt2 file, or --checkpoint for files of any "
         "model");
   require_outputs_distinct(o);
+  if (std::filesystem::path(o.out).extension() == ".onnx")
+    refuse(o.out, " is written beside the weights: name it with --onnx, and --out small.safetensors");
   if (method != method_kind::score) return run_without_scores(o, method);
   if (names_exported(o.out) && !names_exported(o.arch))
     refuse(o.out, " is written from a .pt2 network: name one with --model, or write --out to .safetensors");

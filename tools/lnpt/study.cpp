@@ -1,6 +1,7 @@
 // lnpt study pretraining: how much further a network can be pruned that was trained on other data before.
 #include <algorithm>
 #include <fmt/format.h>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -237,7 +238,8 @@ void describe(CLI::App& command, study_options& o) {
   command.add_option("--augment", o.augment, "Training images: crop+flip or none")
       ->capture_default_str()
       ->check(CLI::IsMember({augment_on, augment_off}));
-  command.add_option("--out", o.out, "Folder of the results; a study interrupted there continues")->required();
+  command.add_option("--out", o.out, "Folder of the results; a study interrupted there continues with the arm it was in")
+      ->required();
   o.target.describe_images(command);
   o.training.describe(command);
 }
@@ -247,6 +249,8 @@ void run(study_options const& typed_options) {
   o.training.options.augment = o.augment == augment_on;
   o.source.train_limit = o.target.train_limit;
   o.source.test_limit = o.target.test_limit;
+  if (o.seed > std::numeric_limits<std::uint64_t>::max() - o.seeds)
+    refuse("--seed ", o.seed, " leaves no numbers for ", o.seeds, " seeds: give a smaller one");
   pretraining_study study(o);
   study.run();
   study.print();
