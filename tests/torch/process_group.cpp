@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
+#ifndef USE_C10D_GLOO  // Debian's package defines it for everybody who links LibTorch
 #define USE_C10D_GLOO
+#endif
 #include <torch/csrc/distributed/c10d/FileStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
