@@ -27,7 +27,7 @@ struct expected_use {
 };
 
 /// The uses of a module in the order of execution; empty as long as nothing was executed.
-using execution = std::vector<expected_use>;
+using executed_uses = std::vector<expected_use>;
 
 /// The nodes behind the logits, up to the first use of a weight on every path; and the uses met there.
 [[nodiscard]] inline std::unordered_set<std::size_t> uses_that_make(at::Tensor const& logits,
@@ -67,7 +67,7 @@ struct trial_run {
 
   /// Runs the first sample twice and three times over, learns the uses and gives every parameter its role by them. A module that takes
   /// no such batches is run on `x` as it is, and then no axis is known to count samples.
-  [[nodiscard]] execution on(at::Tensor const& x) const {
+  [[nodiscard]] executed_uses on(at::Tensor const& x) const {
     auto const few = [&](std::int64_t n) {
       return see(at::cat(std::vector<at::Tensor>(static_cast<std::size_t>(n), x.narrow(0, 0, 1))));
     };
@@ -88,7 +88,7 @@ struct trial_run {
  private:
   struct seen {
     std::vector<weight_use> uses;
-    execution expected;
+    executed_uses expected;
     std::unordered_set<held_parameter const*> tables, elsewhere;
   };
 
@@ -114,7 +114,7 @@ struct trial_run {
 
   /// A parameter that met an input in a product is a weight, and one that makes the logits a classifier's; a table, or a parameter that
   /// was used in other ways only, is none. What was not used at all keeps the role that its module gives it.
-  [[nodiscard]] execution take_roles(seen const& found) const {
+  [[nodiscard]] executed_uses take_roles(seen const& found) const {
     for (auto* group : {&layout.parameters, &layout.frozen})
       for (auto& held : *group)
         if (held.value.dim() >= 2) take_role(held, found);

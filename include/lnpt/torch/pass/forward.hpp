@@ -164,7 +164,7 @@ class torch_network {
   }
 
   torch_callable callable_;
-  std::optional<execution> execution_;
+  std::optional<executed_uses> execution_;
 };
 
 }  // namespace lnpt::detail
