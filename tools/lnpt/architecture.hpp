@@ -9,6 +9,7 @@
 #include <lnpt/core/shape.hpp>
 #include <lnpt/io/network_description.hpp>
 #include <lnpt/io/state_dict.hpp>
+#include <lnpt/nn/initialize.hpp>
 #include <lnpt/nn/network.hpp>
 #include <lnpt/zoo/mlp.hpp>
 #include <lnpt/zoo/mobilenet.hpp>
@@ -106,6 +107,14 @@ template <class Network>
   };
   auto const make = [&] { return std::visit(build, a.form); };
   return std::holds_alternative<exported_model>(a.form) ? make() : typed(make);  // what a file lacks was not typed
+}
+
+/// As above with weights drawn from the seed, also where a .pt2 file brings its own.
+template <class Network>
+[[nodiscard]] Network make_fresh_network(architecture const& a, surroundings const& around, std::uint64_t seed) {
+  auto network = make_network<Network>(a, around, seed);
+  if (std::holds_alternative<exported_model>(a.form)) lnpt::initialize(network, seed);
+  return network;
 }
 
 /// Gives the network the weights of a file, packed ones as they are held there.

@@ -9,7 +9,6 @@
 #include <lnpt/io/checkpoint.hpp>
 #include <lnpt/io/data_set.hpp>
 #include <lnpt/mask/apply.hpp>
-#include <lnpt/nn/initialize.hpp>
 
 #include "asked_recorder.hpp"
 #include "command.hpp"
@@ -175,9 +174,9 @@ class comparison {
   }
 
   [[nodiscard]] trained_network fresh_network(std::uint64_t seed) const {
-    auto network = make_network<trained_network>(arch_, around(data_.train), seed);
-    if (std::holds_alternative<exported_model>(arch_.form) && !o_.keep_weights) lnpt::initialize(network, seed);
-    return network;
+    auto const all = around(data_.train);
+    return o_.keep_weights ? make_network<trained_network>(arch_, all, seed)
+                           : make_fresh_network<trained_network>(arch_, all, seed);
   }
 
   [[nodiscard]] lnpt::train_observer watcher(std::string const& who, std::size_t epochs,

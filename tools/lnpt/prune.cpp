@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <string_view>
 
 #include <lnpt/io/onnx.hpp>
 #include <lnpt/io/packed.hpp>

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <functional>
+#include <string_view>
 
 #include <lnpt/io/safetensors_writer.hpp>
 

@@ -1,11 +1,11 @@
 // lnpt study pretraining: how much further a network can be pruned that was trained on other data before.
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
 #include <limits>
 #include <string>
 #include <vector>
 
-#include <lnpt/nn/initialize.hpp>
 #include <lnpt/structure/channel_map.hpp>
 #include <lnpt/structure/counts.hpp>
 #include <lnpt/structure/groups_by_norm.hpp>
@@ -139,16 +139,9 @@ class pretraining_study {
     return train_on_cpu(network, data, {}, spec, {none, {}, {on_step, nullptr}}).last_accuracy;
   }
 
-  /// From the seed; also where a .pt2 file has weights.
-  [[nodiscard]] trained_network fresh_network(lnpt::io::data_set const& data, std::uint64_t seed) const {
-    auto network = make_network<trained_network>(arch_, around(data.train), seed);
-    if (names_exported(o_.arch)) lnpt::initialize(network, seed);
-    return network;
-  }
-
   /// A network for the target with everything but the classifier from one that was trained on the source.
   [[nodiscard]] trained_network pretrained(trained_network fresh, std::uint64_t seed) {
-    auto source = fresh_network(data_.source, seed);
+    auto source = make_fresh_network<trained_network>(arch_, around(data_.source.train), seed);
     train(source, data_.source, fmt::format("seed {}: pre-training", seed), seed, o_.pretrain_epochs,
           o_.training.options.learning_rate);
     auto const from = source.parameters();
@@ -164,7 +157,7 @@ class pretraining_study {
   }
 
   [[nodiscard]] std::vector<study_row> run_arm(std::string const& arm, std::uint64_t seed) {
-    auto network = fresh_network(data_.target, seed);
+    auto network = make_fresh_network<trained_network>(arch_, around(data_.target.train), seed);
     if (arm == pretrained_arm) network = pretrained(std::move(network), seed);
     auto const who = fmt::format("seed {}: {}", seed, arm);
     auto accuracy = train(network, data_.target, who, seed, o_.training.options.epochs, o_.training.options.learning_rate);

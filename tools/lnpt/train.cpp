@@ -1,4 +1,5 @@
 // lnpt train: masked training, label-free under a teacher.
+#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

@@ -1,4 +1,7 @@
 /// Networks over oneDNN's convolutions: the conformance suite, and float64 reference scores to 2e-4 of each parameter's largest.
+#include <algorithm>
+#include <cmath>
+
 #include <lnpt/criterion/feature_map_synaptic.hpp>
 #include <lnpt/criterion/snip.hpp>
 #include <lnpt/io/state_dict.hpp>

@@ -5,6 +5,7 @@
 /// (input channel, then tap), of an input gradient by output channel, then tap. The order depends on the shapes and the mask alone: the
 /// same bits for any number of threads.
 #include <algorithm>
+#include <numeric>
 #include <span>
 #include <vector>
 
