@@ -4,7 +4,8 @@
 #   bench/out_of_core.sh LNPT [PYTHON]        PYTHON: one with torch and safetensors; without it its rows are left out
 #
 # Writes some 5 GB into a temporary folder (TMPDIR chooses where); the sparse file of 6.4 GiB takes no room, its pruned copy does not
-# either, since zeros are not written. Times are the least of three runs on files that the page cache holds.
+# either, since zeros are not written. Times are the least of three runs on files that the page cache holds; both sides end with the output
+# on the disk (fdatasync).
 set -eu
 lnpt=$(realpath "$1")
 python=${2:-}
@@ -57,7 +58,7 @@ row() {  # FILE PASSES WHAT FLAGS...
   shift 3
   ours=$(least_of_three 'rm -rf out' "$lnpt" prune --checkpoint "$file" --out out "$@")
   reads=$(least_of_three : dd if="$file" of=/dev/null bs=8M)
-  copy=$(least_of_three 'rm -f copy' dd if="$file" of=copy bs=8M)
+  copy=$(least_of_three 'rm -f copy' dd if="$file" of=copy bs=8M conv=fdatasync)
   awk -v f="$file" -v w="$what" -v o="$ours" -v r="$reads" -v c="$copy" -v k="$passes" \
     'BEGIN { dd = (k - 1) * r + c; printf "%s | %s | %.2f | %.2f | %.2f\n", f, w, o, dd, o / dd }'
 }

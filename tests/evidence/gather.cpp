@@ -274,6 +274,10 @@ TEST_CASE("weights of equal scores are counted, and warned of above one in a hun
   CHECK(many.decided_by_position == 40);
   REQUIRE(many.warnings.size() == 1);
   says(many.warnings[0], "40 of 400 scored weights had exactly the score of a threshold");
+  auto in_rounds = half;
+  in_rounds.rounds = 2;
+  says(prune_by(model, ranks, in_rounds).report.warnings.at(0),
+       "decisions in 2 rounds on 400 scored weights were between equal scores");
   fill(0);
   CHECK(prune_by(model, ranks, half).report.decided_by_position == 0);
 }

@@ -429,6 +429,16 @@ TEST_CASE_TEMPLATE("scores that are not finite are refused by parameter and coun
   CHECK_THROWS_AS(run(Strategy{}, given, {.keep = density{0.5}, .at_least = 1}), lnpt::error);
 }
 
+TEST_CASE("of many parameters with scores that are not finite three are named") {
+  model<double> given;
+  for (auto const* const name : {"a", "b", "c", "d", "e"}) given.add(name, {2}, {1, std::numeric_limits<double>::infinity()});
+  CHECK_THROWS_WITH_AS(
+      run(lnpt::global_unstructured{}, given, {.keep = density{0.5}}),
+      "scores are NaN or infinite (1 of 2 in a, 1 of 2 in b, 1 of 2 in c and in 2 more parameters), so nothing was "
+      "masked: score finite weights and inputs, or in double",
+      lnpt::error);
+}
+
 TEST_CASE_TEMPLATE("scores and survivors of another shape are refused", Strategy, lnpt::global_unstructured,
                    lnpt::layerwise_unstructured, lnpt::channel_structured, lnpt::n_of_m<2, 4>) {
   model<> given;

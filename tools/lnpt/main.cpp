@@ -1,17 +1,26 @@
 // lnpt: score, prune and train networks from the command line.
 #include <CLI/CLI.hpp>
+#include <cstddef>
 #include <cstdio>
 #include <fmt/format.h>
+#include <span>
 
 #include <lnpt/version.hpp>
 
 #include "command.hpp"
 #include "misuse.hpp"
+#include "unknown_flag.hpp"
 
 namespace {
 
 constexpr int failure = 1;
 constexpr int misuse = 2;
+
+/// The command that was typed, of those within others the innermost.
+CLI::App const& chosen(CLI::App const& app) {
+  auto const commands = app.get_subcommands();
+  return commands.empty() ? app : chosen(*commands.front());
+}
 
 int complain(int status, std::string sentence) {
   for (auto& c : sentence)
@@ -45,6 +54,8 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& reason) {
     if (reason.get_exit_code() == 0) return app.exit(reason);  // help and version
+    if (auto const sentence = cli::unknown_flag(chosen(app), std::span(argv, static_cast<std::size_t>(argc)).subspan(1)))
+      return complain(misuse, *sentence);
     return complain(misuse, std::string(reason.what()) + "; see lnpt --help");
   } catch (cli::misuse const& reason) {
     return complain(misuse, reason.what());

@@ -48,7 +48,7 @@ void progress::draw(bool always) {
   if (!terminal_) {
     if (now - start_ < 2s || now - drawn_ < 10s) return;
     drawn_ = now;
-    fmt::print(stderr, "{}: {} %, {} left\n", what_, 100 * done_ / total_, done_ ? time_left() : "?");
+    fmt::print(stderr, "{} ({} % of the whole, {} left)\n", what_, 100 * done_ / total_, done_ ? time_left() : "?");
     std::fflush(stderr);
     return;
   }

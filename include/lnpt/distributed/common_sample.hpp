@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <numeric>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include <lnpt/distributed/gathered_values.hpp>
@@ -19,8 +19,8 @@ namespace lnpt::detail {
 template <class Key>
 class common_sample {
  public:
-  /// The most keys that a process sends: 8 KiB of those of floats.
-  static constexpr std::size_t most = 2048;
+  /// The most keys that a process sends: 16 KiB.
+  static constexpr std::size_t most = (std::size_t{1} << 14) / sizeof(Key);
 
   void add(std::span<std::byte const> message) {
     std::uint64_t ranked = 0;
@@ -30,46 +30,67 @@ class common_sample {
     ranked_ += ranked;
     for (auto const k : keys) drawn_.push_back({k, static_cast<double>(ranked) / static_cast<double>(keys.size())});
   }
-  [[nodiscard]] static std::vector<std::byte> message(std::uint64_t ranked, std::vector<Key> keys) {
-    std::ranges::sort(keys);
-    auto const count = std::min(keys.size(), most);
-    for (std::size_t i = 0; i < count; ++i) keys[i] = keys[(2 * i + 1) * keys.size() / (2 * count)];
-    keys.resize(count);
+  [[nodiscard]] static std::vector<std::byte> message(std::uint64_t ranked, std::vector<Key> const& keys) {
     auto const number = std::as_bytes(std::span(&ranked, 1));
-    auto const rest = std::as_bytes(std::span(keys));
+    auto const rest = std::as_bytes(std::span(keys)).first(std::min(keys.size(), most) * sizeof(Key));
     std::vector<std::byte> bytes(number.begin(), number.end());
     bytes.insert(bytes.end(), rest.begin(), rest.end());
     return bytes;
   }
 
   [[nodiscard]] std::uint64_t ranked() const { return ranked_; }
-  /// Keys between which the n-th lies, in all likelihood; the same on every process.
+  /// Keys between which the n-th lies, in all likelihood; the same on every process. The margin is 3.5 standard deviations of a count
+  /// of as many equal keys as these are worth, (Σ w)² / Σ w² by the weights w (Kish 1965).
   [[nodiscard]] bracket<Key> around(std::size_t n, bracket<Key> widest) {
-    constexpr double deviations = 4.5;
-    std::ranges::sort(drawn_, std::greater<>(), &pair::first);
-    auto const all = static_cast<double>(ranked_);
-    auto const fraction = static_cast<double>(n) / all;
-    auto margin = all * deviations * std::sqrt(fraction * (1 - fraction) / static_cast<double>(drawn_.size()));
+    constexpr double deviations = 3.5;
+    double all = 0;
+    double squares = 0;
     double heaviest = 0;
-    for (auto const& [k, weight] : drawn_) heaviest = std::max(heaviest, weight);
-    margin += 2 * heaviest;
-    auto ends = widest;
-    double above = 0;
     for (auto const& [k, weight] : drawn_) {
-      above += weight;
-      if (above <= static_cast<double>(n) - margin) ends.high = k;
-      if (above < static_cast<double>(n) + margin) continue;
-      ends.low = k;
-      break;
+      all += weight;
+      squares += weight * weight;
+      heaviest = std::max(heaviest, weight);
     }
-    return ends;
+    auto const fraction = static_cast<double>(n) / static_cast<double>(ranked_);
+    auto const margin = deviations * std::sqrt(fraction * (1 - fraction) * squares) + 2 * heaviest;
+    auto const low = find(fraction * all + margin, drawn_.end());
+    auto const low_key = low == drawn_.end() ? widest.low : low->key;
+    auto const high = find(fraction * all - margin, low == drawn_.end() ? low : low + 1);  // among those above it
+    return {low_key, high == drawn_.end() ? widest.high : high->key};
   }
 
  private:
-  using pair = std::pair<Key, double>;
+  struct weighted {
+    Key key;
+    double weight;  ///< how many scores the key stands for
+  };
+  using place_in = typename std::vector<weighted>::iterator;
+
+  [[nodiscard]] static double weight_of(place_in first, place_in last) {
+    return std::accumulate(first, last, 0.0, [](double sum, weighted const& each) { return sum + each.weight; });
+  }
+
+  /// Where the largest key is that, with all above it, stands for `wanted` scores; the end of all where no key before `last` does. The
+  /// keys above it come to lie before it.
+  [[nodiscard]] place_in find(double wanted, place_in last) {
+    auto first = drawn_.begin();
+    if (wanted <= 0 || wanted > weight_of(first, last)) return drawn_.end();
+    double above = 0;
+    while (last - first > 1) {  // halves, of which the one that holds the place is searched on
+      auto const middle = first + (last - first) / 2;
+      std::ranges::nth_element(first, middle, last, std::greater<>(), &weighted::key);
+      if (auto const upper = weight_of(first, middle); above + upper >= wanted) {
+        last = middle;
+      } else {
+        above += upper;
+        first = middle;
+      }
+    }
+    return first;
+  }
 
   std::uint64_t ranked_ = 0;
-  std::vector<pair> drawn_;  ///< a key, and how many scores it stands for
+  std::vector<weighted> drawn_;
 };
 
 }  // namespace lnpt::detail

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <span>
 #include <tbb/parallel_for.h>
 #include <utility>
@@ -41,37 +42,29 @@ class distributed_selector {
 
   distributed_selector(std::span<scores_at<T> const> mine, keep_end end) : mine_(mine), order_(end) {
     for (auto const& each : mine) parts_.push_back(each.part);
-    chunks_ = chunks_of(std::span<ranked_scores<T> const>(parts_));
+    chunks_ = chunks_of(parts());
   }
 
-  void require_finite() const {
-    for (auto const& each : mine_) {
-      auto const bad = std::ranges::count_if(each.part.scores, [](T s) { return order::magnitude(s) >= order::infinity; });
-      if (bad > 0)
-        fail(bad, " of ", each.part.scores.size(), " scores of parameter ", each.parameter, " from place ", each.first,
-             " on are NaN or infinite, so nothing was masked: score finite weights and inputs, or in double");
-    }
-  }
   [[nodiscard]] std::vector<std::byte> sample() const {
     std::uint64_t ranked = 0;
     for (auto const& part : parts_) ranked += ranked_count(part);
-    return common_sample<key>::message(ranked, sample_keys(std::span<ranked_scores<T> const>(parts_), order_));
+    return common_sample<key>::message(ranked, sample_keys(parts(), order_, common_sample<key>::most));
   }
 
-  /// Writes the bits; returns how many scores of all processes equal the threshold, if some of them stay and others go.
+  /// Writes the bits; returns how many scores of all processes equal the threshold, if some of them stay and others go. Stops where
+  /// some process has scores that cannot be ranked: those have `require_finite` say so.
   template <class R>
-  [[nodiscard]] std::size_t keep(std::size_t n, common_sample<key> drawn, R& ranks) const {
-    if (n == 0) {
-      for (auto const& part : parts_) std::ranges::fill(part.kept, mask::word{0});
-      return 0;
-    }
+  [[nodiscard]] std::size_t keep(std::size_t n, common_sample<key> drawn, R& ranks) {
     bracket<key> const widest{-order::infinity, order::infinity};
-    auto const ends = drawn.around(n, widest);
-    auto const tallies = take_stock(std::span<ranked_scores<T> const>(parts_), std::span<chunk const>(chunks_), order_, ends);
+    auto const ends = n == 0 ? bracket<key>{widest.high, widest.high} : drawn.around(n, widest);
+    auto const tallies = take_stock(parts(), chunks(), order_, ends);
     std::span<tally<key> const> const seen(tallies);
-    std::array<std::uint64_t, 2> counts{sum_of(seen, &tally<key>::from_high), sum_of(seen, &tally<key>::above_low)};
+    non_finite_ = count_non_finite(parts(), chunks(), order_, seen);
+    std::array<std::uint64_t, 3> counts{sum_of(seen, &tally<key>::from_high), sum_of(seen, &tally<key>::above_low),
+                                        std::accumulate(non_finite_.begin(), non_finite_.end(), std::uint64_t{0})};
     auto const complete = [&](auto& numbers) { ranks.sum(std::span<std::uint64_t>(numbers)); };
     complete(counts);
+    if (n == 0 || counts[2] > 0) return 0;
     auto const from_high = static_cast<std::size_t>(counts[0]);
     auto const above_low = static_cast<std::size_t>(counts[1]);
     if (from_high < n && n <= above_low) {
@@ -97,7 +90,18 @@ class distributed_selector {
     return keep_ties(threshold, available, keep_above(threshold), ranks);
   }
 
+  /// Throws where `keep` met scores of this process that are NaN or infinite.
+  void require_finite() const {
+    for (std::size_t p = 0; p < non_finite_.size(); ++p)
+      if (non_finite_[p] > 0)
+        fail(non_finite_[p], " of ", mine_[p].part.scores.size(), " scores of parameter ", mine_[p].parameter, " from place ",
+             mine_[p].first, " on are NaN or infinite, so nothing was masked: score finite weights and inputs, or in double");
+  }
+
  private:
+  [[nodiscard]] std::span<ranked_scores<T> const> parts() const { return parts_; }
+  [[nodiscard]] std::span<chunk const> chunks() const { return chunks_; }
+
   template <class Visit>
   void for_each_word(std::size_t c, Visit visit) const {
     for_each_block<T>(parts_[chunks_[c].parameter], chunks_[c], order_, visit);
@@ -153,7 +157,7 @@ class distributed_selector {
       for (auto const& each : all)
         if (each < tie_count{mine_[p].parameter, mine_[p].first, 0}) before += each.count;
       if (before < available)
-        keep_first(threshold, p, std::min<std::size_t>(in_part[p], available - static_cast<std::size_t>(before)));
+        keep_first(threshold, p, std::min<std::size_t>(in_part[p], available - static_cast<std::size_t>(before)), ties);
     }
     return total == available ? 0 : static_cast<std::size_t>(total);
   }
@@ -168,10 +172,11 @@ class distributed_selector {
     return all;
   }
 
-  void keep_first(key threshold, std::size_t p, std::size_t count) const {
+  /// Of a part's scores that equal the threshold the first `count` stay; reads the chunks that have any.
+  void keep_first(key threshold, std::size_t p, std::size_t count, std::vector<std::size_t> const& ties) const {
     auto const& part = parts_[p];
     for (std::size_t c = 0; c < chunks_.size() && count > 0; ++c) {
-      if (chunks_[c].parameter != p) continue;
+      if (chunks_[c].parameter != p || ties[c] == 0) continue;
       for_each_word(c, [&](std::size_t w, score_block<T> const& block, mask::word among) {
         auto const taken = lowest_bits((block.above(threshold - 1) & among) & ~part.kept[w], count);
         count -= count_bits(taken);
@@ -184,6 +189,7 @@ class distributed_selector {
   std::vector<ranked_scores<T>> parts_;
   std::vector<chunk> chunks_;
   order order_;
+  std::vector<std::size_t> non_finite_;  ///< scores that cannot be ranked, by part
 };
 
 }  // namespace detail
@@ -193,17 +199,18 @@ class distributed_selector {
 /// the ranges that it holds, which meet nowhere; a parameter may lie with one process or with several. Returns how many scores equal the
 /// threshold, if some of them stay and others go.
 ///
-/// Cost: 2 readings of the scores, up to 3 more where very many are equal, 6 for double; 8 exchanges, or 11, of 16 KiB at most each,
+/// Cost: 1 reading of the scores, up to 3 more where very many are equal, 6 for double; 8 exchanges, or 11, of 16 KiB at most each,
 /// whatever the number of scores; memory for some scores in a hundred.
 template <std::floating_point T, communicator R>
 std::size_t keep_largest(std::span<scores_at<T> const> mine, std::size_t n, R& ranks, keep_end end = keep_end::highest) {
   return together(ranks, [&](agreeing<R>& agreed) {
-    detail::distributed_selector<T> const selector(mine, end);
-    selector.require_finite();
+    detail::distributed_selector<T> selector(mine, end);
     detail::common_sample<typename detail::score_order<T>::key> drawn;
     for (auto const& message : agreed.gather(selector.sample())) drawn.add(message);
     if (n > drawn.ranked()) fail("cannot keep ", n, " of ", drawn.ranked(), " ranked scores: ask for at most ", drawn.ranked());
-    return agreed.exchange([&](R& all) { return selector.keep(n, std::move(drawn), all); });
+    auto const tied = agreed.exchange([&](R& all) { return selector.keep(n, std::move(drawn), all); });
+    selector.require_finite();  // where one refuses the others hear of it in the vote to come
+    return tied;
   });
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 /// N kept of every M consecutive input channels, the pattern that sparse matrix units read.
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include <lnpt/mask/keep_ranked.hpp>
+#include <lnpt/mask/ranked_groups.hpp>
 
 namespace lnpt {
 
@@ -24,9 +24,6 @@ struct input_layout {
   std::size_t outer = 1;
   std::size_t inputs = 1;
   std::size_t inner = 1;
-
-  /// The flat index of input i at place b of the axes after and place a of those before.
-  [[nodiscard]] std::size_t index(std::size_t a, std::size_t i, std::size_t b) const { return (a * inputs + i) * inner + b; }
 };
 
 /// The layout of a weight [O, I, …] or of a matrix [I, O]; nothing for other weights, whose inputs no sparse unit reads in a row.
@@ -91,19 +88,24 @@ struct n_of_m {
     for (std::size_t w = 0; w < part.among.size(); ++w) part.kept[w] &= part.among[w];
   }
 
-  /// Decides by bytes first: the groups of two threads may share a word. Returns how many weights their place alone decided.
+  /// Decides by bytes first: the groups of two threads may share a word. Returns how many weights their place alone decided. All groups
+  /// lie in tiles of M · inner weights, since M divides the inputs.
   template <class T>
   static std::size_t keep_in_groups(ranked_scores<T> const& part, detail::input_layout const& layout, keep_end end) {
+    using key = typename detail::score_order<T>::key;
+    constexpr auto pruned = -detail::score_order<T>::infinity;
     detail::score_order<T> const order(end);
     std::vector<std::uint8_t> stays(part.scores.size());
+    auto const key_at = [&](std::size_t i) {
+      return part.among.empty() || detail::test_bit(part.among, i) ? order(part.scores[i]) : pruned;
+    };
+    auto const put = [&](std::size_t i, bool is_among_best) {
+      stays[i] = is_among_best && (part.among.empty() || detail::test_bit(part.among, i));
+    };
     auto const decided_by_position = tbb::parallel_reduce(
-        tbb::blocked_range<std::size_t>(0, layout.outer), std::size_t{0},
+        tbb::blocked_range<std::size_t>(0, part.scores.size() / M, detail::ranked_groups<key>::lanes), std::size_t{0},
         [&](auto const& range, std::size_t decided) {
-          for (auto a = range.begin(); a < range.end(); ++a)
-            for (std::size_t first = 0; first < layout.inputs; first += M)
-              for (std::size_t b = 0; b < layout.inner; ++b)
-                decided += keep_best(part, order, layout.index(a, first, b), layout.inner, stays);
-          return decided;
+          return decided + detail::keep_best_of_groups<key>(range.begin(), range.end(), N, M, layout.inner, pruned, key_at, put);
         },
         std::plus<>());
     tbb::parallel_for(std::size_t{0}, part.kept.size(), [&](std::size_t w) {
@@ -111,33 +113,6 @@ struct n_of_m {
       for (auto i = first; i < std::min(first + mask::word_bits, stays.size()); ++i)
         part.kept[w] |= mask::word{stays[i]} << (i - first);
     });
-    return decided_by_position;
-  }
-
-  /// One group, of weights `stride` apart. A weight stays if fewer than N of its group come before it: better ones, or equal ones
-  /// that are earlier. Returns how many weights equal the last one that stays, if some of them go.
-  template <class T>
-  static std::size_t keep_best(ranked_scores<T> const& part, detail::score_order<T> order, std::size_t begin, std::size_t stride,
-                               std::vector<std::uint8_t>& stays) {
-    constexpr auto pruned = -detail::score_order<T>::infinity;
-    std::array<typename detail::score_order<T>::key, M> keys;
-    for (std::size_t i = 0; i < M; ++i) {
-      auto const at = begin + i * stride;
-      keys[i] = part.among.empty() || detail::test_bit(part.among, at) ? order(part.scores[at]) : pruned;
-    }
-    std::size_t decided_by_position = 0;
-    for (std::size_t i = 0; i < M; ++i) {
-      std::size_t better = 0;
-      std::size_t equal = 0;
-      std::size_t equal_before = 0;
-      for (std::size_t j = 0; j < M; ++j) {
-        better += keys[j] > keys[i];
-        equal += keys[j] == keys[i];
-        equal_before += keys[j] == keys[i] && j < i;
-      }
-      stays[begin + i * stride] = better + equal_before < N && keys[i] != pruned;
-      decided_by_position += better < N && better + equal > N && keys[i] != pruned;
-    }
     return decided_by_position;
   }
 };

@@ -28,8 +28,8 @@ struct prune_report {
   std::vector<std::string> unreached;      ///< layers that the loss does not reach
   std::vector<std::string> dense;          ///< layers that the strategy could not prune and left dense
   std::vector<layer_report> not_prunable;  ///< parameters of two axes or more that are no weights: tables, own scales, norms
-  std::size_t decided_by_position = 0;     ///< weights at a threshold that their place alone kept or removed, over all rounds
-  std::vector<std::string> warnings;       ///< what a user should know, a sentence each
+  std::size_t decided_by_position = 0;  ///< weights at a threshold that their place alone kept or removed, summed over all rounds
+  std::vector<std::string> warnings;    ///< what a user should know, a sentence each
   double seconds = 0;
 };
 

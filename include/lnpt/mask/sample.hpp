@@ -1,7 +1,9 @@
 #pragma once
 /// A fixed sample of scores, spread evenly but without a regular step.
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <tbb/enumerable_thread_specific.h>
 #include <tbb/parallel_for.h>
@@ -13,14 +15,15 @@
 
 namespace lnpt::detail {
 
-/// Keys of about N^(2/3) of N scores, in no particular order: one from each stretch of N^(1/3) scores, at a scattered place so that no
-/// regularity in the scores lines up with it. Scores that do not take part are passed over.
+/// Keys of about N^(2/3) of N scores, or of `most` if those are fewer, in no particular order: one from each stretch of N^(1/3) scores or
+/// more, at a scattered place so that no regularity in the scores lines up with it. Scores that do not take part are passed over.
 template <class T>
-[[nodiscard]] auto sample_keys(std::span<ranked_scores<T> const> parameters, score_order<T> order) {
+[[nodiscard]] auto sample_keys(std::span<ranked_scores<T> const> parameters, score_order<T> order,
+                               std::size_t most = std::numeric_limits<std::size_t>::max()) {
   using keys = std::vector<typename score_order<T>::key>;
   std::size_t size = 0;
   for (auto const& parameter : parameters) size += parameter.scores.size();
-  auto const stride = static_cast<std::size_t>(std::cbrt(static_cast<double>(size))) + 1;
+  auto const stride = std::max(static_cast<std::size_t>(std::cbrt(static_cast<double>(size))), size / most) + 1;
   auto const chunks = chunks_of(parameters);
 
   tbb::enumerable_thread_specific<keys> drawn;

@@ -96,16 +96,10 @@ class selector {
     tallies_ = detail::take_stock(parameters_, std::span<chunk const>(chunks_), order_, ends);
   }
 
-  /// Only finite scores have keys strictly between the extremes; counts the others where a chunk met any.
+  /// Counts of the scores that cannot be ranked; empty where there are none.
   [[nodiscard]] std::vector<std::size_t> non_finite() const {
-    std::vector<std::size_t> counts(parameters_.size());
-    for (std::size_t c = 0; c < chunks_.size(); ++c) {
-      if (tallies_[c].all_finite) continue;
-      for_each_block_of(chunks_[c], [&](std::size_t, score_block<T> const& block, mask::word among) {
-        counts[chunks_[c].parameter] += count_bits((block.above(highest_key - 1) | ~block.above(lowest_key)) & among);
-      });
-    }
-    if (std::all_of(counts.begin(), counts.end(), [](auto count) { return count == 0; })) counts.clear();
+    auto counts = count_non_finite(parameters_, std::span<chunk const>(chunks_), order_, std::span<tally<key> const>(tallies_));
+    if (std::ranges::all_of(counts, [](auto count) { return count == 0; })) counts.clear();
     return counts;
   }
 

@@ -79,6 +79,24 @@ template <class T>
   return tallies;
 }
 
+/// How many scores that take part are NaN or infinite, by parameter: only finite ones have keys strictly between the extremes. Reads
+/// again the chunks that met any.
+template <class T>
+[[nodiscard]] std::vector<std::size_t> count_non_finite(std::span<ranked_scores<T> const> parameters,
+                                                        std::span<chunk const> chunks, score_order<T> order,
+                                                        std::span<tally<typename score_order<T>::key> const> tallies) {
+  std::vector<std::size_t> counts(parameters.size());
+  for (std::size_t c = 0; c < chunks.size(); ++c) {
+    if (tallies[c].all_finite) continue;
+    auto const p = chunks[c].parameter;
+    for_each_block<T>(parameters[p], chunks[c], order, [&](std::size_t, score_block<T> const& block, mask::word among) {
+      constexpr auto infinity = score_order<T>::infinity;
+      counts[p] += count_bits((block.above(infinity - 1) | ~block.above(-infinity)) & among);
+    });
+  }
+  return counts;
+}
+
 /// The sum of a count over all chunks.
 template <class Key>
 [[nodiscard]] std::size_t sum_of(std::span<tally<Key> const> tallies, std::size_t tally<Key>::* member) {

@@ -23,7 +23,10 @@ using key = std::uint32_t;
 /// The key of infinity; NaN has larger keys, finite scores smaller ones.
 inline constexpr key infinity_key = 0x7f800000u;
 
-[[nodiscard]] inline key key_of(float score) { return std::bit_cast<key>(score) & 0x7fffffffu; }
+/// No key is larger.
+inline constexpr key largest_key = 0x7fffffffu;
+
+[[nodiscard]] inline key key_of(float score) { return std::bit_cast<key>(score) & largest_key; }
 
 /// The 8-bit formats whose values are ranked: those with a sign.
 [[nodiscard]] constexpr bool is_float8(io::dtype type) {
@@ -107,7 +110,7 @@ class score_source {
       return;
     }
     switch (type_) {
-      case io::dtype::f32: return detail::keys_of_words<key>(stored, out, [](key bits) { return bits & 0x7fffffffu; });
+      case io::dtype::f32: return detail::keys_of_words<key>(stored, out, [](key bits) { return bits & largest_key; });
       case io::dtype::bf16:
         return detail::keys_of_words<std::uint16_t>(stored, out, [](std::uint16_t bits) { return key{bits & 0x7fffu} << 16; });
       case io::dtype::f16: return from_table<std::uint16_t>(detail::key_table<io::half>(), stored, out);

@@ -83,7 +83,8 @@ class output_folder {
     keep_apart(input);
     auto const there = std::filesystem::symlink_status(out_);
     replaces_ = std::filesystem::exists(there);
-    if (replaces_ && !replace) fail(out_.string(), " exists: name a new folder, or ask for it to be replaced");
+    if (replaces_ && !replace)
+      fail(out_.string(), " exists: name a new folder, or have it replaced (option `replace`, flag --replace)");
     if (replaces_ && !std::filesystem::is_directory(there))
       fail(out_.string(), " is a file or a link, and the output is a folder: name another place for it");
     if (std::filesystem::exists(partial_) && !std::filesystem::exists(partial_ / journal_) &&

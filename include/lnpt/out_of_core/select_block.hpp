@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include <lnpt/mask/ranked_groups.hpp>
 #include <lnpt/out_of_core/keys.hpp>
 #include <lnpt/out_of_core/threshold.hpp>
 
@@ -53,6 +54,17 @@ inline std::uint64_t clear_below(std::span<key const> keys, key above, std::uint
                                  std::size_t width) {
   return with_word(width, [&]<class Word>(Word) {
     std::uint64_t kept = 0;
+    auto const tied = static_cast<std::uint64_t>(std::ranges::count(keys, above));
+    if (ties == 0 || tied <= ties) {  // as a rule: all ties fare alike, so that one comparison tells, many weights at a time
+      auto const least = ties == 0 ? std::min(above, largest_key) + 1 : above;
+      for (std::size_t i = 0; i != keys.size(); ++i) {
+        auto const stays = keys[i] >= least;
+        kept += stays;
+        detail::keep_word<Word>(stored, i, stays);
+      }
+      ties -= ties == 0 ? 0 : tied;
+      return kept;
+    }
     for (std::size_t i = 0; i != keys.size(); ++i) {
       auto const is_tie = keys[i] == above && ties != 0;
       auto const stays = keys[i] > above || is_tie;
@@ -69,24 +81,9 @@ inline std::uint64_t clear_below(std::span<key const> keys, key above, std::uint
 inline std::uint64_t clear_n_of_m(std::span<key const> keys, std::size_t n, std::size_t m, std::size_t inner, std::byte* stored,
                                   std::size_t width) {
   return with_word(width, [&]<class Word>(Word) {
-    std::uint64_t decided = 0;
-    for (std::size_t tile = 0; tile != keys.size(); tile += m * inner)
-      for (std::size_t j = tile; j != tile + inner; ++j)
-        for (std::size_t i = 0; i != m; ++i) {
-          auto const mine = keys[j + i * inner];
-          std::size_t better = 0;
-          std::size_t equal = 0;
-          std::size_t equal_before = 0;
-          for (std::size_t other = 0; other != m; ++other) {
-            auto const theirs = keys[j + other * inner];
-            better += static_cast<std::size_t>(theirs > mine);
-            equal += static_cast<std::size_t>(theirs == mine);
-            equal_before += static_cast<std::size_t>(theirs == mine && other < i);
-          }
-          decided += static_cast<std::uint64_t>(mine != 0 && better < n && better + equal > n);
-          detail::keep_word<Word>(stored, j + i * inner, better + equal_before < n);
-        }
-    return decided;
+    return std::uint64_t{lnpt::detail::keep_best_of_groups(
+        0, keys.size() / m, n, m, inner, key{0}, [&](std::size_t i) { return keys[i]; },
+        [&](std::size_t i, bool stays) { detail::keep_word<Word>(stored, i, stays); })};
   });
 }
 

@@ -71,6 +71,7 @@ struct rounds_so_far {
   std::vector<std::string> dense = {};
   std::vector<std::string> silent = {};  ///< parameters that the first round scored 0 throughout, though their weights are not
   std::size_t decided_by_position = 0;
+  int rounds = 0;
 };
 
 /// The parameters whose scores are all 0 and whose weights are not: the criterion says nothing about them. Looks at few scores, as a rule:
@@ -119,6 +120,15 @@ template <prunable Model>
   return found;
 }
 
+/// How much was decided by place alone. One weight can be tied in several rounds, so that rounds have decisions and not weights to count.
+[[nodiscard]] inline std::string by_position(std::size_t decided, std::size_t scored, int rounds) {
+  if (rounds > 1)
+    return std::to_string(decided) + " decisions in " + std::to_string(rounds) + " rounds on " + std::to_string(scored) +
+           " scored weights were between equal scores and fell by place alone";
+  return std::to_string(decided) + " of " + std::to_string(scored) +
+         " scored weights had exactly the score of a threshold and were kept or removed by their place alone";
+}
+
 /// The report on what the rounds came to, with its warnings.
 template <prunable Model>
 [[nodiscard]] prune_report report_on(Model& model, rounds_so_far const& state) {
@@ -139,10 +149,8 @@ template <prunable Model>
   std::size_t scored = 0;
   for (auto const& layer : report.layers) scored += layer.reached ? layer.total : 0;
   if (100 * report.decided_by_position > scored)
-    report.warnings.push_back(
-        std::to_string(report.decided_by_position) + " of " + std::to_string(scored) +
-        " scored weights had exactly the score of a threshold and were kept or removed by their place alone: "
-        "score on more samples, or by another criterion");
+    report.warnings.push_back(by_position(report.decided_by_position, scored, state.rounds) +
+                              ": score on more samples, or by another criterion");
   return report;
 }
 
@@ -181,7 +189,7 @@ template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
                                            Prepare const& prepare) {
   require_heeded_floor(options);
   stopwatch const watch;
-  rounds_so_far state{.masks = options.start};
+  rounds_so_far state{.masks = options.start, .rounds = rounds};
   auto const starts_pruned = !options.start.empty();
   {
     std::optional<restoring_guard<Model>> guard;
