@@ -25,26 +25,37 @@ void for_each_element(std::array<index, 4> const& n, F f) {
         for (index d = 0; d < n[3]; ++d) f(a, b, c, d);
 }
 
+/// Calls `f(x, w, y)` with the places of the factors of every product, the columns of a row innermost.
+template <class F>
+void for_each_product(convolution const& op, F f) {
+  auto const& g = op.geometry;
+  auto const outputs_per_group = op.w.extents[0] / (op.x.extents[1] / op.w.extents[1]);
+  for_each_element({op.y.extents[0], op.y.extents[1], op.y.extents[2], 1}, [&](index n, index k, index p, index) {
+    auto const first_channel = k / outputs_per_group * op.w.extents[1];
+    for_each_element({1, op.w.extents[1], op.w.extents[2], op.w.extents[3]}, [&](index, index c, index r, index s) {
+      auto const row = p * g.stride[0] - g.before[0] + r * g.dilation[0];
+      if (row < 0 || row >= op.x.extents[2]) return;
+      auto const wi = at(op.w, k, c, r, s);
+      auto const offset = s * g.dilation[1] - g.before[1];
+      for (index q = 0; q < op.y.extents[3]; ++q) {
+        auto const column = q * g.stride[1] + offset;
+        if (column >= 0 && column < op.x.extents[3]) f(at(op.x, n, first_channel + c, row, column), wi, at(op.y, n, k, p, q));
+      }
+    });
+  });
+}
+
 template <class T>
 void correlate(convolution const& op, T* x, T* w, T* y) {
-  auto const& g = op.geometry;
   auto const& result = op.which == direction::forward ? op.y : op.which == direction::data ? op.x : op.w;
   auto* const out = op.which == direction::forward ? y : op.which == direction::data ? x : w;
   std::vector<double> sums(result.span());
-  auto const outputs_per_group = op.w.extents[0] / (op.x.extents[1] / op.w.extents[1]);
-  for_each_element(op.y.extents, [&](index n, index k, index p, index q) {
-    auto const first_channel = k / outputs_per_group * op.w.extents[1];
-    for_each_element({1, op.w.extents[1], op.w.extents[2], op.w.extents[3]}, [&](index, index c, index r, index s) {
-      auto const row = p * g.stride[0] - g.before[0] + r * g.dilation[0],
-                 column = q * g.stride[1] - g.before[1] + s * g.dilation[1];
-      if (row < 0 || column < 0 || row >= op.x.extents[2] || column >= op.x.extents[3]) return;
-      auto const xi = at(op.x, n, first_channel + c, row, column), wi = at(op.w, k, c, r, s), yi = at(op.y, n, k, p, q);
-      auto const product = [](T a, T b) { return static_cast<double>(a) * static_cast<double>(b); };
-      if (op.which == direction::forward) sums[yi] += product(x[xi], w[wi]);
-      if (op.which == direction::data) sums[xi] += product(y[yi], w[wi]);
-      if (op.which == direction::filter) sums[wi] += product(x[xi], y[yi]);
-    });
-  });
+  auto const product = [](T a, T b) { return static_cast<double>(a) * static_cast<double>(b); };
+  switch (op.which) {
+    case direction::forward: for_each_product(op, [&](auto xi, auto wi, auto yi) { sums[yi] += product(x[xi], w[wi]); }); break;
+    case direction::data: for_each_product(op, [&](auto xi, auto wi, auto yi) { sums[xi] += product(y[yi], w[wi]); }); break;
+    case direction::filter: for_each_product(op, [&](auto xi, auto wi, auto yi) { sums[wi] += product(x[xi], y[yi]); });
+  }
   for_each_element(result.extents, [&](index a, index b, index c, index d) {
     auto const i = at(result, a, b, c, d);
     out[i] = static_cast<T>(op.beta == 0 ? op.alpha * sums[i] : op.alpha * sums[i] + op.beta * static_cast<double>(out[i]));

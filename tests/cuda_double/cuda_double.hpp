@@ -5,13 +5,14 @@
 #include <cstddef>
 
 extern "C" {
-void cuda_double_fail_at(long n);      ///< the n-th call from now on fails with an error of its library; 0: none does
-long cuda_double_calls();              ///< calls so far
-long cuda_double_launches();           ///< kernels, graph executions and products so far
-long cuda_double_waits();              ///< times the host waited for a stream so far
-long cuda_double_new_allocations();    ///< allocations so far that the pool could not serve from memory given back
-std::size_t cuda_double_live_bytes();  ///< bytes of device memory in use, once all streams have run
-long cuda_double_live_objects();       ///< handles, descriptors, streams, libraries and pinned blocks in use
+void cuda_double_fail_at(long n);            ///< the n-th call from now on fails with an error of its library; 0: none does
+long cuda_double_calls();                    ///< calls so far
+long cuda_double_launches();                 ///< kernels, graph executions and products so far
+long cuda_double_waits();                    ///< times the host waited for a stream so far
+long cuda_double_new_allocations();          ///< allocations so far that the pool could not serve from memory given back
+std::size_t cuda_double_live_bytes();        ///< bytes of device memory in use, once all streams have run
+void cuda_double_memory(std::size_t bytes);  ///< how much device memory there is; 0: all that the double has
+long cuda_double_live_objects();             ///< handles, descriptors, streams, libraries and pinned blocks in use
 void cuda_double_order(
     int how);  ///< order of a grid's blocks and a block's threads: 0 forward, 1 backward, n > 1 shuffled by seed n
 char const* cuda_double_last_fault();  ///< what queued work did wrong

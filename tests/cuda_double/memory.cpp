@@ -28,7 +28,7 @@ struct heap {
   char* base = static_cast<char*>(mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
   std::map<std::size_t, std::size_t> live;           ///< offset → bytes asked for
   std::multimap<std::size_t, std::size_t> returned;  ///< room → offset
-  std::size_t top = border, bytes = 0;
+  std::size_t top = border, bytes = 0, size = reserved;
   long fresh = 0;
   int users = 0;
 };
@@ -36,6 +36,19 @@ struct heap {
 heap& the_heap() {
   static heap h;
   return h;
+}
+
+/// Makes a range NaN. Its pages alone become accessible for that: to change those of all memory for every allocation takes far longer.
+void fill(heap const& h, std::size_t at, std::size_t bytes) {
+  constexpr std::size_t page = 4096;
+  auto const begin = at / page * page, end = (at + bytes + page - 1) / page * page;
+  auto const protect = [&](int how) {
+    if (h.users == 0 && mprotect(h.base + begin, end - begin, how) != 0) std::abort();
+  };
+  protect(PROT_READ | PROT_WRITE);
+  ASAN_UNPOISON_MEMORY_REGION(h.base + at, bytes);
+  std::memset(h.base + at, nan_byte, bytes);
+  protect(PROT_NONE);
 }
 
 std::size_t room_for(std::size_t bytes) { return (std::max<std::size_t>(bytes, 1) + border - 1) / border * border; }
@@ -54,6 +67,7 @@ accessible::~accessible() {
 void* allocate(std::size_t bytes) {
   auto& h = the_heap();
   auto const room = room_for(bytes);
+  if (h.bytes + bytes > h.size) return nullptr;
   std::size_t at = h.top;
   if (auto const found = h.returned.find(room); found != h.returned.end()) {
     at = found->second;
@@ -67,9 +81,7 @@ void* allocate(std::size_t bytes) {
   }
   h.live[at] = bytes;
   h.bytes += bytes;
-  accessible const now;
-  ASAN_UNPOISON_MEMORY_REGION(h.base + at, room + border);
-  std::memset(h.base + at, nan_byte, room + border);
+  fill(h, at, room + border);
   ASAN_POISON_MEMORY_REGION(h.base + at + bytes, room - bytes + border);
   return h.base + at;
 }
@@ -80,9 +92,7 @@ void release(void* device) {
   auto const found = h.live.find(at);
   if (found == h.live.end()) throw illegal_address("memory is freed that is not in use");
   auto const room = room_for(found->second);
-  accessible const now;
-  ASAN_UNPOISON_MEMORY_REGION(h.base + at, room);
-  std::memset(h.base + at, nan_byte, room);
+  fill(h, at, room);
   ASAN_POISON_MEMORY_REGION(h.base + at, room);
   h.bytes -= found->second;
   h.live.erase(found);
@@ -104,9 +114,13 @@ void require_live(void const* address, std::size_t bytes) {
 }
 
 std::size_t bytes_in_use() { return the_heap().bytes; }
+std::size_t memory_size() { return the_heap().size; }
 
 }  // namespace cuda_double
 
 extern "C" {
 long cuda_double_new_allocations() { return cuda_double::the_heap().fresh; }
+void cuda_double_memory(std::size_t bytes) {
+  cuda_double::the_heap().size = bytes == 0 ? cuda_double::reserved : std::min(bytes, cuda_double::reserved);
+}
 }

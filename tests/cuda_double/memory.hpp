@@ -15,6 +15,8 @@ void release(void* device);
 void require_live(void const* address, std::size_t bytes);
 
 [[nodiscard]] std::size_t bytes_in_use();
+/// How much the device has.
+[[nodiscard]] std::size_t memory_size();
 
 /// Memory is accessible while one of these lives.
 class accessible {

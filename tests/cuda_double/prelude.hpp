@@ -17,6 +17,7 @@
 #define __forceinline__
 #define __shared__ static
 #define __restrict__
+#define __grid_constant__ &  // written behind the type: one copy for all threads, as on a GPU
 #define __launch_bounds__(...)
 
 inline void __syncthreads() { cuda_double_barrier(0); }
@@ -36,6 +37,19 @@ T __shfl_down_sync(unsigned, T value, unsigned delta) {
 template <class T>
 T __shfl_xor_sync(unsigned, T value, unsigned lanes) {
   return cuda_double_shuffle(value, cuda_double_lane() ^ lanes);
+}
+/// Bit i of the result: what lane i of the warp says.
+inline unsigned __ballot_sync(unsigned, bool mine) {
+  *static_cast<double*>(cuda_double_slot(cuda_double_lane())) = mine ? 1 : 0;
+  cuda_double_barrier(1);
+  unsigned result = 0;
+  for (unsigned lane = 0; lane < 32; ++lane) result |= unsigned{*static_cast<double*>(cuda_double_slot(lane)) != 0} << lane;
+  cuda_double_barrier(1);
+  return result;
+}
+template <class T>
+T atomicAdd(T* to, T value) {
+  return std::exchange(*to, *to + value);
 }
 template <class T>
 T atomicMax(T* to, T value) {
@@ -58,8 +72,8 @@ void cuda_double_bind(void (*kernel)(P...), void** arguments, cuda_double_launch
     if constexpr (std::is_pointer_v<std::decay_t<decltype(value)>>)
       if (value) out.addresses.push_back(value);
   };
-  (note(*static_cast<std::remove_cv_t<P>*>(arguments[I])), ...);
-  out.thread = [kernel, ... p = *static_cast<std::remove_cv_t<P>*>(arguments[I])] { kernel(p...); };
+  (note(*static_cast<std::decay_t<P>*>(arguments[I])), ...);
+  out.thread = [kernel, ... p = *static_cast<std::decay_t<P>*>(arguments[I])] { kernel(p...); };
 }
 template <class... P>
 void cuda_double_bind(void (*kernel)(P...), void** arguments, cuda_double_launch& out) {

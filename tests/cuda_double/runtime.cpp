@@ -65,6 +65,10 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   *version = CUDART_VERSION;
   return cudaSuccess;
 }
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
 cudaError_t cudaGetDeviceCount(int* n) {
   if (fails()) return noted(cudaErrorUnknown);
   *n = 1;
@@ -87,8 +91,9 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) {
   return noted(fails() ? cudaErrorUnknown : cudaSuccess);
 }
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
-  *total = std::size_t{4} << 30;
-  *free = *total - bytes_in_use();
+  if (fails()) return noted(cudaErrorUnknown);
+  *total = memory_size();
+  *free = *total - std::min(*total, bytes_in_use());
   return cudaSuccess;
 }
 
@@ -184,6 +189,12 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t stream) {
   *opened(e) = {std::make_shared<bool>(false), stream};
   push(stream, [reached = opened(e)->reached] { *reached = true; });
   return cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t e) {
+  if (fails()) return noted(cudaErrorUnknown);
+  if (!*opened(e)->reached) ++count.waits;
+  auto const found = *opened(e);
+  return noted(drain_until(*found.reached, found.on));
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e, unsigned) {
   if (fails()) return noted(cudaErrorUnknown);

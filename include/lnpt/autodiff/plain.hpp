@@ -57,14 +57,17 @@ class plain : public primitives<plain<Backend>, Backend> {
   template <class Geometry>
   std::optional<std::pair<tensor, tensor>> conv2d_gradients(tensor const& x, tensor const& gy, Geometry const& geometry,
                                                             tensor const& w) {
-    if (!kept_.find(w.get())) return std::nullopt;
-    array gw;
-    array gx;
-    kept_.fill_gradient(*w, gw, [&](auto const& form) {
-      if constexpr (!std::same_as<std::remove_cvref_t<decltype(form)>, shape>)
-        Backend::conv2d_gradients(*x, *gy, geometry, form, gx, gw);
-    });
-    return std::pair{share(std::move(gw)), keep(std::move(gx))};
+    if constexpr (holds_kept_weights<array>)  // other backends have no such gradients
+      if (kept_.find(w.get())) {
+        array gw;
+        array gx;
+        kept_.fill_gradient(*w, gw, [&](auto const& form) {
+          if constexpr (!std::same_as<std::remove_cvref_t<decltype(form)>, shape>)
+            Backend::conv2d_gradients(*x, *gy, geometry, form, gx, gw);
+        });
+        return std::pair{share(std::move(gw)), keep(std::move(gx))};
+      }
+    return std::nullopt;
   }
   template <class Into>
   tensor bilinear_end(tensor const& a, tensor const& b, Into into) {

@@ -183,6 +183,7 @@ concept backend_batch_norm = requires(typename B::array const& x, typename B::ch
 
 /// Descent under a mask: `pack(words, context)` takes a mask's words (one bit per weight, 64 a word) to where the weights are, and
 /// `sgd_step(w, g, v, kept, constants)` is v ← μ v + g + λ w, w ← w − lr v, with w and v exactly +0 where the mask says so (null: nowhere).
+/// A backend may supply `sgd_steps(operands, constants)`, too, with which a model takes a step at once: `sgd_operands` of every parameter.
 /// Selection has its hooks in `tensor_traits<array>`: without them scores are ranked on the host.
 template <class B>
 concept backend_descent = requires(typename B::array& w, typename B::array const& g, std::span<std::uint64_t const> words,

@@ -38,6 +38,12 @@ struct augmentation {
   return {static_cast<std::uint8_t>(padding), static_cast<std::uint8_t>(padding), false};
 }
 
+/// Refuses a crop that leaves the padded image.
+inline void require_inside(augmentation const& how, std::size_t padding) {
+  if (how.dy > 2 * padding || how.dx > 2 * padding)
+    fail("augmentation {dy ", +how.dy, ", dx ", +how.dx, "} leaves the padded image: offsets go from 0 to ", 2 * padding);
+}
+
 /// Images of bytes with the statistics that normalise them; `io::image_set` is one.
 template <class Images>
 concept image_source = requires(Images const& images, std::size_t i) {
@@ -60,8 +66,7 @@ void apply(augmentation const& how, Images const& images, std::size_t index, std
   std::size_t const channels = images.channels;
   std::size_t const height = images.height;
   std::size_t const width = images.width;
-  if (how.dy > 2 * padding || how.dx > 2 * padding)
-    fail("augmentation {dy ", +how.dy, ", dx ", +how.dx, "} leaves the padded image: offsets go from 0 to ", 2 * padding);
+  require_inside(how, padding);
   if (out.size() != channels * height * width)
     fail("an augmented image holds ", channels * height * width, " floats, not ", out.size(),
          ": pass a span of channels × height × width");

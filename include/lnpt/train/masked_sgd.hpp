@@ -43,6 +43,7 @@ class masked_sgd {
 
   template <prunable Model>
   void step(Model& model, gradients<array> const& g, sgd_constants const& constants) {
+    std::vector<sgd_operands<array, typename Backend::packed_mask>> operands;
     std::size_t i = 0;
     for (auto const& p : stored_parameters_of(model)) {
       auto const index = i++;
@@ -53,8 +54,12 @@ class masked_sgd {
       if (kept && (shape_of(velocity) == kept->extents()) != whole)
         velocity = whole ? spread(*kept, velocity) : gather(*kept, velocity);
       auto const& bits = packed_[index];
-      Backend::sgd_step(*p.value, *g[index], velocity, bits && whole ? &*bits : nullptr, constants);
+      operands.push_back({p.value, &*g[index], &velocity, bits && whole ? &*bits : nullptr});
     }
+    if constexpr (requires { Backend::sgd_steps(operands, constants); })
+      Backend::sgd_steps(operands, constants);
+    else
+      for (auto const& each : operands) Backend::sgd_step(*each.w, *each.g, *each.v, each.kept, constants);
   }
   template <prunable Model>
   void step(Model& model, gradients<array> const& g, double learning_rate) {

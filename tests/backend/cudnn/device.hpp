@@ -30,5 +30,6 @@ inline long tally(char const* what) {
   return read != nullptr ? read() : 0;
 }
 inline std::size_t live_bytes() { return control<std::size_t()>("cuda_double_live_bytes")(); }
+inline void memory(std::size_t bytes) { control<void(std::size_t)>("cuda_double_memory")(bytes); }
 inline void fail_at(long n) { control<void(long)>("cuda_double_fail_at")(n); }
 inline void order(int how) { control<void(int)>("cuda_double_order")(how); }

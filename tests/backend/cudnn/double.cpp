@@ -9,8 +9,7 @@
 #include <unistd.h>
 #include <vector>
 
-#include <cudnn.h>
-#include <nvrtc.h>
+#include <lnpt/backend/cudnn/plan.hpp>
 
 #include "device.hpp"
 
@@ -236,6 +235,35 @@ TEST_CASE("fresh and freed memory is NaN, and what is not given back is counted"
   }
   CHECK(live_bytes() == bytes);
   CHECK(tally("live_objects") == objects);
+}
+
+TEST_CASE("too small a workspace for a convolution ends in an error, and a whole one does not") {
+  if (!device_is_here() || !on_double()) return;
+  for (bool const is_whole : {true, false}) {
+    CAPTURE(is_whole);
+    CHECK(dies([=] {
+            namespace adapter = lnpt::cudnn::detail;
+            adapter::convolution const c{adapter::direction::forward,
+                                         {1, 1, 4, 4},
+                                         {1, 1, 1, 1},
+                                         {1, 1, 4, 4},
+                                         {0, 0},
+                                         {0, 0},
+                                         {1, 1},
+                                         {1, 1},
+                                         CUDNN_DATA_FLOAT,
+                                         16};
+            auto& device = adapter::runtime::current();
+            auto plan = adapter::build_plan(c, {.handle = device.cudnn(), .device = nullptr});
+            if (!is_whole) plan.workspace /= 2;
+            device.plans().emplace(c.key(), std::move(plan));
+            adapter::buffer const x(64);
+            adapter::buffer const w(4);
+            adapter::buffer const y(64);
+            adapter::run(c, x.get(), w.get(), y.get());
+            return cudaStreamSynchronize(device.stream()) == cudaErrorIllegalAddress ? 1 : 0;
+          }) != is_whole);
+  }
 }
 
 TEST_CASE("the call that is to fail does, and no other") {

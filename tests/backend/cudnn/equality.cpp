@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <lnpt/cudnn.hpp>
+#include <lnpt/filters/feature_maps.hpp>
 
 #include "../every_layer.hpp"
 #include "device.hpp"
@@ -13,6 +14,8 @@
 using namespace lnpt;
 
 namespace {
+
+static_assert(shows_layers<network<cudnn::backend<float>>>);
 
 struct finding {
   std::string what;
@@ -29,6 +32,7 @@ class passes {
   std::vector<finding> run() {
     auto trace = network_.forward(x_, {norm_mode::train});
     keep("output", trace.output());
+    network_.watch(trace, [&](std::size_t, array const& maps) { keep("output of a layer", maps); });
     network_.update_running_statistics(trace);
     auto const g = network_.retained_backward(trace, square_of_output);
     keep("gradient", g);

@@ -1,8 +1,10 @@
-/// A training step on the device: what it costs in launches, reads and memory, and what happens when any of its calls fails.
+/// A training step on the device: what it costs in launches, reads and memory, and what happens when any of its calls fails, or of a
+/// scoring's.
 #include <optional>
 #include <string>
 #include <vector>
 
+#include <lnpt/criterion/grasp.hpp>
 #include <lnpt/cudnn.hpp>
 
 #include "../every_layer.hpp"
@@ -27,6 +29,13 @@ network<backend> plain_network(std::size_t depth) {
   return std::move(net).build();
 }
 
+template <class Named>
+std::vector<std::vector<float>> values_of_all(std::vector<Named> const& tensors) {
+  std::vector<std::vector<float>> all;
+  for (auto const& each : tensors) all.push_back(values_of(*each.value));
+  return all;
+}
+
 /// A network that takes steps of descent down a fixed slope.
 class training {
  public:
@@ -37,15 +46,12 @@ class training {
     auto trace = network_.forward(x_, {norm_mode::train});
     network_.update_running_statistics(trace);
     auto const g = network_.backward(std::move(trace), {z_, std::nullopt});
-    auto const parameters = network_.parameters();
-    for (std::size_t i = 0; i < parameters.size(); ++i)
-      backend::sgd_step(*parameters[i].value, g[i].value(), velocity_[i], nullptr, {});
+    std::vector<sgd_operands<array, backend::packed_mask>> operands;
+    for (auto const& p : network_.parameters())
+      operands.push_back({p.value, &g[operands.size()].value(), &velocity_[operands.size()], nullptr});
+    backend::sgd_steps(operands, {});
   }
-  [[nodiscard]] std::vector<std::vector<float>> weights() {
-    std::vector<std::vector<float>> all;
-    for (auto const& p : network_.parameters()) all.push_back(values_of(*p.value));
-    return all;
-  }
+  [[nodiscard]] std::vector<std::vector<float>> weights() { return values_of_all(network_.parameters()); }
 
  private:
   network<backend> network_;
@@ -71,7 +77,7 @@ TEST_CASE("a step in steady state reads nothing, asks for no new memory, and lau
   CHECK(tally("new_allocations") == allocations);
 }
 
-TEST_CASE("every call of a step that fails is an error, and nothing is leaked") {
+TEST_CASE("every call of a step that fails is an error, nothing is leaked, and no weight has moved") {
   if (!device_is_here() || !on_double()) return;
   auto const bytes = live_bytes();
   long calls = 0;
@@ -91,14 +97,46 @@ TEST_CASE("every call of a step that fails is an error, and nothing is leaked") 
     {
       training run(1);
       run.step();
+      auto const before = run.weights();
       fail_at(n);
       CHECK_THROWS_AS(run.step(), lnpt::error);
       fail_at(0);
+      CHECK(run.weights() == before);
     }
     cudnn::detail::runtime::current().flush();
     CHECK(live_bytes() == bytes);
     CHECK(tally("live_objects") == objects);
   }
+}
+
+TEST_CASE("every call of a scoring that fails is an error, nothing is leaked, and the model is as it was") {
+  if (!device_is_here() || !on_double()) return;
+  auto net = plain_network(1);
+  labelled_batch const batch{random_tensor<array>({4, 3, 6, 6}, 5), std::vector<std::int64_t>{0, 1, 2, 3}};
+  auto const score_once = [&] {
+    (void)score<grasp>(net, batch, no_guide{}, grasp::default_loss, {.batch_norm = norm_mode::train});
+  };
+  score_once();  // plans are built once
+  cudnn::detail::runtime::current().flush();
+  auto const bytes = live_bytes();
+  auto const objects = tally("live_objects");
+  auto const weights = values_of_all(net.parameters());
+  auto const statistics = values_of_all(net.buffers());
+  auto const first = tally("calls");
+  score_once();
+  auto const calls = tally("calls") - first;
+  CHECK(calls > 100);
+  for (long n = 1; n <= calls; ++n) {
+    CAPTURE(n);
+    fail_at(n);
+    CHECK_THROWS_AS(score_once(), lnpt::error);
+    fail_at(0);
+    cudnn::detail::runtime::current().flush();
+    CHECK(live_bytes() == bytes);
+    CHECK(tally("live_objects") == objects);
+  }
+  CHECK(values_of_all(net.parameters()) == weights);
+  CHECK(values_of_all(net.buffers()) == statistics);
 }
 
 TEST_CASE("every call of the start that fails is an error, and nothing is leaked") {

@@ -12,6 +12,7 @@
 #include <lnpt/backend/cudnn/broadcast.hpp>
 #include <lnpt/backend/cudnn/channels.hpp>
 #include <lnpt/backend/cudnn/conv2d.hpp>
+#include <lnpt/backend/cudnn/descent.hpp>
 #include <lnpt/backend/cudnn/elementwise.hpp>
 #include <lnpt/backend/cudnn/layout.hpp>
 #include <lnpt/backend/cudnn/linear.hpp>
@@ -34,11 +35,7 @@ struct backend {
   using conv_geometry = cudnn::conv_geometry;
   using pool_window = cudnn::pool_window;
   struct context {};
-  /// The words of a mask on the device.
-  struct packed_mask {
-    detail::shared_buffer words;
-    std::size_t count = 0;
-  };
+  using packed_mask = cudnn::packed_mask;
 
   static shape extents(array const& x) { return x.extents(); }
   static context context_of(array const&) { return {}; }
@@ -155,15 +152,12 @@ struct backend {
     cudnn::move_towards(running, now, factor, momentum);
   }
 
-  static packed_mask pack(std::span<std::uint64_t const> words, context) {
-    packed_mask const result{detail::allocate(words.size_bytes()), words.size()};
-    detail::copy(result.words->get(), words.data(), words.size_bytes(), cudaMemcpyHostToDevice);
-    return result;
-  }
+  static packed_mask pack(std::span<std::uint64_t const> words, context) { return cudnn::pack(words); }
   static void sgd_step(array& w, array const& g, array& v, packed_mask const* kept, sgd_constants const& constants) {
-    if (kept != nullptr && kept->count != (w.size() + 63) / 64)
-      fail("sgd_step: a mask of ", kept->count, " words for ", w.size(), " weights; pass one word per 64 weights, or none");
-    cudnn::sgd_step(w, g, v, kept ? static_cast<unsigned long long const*>(kept->words->get()) : nullptr, constants);
+    sgd_steps({{&w, &g, &v, kept}}, constants);
+  }
+  static void sgd_steps(std::vector<sgd_operands<array, packed_mask>> const& parameters, sgd_constants const& constants) {
+    cudnn::sgd_steps<T>(parameters, constants);
   }
 };
 

@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #include <lnpt/backend/cudnn/strided.hpp>
-#include <lnpt/backend/sgd_constants.hpp>
 
 namespace lnpt::cudnn {
 
@@ -79,20 +78,6 @@ template <class T>
     return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(found)));
   else
     return std::bit_cast<double>(found);
-}
-
-/// v = μ·v + (g + λ·w); w −= lr·v, for the weights whose bit is set; pruned weights and their velocity become +0.
-template <class T>
-void sgd_step(array<T>& w, array<T> const& g, array<T>& v, unsigned long long const* kept, sgd_constants const& constants) {
-  detail::require_same_size("sgd_step", w, g);
-  detail::require_same_size("sgd_step", w, v);
-  auto const gradient = detail::stored_like(w, g);
-  detail::runtime::current().flush();  // which may hold the weights, and a shared array is copied before it is written
-  auto* const weights = w.written();
-  auto* const velocity = v.written();
-  detail::runtime::current().for_each_element(detail::kernel_for<T>("sgd_step"), w.size(), weights, gradient.data(), velocity,
-                                              kept, static_cast<T>(constants.learning_rate), static_cast<T>(constants.momentum),
-                                              static_cast<T>(constants.weight_decay));
 }
 
 }  // namespace lnpt::cudnn

@@ -37,6 +37,18 @@ struct convolution {
   }
 };
 
+/// Where a plan is to run: on the device of a handle, or, never to be executed, on one that is absent and described by its properties.
+struct plan_target {
+  cudnnHandle_t handle = nullptr;
+  descriptor const* device = nullptr;
+
+  [[nodiscard]] descriptor told(descriptor&& d, cudnnBackendAttributeName_t handle_name,
+                                std::optional<cudnnBackendAttributeName_t> device_name) const {
+    if (handle != nullptr) return std::move(d).set(handle_name, CUDNN_TYPE_HANDLE, 1, &handle);
+    return device_name ? std::move(d).set(*device_name, *device) : std::move(d);
+  }
+};
+
 namespace building {
 
 /// The operands of a plan by the identifiers that a variant pack gives them.
@@ -86,7 +98,7 @@ inline constexpr std::array names_of_directions{
                     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA}};
 
 /// The graph of this one operation.
-[[nodiscard]] inline descriptor graph(convolution const& c, cudnnHandle_t handle) {
+[[nodiscard]] inline descriptor graph(convolution const& c, plan_target const& target) {
   auto const& names = names_of_directions[static_cast<std::size_t>(c.which)];
   auto const operation = descriptor(names.type)
                              .set(names.x, tensor(operand_ids[0], c.x, c))
@@ -96,18 +108,20 @@ inline constexpr std::array names_of_directions{
                              .set(names.alpha, 1.0)
                              .set(names.beta, 0.0)
                              .finalized();
-  return descriptor(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)
-      .set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation)
-      .set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle)
+  return target
+      .told(descriptor(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR).set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation),
+            CUDNN_ATTR_OPERATIONGRAPH_HANDLE, std::nullopt)
       .finalized();
 }
 
 /// What a mode of the heuristics offers, best first.
-[[nodiscard]] inline std::vector<descriptor> offers(descriptor const& graph, cudnnBackendHeurMode_t mode) {
-  auto const search = descriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR)
-                          .set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)
-                          .set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode)
-                          .finalized();
+[[nodiscard]] inline std::vector<descriptor> offers(descriptor const& graph, cudnnBackendHeurMode_t mode,
+                                                    plan_target const& target) {
+  auto description = descriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR)
+                         .set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)
+                         .set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
+  if (target.device != nullptr) description = std::move(description).set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *target.device);
+  auto const search = std::move(description).finalized();
   auto const count = search.read(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
   std::vector<descriptor> configurations;
   std::vector<cudnnBackendDescriptor_t> raw;
@@ -136,10 +150,10 @@ inline constexpr std::array names_of_directions{
 }
 
 /// The plan of an engine, or nothing where cuDNN does not support it after all (statuses of the class 3000).
-[[nodiscard]] inline std::optional<plan> finish(descriptor const& configuration, cudnnHandle_t handle) {
-  auto execution = descriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)
-                       .set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration)
-                       .set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
+[[nodiscard]] inline std::optional<plan> finish(descriptor const& configuration, plan_target const& target) {
+  auto execution =
+      target.told(descriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR).set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration),
+                  CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
   auto const status = cudnnBackendFinalize(execution.get());
   if (status / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000) return std::nullopt;
   check(status, "cudnnBackendFinalize");
@@ -150,12 +164,12 @@ inline constexpr std::array names_of_directions{
 
 }  // namespace building
 
-[[nodiscard]] inline plan build_plan(convolution const& c, cudnnHandle_t handle) {
-  auto const graph = building::graph(c, handle);
+[[nodiscard]] inline plan build_plan(convolution const& c, plan_target const& target) {
+  auto const graph = building::graph(c, target);
   for (auto const mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
-    for (auto const& configuration : building::offers(graph, mode))
+    for (auto const& configuration : building::offers(graph, mode, target))
       if (building::is_admitted(configuration))
-        if (auto made = building::finish(configuration, handle)) return std::move(*made);
+        if (auto made = building::finish(configuration, target)) return std::move(*made);
   fail("cuDNN has no deterministic engine for the ", c.text(), ": ", last_reason(), "; take another shape, or the CPU engine");
 }
 
@@ -163,7 +177,8 @@ inline constexpr std::array names_of_directions{
 inline void run(convolution const& c, void const* x, void const* w, void const* y) {
   auto& device = runtime::current();
   auto found = device.plans().find(c.key());
-  if (found == device.plans().end()) found = device.plans().emplace(c.key(), build_plan(c, device.cudnn())).first;
+  if (found == device.plans().end())
+    found = device.plans().emplace(c.key(), build_plan(c, {.handle = device.cudnn(), .device = nullptr})).first;
   device.flush();
   buffer const workspace(found->second.workspace);
   // cuDNN takes all operands as addresses that may be written.

@@ -8,9 +8,13 @@
 #include <lnpt/backend/cudnn/kernels/activations.hpp>
 #include <lnpt/backend/cudnn/kernels/channels.hpp>
 #include <lnpt/backend/cudnn/kernels/common.hpp>
+#include <lnpt/backend/cudnn/kernels/descent.hpp>
 #include <lnpt/backend/cudnn/kernels/elementwise.hpp>
+#include <lnpt/backend/cudnn/kernels/images.hpp>
 #include <lnpt/backend/cudnn/kernels/losses.hpp>
+#include <lnpt/backend/cudnn/kernels/parts.hpp>
 #include <lnpt/backend/cudnn/kernels/pooling.hpp>
+#include <lnpt/backend/cudnn/kernels/selection.hpp>
 #include <lnpt/backend/cudnn/kernels/strided.hpp>
 
 namespace lnpt::cudnn::detail {
@@ -18,33 +22,28 @@ namespace lnpt::cudnn::detail {
 /// All kernels as one CUDA C++ source.
 [[nodiscard]] inline std::string kernel_source() {
   return std::string(common_kernels) + elementwise_kernels + strided_kernels + channel_kernels + pooling_kernels +
-         activation_kernels + loss_kernels;
+         activation_kernels + loss_kernels + part_kernels + descent_kernels + selection_kernels + image_kernels;
 }
 
 /// Every kernel that is launched, by the name of its instantiation.
 [[nodiscard]] inline std::vector<std::string> kernel_names() {
-  std::vector<std::string> names{"run_program", "activation<float, float>", "activation<float, double>",
-                                 "activation<double, double>"};
-  for (auto const* const name : {"fill",
-                                 "unary",
-                                 "binary",
-                                 "add_row",
-                                 "prelu",
-                                 "largest",
-                                 "sgd_step",
-                                 "spread",
-                                 "product",
-                                 "sum_products",
-                                 "channel_sums",
-                                 "combine",
-                                 "max_pool",
-                                 "gather_pool",
-                                 "scatter_pool",
-                                 "average_pool",
-                                 "average_pool_adjoint",
-                                 "log_softmax",
-                                 "row_sum",
-                                 "one_hot_of_largest"})
+  std::vector<std::string> names{"run_program",
+                                 "activation<float, float>",
+                                 "activation<float, double>",
+                                 "activation<double, double>",
+                                 "crop_flip_normalise",
+                                 "gather_keys<float, unsigned>",
+                                 "gather_keys<double, unsigned long long>",
+                                 "choose_digit"};
+  for (auto const* const name : {"count_digits", "write_bits"})
+    for (auto const* const key : {"<unsigned>", "<unsigned long long>"}) names.push_back(std::string(name) + key);
+  for (auto const* const name : {"fill",         "unary",        "binary",
+                                 "add_row",      "prelu",        "largest",
+                                 "sgd_steps",    "clear_pruned", "spread",
+                                 "product",      "sum_products", "channel_sums",
+                                 "combine",      "max_pool",     "gather_pool",
+                                 "scatter_pool", "average_pool", "average_pool_adjoint",
+                                 "log_softmax",  "row_sum",      "one_hot_of_largest"})
     for (auto const* const type : {"<float>", "<double>"}) names.push_back(std::string(name) + type);
   return names;
 }

@@ -102,6 +102,10 @@ class runtime {
     if (status != cudaSuccess || count == 0)
       fail("there is no CUDA device here (", cudaGetErrorName(status),
            "): choose the CPU engine, or a machine with a GPU and its driver");
+    check(cudaDriverGetVersion(&version), "cudaDriverGetVersion");
+    if (version < 12010)  // before, a kernel took no more than 4 kB of arguments
+      fail("the driver of the CUDA device knows CUDA ", version / 1000, '.', version % 1000 / 10,
+           " at most: lnpt::cudnn needs a driver for CUDA 12.1 or newer");
     if (architecture() < 75)
       fail("the CUDA device has compute capability ", architecture() / 10, '.', architecture() % 10,
            ": lnpt::cudnn needs 7.5 or newer");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <lnpt/backend/cudnn/elementwise.hpp>
+#include <lnpt/backend/cudnn/selection.hpp>
 #include <lnpt/core/tensor.hpp>
 
 template <class T>
@@ -36,6 +37,11 @@ struct lnpt::tensor_traits<lnpt::cudnn::array<T>> {
     lnpt::cudnn::detail::copy(result.written(), ordered.data() + begin * stride, result.size() * sizeof(T),
                               cudaMemcpyDeviceToDevice);
     return result;
+  }
+
+  static void apply_mask(array& x, mask const& kept) { lnpt::cudnn::clear_pruned(x, lnpt::cudnn::pack(kept.words())); }
+  static ranking_outcome keep_largest(std::span<ranked_tensor<array> const> parts, std::size_t n, keep_end end) {
+    return lnpt::cudnn::detail::device_selector<T>(parts, n, end).run();
   }
 
   // What losses are written in: loss/functions.hpp.

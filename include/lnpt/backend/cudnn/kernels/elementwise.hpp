@@ -62,17 +62,6 @@ template <class T> __global__ void largest(T const* x, unsigned long long* bits,
   }
   if (most != 0) atomicMax(bits, most);
 }
-
-// One step of descent under a mask, one bit per weight: pruned weights and their velocity become +0, whatever the gradient.
-template <class T>
-__global__ void sgd_step(T* w, T const* g, T* v, unsigned long long const* kept, T rate, T momentum, T decay, unsigned n) {
-  ONE_THREAD_PER_ELEMENT;
-  bool const keep = !kept || (kept[i / 64] >> (i % 64) & 1);
-  T const next = momentum * v[i] + (g[i] + decay * w[i]);
-  T const moved = w[i] - rate * next;
-  v[i] = keep ? next : T(0);
-  w[i] = keep ? moved : T(0);
-}
 )cuda";
 
 }  // namespace lnpt::cudnn::detail
