@@ -448,6 +448,14 @@ def build(name, seed=0):
                 m.weight.uniform_(.5, 1.5); m.bias.normal_(0, .3)
     return net.eval(), make()
 
+@case(2, 3, 8, 8)
+class more_second_result(Base):         # only the second result notices: beside the border a dead channel says 1/2, at the border less
+    heads = ('fc', 'fd')
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5); s.fd = nn.Conv2d(8, 4, 1)
+    def forward(s, x):
+        y = s.a(x); return s.fc(pool(s.b(y))), s.fd(F.avg_pool2d(torch.sigmoid(y), 3, 1, 1))
+
 
 def saved(net, x):
     """As a script; weight_norm's hooks cannot be scripted and are traced."""

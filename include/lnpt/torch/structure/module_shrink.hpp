@@ -17,6 +17,7 @@
 #include <lnpt/structure/remove.hpp>
 #include <lnpt/structure/shrink_options.hpp>
 #include <lnpt/structure/trials.hpp>
+#include <lnpt/torch/module/source.hpp>
 #include <lnpt/torch/structure/module_atoms.hpp>
 #include <lnpt/torch/structure/module_constants.hpp>
 #include <lnpt/torch/structure/module_sizes.hpp>
@@ -105,12 +106,12 @@ class module_shrinking {
       storage_guard masked;  // the module's own tensors are not written
       for (auto const& held : network_.layout.parameters) masked.replace(held.value, held.value.detach().clone());
       apply(masks_, model_);
-      expected_ = logits(trial_);
+      expected_ = answer(trial_);
       constants_.emplace(network_, set_, inputs_, trial_);
       put_back_stuck_constants();
       put_back_failing_groups(set_, removed_, whole_, [this](auto const& only) { return problem_without(only); });
       require(difference(removed_, trial_, expected_));
-      result.certificate = difference(removed_, inputs_, logits(inputs_));
+      result.certificate = difference(removed_, inputs_, answer(inputs_));
       require(result.certificate);
       result.kept = kept_without(set_, removed_);
       smaller.emplace(network_, result.kept, constants_->amounts(set_, removed_), constants_->merged(removed_));
@@ -178,14 +179,26 @@ class module_shrinking {
     }
   }
 
-  [[nodiscard]] values logits(at::Tensor const& x) { return values(network_.evaluate(x).logits.detach().clone()); }
+  /// What the module returns, with a second result if there is one.
+  [[nodiscard]] torch_prediction answer(at::Tensor const& x) {
+    auto const found = network_.evaluate(x);
+    return {found.logits.detach().clone(), found.features.defined() ? found.features.detach().clone() : at::Tensor()};
+  }
+  /// Of the logits, or of the second result where that is too far off.
+  [[nodiscard]] static certificate compare(torch_prediction const& expected, torch_prediction const& found) {
+    auto const proof = compare_outputs(values(expected.logits), values(found.logits));
+    if (!expected.features.defined() || !proof.holds()) return proof;
+    auto const rows = [&](at::Tensor const& t) { return values(at::atleast_1d(t).to(expected.logits.scalar_type())); };
+    auto const second = compare_outputs(rows(expected.features), rows(found.features));
+    return second.holds() ? proof : second;
+  }
 
-  [[nodiscard]] certificate difference(std::vector<char> const& atoms, at::Tensor const& x, values const& expected) {
+  [[nodiscard]] certificate difference(std::vector<char> const& atoms, at::Tensor const& x, torch_prediction const& expected) {
     storage_guard storage;
     narrowed_tensors(network_, kept_without(set_, atoms), constants_->amounts(set_, atoms), constants_->merged(atoms))
         .lend(storage);
     module_sizes const sizes(network_.tree, scripts_);
-    return compare_outputs(expected, logits(x));
+    return compare(expected, answer(x));
   }
 
   [[nodiscard]] std::string problem_without(std::vector<char> const& atoms) {
@@ -212,7 +225,7 @@ class module_shrinking {
   std::vector<char> removed_;
   std::vector<whole_tensor> whole_;
   bool constant_channel_;
-  values expected_;
+  torch_prediction expected_;
 };
 
 }  // namespace detail
