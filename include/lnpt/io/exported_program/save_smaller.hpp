@@ -8,6 +8,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <lnpt/core/error.hpp>
@@ -168,6 +169,27 @@ void require_equal(program const& written, network<Backend>& smaller, build_opti
   if (!proof.holds()) refuse_to_follow(written, "the program does not follow the channels that were removed: it ", proof.text());
 }
 
+/// Refuses a program with a result beside its logits and features: channels went by what the logits need, so nobody knows that a second
+/// head still says the same, and an inner map would be narrower.
+template <class Backend>
+void require_known_results(program const& source, needed_calls<Backend>& calls, network<Backend> const& smaller) {
+  auto const features = smaller.features_node();
+  auto const* const flattened = std::get_if<nn::flatten>(&smaller.nodes()[features].rules);
+  auto const is_known = [&](std::string const& result) {
+    try {
+      auto const node = calls.walked().values().node_of(result);
+      return node == calls.results().back() || node == features || (flattened != nullptr && node == flattened->input);
+    } catch (no_layer const&) {
+      return false;
+    }
+  };
+  for (std::size_t i = 1; i < source.results().size(); ++i)
+    if (!source.results()[i].empty() && !is_known(source.results()[i]))
+      refuse_to_follow(source, "it returns result ", i,
+                       ", which is neither its logits nor what its classifier reads: export it with its logits "
+                       "alone, or name that result as its features");
+}
+
 /// A file that is removed unless it is to stay.
 class unproved_file {
  public:
@@ -189,14 +211,15 @@ class unproved_file {
 /// Writes the program for a network that was read from it and lost channels since: tensors, the sizes of values and the numbers of
 /// channels in calls follow; names, dtypes and the order of calls stay, so that `torch.export.load` reads it as it read the first.
 ///
-/// The file is read again before it appears, and must give the network's logits. Throws `lnpt::error` where an operator cannot follow;
-/// nothing is written then. A result that is no logits but features is as narrow as they are now.
+/// The file is read again before it appears, and must give the network's logits. Throws `lnpt::error` where an operator cannot follow or
+/// the program has a further result; nothing is written then. A result that is no logits but features is as narrow as they are now.
 template <class Backend>
 void save_smaller(program const& source, network<Backend>& smaller, std::filesystem::path const& path,
                   build_options const& options = {}) {
   source.checked([&] {
     needed_calls<Backend> calls(source, options);
     auto const written = detail::entries_of(source, calls, smaller);
+    detail::require_known_results(source, calls, smaller);
     auto beside = path;
     beside += ".unproved";
     detail::unproved_file const file(beside);
