@@ -71,6 +71,29 @@ TEST_CASE("a .pt2 network leaves as a smaller .pt2") {
   CHECK(seen["parameters"][1].get<std::size_t>() < seen["parameters"][0].get<std::size_t>());
 }
 
+TEST_CASE("a ratio may be spent on weights that lie on paths") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const at = "prune --arch mlp:32,16,8,4 --criterion magnitude --json --out " + (folder / "masked.safetensors").string();
+  auto const live = run(at + " --sparsity .95 --spend-on-live");
+  auto const nominal = run(at + " --sparsity .95");
+  REQUIRE(live.status == 0);
+  REQUIRE(nominal.status == 0);
+  auto const seen = nlohmann::json::parse(live.output);
+  auto const kept = [](nlohmann::json const& report) {
+    std::size_t sum = 0;
+    for (auto const& layer : report["layers"]) sum += layer["kept"].get<std::size_t>();
+    return sum;
+  };
+  CHECK(kept(nlohmann::json::parse(nominal.output)) == 34);  // of 32·16 + 16·8 + 8·4 = 672
+  CHECK(kept(seen) > 34);
+  CHECK(seen["on_paths"] <= 34);
+  CHECK(seen["on_paths"] > 28);
+  auto const channels = run(resnet + "--budget flops:.5 --spend-on-live --out nowhere.safetensors");
+  CHECK(channels.status == 2);
+  CHECK(support::says(channels.complaint, "for masks of single weights"));
+}
+
 TEST_CASE("budgets that say nothing are refused") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   auto const refused = [](std::string const& flags, char const* words) {

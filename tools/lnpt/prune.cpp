@@ -11,6 +11,8 @@
 #include <lnpt/io/packed.hpp>
 #include <lnpt/io/pruned_copy.hpp>
 #include <lnpt/mask/apply.hpp>
+#include <lnpt/structure/dead_paths.hpp>
+#include <lnpt/structure/effective.hpp>
 
 #include "found_masks.hpp"
 #include "loading.hpp"
@@ -37,6 +39,7 @@ struct prune_options : scoring_options {
   std::string rank;
   std::string masks, masks_out, packed;
   double density = -1;  ///< below 0: not given
+  bool spend_on_live = false;
   checkpoint_options checkpoint;
   shrink_choice channels;
   std::string method = "score";
@@ -110,6 +113,17 @@ exported_model exported_source(prune_options const& o) {
   return exported == nullptr ? exported_model{} : *exported;
 }
 
+/// The sparsity at which the weights on paths are as many as were asked for. Scores about twenty times.
+template <class T>
+double sparsity_of_live_weights(scoring_engine<T>& engine, cpu_network<T>& network, scoring_data<lnpt::cpu::array<T>> const& data,
+                                pruning_spec spec, lnpt::channel_map const& map) {
+  auto const masks_at = [&](lnpt::density keep) {
+    spec.sparsity = 1 - keep.value();
+    return engine.prune(network, data, spec).masks;
+  };
+  return 1 - lnpt::density_of_live_weights(map, lnpt::density{1 - spec.sparsity}, masks_at).value();
+}
+
 template <class T>
 void prune_as(prune_options const& o, pruning_spec spec) {
   auto const engine = open_scoring_engine<T>(o.engine, o.threads);
@@ -118,12 +132,15 @@ void prune_as(prune_options const& o, pruning_spec spec) {
   if (start) spec.start = start->masks;
   trainability_change passes{trainability_of(student, data, o.trainability), std::nullopt};
   std::optional<lnpt::channel_map> map;
-  if (o.channels.coupled()) spec.atoms = &map.emplace(lnpt::channel_map_of(student, data.sample)).set;
+  if (o.channels.coupled() || o.spend_on_live) map.emplace(lnpt::channel_map_of(student, data.sample));
+  if (o.channels.coupled()) spec.atoms = &map->set;
   auto [masks, report] = [&] {
+    if (o.spend_on_live) spec.sparsity = sparsity_of_live_weights(*engine, student, data, spec, *map);
     round_progress along(spec.criterion.text);
     spec.progress = std::ref(along);
     return engine->prune(student, data, spec);
   }();
+  auto const on_paths = o.spend_on_live ? std::optional(lnpt::dead_paths_of(*map, masks).effective()) : std::nullopt;
   lnpt::apply(masks, student);
   passes.after = trainability_of(student, data, o.trainability);
   std::optional<shrink_summary> summary;
@@ -138,11 +155,13 @@ void prune_as(prune_options const& o, pruning_spec spec) {
   if (!o.channels.ratios.empty()) plot_ratios(ratios_of(report), o.channels.ratios);
   auto json = as_json(report);
   if (summary) json["shrunk"] = as_json(*summary);
+  if (on_paths) json["on_paths"] = *on_paths;
   if (passes.after) json["trainability"] = as_json(passes);
   json["weights"] = o.weights_used();
   if (start) json["start"] = start->text();
   if (o.json) return fmt::print("{}\n", json.dump(2));
   print_report(report);
+  if (on_paths) fmt::print("on paths from the input to the output: {} weights\n", *on_paths);
   if (summary) print(*summary);
   if (passes.after) print(passes);
   if (start) fmt::print("started from {}\n", start->text());
@@ -240,6 +259,8 @@ void describe(CLI::App& command, prune_options& o) {
   command.add_option("--at-least", o.at_least, "Weights that every layer keeps")->capture_default_str();
   command.add_option("--unreached", o.unreached, "Weights without scores: keep (outside the ratio), keep_in_budget or magnitude")
       ->capture_default_str();
+  command.add_flag("--spend-on-live", o.spend_on_live,
+                   "Keep more weights, until those on paths from the input to the output are as many as --sparsity leaves");
   command.add_option("--rank", o.rank, "Which scores stay: highest (default) or lowest");
   command.add_option(
       "--masks", o.masks,
@@ -322,6 +343,8 @@ void run(prune_options const& typed_options) {
   spec.unreached = parse_choice("treatment of unreached weights", unreached_names, o.unreached);
   if (o.channels.shrink && !o.packed.empty())
     refuse("--packed leaves pruned weights out of a file and --shrink out of the network: leave one of them out");
+  if (o.spend_on_live && spec.mask != mask_kind::global && spec.mask != mask_kind::layerwise)
+    refuse("--spend-on-live is for masks of single weights: give --mask global or layerwise, not ", o.mask);
   if (o.channels.coupled() && o.has_sparsity()) refuse("--budget and --sparsity both say how much to remove: leave one out");
   o.channels.apply_to(spec);
   if (o.channels.coupled()) return in_precision(o.precision, [&](auto t) { prune_as<decltype(t)>(o, spec); });
