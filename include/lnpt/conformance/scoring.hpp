@@ -32,6 +32,7 @@ template <prunable Model>
 /// Thrown on purpose, in the middle of a round.
 struct interruption : std::exception {};
 
+/// A network so small that its own rounds cut it cannot show this, which is no fault of its engine.
 template <class Model>
 void examine_rounds(subject<Model> const& s, findings& found) {
   auto const before = state_of(s.model);
@@ -40,8 +41,15 @@ void examine_rounds(subject<Model> const& s, findings& found) {
                        prune_options<global_unstructured>{.budget = sparsity{0.5}, .rounds = 3, .progress = progress})
         .masks;
   };
-  if (masks_of([](int, int) {}) != masks_of([](int, int) {})) found.add("determinism", "pruning twice gives different masks");
+  auto cut = false;
+  try {
+    if (masks_of([](int, int) {}) != masks_of([](int, int) {})) found.add("determinism", "pruning twice gives different masks");
+  } catch (error const& e) {
+    found.skip("pruning in rounds", e.what());
+    cut = true;
+  }
   if (state_of(s.model) != before) found.add("restoration", "pruning in rounds changed the model");
+  if (cut) return;
   try {
     static_cast<void>(masks_of([](int round, int) {
       if (round == 2) throw interruption();
