@@ -73,6 +73,22 @@ inline std::vector<row> flows(std::string const& engine, double reach) {
   return rows;
 }
 
+/// Networks without half of their multiply–adds in their own dense pass; widths rounded, and beside it as the ranking left them.
+inline group smaller() {
+  group result{"Half of the multiply–adds removed, in the dense network's pass (batch 32, one thread)", {}};
+  auto const add = [&](std::string const& net, std::string const& layout, double reach) {
+    auto const dense = net + "/dense" + layout;
+    result.rows.push_back({net + "/half_rounded" + layout, dense, reach, reach == 0 ? bound::none : bound::at_most});
+    result.rows.push_back({net + "/half" + layout, dense, 0, bound::none});
+  };
+  for (std::string const net : {"resnet56", "vgg16"}) {
+    add("forward/" + net, "", 0.60);
+    add("libtorch/forward/" + net, "", net == "vgg16" ? 0.60 : 0.70);
+    add("libtorch/forward/" + net, "/channels_last", 0);
+  }
+  return result;
+}
+
 inline group selection() {
   group result{"Selection of 5 % of the scores, in parallel copies of them",
                {{"select/global/20000000", "select/copy/20000000", 2.5}}};
@@ -110,6 +126,7 @@ inline group selection() {
        {{"train/tpp/resnet32", "train/plain/resnet32", 1.15}, {"train/tpp/vgg19", "train/plain/vgg19", 1.15}}},
       {"Interval bounds of VGG-16 in forward passes of one image; HRank of ResNet-56 in a forward pass and the ranks of its maps",
        {{"bounds/vgg16", "forward/vgg16", 3.0}, {"hrank/resnet56", "ranked_maps/resnet56", 1.1}}},
+      detail::smaller(),
       {"Peak memory of a pass (VGG-19, batch 100, without model and data), in LibTorch's forward and backward pass",
        {{"memory/forward_backward/vgg19", vgg_memory, 0, bound::none},
         {"memory/score/snip/vgg19", vgg_memory, 1.0},
