@@ -71,7 +71,19 @@ std::string valid_graph() {
   return document_of(nodes, values, "");
 }
 
-/// The core operators of `run_decompositions`: results with by-products, a matrix that is transposed.
+/// CELU of `x` as `run_decompositions` spells it out.
+std::string spelt_out_celu(std::string const& x, std::string const& result) {
+  auto const alpha = argument("other", R"({"as_float":0.5})");
+  return node("gt.Scalar", argument("self", tensor(x)) + ',' + argument("other", number(0)), tensor("g")) + ',' +
+         node("div.Tensor", argument("self", tensor(x)) + ',' + alpha, tensor("o")) + ',' +
+         node("expm1.default", argument("self", tensor("o")), tensor("a")) + ',' +
+         node("mul.Tensor", argument("self", tensor("a")) + ',' + alpha, tensor("b")) + ',' +
+         node("where.self",
+              argument("condition", tensor("g")) + ',' + argument("self", tensor(x)) + ',' + argument("other", tensor("b")),
+              tensor(result));
+}
+
+/// The core operators of `run_decompositions`: results with by-products, a matrix that is transposed, a choice between two values.
 std::string core_graph() {
   auto const image = number(4) + ',' + number(3) + ',' + number(3), pixel = number(4) + ',' + number(1) + ',' + number(1);
   auto const nodes =
@@ -85,17 +97,18 @@ std::string core_graph() {
                argument("running_var", tensor("v")) + ',' + argument("eps", R"({"as_float":0.1})"),
            tensor("n") + ',' + tensor("i") + ',' + tensor("j")) +
       ',' + node("elu.default", argument("self", tensor("n")) + ',' + argument("alpha", R"({"as_float":0.5})"), tensor("e")) +
-      ',' +
+      ',' + spelt_out_celu("e", "q") + ',' +
       node("max_pool2d_with_indices.default",
-           argument("self", tensor("e")) + ',' + argument("kernel_size", R"({"as_ints":[3,3]})"),
+           argument("self", tensor("q")) + ',' + argument("kernel_size", R"({"as_ints":[3,3]})"),
            tensor("y") + ',' + tensor("k")) +
       ',' + node("native_dropout.default", argument("input", tensor("y")), tensor("d") + ',' + tensor("h")) + ',' +
       node("view.default", argument("self", tensor("d")), tensor("f")) + ',' +
       node("permute.default", argument("self", tensor("l")) + ',' + argument("dims", R"({"as_ints":[1,0]})"), tensor("t")) + ',' +
       node("mm.default", argument("self", tensor("f")) + ',' + argument("mat2", tensor("t")), tensor("z"));
   auto const values = value("x", number(2) + ',' + number(3) + ',' + number(3)) + ',' + value("c", image) + ',' +
-                      value("n", image) + ',' + value("e", image) + ',' + value("y", pixel) + ',' + value("k", pixel) + ',' +
-                      value("d", pixel) + ',' + value("h", pixel) + ',' + value("f", number(4)) + ',' + value("z", number(3));
+                      value("n", image) + ',' + value("e", image) + ',' + value("q", image) + ',' + value("y", pixel) + ',' +
+                      value("k", pixel) + ',' + value("d", pixel) + ',' + value("h", pixel) + ',' + value("f", number(4)) + ',' +
+                      value("z", number(3));
   return document_of(nodes, values, held("buffer", "m", "norm.mean") + ',' + held("buffer", "v", "norm.variance") + ',');
 }
 

@@ -7,6 +7,7 @@
 
 #include <lnpt/backend/cpu/backend.hpp>
 #include <lnpt/io/exported_program.hpp>
+#include <lnpt/io/network_description.hpp>
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/mask/mask_set.hpp>
 #include <lnpt/structure/counts.hpp>
@@ -82,7 +83,7 @@ std::string refusal_with(std::string const& name, std::string const& from, std::
 }  // namespace
 
 TEST_CASE_TEMPLATE("networks compute what PyTorch computes, in both modes of batch norm", T, double, float) {
-  for (auto const* const name : {"layers", "joins", "line", "own", "constants", "pieces", "core"}) {
+  for (auto const* const name : {"layers", "joins", "line", "own", "constants", "pieces", "core", "spelt_out"}) {
     CAPTURE(name);
     auto const network = io::load_exported<cpu::backend<T>>(folder / (std::string(name) + ".pt2"));
     auto const file = io::safetensors::open(folder / (std::string(name) + ".safetensors"));
@@ -132,6 +133,41 @@ TEST_CASE("tensors beside the weights are never pruned, have their own names, an
     CHECK(values_of(*p.value) == values_of(*network.parameters()[i++].value));
   }
   CHECK(says(refusal_with("constants.pt2", "\"name\":\"running_mean\"", "\"name\":\"nothing\""), "track_running_stats=False"));
+}
+
+TEST_CASE("running statistics move by the momentum of the file, as PyTorch's do, and a description brings it along") {
+  auto network = io::load_exported<cpu::backend<double>>(folder / "spelt_out.pt2");
+  auto const file = io::safetensors::open(folder / "spelt_out.safetensors");
+  auto const input = values_in<double>(file, "input");
+  auto const step = [&](engine_network<double>& net) { net.update_running_statistics(net.forward(input, {norm_mode::train})); };
+  auto described = io::build_network<cpu::backend<double>>(io::describe(network, {2, 7, 6}), 1).first;
+  for (std::size_t i = 0; i < network.nodes().size(); ++i)
+    if (auto const* const norm = std::get_if<nn::batch_norm>(&network.nodes()[i].rules))
+      CHECK(std::get<nn::batch_norm>(described.nodes()[i].rules).momentum == norm->momentum);
+  step(network);
+  for (auto const& buffer : network.buffers()) {
+    CAPTURE(buffer.name);
+    CHECK(largest_difference(*buffer.value, file.read<double>("moved." + buffer.name)) < tolerance<double>);
+  }
+
+  support::temporary_folder const scratch;
+  constexpr auto momentum = R"("name":"momentum","arg":{"as_float":)";
+  replace("spelt_out.pt2", momentum + std::string("0.03"), momentum + std::string("0.0"), scratch / "still.pt2");
+  auto still = io::load_exported<cpu::backend<double>>(scratch / "still.pt2");
+  CHECK(says(refusal([&] { step(still); }), "batch norm norm has a momentum of 0, by which training moves"));
+}
+
+TEST_CASE("a choice between two values is read as the function that it spells out, and refused where it spells out none") {
+  auto const network = io::load_exported<cpu::backend<double>>(folder / "spelt_out.pt2");
+  auto const count = [&]<class Layer>(std::type_identity<Layer>) {
+    return std::ranges::count_if(network.nodes(), [](auto const& node) { return std::holds_alternative<Layer>(node.rules); });
+  };
+  CHECK(count(std::type_identity<nn::prelu>{}) == 3);
+  CHECK(count(std::type_identity<nn::multiply>{}) == 1);  // the square
+  auto const other = refusal_with("spelt_out.pt2", R"("name":"other","arg":{"as_int":0)", R"("name":"other","arg":{"as_int":3)");
+  CAPTURE(other);
+  CHECK(says(other, "gt.Scalar in each (PReLU)"));
+  CHECK(says(other, "where.self in each (PReLU)"));
 }
 
 TEST_CASE("what cannot be read is refused in words that say where and why") {

@@ -69,6 +69,7 @@ TEST_CASE("without values the weights are those that a builder draws") {
 TEST_CASE("descriptions that do not hold together are refused in words") {
   using support::says;
   CHECK(refusal([](auto&) {}).empty());
+  CHECK(refusal([](auto& d) { d["nodes"][1].erase("momentum"); }).empty());  // as older descriptions are
   CHECK(says(refusal([](auto& d) { d["lnpt_network"] = 2; }), "reads 1"));
   CHECK(says(refusal([](auto& d) { d.erase("nodes"); }), "no description of a network"));
   CHECK(says(refusal([](auto& d) { d["nodes"][0]["layer"] = "lstm"; }), "\"lstm\", which this version does not know"));

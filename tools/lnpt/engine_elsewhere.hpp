@@ -4,9 +4,11 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include <lnpt/core/guide.hpp>
 #include <lnpt/io/cached_guide.hpp>
+#include <lnpt/nn/running_statistics.hpp>
 
 #include "engine.hpp"
 #include "text.hpp"
@@ -105,6 +107,8 @@ class training_engine_elsewhere final : public engine_elsewhere<Place, float, tr
   lnpt::train_state train(trained_network& student, lnpt::io::data_set const& data, lesson const& from, training_spec const& spec,
                           training_run run) const override {
     auto const& place = this->place_;
+    for (auto const& node : student.nodes())
+      if (auto const* const norm = std::get_if<lnpt::nn::batch_norm>(&node.rules)) lnpt::nn::require_moving(*norm, node.name);
     return place.plainly([&] {
       typename base::network there(place, student);
       auto observer = run.observer;

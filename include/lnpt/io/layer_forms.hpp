@@ -63,7 +63,7 @@ inline auto form_of(kind<nn::batch_norm>) {
   using layer = nn::batch_norm;
   return form("batch_norm", layer{}, field("input", &layer::input), field("scale", &layer::scale), field("shift", &layer::shift),
               field("mean", &layer::mean), field("variance", &layer::variance), field("index", &layer::index),
-              field("rectify", &layer::rectify), field("epsilon", &layer::epsilon));
+              field("rectify", &layer::rectify), field("epsilon", &layer::epsilon), field("momentum", &layer::momentum));
 }
 inline auto form_of(kind<nn::relu>) { return form("relu", nn::relu{}, field("input", &nn::relu::input)); }
 inline auto form_of(kind<nn::activation>) {

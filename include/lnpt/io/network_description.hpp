@@ -118,7 +118,10 @@ class description_reader {
     auto const try_kind = [&](auto const& form) {
       if (form.name != kind_name || kind_name == "input") return;
       auto rules = form.start;
-      form.for_each(rules, [&](std::string_view name, auto& member) { field_reader{}(from.at(std::string(name)), member); });
+      form.for_each(rules, [&](std::string_view name, auto& member) {
+        if (name == "momentum" && !from.contains(name)) return;  // older descriptions have none
+        field_reader{}(from.at(std::string(name)), member);
+      });
       result = std::move(rules);
     };
     (try_kind(form_of(kind<std::variant_alternative_t<I, layer>>{})), ...);

@@ -114,7 +114,9 @@ class onnx_export : private onnx_operators {
     };
     names const inputs{values_[layer.input], affine(layer.scale, ".weight", 1), affine(layer.shift, ".bias", 0),
                        buffer(layer.mean), buffer(layer.variance)};
-    return rectified(apply("BatchNormalization", inputs, {onnx_graph::real("epsilon", layer.epsilon)}), layer.rectify);
+    return rectified(apply("BatchNormalization", inputs,
+                           {onnx_graph::real("epsilon", layer.epsilon), onnx_graph::real("momentum", 1 - layer.momentum)}),
+                     layer.rectify);
   }
 
   std::string write(nn::relu const& layer) { return apply("Relu", {values_[layer.input]}); }

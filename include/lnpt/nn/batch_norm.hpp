@@ -37,6 +37,7 @@ struct batch_norm {
   std::size_t index;                        ///< which normalisation layer of the network this is
   bool rectify = false;
   double epsilon = 1e-5;
+  double momentum = 0.1;  ///< by which training moves the running statistics towards those of each batch
 
   [[nodiscard]] links inputs() const { return {input}; }
   [[nodiscard]] links parameters() const {

@@ -237,9 +237,9 @@ class network {
   /// Makes the constants that `freeze` gave the running statistics.
   void adopt(normalization const& constants) { nn::adopt(body_, constants); }
 
-  /// Moves the running statistics by `momentum` towards those of a train-mode trace (unbiased variance), as PyTorch does.
-  void update_running_statistics(trace const& t, double momentum = 0.1) {
-    nn::update_running_statistics(body_, t.states_, momentum, t.norm_.shared ? t.norm_.shared->share : 1.0);
+  /// Moves the running statistics by each layer's momentum towards those of a train-mode trace (unbiased variance), as PyTorch does.
+  void update_running_statistics(trace const& t) {
+    nn::update_running_statistics(body_, t.states_, t.norm_.shared ? t.norm_.shared->share : 1.0);
   }
 
  private:

@@ -142,7 +142,10 @@ struct graph_module::step_maker {
   step operator()(nn::batch_norm const& layer) const {
     auto const affine = layer.scale.has_value();
     if (affine != layer.shift.has_value()) fail("LibTorch's batch norm has scale and shift or none; ", name, " has one of them");
-    auto const options = torch::nn::BatchNormOptions(extent(buffers[layer.mean].extents[0])).eps(layer.epsilon).affine(affine);
+    auto const options = torch::nn::BatchNormOptions(extent(buffers[layer.mean].extents[0]))
+                             .eps(layer.epsilon)
+                             .momentum(layer.momentum)
+                             .affine(affine);
     auto const normalised = of_module(std::make_shared<torch::nn::BatchNorm2dImpl>(options), layer.input);
     if (!layer.rectify) return normalised;
     return {[normalised](outputs const& at) { return normalised.run(at).relu_(); }};

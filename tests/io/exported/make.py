@@ -5,7 +5,8 @@ usage: python make.py [FOLDER]      (PyTorch 2.9 or newer; the files here are fr
 
 NAME.pt2 holds the network, NAME.safetensors a batch and its logits in both modes of batch norm; for layers, joins, own and constants also
 a teacher's weights, labels, losses and the scores of every criterion, score.CRITERION.PARAMETER, in the mode that bn_mode names. The
-network of core.pt2 was exported in train mode and decomposed.
+networks of core.pt2, which was exported in train mode, and of spelt_out.pt2 were decomposed; of the latter moved.BUFFER are running
+statistics after a step in train mode.
 """
 import copy
 import json
@@ -182,6 +183,22 @@ class Core(nn.Module):
         return self.head(x)
 
 
+class SpeltOut(nn.Module):
+    """PReLU and CELU, which `run_decompositions` spells out as choices between two values, reciprocals, and a momentum of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(2, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6, momentum=0.03)
+        self.each, self.one, self.features = nn.PReLU(6), nn.PReLU(), nn.PReLU(5)
+        self.deep = nn.Conv2d(6, 4, 3)
+        self.hidden, self.head = nn.Linear(4, 5), nn.Linear(5, 3)
+
+    def forward(self, x):
+        x = self.each(self.norm(self.stem(x)))
+        x = self.one(self.deep(F.celu(x, 0.7) + 2 / (1 + x.square())))
+        return self.head(self.features(F.celu(self.hidden(x.mean((2, 3))))))
+
+
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
@@ -338,7 +355,7 @@ def initialise(network):
 def main(folder):
     cases = {"layers": (Layers(), (3, 9, 8)), "joins": (Joins(), (2, 10, 11)), "line": (Line(), (2, 24)),
              "own": (Own(), (3, 32, 32)), "constants": (Constants(), (3, 8, 8)), "pieces": (Pieces(), (3, 6, 5)),
-             "core": (Core(), (2, 8, 10))}
+             "core": (Core(), (2, 8, 10)), "spelt_out": (SpeltOut(), (2, 7, 6))}
     for seed, (name, (network, extents)) in enumerate(cases.items()):
         torch.manual_seed(seed)
         initialise(network)
@@ -352,17 +369,20 @@ def main(folder):
                     module.train(mode == "train")
                 elif isinstance(module, nn.Dropout):
                     module.eval()
-            logits = copy.deepcopy(kept)(batch.double())
+            moved = copy.deepcopy(kept)
+            logits = moved(batch.double())
             tensors[f"logits.{mode}"] = (logits[0] if isinstance(logits, tuple) else logits).detach()
             if isinstance(logits, tuple):
                 tensors[f"features.{mode}"] = predict(copy.deepcopy(kept), batch.double())[1].detach()
+        if name == "spelt_out":  # after a step in train mode
+            tensors.update({"moved." + key: value for key, value in moved.named_buffers() if "running" in key})
         if name in ("layers", "joins", "own", "constants"):
             add_scores(tensors, name, network, batch)
         save_file(tensors, f"{folder}/{name}.safetensors", {"bn_mode": "train"})
         dynamic = ({0: torch.export.Dim("batch", min=2, max=64)},)
         program = torch.export.export(network.train(name == "core"), (batch[:2].to(next(network.parameters()).dtype),),
                                       dynamic_shapes=dynamic)
-        program = program.run_decompositions() if name == "core" else program
+        program = program.run_decompositions() if name in ("core", "spelt_out") else program
         with tempfile.TemporaryDirectory() as scratch:
             torch.export.save(program, f"{scratch}/{name}.pt2")
             without_paths(f"{scratch}/{name}.pt2", f"{folder}/{name}.pt2")

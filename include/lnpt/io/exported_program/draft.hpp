@@ -45,6 +45,7 @@ struct value {
     tensor,      ///< a tensor of the program
     transposed,  ///< a matrix of the program, rows and columns exchanged
     held,        ///< computed from tensors of the program alone, the same for all samples
+    step,        ///< a step of a function of a node's output that several calls spell out
     unread,      ///< what no network can read: a tensor without numbers of its own, a by-product of an operator
     nothing      ///< left out, or unknown
   };

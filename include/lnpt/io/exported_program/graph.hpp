@@ -210,7 +210,9 @@ class graph {
  private:
   [[nodiscard]] std::vector<std::string> names(char const* which) const {
     std::vector<std::string> result;
-    for (auto const& each : at_.at(which)) {
+    auto const listed = at_.find(which);
+    if (listed == at_.end()) return result;
+    for (auto const& each : *listed) {
       auto const tensor = each.find("as_tensor");
       result.push_back(tensor == each.end() ? std::string() : tensor->at("name").get<std::string>());
     }

@@ -49,6 +49,7 @@ template <class Backend>
       {"hardsigmoid", read_activation<Backend>},
       {"gelu", read_activation<Backend>},
       {"tanh", read_activation<Backend>},
+      {"reciprocal", read_activation<Backend>},
       {"prelu", read_prelu<Backend>},
       {"max_pool1d", read_max_pool<Backend>},
       {"max_pool2d", read_max_pool<Backend>},

@@ -202,6 +202,11 @@ class reading {
     bind(result_of(from), std::move(v));
   }
 
+  /// The one result is a step of a function of x, which no layer but that of the whole function computes.
+  void bind_step(call const& from, std::string const& x) {
+    bind(result_of(from), {.is = value::kind::step, .at = node_of(x), .extents = at(x).extents});
+  }
+
   /// After an in-place operator: `argument` has the values `now`, and so have other names of the same tensor. What views only a part
   /// of it, or it in another shape, may not be read any more.
   void overwrite(std::string const& argument, value now) {

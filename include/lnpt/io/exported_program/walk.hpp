@@ -14,6 +14,7 @@
 #include <lnpt/io/exported_program/operators.hpp>
 #include <lnpt/io/exported_program/program.hpp>
 #include <lnpt/io/exported_program/reading.hpp>
+#include <lnpt/io/exported_program/spelt_out.hpp>
 
 namespace lnpt::io::exported {
 
@@ -77,7 +78,10 @@ class walk {
   }
 
   void run(reading<Backend>& values, std::size_t depth) {
-    for (auto const& each : values.graph().calls()) {
+    spelt_out_functions const spelt_out(values.graph());
+    auto const calls = values.graph().calls();
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      auto const& each = calls[i];
       auto const number = places_.size();
       places_.push_back(place_of(each));
       draft_.begin_call(number);
@@ -89,6 +93,10 @@ class walk {
       try {
         if (auto const* const inner = each.first("as_graph"))
           run_inner(values, each, inner->at("graph"), depth + 1);
+        else if (auto const* const x = spelt_out.step_towards(i))
+          values.bind_step(each, *x);
+        else if (auto const* const function = spelt_out.completed_by(i))
+          read_spelt_out(values, each, *function);
         else
           read(values, each);
       } catch (no_layer const& reason) {

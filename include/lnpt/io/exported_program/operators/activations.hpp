@@ -8,6 +8,7 @@
 
 #include <lnpt/core/activation_function.hpp>
 #include <lnpt/io/exported_program/reading.hpp>
+#include <lnpt/io/exported_program/spelt_out.hpp>
 #include <lnpt/nn/activation.hpp>
 #include <lnpt/nn/arithmetic.hpp>
 #include <lnpt/nn/prelu.hpp>
@@ -49,6 +50,7 @@ void read_relu(reading<Backend>& r, call const& from) {
   if (operation == "hardswish") return {hardswish};
   if (operation == "hardsigmoid") return {hardsigmoid};
   if (operation == "gelu") return {from.text("approximate", "none") == "tanh" ? gelu_by_tanh : gelu};
+  if (operation == "reciprocal") return {reciprocal};
   if (operation == "tanh") return {activation_kind::tanh};
   refuse("is no function that a layer computes");
 }
@@ -69,13 +71,7 @@ void read_activation(reading<Backend>& r, call const& from) {
 ///
 /// celu: s = 1/α. Barron 2017, arXiv:1704.07483. selu: α = 1.6732…, λ = 1.0507…. Klambauer et al., NeurIPS 2017, arXiv:1706.02515.
 template <class Backend>
-void read_elu(reading<Backend>& r, call const& from) {
-  auto const x = from.tensor("self");
-  auto const operation = plain_name(from.target());
-  auto const selu = operation == "selu";
-  auto const alpha = selu ? 1.6732632423543772848170429916717 : from.number("alpha", 1);
-  auto const scale = selu ? 1.0507009873554804934193349852946 : from.number("scale", 1);
-  auto const inner = operation == "celu" ? 1 / alpha : from.number("input_scale", 1);
+void give_elu(reading<Backend>& r, call const& from, std::string const& x, double alpha, double scale, double inner) {
   if (!std::isfinite(alpha) || !std::isfinite(scale) || !std::isfinite(inner) || inner <= 0)
     refuse("has alpha = ", alpha, ", scale = ", scale, " and input_scale = ", inner,
            ", which must be finite and the last positive");
@@ -88,15 +84,36 @@ void read_elu(reading<Backend>& r, call const& from) {
 }
 
 template <class Backend>
-void read_prelu(reading<Backend>& r, call const& from) {
-  auto const x = from.tensor("self");
+void read_elu(reading<Backend>& r, call const& from) {
+  auto const operation = plain_name(from.target());
+  auto const selu = operation == "selu";
+  auto const alpha = selu ? 1.6732632423543772848170429916717 : from.number("alpha", 1);
+  auto const scale = selu ? 1.0507009873554804934193349852946 : from.number("scale", 1);
+  give_elu(r, from, from.tensor("self"), alpha, scale, operation == "celu" ? 1 / alpha : from.number("input_scale", 1));
+}
+
+template <class Backend>
+void give_prelu(reading<Backend>& r, call const& from, std::string const& x, std::string const& slopes) {
   auto const input = r.node_of(x);
-  auto const slope = r.parameter_of(from.tensor("weight"));
+  auto const slope = r.parameter_of(slopes);
   auto const& image = r.network().shapes()[input];
   auto const channels = image.size() == 4 ? image[0] : image[1];
   if (auto const& extents = r.network().parameter_shapes()[slope]; extents != shape{channels} && extents != shape{1})
     refuse("has ", list(extents), " slopes for ", channels, " channels");
   r.give(from, x, nn::prelu{input, slope});
+}
+template <class Backend>
+void read_prelu(reading<Backend>& r, call const& from) {
+  give_prelu(r, from, from.tensor("self"), from.tensor("weight"));
+}
+
+/// PReLU or CELU in the call that completes it.
+template <class Backend>
+void read_spelt_out(reading<Backend>& r, call const& from, spelt_out_function const& f) {
+  if (f.slopes)
+    give_prelu(r, from, f.x, *f.slopes);
+  else
+    give_elu(r, from, f.x, f.alpha, 1, 1 / f.alpha);
 }
 
 }  // namespace lnpt::io::exported

@@ -123,6 +123,7 @@ void read_batch_norm(reading<Backend>& r, call const& from) {
                        .variance = r.buffer_of(from.tensor("running_var")),
                        .index = r.network().next_norm()};
   layer.epsilon = from.number("eps", layer.epsilon);
+  layer.momentum = from.number("momentum", layer.momentum);
   if (!(layer.epsilon > 0) || !std::isfinite(layer.epsilon))
     refuse("adds eps = ", layer.epsilon, " to its variances, which must be a positive number");
   auto const channels = shape{r.network().shapes()[input][0]};
