@@ -6,6 +6,7 @@
 #include <lnpt/backend/cpu/backend.hpp>
 #include <lnpt/io/exported_program.hpp>
 #include <lnpt/io/safetensors.hpp>
+#include <lnpt/io/safetensors_writer.hpp>
 
 #include "../repository.hpp"
 #include "../skip.hpp"
@@ -64,6 +65,32 @@ TEST_CASE("a .pt2 network is shown, scored and pruned under its own names") {
   auto const misnamed = run("prune --arch mlp:4,3 --criterion magnitude --sparsity .5 --out " + pruned);
   CHECK(misnamed.status == 2);
   CHECK(support::says(misnamed.complaint, "is written from a .pt2 network"));
+}
+
+TEST_CASE("logits go to a file, masks alone are shown, and a network in the place of weights is refused") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const model = fixture("own.pt2"), logits = (folder / "logits.safetensors").string();
+  auto const images = io::safetensors::open(fixture("own.safetensors"));
+  io::safetensors::writer batch;
+  batch.add("input", images.info("input").shape, images.read<float>("input"));
+  batch.add("labels", images.info("labels").shape, images.read<std::int64_t>("labels"));
+  auto const data = (folder / "batch.safetensors").string();
+  batch.save(data);
+  REQUIRE(run("evaluate --model " + model + " --data " + data + " --logits " + logits).status == 0);
+  auto const found = io::safetensors::open(logits).read<double>("logits"), expected = images.read<double>("logits.eval");
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == doctest::Approx(expected[i]).epsilon(1e-4).scale(1));
+
+  auto const masks = (folder / "masks.safetensors").string(), pruned = (folder / "pruned.pt2").string();
+  REQUIRE(
+      run("prune --model " + model + " --criterion magnitude --sparsity .5 --out " + pruned + " --masks-out " + masks).status ==
+      0);
+  CHECK(run("inspect " + masks).output == run("inspect " + pruned).output);
+  CHECK(support::says(run("prune --model " + model + " --criterion teacher_guided --sparsity .5 --data " + data + " --teacher " +
+                          model + " --out " + pruned)
+                          .complaint,
+                      "is a whole network: name it with --teacher-model"));
 }
 
 TEST_CASE("a state_dict brings a .pt2 network other weights, in the shapes and under the names of its module") {

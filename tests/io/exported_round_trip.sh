@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Networks of torchvision and timm with random weights, exported by PyTorch, pruned by the command line, loaded back in PyTorch: the logits
-# of each are those of the module under the same masks. One line for each network and criterion; fails where one is above the bar of 1e-4.
+# Networks of torchvision and timm with random weights, exported by PyTorch: the engine's logits of each are PyTorch's. Pruned by the command
+# line and loaded back in PyTorch, its logits are those of the module under the same masks, and so are the engine's of what it wrote. One
+# line for each network and one for each criterion; fails where a difference is above the bar of 1e-4.
 #
 #   tests/io/exported_round_trip.sh LNPT [NETWORK ...]        LNPT: the command line, such as build/demo/lnpt
 #

@@ -70,6 +70,19 @@ struct surroundings {
 /// Refuses surroundings that the exported network does not fit.
 void require_same_shape(std::string const& path, surroundings const& around);
 
+/// Refuses samples of a shape that a described network was not made for, if a layer cannot work on one.
+template <class Network>
+void require_runs(Network const& network, lnpt::shape const& own, lnpt::shape sample) {
+  auto const given = lnpt::list(sample);
+  try {
+    sample.insert(sample.begin(), 1);
+    (void)network.predict(Network::backend::constant(sample, 0, typename Network::backend::context{}));
+  } catch (lnpt::error const& reason) {
+    lnpt::fail("the description is of a network for samples of shape ", lnpt::list(own), ", which samples of ", given,
+               " do not fit: ", reason.what());
+  }
+}
+
 /// Images of at least this side take MobileNet's strides for ImageNet.
 inline constexpr std::size_t imagenet_side = 128;
 
@@ -91,7 +104,9 @@ template <class Network>
       require_same_shape(a.text, around);
       return load_exported_network<Network>(options);
     } else if constexpr (std::same_as<decltype(options), described_network>) {
-      return lnpt::io::build_network<backend>(options.parsed(), seed).first;
+      auto [network, own] = lnpt::io::build_network<backend>(options.parsed(), seed);
+      if (!around.input.empty() && around.input != own) require_runs(network, own, around.input);
+      return std::move(network);
     } else {
       if (around.input.size() != 3)
         lnpt::fail(a.text, " reads images, not inputs of shape ", lnpt::list(around.input), ": pass [channels, height, width]");

@@ -1,12 +1,14 @@
 // lnpt evaluate: how often a network is right.
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <fmt/format.h>
 #include <optional>
 #include <vector>
 
 #include <lnpt/core/agreement.hpp>
 #include <lnpt/core/tensor.hpp>
+#include <lnpt/io/safetensors_writer.hpp>
 #include <lnpt/io/state_dict.hpp>
 
 #include "command.hpp"
@@ -14,6 +16,7 @@
 #include "found_masks.hpp"
 #include "loading.hpp"
 #include "noise.hpp"
+#include "output_files.hpp"
 
 namespace cli {
 
@@ -26,6 +29,7 @@ struct evaluate_options : common_options {
   data_options images;
   engine_choice engine;
   bool latency = false;
+  std::string logits;  ///< file; empty: not asked for
 };
 
 /// Milliseconds that a prediction takes: of one sample alone, and of a batch.
@@ -61,6 +65,31 @@ std::optional<latency> latency_of(evaluate_options const& o, predictor<float> co
   return latency{least_milliseconds(predict, sample, 1), least_milliseconds(predict, sample, latency::batch)};
 }
 
+/// Logits of all samples in their order, as the predictions that they were copied from came.
+class logit_rows {
+ public:
+  /// The same predictor, whose logits are copied.
+  [[nodiscard]] predictor<float> copied(predictor<float> const& predict) {
+    return [this, predict](lnpt::cpu::array<float> const& input) {
+      auto predicted = predict(input);
+      auto const rows = lnpt::values_of(predicted.output);
+      values_.insert(values_.end(), rows.begin(), rows.end());
+      classes_ = lnpt::shape_of(predicted.output).back();
+      return predicted;
+    };
+  }
+  void save(std::string const& path, std::string const& arch) const {
+    lnpt::io::safetensors::writer writer;
+    writer.add("logits", {values_.size() / classes_, classes_}, values_);
+    writer.metadata("arch", arch);
+    writer.save(path);
+  }
+
+ private:
+  std::vector<float> values_;
+  std::size_t classes_ = 1;
+};
+
 trained_network open_network(evaluate_options const& o, surroundings const& around) {
   return cli::open_network({o.arch, o.weights, o.weights_prefix, o.classes}, o.names, o.images.data, around);
 }
@@ -79,12 +108,15 @@ verdict evaluate_file(evaluate_options const& o, training_engine const& engine) 
   if (!data.labels) lnpt::fail(file.name(), " holds no labels, which accuracy is measured with: add \"labels\" [samples]");
   auto network = open_network(o, {data.sample, 10});
   auto const predict = open_predictor(o, engine, network);
+  logit_rows logits;
+  auto const predict_and_copy = logits.copied(predict);
   verdict seen;
   for (std::size_t i = 0; i < data.batches.size(); ++i) {
-    auto const decided = lnpt::tensor_traits<lnpt::cpu::array<float>>::argmax(predict(data.batches[i].input).output);
+    auto const decided = lnpt::tensor_traits<lnpt::cpu::array<float>>::argmax(predict_and_copy(data.batches[i].input).output);
     seen.right += lnpt::count_agreeing(decided, (*data.labels)[i]);
     seen.samples += decided.size();
   }
+  if (!o.logits.empty()) logits.save(o.logits, o.arch);
   seen.took = latency_of(o, predict, data.sample);
   return seen;
 }
@@ -93,7 +125,9 @@ verdict evaluate_data_set(evaluate_options const& o, training_engine const& engi
   auto const data = open_data(o.images);
   auto network = open_network(o, around(data.train));
   auto const predict = open_predictor(o, engine, network);
-  auto const decided = decide(predict, data.test);
+  logit_rows logits;
+  auto const decided = decide(logits.copied(predict), data.test);
+  if (!o.logits.empty()) logits.save(o.logits, o.arch);
   return {.right = lnpt::count_agreeing(decided, data.test.labels),
           .samples = decided.size(),
           .took = latency_of(o, predict, around(data.train).input)};
@@ -110,6 +144,7 @@ void describe(CLI::App& command, evaluate_options& o) {
                   std::string("What to evaluate on, of images those for testing: ") + data_forms + batch_forms)
       ->required();
   command.add_flag("--latency", o.latency, "Also time a prediction of one sample, and of a batch of 32: the least of 20 runs");
+  command.add_option("--logits", o.logits, "File for the logits, safetensors: F32 \"logits\" [samples, classes]");
   o.images.describe_images(command);
   o.names.describe(command);
   o.engine.describe(command);
@@ -117,6 +152,8 @@ void describe(CLI::App& command, evaluate_options& o) {
 }
 
 void run(evaluate_options const& o) {
+  auto const arch = std::filesystem::exists(o.arch) ? o.arch : std::string();
+  require_output({"--logits", o.logits}, {{"--data", o.images.data}, {"--weights", o.weights}, {"--arch", arch}});
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const seen = names_batch_file(o.images.data) ? evaluate_file(o, *engine) : evaluate_data_set(o, *engine);
   if (o.json) {

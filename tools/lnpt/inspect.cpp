@@ -78,19 +78,36 @@ std::vector<tensor_line> read_lines(lnpt::io::sharded_model const& model, std::s
   return lines;
 }
 
+/// Whether a file holds masks and no weights.
+bool holds_masks_alone(lnpt::io::safetensors::file const& file) {
+  auto const& all = file.entries();
+  return !all.empty() && std::ranges::all_of(all, [](auto const& each) { return each.name.starts_with(lnpt::io::mask_prefix); });
+}
+
+/// What the masks of such a file leave of the weights that they are for.
+std::vector<tensor_line> read_mask_lines(lnpt::io::safetensors::file const& file) {
+  std::vector<tensor_line> lines;
+  for (auto const& each : file.entries()) {
+    auto const name = each.name.substr(lnpt::io::mask_prefix.size());
+    lines.push_back({name, each.shape, each.size(), lnpt::io::load_mask(file, name).count()});
+  }
+  return lines;
+}
+
 /// The parameters of a network in its own order, as a file holds them or, without one, all kept.
 std::vector<tensor_line> lines_of(cpu_network<float>& network, lnpt::shape const& input,
-                                  std::optional<std::vector<tensor_line>> const& held) {
+                                  std::optional<std::vector<tensor_line>> const& held, bool masks_alone = false) {
   auto const costs = lnpt::multiply_adds(network, input);
   std::vector<tensor_line> lines;
   for (std::size_t i = 0; auto const& p : network.parameters()) {
     tensor_line line{p.name, lnpt::shape_of(*p.value), lnpt::size_of(*p.value), lnpt::size_of(*p.value)};
     if (held) {
       auto const found = std::ranges::find(*held, p.name, &tensor_line::name);
-      if (found == held->end() || found->extents != line.extents)
+      auto const fits = found != held->end() && found->extents == line.extents;
+      if (!fits && !masks_alone)
         lnpt::fail("the file has no ", p.name, " of shape ", lnpt::list(line.extents),
                    ": name the architecture it was saved from with --arch");
-      line = *found;
+      if (fits) line = *found;
     }
     if (costs[i] != 0) line.multiply_adds = costs[i];
     lines.push_back(std::move(line));
@@ -151,18 +168,22 @@ std::vector<layer_time> time_network(inspect_options const& o, architecture cons
 
 inspection inspect(inspect_options o) {
   std::optional<std::vector<tensor_line>> held;
+  auto masks_alone = false;
   if (looks_like_architecture(o.what)) {
     o.arch = o.what;
   } else {
     lnpt::io::sharded_model const model(o.what);
-    held = read_lines(model, o.prefix);
+    masks_alone = holds_masks_alone(model.shard(0));
+    if (masks_alone && o.time)
+      refuse("--time runs weights, and ", o.what, " holds masks alone: name the weights, and --mask ", o.what);
+    held = masks_alone ? read_mask_lines(model.shard(0)) : read_lines(model, o.prefix);
     fill_in(o, model.shard(0));
     if (o.arch.empty() && o.time) refuse("--time runs the network, and ", o.what, " does not name it: name it with --arch");
     if (o.arch.empty()) return {*held};
   }
   auto const arch = parse_architecture(o.arch);
   auto [network, input] = build(o, arch);
-  inspection seen{lines_of(network, input, held)};
+  inspection seen{lines_of(network, input, held, masks_alone)};
   if (!held && names_exported(o.arch)) count_zeros(network, seen.lines);
   if (o.time) seen.times = time_network(o, arch, std::move(network), input);
   return seen;

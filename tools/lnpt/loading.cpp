@@ -160,7 +160,7 @@ void ask_teacher(scoring_options const& o, criterion_spec const& criterion, surr
                  scoring_data<lnpt::cpu::array<T>>& data) {
   auto const arch = o.teacher_network();
   std::optional<lnpt::io::safetensors::file> weights;
-  if (!o.teacher.empty()) weights = lnpt::io::safetensors::open(o.teacher);
+  if (!o.teacher.empty()) weights = open_weights(o.teacher, "--teacher", "--teacher-model");
   auto const classes = own_classes(arch, weights, o.teacher_prefix);
   if (classes != 0 && classes != around.classes && criterion.compares_classes())
     refuse("the teacher ", weights ? o.teacher : o.teacher_arch, " knows ", classes, " classes and the student ", around.classes,
@@ -201,7 +201,7 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
   auto const arch = o.student_network();
   o.names.require_use({{o.weights, o.weights_prefix}, {o.teacher, o.teacher_prefix}});
   std::optional<lnpt::io::safetensors::file> weights;
-  if (!o.weights.empty()) weights = lnpt::io::safetensors::open(o.weights);
+  if (!o.weights.empty()) weights = open_weights(o.weights, "--weights", "--model");
 
   auto const reads = criterion.reads();
   auto const has_teacher = !o.teacher.empty() || names_exported(o.teacher_arch);
@@ -248,7 +248,7 @@ trained_network open_network(network_source const& from, naming const& names, st
   auto const arch = parse_architecture(from.arch);
   names.require_use({{from.weights, from.prefix}});
   std::optional<lnpt::io::safetensors::file> weights;
-  if (!from.weights.empty()) weights = lnpt::io::safetensors::open(from.weights);
+  if (!from.weights.empty()) weights = open_weights(from.weights, "--weights", "--model");
   if (!weights && !names_exported(from.arch)) refuse("the weights are missing: name them with --weights");
   auto const own = from.classes != 0 ? from.classes : own_classes(arch, weights, from.prefix);
   if (own != 0) around.classes = own;

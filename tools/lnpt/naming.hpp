@@ -18,6 +18,15 @@ struct named_part {
   std::string prefix;
 };
 
+/// Opens the weights that an option names. Refuses a whole network, for which there is another option.
+[[nodiscard]] inline lnpt::io::safetensors::file open_weights(std::string const& path, char const* option,
+                                                              char const* of_networks) {
+  if (path.ends_with(".pt2"))
+    refuse(option, " names a state_dict, and ", path, " is a whole network: name it with ", of_networks,
+           ", or save its state_dict with safetensors.torch.save_file");
+  return lnpt::io::safetensors::open(path);
+}
+
 /// What is renamed and what is passed over while weights are loaded.
 struct naming {
   std::string rename;

@@ -179,7 +179,10 @@ void make_smaller(prune_options const& o, criterion_spec const& reads, Make make
   trainability_change passes{trainability_of(network, data, o.trainability), std::nullopt};
   auto const summary = make(network, data);
   passes.after = trainability_of(network, data, o.trainability);
-  save_smaller(network, before, data.sample, {}, {o.weights, o.weights_prefix, o.out});
+  if (names_exported(o.out))
+    save_smaller_program(exported_source(o), network, o.out);
+  else
+    save_smaller(network, before, data.sample, {}, {o.weights, o.weights_prefix, o.out});
   if (!o.channels.onnx.empty())
     lnpt::io::save_onnx(network, data.sample, o.channels.onnx, {.fold_batch_norm = !o.channels.keep_batch_norm});
   auto json = as_json(summary);
@@ -231,7 +234,6 @@ void run_without_scores(prune_options const& o, method_kind method) {
                                       "--judge"};
   o.typed.refuse_all_but(useful, " is for weights that are scored: leave it out, or --method " + o.method);
   if (o.engine.name != "cpu") refuse("--method ", o.method, " works on the CPU engine: leave --engine ", o.engine.name, " out");
-  if (names_exported(o.out)) refuse("--method ", o.method, " writes safetensors: name --out small.safetensors, not ", o.out);
   in_precision(o.precision, [&](auto t) {
     using scalar = decltype(t);
     if (method == method_kind::merge) {
@@ -299,7 +301,7 @@ void run_checkpoint(prune_options const& o, double density) {
 /// Refuses outputs that would replace one another or what is read. Weights and masks may be pruned in place: --out may be --weights or
 /// --model, and --masks-out may be --masks.
 void require_outputs_distinct(prune_options const& o) {
-  auto const describes = o.method != "score" || (o.channels.shrink && !names_exported(o.out));
+  auto const describes = (o.method != "score" || o.channels.shrink) && !names_exported(o.out);
   auto const description = describes ? std::filesystem::path(o.out).replace_extension(".json").string() : std::string();
   std::vector<named_file> const outputs{{"--out", o.out},
                                         {"--masks-out", o.masks_out},
@@ -333,9 +335,9 @@ void run(prune_options const& typed_options) {
   require_outputs_distinct(o);
   if (std::filesystem::path(o.out).extension() == ".onnx")
     refuse(o.out, " is written beside the weights: name it with --onnx, and --out small.safetensors");
-  if (method != method_kind::score) return run_without_scores(o, method);
   if (names_exported(o.out) && !names_exported(o.arch))
     refuse(o.out, " is written from a .pt2 network: name one with --model, or write --out to .safetensors");
+  if (method != method_kind::score) return run_without_scores(o, method);
   if (o.density >= 0) o.sparsity = 1 - o.density;
   pruning_spec spec{.criterion = o.asked_criterion(), .at_least = o.at_least, .seed = o.seed};
   if (!o.rank.empty()) set_option(spec.criterion, "rank", o.rank);

@@ -66,7 +66,8 @@ void run(teach_options const& o) {
   auto const arch = parse_architecture(o.arch, o.features);
   auto teacher = make_network<trained_network>(arch, around(data.train), 0);
   if (o.teacher.empty() && !names_exported(o.arch)) refuse("the teacher's weights are missing: name them with --teacher");
-  if (!o.teacher.empty()) load_weights(teacher, arch, lnpt::io::safetensors::open(o.teacher), o.names.under(o.teacher_prefix));
+  if (!o.teacher.empty())
+    load_weights(teacher, arch, open_weights(o.teacher, "--teacher", "--model"), o.names.under(o.teacher_prefix));
   auto const predict = engine->open(teacher);
   auto const first = predict(lnpt::gather_images<float>(data.train, {{0}, {}}));
   lnpt::io::teacher_cache cache({.data_set = data_kind(o.images.data),

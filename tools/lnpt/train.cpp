@@ -54,7 +54,7 @@ guidance open_guidance(train_command_options const& o, lnpt::io::data_set const&
     auto const arch = o.teacher_network();
     by.teacher = make_network<trained_network>(arch, around(data.train), 0);
     if (!o.teacher.empty())
-      load_weights(*by.teacher, arch, lnpt::io::safetensors::open(o.teacher), o.names.under(o.teacher_prefix));
+      load_weights(*by.teacher, arch, open_weights(o.teacher, "--teacher", "--teacher-model"), o.names.under(o.teacher_prefix));
     by.text = "teacher " + fingerprint(*by.teacher);
   } else if (!o.teacher_cache.empty()) {
     by.cache = lnpt::io::open_teacher_cache(o.teacher_cache);

@@ -58,7 +58,9 @@ void require_covered(Node const& node, std::size_t at) {
   std::visit(
       [&](auto const& rules) {
         using layer = std::remove_cvref_t<decltype(rules)>;
-        auto covered = is_product<layer> || (keeps_channels_apart<layer> && !std::same_as<layer, nn::unflatten>);
+        auto covered = is_product<layer> || keeps_channels_apart<layer>;
+        if constexpr (std::same_as<layer, nn::unflatten>)
+          covered = rules.size == per_axis{1};  // features to channels, one to one
         if constexpr (is_convolution<layer>) covered = rules.geometry.groups == 1;
         if (!covered || rules.inputs() != nn::links{at - 1})
           fail("merging does not cover the layer \"", node.name,
@@ -98,7 +100,8 @@ template <class Network>
                               .bias = rules.bias,
                               .units = shape_of(*parameters[rules.weight].value).at(0)});
           } else if constexpr (std::same_as<layer, nn::batch_norm>) {
-            if (!layers.empty() && layers.back().node + 1 == i) layers.back().norm = i;
+            auto const unflattened = std::holds_alternative<nn::unflatten>(nodes[i - 1].rules) ? 1U : 0U;
+            if (!layers.empty() && layers.back().node + 1 + unflattened == i) layers.back().norm = i;
           }
         },
         nodes[i].rules);

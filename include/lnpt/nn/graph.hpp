@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include <lnpt/core/error.hpp>
 #include <lnpt/nn/layer_links.hpp>
 #include <lnpt/nn/pass.hpp>
 
@@ -54,7 +55,8 @@ class graph {
     std::visit(
         [&](auto const& rules) {
           if constexpr (requires { rules.examine(pass, nodes_[i].name); }) rules.examine(pass, nodes_[i].name);
-          if constexpr (!std::same_as<std::remove_cvref_t<decltype(rules)>, input>) rules.forward(pass, state);
+          if constexpr (!std::same_as<std::remove_cvref_t<decltype(rules)>, input>)
+            forward_named(nodes_[i].name, rules, pass, state);
         },
         nodes_[i].rules);
   }
@@ -118,6 +120,16 @@ class graph {
   }
 
  private:
+  /// The forward rule of a layer, whose name goes before what it refuses.
+  template <class Rules, class A>
+  static void forward_named(std::string const& name, Rules const& rules, forward_pass<A> const& pass, node_state<A>& state) {
+    try {
+      rules.forward(pass, state);
+    } catch (error const& refusal) {
+      fail("layer ", name, ": ", refusal.what());
+    }
+  }
+
   template <class Rules>
   static constexpr bool restores = requires { std::remove_cvref_t<Rules>::restorable; };
 
