@@ -161,3 +161,13 @@ TEST_CASE("the foreign engine and lnpt's own give the same scores of the same we
   finite_difference_hvp curved(theirs);
   compare(score<grasp>(curved, foreign, {}), score<grasp>(ours, own, {}), 1e-6);
 }
+
+TEST_CASE("a network that its own rounds cut is named as not examined there") {
+  std::vector<std::size_t> const sizes{2, 1, 1, 2};
+  auto network = zoo::mlp<cpu::backend<double>>(sizes, 5);
+  std::vector<double> values;
+  for (std::size_t i = 0; i < 8; ++i) values.push_back(normal(5, 3, i).first);
+  labelled_batch<cpu::array<double>> const images{tensor_traits<cpu::array<double>>::make({4, 2}, values), {0, 1, 0, 1}};
+  auto const found = conformance::examine(network, images);
+  CHECK(std::ranges::count(found.not_examined, "pruning in rounds", &conformance::finding::property) == 1);
+}
