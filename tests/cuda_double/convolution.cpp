@@ -36,10 +36,13 @@ void for_each_product(convolution const& op, F f) {
       auto const row = p * g.stride[0] - g.before[0] + r * g.dilation[0];
       if (row < 0 || row >= op.x.extents[2]) return;
       auto const wi = at(op.w, k, c, r, s);
+      auto const x_row = at(op.x, n, first_channel + c, row, 0), y_row = at(op.y, n, k, p, 0);
+      auto const x_step = static_cast<std::size_t>(op.x.strides[3]), y_step = static_cast<std::size_t>(op.y.strides[3]);
       auto const offset = s * g.dilation[1] - g.before[1];
       for (index q = 0; q < op.y.extents[3]; ++q) {
         auto const column = q * g.stride[1] + offset;
-        if (column >= 0 && column < op.x.extents[3]) f(at(op.x, n, first_channel + c, row, column), wi, at(op.y, n, k, p, q));
+        if (column >= 0 && column < op.x.extents[3])
+          f(x_row + static_cast<std::size_t>(column) * x_step, wi, y_row + static_cast<std::size_t>(q) * y_step);
       }
     });
   });

@@ -104,6 +104,15 @@ TEST_CASE_TEMPLATE("the n best are the host's, whatever the scores", T, float, d
   }
 }
 
+TEST_CASE("they are so in any order of threads and blocks") {
+  if (!device_is_here() || !on_double()) return;
+  for (int const how : {1, 2, 3}) {
+    order(how);
+    compare(drawn<float>(normal_score<float>, true), 300, keep_end::highest);
+  }
+  order(0);
+}
+
 TEST_CASE_TEMPLATE("scores that are not finite are counted by part as the host counts them", T, float, double) {
   if (!device_is_here()) return;
   auto given = drawn<T>(normal_score<T>, true);
