@@ -122,7 +122,29 @@ TEST_CASE("students may learn from labels, and a folder of theirs is not continu
   CHECK(done.output.find("every student trains with labels") != std::string::npos);
   auto const refused = run(command);
   CHECK(refused.status == 2);
-  CHECK(refused.complaint.find("learn-from labels and not none") != std::string::npos);
+  CHECK(refused.complaint.find("learn-from labels and not teacher") != std::string::npos);
+}
+
+TEST_CASE("students that lose channels of a trained network are counted, timed and equal to their masks") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const out = (folder / "run").string();
+  auto const command = settings + "--criteria filter_norm,hrank --start teacher --out " + out;
+  auto const done = run(command + " --budgets flops:.4 --report " + out + ".html");
+  REQUIRE(done.status == 0);
+  CHECK(support::says(done.output, "multiply-adds left %"));
+  CHECK(support::says(support::text_of(out + ".html"), "multiply-adds left, %"));
+  auto const rows = nlohmann::json::parse(support::text_of(out + "/results.json"))["rows"];
+  REQUIRE(rows.size() == 4);
+  for (auto const& row : rows) {
+    auto const& size = row["size"];
+    CHECK(size["multiply_adds"][1].get<double>() <= 0.6 * size["multiply_adds"][0].get<double>());
+    CHECK(size["parameters"][1] < size["parameters"][0]);
+    CHECK(size["milliseconds"][1] > 0);
+  }
+  CHECK(run(command + " --budgets flops:.4").status == 0);  // continues with what results.json holds
+  CHECK(support::says(run(command + " --budgets channels:.4").complaint, "budget flops and not channels"));
+  CHECK(support::says(run(command + " --budgets .4").complaint, "write a unit and what of it goes"));
 }
 
 TEST_CASE("rows that read labels are marked and emptied layers are named") {

@@ -1,9 +1,15 @@
-// lnpt study pretraining: both arms, their rows, and a study that goes on where it was interrupted.
+// lnpt study: the rows of its studies, and one that goes on where it was interrupted.
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
+
+#include <lnpt/io/safetensors_writer.hpp>
 
 #include "../skip.hpp"
 #include "interruption.hpp"
@@ -36,5 +42,60 @@ TEST_CASE("both arms lose filters step by step, and an interrupted study ends as
   CHECK(support::text_of(folder / "parts" / "pretraining.csv") == support::text_of(folder / "whole" / "pretraining.csv"));
   auto const other = run(study + at("parts") + " --lr .05");
   CHECK(other.status == 2);
-  CHECK(support::says(other.complaint, "other settings"));
+  CHECK(support::says(other.complaint, "other settings, lr 0.1 and not 0.05"));
+  CHECK_FALSE(std::filesystem::exists(folder / "parts" / "scratch-seed0-step2.safetensors"));
+}
+
+namespace {
+
+/// Eight images of two classes in a file of their own, with pixels that begin at `first`.
+std::string images(std::filesystem::path const& path, std::size_t first) {
+  constexpr std::size_t count = 8;
+  std::vector<std::uint8_t> pixels(count * 3 * 8 * 8);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>((first + 37 * i) % 251);
+  std::vector<std::int64_t> labels;
+  for (std::size_t i = 0; i < count; ++i) labels.push_back(static_cast<std::int64_t>(i % 2));
+  lnpt::io::safetensors::writer writer;
+  writer.add("input", {count, 3, 8, 8}, std::span(std::as_const(pixels)));
+  writer.add("labels", {count}, std::span(std::as_const(labels)));
+  writer.save(path);
+  return path.string();
+}
+
+}  // namespace
+
+TEST_CASE("the study of trainability trains what three ways of pruning leave, and goes on after an interruption") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const at = [&](char const* name) { return (folder / name).string(); };
+  std::string const settings =
+      "study trainability --arch resnet:8:4,4,8:a --batch 2 --epochs 1 --again-epochs 1 --ratios .5,.75 "
+      "--rates .01 --samples 2 --seeds 1 --augment none --data ";
+  auto const study = settings + images(folder / "images.safetensors", 0) + " --part-epochs 3 --out ";
+  auto const whole = run(study + at("whole") + " --json");
+  REQUIRE(whole.status == 0);
+  auto const rows = nlohmann::json::parse(whole.output)["rows"];
+  REQUIRE(rows.size() == 1 + 2 * 3);
+  CHECK(rows[0]["method"] == "dense");
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    CHECK(rows[i]["method"] == (i % 3 == 1 ? "tpp" : i % 3 == 2 ? "l1" : "scratch"));
+    CHECK(rows[i]["parameters"] == rows[i < 4 ? 1 : 4]["parameters"]);  // as many filters go, whatever the method
+    CHECK(rows[i]["parameters"] < rows[0]["parameters"]);
+  }
+  CHECK(support::text_of(folder / "whole" / "trainability.svg").starts_with("<svg"));
+
+  cli_test::run_until(study + at("parts"), at("parts") + "/parted-0.75-seed0.safetensors");
+  auto const printed = run(study + at("parts"));
+  REQUIRE(printed.status == 0);
+  CHECK(support::says(printed.output, "tpp above l1 in"));
+  CHECK(support::text_of(folder / "parts" / "trainability.csv") == support::text_of(folder / "whole" / "trainability.csv"));
+
+  auto const others = folder / "others";
+  std::filesystem::create_directory(others);
+  auto const other = run(settings + images(others / "images.safetensors", 1) + " --part-epochs 3 --out " + at("parts"));
+  CHECK(other.status == 2);
+  CHECK(support::says(other.complaint, "other settings, digest"));
+  auto const few = run(settings + at("images.safetensors") + " --part-epochs 1 --out " + at("few"));
+  CHECK(few.status == 2);
+  CHECK(support::says(few.complaint, "give more --part-epochs"));
 }

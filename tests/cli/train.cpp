@@ -115,8 +115,8 @@ TEST_CASE("regularisers compose, zero what they said they would, and resume to t
                        "tpp:pruned=0.5,step=1e-5,every=1,ceiling=4e-5,zero-every=1 --regulariser gal_lite:lambda=1e-3 --out ";
   auto const told = run(command + whole);
   REQUIRE(told.status == 0);
-  CHECK(told.complaint.find("slimming: lambda 0.001, tpp: lambda 4e-05, norm of what is to go 0, gal_lite: lambda 0.001") !=
-        std::string::npos);
+  CHECK(support::says(told.complaint, "slimming: lambda 0.001, penalty 0.0"));
+  CHECK(support::says(told.complaint, "tpp: lambda 4e-05, norm of what is to go 0, gal_lite: lambda 0.001, 0 channels closed"));
   auto const weights = io::safetensors::open(whole).read<float>("layer2.0.conv1.weight");
   std::size_t zero_filters = 0;
   for (std::size_t f = 0; f < 8; ++f)
@@ -147,6 +147,7 @@ TEST_CASE("masks that move keep the count of every layer, and resume to the same
     auto const told = run(command + whole);
     REQUIRE(told.status == 0);
     CHECK(support::says(told.complaint, "rigl: share that moves") == dynamic.starts_with("rigl"));
+    CHECK(support::says(told.complaint, " weights moved"));
     auto const given = io::safetensors::open(at("masks")), held = io::safetensors::open(whole + ".checkpoint");
     std::size_t moved = 0;
     std::size_t pruned_but_there = 0;
@@ -171,6 +172,9 @@ TEST_CASE("masks that move keep the count of every layer, and resume to the same
   auto const no_masks = run("train " + settings + "--epochs 1 --dynamic rigl --out " + at("no"));
   CHECK(no_masks.status == 2);
   CHECK(support::says(no_masks.complaint, "give --mask"));
+  auto const idle = run("train " + settings + "--epochs 1 --mask " + at("masks") + " --dynamic rigl:every=100 --out " + at("no"));
+  CHECK(idle.status == 2);
+  CHECK(support::says(idle.complaint, "rigl:every=100 moves nothing: its first move is at step 100"));
 }
 
 TEST_CASE("regularisers that cannot be are refused in one sentence") {

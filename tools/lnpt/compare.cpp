@@ -9,22 +9,30 @@
 #include <lnpt/io/checkpoint.hpp>
 #include <lnpt/io/data_set.hpp>
 #include <lnpt/mask/apply.hpp>
+#include <lnpt/structure/counts.hpp>
+#include <lnpt/structure/shrink.hpp>
 
 #include "asked_recorder.hpp"
 #include "command.hpp"
 #include "comparison.hpp"
 #include "course_recorder.hpp"
+#include "data_digest.hpp"
 #include "engine.hpp"
 #include "engine_setting.hpp"
 #include "figures.hpp"
+#include "latency.hpp"
 #include "output_files.hpp"
 #include "progress.hpp"
 #include "report_page.hpp"
 #include "seed_masks.hpp"
+#include "shrinking.hpp"
 
 namespace cli {
 
 namespace {
+
+/// Where students start: at weights of their own, or at those of the teacher, as methods do that prune a trained network.
+constexpr char const *start_fresh = "fresh", *start_trained = "teacher";
 
 struct compare_options : common_options {
   std::string arch = "resnet:20:16,32,64";
@@ -33,6 +41,8 @@ struct compare_options : common_options {
       "teacher_guided,feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label,grasp,synflow,random,"
       "magnitude";
   std::string sparsities = "0.95";
+  std::string budgets;  ///< such as flops:.5,.65: whole channels go; empty: single weights, --sparsities of them
+  std::string start = start_fresh;
   std::size_t seeds = 3;
   std::size_t samples = 10;
   std::string sample_by = "pseudo-label";
@@ -66,6 +76,24 @@ std::vector<double> parse_sparsities(std::string const& list) {
   return sparsities;
 }
 
+/// What `--budgets unit:fractions` asks for.
+struct removal {
+  removed_unit unit;  ///< none: single weights
+  std::vector<double> fractions;
+};
+
+removal parse_removal(compare_options const& o) {
+  if (o.budgets.empty()) return {std::nullopt, parse_sparsities(o.sparsities)};
+  auto const colon = o.budgets.find(':');
+  if (colon == std::string::npos)
+    refuse("\"", o.budgets, "\" are no budgets: write a unit and what of it goes, such as flops:.5,.65");
+  auto const unit = parse_choice("unit of a budget", budget_units, o.budgets.substr(0, colon));
+  auto const fractions = parse_numbers<double>("budget", o.budgets.substr(colon + 1));
+  for (auto const f : fractions)
+    if (!(f > 0 && f < 1)) refuse("a budget of ", f, " is outside (0, 1): write what goes, such as flops:.5,.65");
+  return {unit, fractions};
+}
+
 /// What the answers of a seed's teacher may take in memory; beyond, it is asked again.
 constexpr std::size_t most_remembered = std::size_t{1} << 30;
 
@@ -96,7 +124,8 @@ class comparison {
   explicit comparison(compare_options const& o)
       : o_(o),
         criteria_(parse_criteria(o.criteria)),
-        sparsities_(parse_sparsities(o.sparsities)),
+        removal_(parse_removal(o)),
+        sparsities_(removal_.fractions),
         asked_(parse_diagnostics(o.diagnostics)),
         sample_by_(parse_choice("way of sampling", sample_names, o.sample_by)),
         arch_(parse_architecture(o.arch, o.features)),
@@ -128,6 +157,9 @@ class comparison {
     all["std"] = o_.images.stddev;
     all["train-images"] = std::to_string(data_.train.size());
     all["test-images"] = std::to_string(data_.test.size());
+    all[digest_setting] = digest_of(data_);
+    if (removal_.unit) all[budget_setting] = std::string(spell(budget_units, *removal_.unit));
+    if (o_.start != start_fresh) all["start"] = o_.start;
     all["arch"] = o_.arch;
     if (o_.keep_weights) all["keep-weights"] = "1";
     if (o_.learn_from != learn_from_teacher) all[learn_from_setting] = o_.learn_from;
@@ -217,7 +249,7 @@ class comparison {
 
   [[nodiscard]] seed_masks draw_images(std::uint64_t seed, trained_network& teacher) {
     bool const labels = std::ranges::any_of(criteria_, [](auto const& c) { return c.reads().labels; });
-    seed_masks masks(*engine_, data_.train, {sample_by_, o_.samples, labels}, seed_for(seed, purpose::sample),
+    seed_masks masks(*engine_, data_.train, {sample_by_, o_.samples, labels}, removal_.unit, seed_for(seed, purpose::sample),
                      seed_for(seed, purpose::scoring), teacher);
     auto const& found = masks.found_per_class();
     if (auto const short_of = std::ranges::count_if(found, [&](auto n) { return n < o_.samples; }); short_of > 0)
@@ -267,11 +299,26 @@ class comparison {
     return details;
   }
 
+  /// The trained student without its channels, which equals its masks, beside the network it came from.
+  [[nodiscard]] compared_size size_of(trained_network& student, lnpt::mask_set const& masks, seed_masks const& all) const {
+    auto const& batch = all.scoring().batches.front().input;
+    auto const sample = all.scoring().sample;
+    auto smaller = lnpt::shrink(student, masks, lnpt::rows(batch, 0, std::min<std::size_t>(32, lnpt::shape_of(batch).at(0))));
+    auto const before = lnpt::count(student, sample);
+    auto const after = lnpt::count(smaller.model, sample);
+    return {after.size(),
+            after.multiply_adds(),
+            before.size(),
+            before.multiply_adds(),
+            least_milliseconds(engine_->open(smaller.model), sample, 1),
+            least_milliseconds(engine_->open(student), sample, 1)};
+  }
+
   /// Scores, prunes and trains one student. All students of a seed start from the same weights.
   void run_student(std::uint64_t seed, criterion_spec const& criterion, double sparsity, seed_parts const& of) {
     auto const who = fmt::format("seed {}: {} at {:g} %", seed, criterion.text, 100 * sparsity);
     progress_.doing(who + ", scoring");
-    auto student = fresh_network(seed_for(seed, purpose::student_weights));
+    auto student = o_.start == start_trained ? of.teacher : fresh_network(seed_for(seed, purpose::student_weights));
     auto const pruned = of.masks.make(criterion, sparsity, student);
     if (auto const warning = collapse_warning(student, pruned.masks, of.masks.scoring().sample); !warning.empty())
       progress_.milestone(fmt::format("{}: {}", who, warning));
@@ -291,6 +338,7 @@ class comparison {
     asked.note();
     details.course = recorder.course();
     details.asked = asked.found();
+    if (removal_.unit) details.size = size_of(student, pruned.masks, of.masks);
     results_.add({criterion.text, sparsity, seed, state.last_accuracy, state.best_accuracy, pruned.report.emptied.size(),
                   pruned.report.seconds, std::move(details)});
     write_page();
@@ -300,7 +348,8 @@ class comparison {
 
   compare_options const& o_;
   std::vector<criterion_spec> criteria_;
-  std::vector<double> sparsities_;
+  removal removal_;
+  std::vector<double> const& sparsities_;
   diagnostic_choice asked_;
   sample_kind sample_by_;
   architecture arch_;
@@ -325,7 +374,19 @@ void describe(CLI::App& command, compare_options& o) {
       ->check(above_zero());
   command.add_option("--criteria", o.criteria, "Criteria, each name[:key=value...]; the keys: " + std::string(criterion_keys))
       ->capture_default_str();
-  command.add_option("--sparsities", o.sparsities, "Fractions of weights to remove, such as .9,.95,.98")->capture_default_str();
+  auto* const sparsities = command.add_option("--sparsities", o.sparsities, "Fractions of weights to remove, such as .9,.95,.98")
+                               ->capture_default_str();
+  command
+      .add_option("--budgets", o.budgets,
+                  "Instead: whole channels go, with all that is coupled to them, and the smaller networks are counted and timed: "
+                  "channels, parameters or flops and what of them goes, such as flops:.5,.65")
+      ->excludes(sparsities);
+  command
+      .add_option("--start", o.start,
+                  "Where students start: fresh (weights of their own) or teacher (its weights, as methods have it that prune a "
+                  "trained network)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({start_fresh, start_trained}));
   command.add_option("--seeds", o.seeds, "How many seeds, from --seed on")->capture_default_str()->check(above_zero());
   command.add_option("--samples", o.samples, "Scoring images per class")->capture_default_str()->check(above_zero());
   command
@@ -373,7 +434,10 @@ void add_compare(CLI::App& app) {
        "--report makes a page of it, which can be looked at while the run goes on; lnpt report makes it again later.\n\n"
        "  lnpt compare --data synthetic --arch resnet:8:16,32,64 --out runs/first\n"
        "  lnpt compare --data cifar10:cifar-10-batches-bin --train-limit 12800 --test-limit 2000 --sparsities .95,.98 \\\n"
-       "    --criteria feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label --out runs/cifar"},
+       "    --criteria feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label --out runs/cifar\n"
+       "  lnpt compare --data cifar10:cifar-10-batches-bin --arch resnet:56:16,32,64:a --budgets flops:.5,.65 --start teacher "
+       "\\\n"
+       "    --criteria filter_norm,hrank,nisp,qsfm,bn_scale,snip --out runs/channels"},
       describe, run);
 }
 

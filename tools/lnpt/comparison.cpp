@@ -50,6 +50,7 @@ void comparison_results::require_same_settings() const {
   if (held.is_object())
     for (auto const& each : held.items()) asked.emplace(each.key(), unsaid(each.key()));  // said before and not now
   for (auto const& [name, value] : asked) {
+    if (!(held.is_object() && held.contains(name)) && may_go_unsaid(name, value)) continue;
     auto const before = held.is_object() ? held.value(name, unsaid(name)) : unsaid(name);
     if (before != value)
       refuse(folder_, " holds a comparison with ", name, ' ', shown(before), " and not ", shown(value),

@@ -37,6 +37,20 @@ json json_of(student_course const& course) {
   return epochs;
 }
 
+json json_of(compared_size const& size) {
+  return {{"parameters", {size.parameters_before, size.parameters}},
+          {"multiply_adds", {size.multiply_adds_before, size.multiply_adds}},
+          {"milliseconds", {size.milliseconds_before, size.milliseconds}}};
+}
+
+compared_size size_of(json const& from) {
+  auto const& parameters = from.at("parameters");
+  auto const& multiply_adds = from.at("multiply_adds");
+  auto const& milliseconds = from.at("milliseconds");
+  return {parameters.at(1),    multiply_adds.at(1),           parameters.at(0),
+          multiply_adds.at(0), number_in(milliseconds.at(1)), number_in(milliseconds.at(0))};
+}
+
 json json_of(comparison_row const& row) {
   json all{{"criterion", row.criterion},         {"sparsity", row.sparsity},           {"seed", row.seed},
            {"last_accuracy", row.last_accuracy}, {"best_accuracy", row.best_accuracy}, {"dead_layers", row.dead_layers},
@@ -50,6 +64,7 @@ json json_of(comparison_row const& row) {
   if (!details.overlap.empty()) all["overlap"] = details.overlap;
   write_series(all, "linear_error", details.asked.linear_error);
   if (details.asked.kernel_drift) all["kernel_drift"] = *details.asked.kernel_drift;
+  if (details.size) all["size"] = json_of(*details.size);
   return all;
 }
 
@@ -76,6 +91,7 @@ comparison_row row_of(json const& from) {
   if (from.contains("overlap")) from.at("overlap").get_to(details.overlap);
   read_series(from, "linear_error", details.asked.linear_error);
   if (from.contains("kernel_drift")) details.asked.kernel_drift = number_in(from.at("kernel_drift"));
+  if (from.contains("size")) details.size = size_of(from.at("size"));
   return row;
 }
 

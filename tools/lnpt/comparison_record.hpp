@@ -24,6 +24,13 @@ struct asked_diagnostics {
   std::optional<double> kernel_drift;  ///< ‖s_t − s_0‖ / ‖s_0‖
 };
 
+/// A student that lost whole channels, beside the network it came from.
+struct compared_size {
+  std::size_t parameters = 0, multiply_adds = 0;
+  std::size_t parameters_before = 0, multiply_adds_before = 0;
+  double milliseconds = 0, milliseconds_before = 0;  ///< of the prediction of one image
+};
+
 /// What is known of a student beside its line of results.csv. Students of versions before this lack some of it.
 struct student_details {
   std::vector<std::string> emptied = {};  ///< the dead layers by name
@@ -32,7 +39,8 @@ struct student_details {
   std::optional<double> stability = {};        ///< what a mask from other scoring images, drawn alike, shares with this one
   std::map<std::string, double> overlap = {};  ///< what the masks of other criteria share with this one
   asked_diagnostics asked = {};
-  double epoch_seconds = 0;  ///< of training, on the cpu engine without asking the teacher; 0: not known
+  double epoch_seconds = 0;                ///< of training, on the cpu engine without asking the teacher; 0: not known
+  std::optional<compared_size> size = {};  ///< where channels went
 };
 
 /// The teacher of a seed.
@@ -71,6 +79,9 @@ struct comparison_record {
 
 /// Weight escape over a student's training, where it is known: analysis/weight_distance.hpp.
 [[nodiscard]] std::optional<double> escape_of(student_course const& course);
+
+/// The setting that says what of channels a sparsity counts, in a comparison of networks that lose whole channels.
+inline constexpr char const* budget_setting = "budget";
 
 /// Whether a row is of this student.
 [[nodiscard]] inline bool is_of(comparison_row const& row, std::string const& criterion, double sparsity, std::uint64_t seed) {

@@ -12,6 +12,7 @@ namespace cli {
 /// All seeds of one criterion at one sparsity.
 struct table_line {
   summary last, best, dead, seconds, epoch, stability;
+  summary parameters, multiply_adds, milliseconds, milliseconds_before;  ///< where channels went; the first two: fractions left
   std::map<std::string, std::size_t> emptied;
 
   void add(comparison_row const& row) {
@@ -22,6 +23,16 @@ struct table_line {
     if (row.details.epoch_seconds > 0) epoch.add(row.details.epoch_seconds);
     for (auto const& name : row.details.emptied) ++emptied[name];
     if (row.details.stability) stability.add(*row.details.stability);
+    if (row.details.size) add(*row.details.size);
+  }
+  void add(compared_size const& size) {
+    auto const fraction = [](std::size_t part, std::size_t whole) {
+      return static_cast<double>(part) / static_cast<double>(whole);
+    };
+    parameters.add(fraction(size.parameters, size.parameters_before));
+    multiply_adds.add(fraction(size.multiply_adds, size.multiply_adds_before));
+    milliseconds.add(size.milliseconds);
+    milliseconds_before.add(size.milliseconds_before);
   }
 };
 

@@ -44,11 +44,25 @@ void print_epochs(comparison_results const& results, std::vector<criterion_spec>
   if (!parts.empty()) fmt::print("seconds per epoch: {}\n", fmt::join(parts, ", "));
 }
 
-}  // namespace
+/// Students that lost whole channels, and what is left of their network.
+void print_sizes(comparison_results const& results, std::vector<criterion_spec> const& criteria,
+                 std::vector<double> const& sparsities) {
+  text_table table({"criterion", "removed %", "last %", "parameters left %", "multiply-adds left %", "ms for one image",
+                    "dense ms", "scoring s"});
+  for (auto const sparsity : sparsities)
+    for (auto const& criterion : criteria) {
+      auto const line = line_of(results.record(), criterion.text, sparsity);
+      if (line.parameters.count == 0) continue;
+      table.add({criterion.text + (criterion.reads().labels ? " *" : ""), fmt::format("{:g}", 100 * sparsity),
+                 line.last.percent(), line.parameters.percent(), line.multiply_adds.percent(),
+                 fmt::format("{:.3g}", line.milliseconds.mean()), fmt::format("{:.3g}", line.milliseconds_before.mean()),
+                 fmt::format("{:.2f}", line.seconds.mean())});
+    }
+  table.print();
+}
 
-void print_comparison(comparison_results const& results, std::vector<criterion_spec> const& criteria,
-                      std::vector<double> const& sparsities) {
-  print_teachers(results);
+void print_weights(comparison_results const& results, std::vector<criterion_spec> const& criteria,
+                   std::vector<double> const& sparsities) {
   text_table table({"criterion", "sparsity %", "last %", "best %", "layers emptied", "scoring s"});
   for (auto const sparsity : sparsities)
     for (auto const& criterion : criteria) {
@@ -59,6 +73,17 @@ void print_comparison(comparison_results const& results, std::vector<criterion_s
                  fmt::format("{:.2f}", line.seconds.mean())});
     }
   table.print();
+}
+
+}  // namespace
+
+void print_comparison(comparison_results const& results, std::vector<criterion_spec> const& criteria,
+                      std::vector<double> const& sparsities) {
+  print_teachers(results);
+  if (results.record().settings.contains(budget_setting))
+    print_sizes(results, criteria, sparsities);
+  else
+    print_weights(results, criteria, sparsities);
   fmt::print("\n* reads labels when it scores; every student trains {} labels\n",
              learns_from_labels(results.record()) ? "with" : "without");
   for (auto const sparsity : sparsities)

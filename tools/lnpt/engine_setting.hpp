@@ -1,6 +1,8 @@
 #pragma once
-/// How files tell which engine a run is on, and how it multiplies.
+/// How files tell which engine a run is on, how it multiplies, and what they mean that do not say.
 #include <string>
+
+#include "data_digest.hpp"
 
 namespace cli {
 
@@ -10,11 +12,22 @@ inline constexpr char const* execution_setting = "execution";
 inline constexpr char const* first_engine = "cpu";
 inline constexpr char const* first_execution = "automatic";
 
+/// What the students of a comparison learn from.
+inline constexpr char const* learn_from_setting = "learn-from";
+inline constexpr char const* learn_from_teacher = "teacher";
+inline constexpr char const* learn_from_labels = "labels";
+
 /// What a file means that does not mention a setting.
 [[nodiscard]] inline std::string unsaid(std::string const& setting) {
   if (setting == engine_setting) return first_engine;
   if (setting == execution_setting) return first_execution;
+  if (setting == learn_from_setting) return learn_from_teacher;
   return {};
+}
+
+/// Whether a file that does not mention a setting goes together with this value of it: of images, files that keep no digest say nothing.
+[[nodiscard]] inline bool may_go_unsaid(std::string const& setting, std::string const& value) {
+  return setting == digest_setting || value == unsaid(setting);
 }
 
 }  // namespace cli

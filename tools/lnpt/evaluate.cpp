@@ -1,6 +1,5 @@
 // lnpt evaluate: how often a network is right.
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <fmt/format.h>
 #include <optional>
@@ -14,8 +13,8 @@
 #include "command.hpp"
 #include "engine.hpp"
 #include "found_masks.hpp"
+#include "latency.hpp"
 #include "loading.hpp"
-#include "noise.hpp"
 #include "output_files.hpp"
 
 namespace cli {
@@ -46,19 +45,6 @@ struct verdict {
 
   [[nodiscard]] double accuracy() const { return samples == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(samples); }
 };
-
-/// The least of 20 runs, so that what else the machine does is left out.
-double least_milliseconds(predictor<float> const& predict, lnpt::shape const& extents, std::size_t samples) {
-  constexpr int runs = 20;
-  auto const input = noise(extents, samples);
-  auto least = std::chrono::duration<double, std::milli>::max();
-  for (int run = 0; run < runs; ++run) {
-    auto const start = std::chrono::steady_clock::now();
-    static_cast<void>(predict(input));
-    least = std::min<std::chrono::duration<double, std::milli>>(least, std::chrono::steady_clock::now() - start);
-  }
-  return least.count();
-}
 
 std::optional<latency> latency_of(evaluate_options const& o, predictor<float> const& predict, lnpt::shape const& sample) {
   if (!o.latency) return std::nullopt;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "comparison_record.hpp"
+#include "engine_setting.hpp"
 
 namespace cli {
 
@@ -32,9 +33,5 @@ struct overlap_table {
 
 /// Whether the students of a run learn from labels.
 [[nodiscard]] bool learns_from_labels(comparison_record const& run);
-
-inline constexpr char const* learn_from_setting = "learn-from";
-inline constexpr char const* learn_from_teacher = "teacher";
-inline constexpr char const* learn_from_labels = "labels";
 
 }  // namespace cli

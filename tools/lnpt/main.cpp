@@ -9,6 +9,7 @@
 
 #include "command.hpp"
 #include "misuse.hpp"
+#include "ranges.hpp"
 #include "unknown_flag.hpp"
 
 namespace {
@@ -29,6 +30,13 @@ int complain(int status, std::string sentence) {
   return status;
 }
 
+/// Has every flag that takes a whole number of 0 or more refuse a minus sign, behind which the number would wrap round.
+void refuse_negative_counts(CLI::App& command) {
+  for (auto* const flag : command.get_options([](CLI::Option* each) { return each->get_type_name() == "UINT"; }))
+    flag->check(cli::zero_or_more());
+  for (auto* const inner : command.get_subcommands([](CLI::App*) { return true; })) refuse_negative_counts(*inner);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -46,6 +54,7 @@ int main(int argc, char** argv) {
   cli::add_compare(app);
   cli::add_report(app);
   cli::add_inspect(app);
+  refuse_negative_counts(app);
   try {
     auto const is_asked = [&](CLI::App const* command) { return command->get_name() == argv[1]; };
     if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_asked).empty())

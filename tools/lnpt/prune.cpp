@@ -196,43 +196,13 @@ void make_smaller(prune_options const& o, criterion_spec const& reads, Make make
 
 /// Merging and searching. Refuses flags that they have no use for.
 void run_without_scores(prune_options const& o, method_kind method) {
-  constexpr std::string_view useful[]{"--arch",
-                                      "--classes",
-                                      "--weights",
-                                      "--weights-prefix",
-                                      "--features",
-                                      "--data",
-                                      "--samples",
-                                      "--mean",
-                                      "--std",
-                                      "--train-limit",
-                                      "--test-limit",
-                                      "--rename",
-                                      "--ignore-extra",
-                                      "--input",
-                                      "--precision",
-                                      "--engine",
-                                      "--device",
-                                      "--method",
-                                      "--budget",
-                                      "--onnx",
-                                      "--keep-batch-norm",
-                                      "--trainability",
-                                      "--out",
-                                      "--seed",
-                                      "--threads",
-                                      "--json",
-                                      "--target",
-                                      "--box",
-                                      "--merge-step",
-                                      "--merge-mode",
-                                      "--impact-norm",
-                                      "--annealing",
-                                      "--candidates",
-                                      "--tolerance",
-                                      "--most",
-                                      "--judge"};
-  o.typed.refuse_all_but(useful, " is for weights that are scored: leave it out, or --method " + o.method);
+  constexpr std::string_view useful[]{
+      "--arch",         "--classes", "--weights",     "--weights-prefix", "--features", "--data",         "--samples",
+      "--mean",         "--std",     "--train-limit", "--test-limit",     "--rename",   "--ignore-extra", "--input",
+      "--precision",    "--engine",  "--device",      "--method",         "--budget",   "--onnx",         "--keep-batch-norm",
+      "--trainability", "--out",     "--seed",        "--threads",        "--json"};
+  o.typed.refuse_all_but({useful, merging_flags, search_flags},
+                         " is for weights that are scored: leave it out, or --method " + o.method);
   if (o.engine.name != "cpu") refuse("--method ", o.method, " works on the CPU engine: leave --engine ", o.engine.name, " out");
   in_precision(o.precision, [&](auto t) {
     using scalar = decltype(t);
@@ -294,7 +264,7 @@ void describe(CLI::App& command, prune_options& o) {
 void run_checkpoint(prune_options const& o, double density) {
   constexpr std::string_view useful[]{"--checkpoint", "--criterion", "--mask",    "--sparsity", "--density", "--out",
                                       "--include",    "--exclude",   "--replace", "--seed",     "--threads", "--json"};
-  o.typed.refuse_all_but(useful, " is for pruning a network: leave it out, or give --arch instead of --checkpoint");
+  o.typed.refuse_all_but({useful}, " is for pruning a network: leave it out, or give --arch instead of --checkpoint");
   prune_checkpoint(o.checkpoint, {checkpoint_criterion(o.criterion), o.mask, density, o.seed, o.out, o.json});
 }
 

@@ -92,10 +92,13 @@ lnpt::preserve_trainability read_tpp(option_reader& options, hook_spec const& sp
   return hook;
 }
 
-/// By default until three quarters of the run, as published.
-lnpt::rigl read_rigl(option_reader& options, hooked_run const& run) {
-  auto const until = options.number("until", std::max<std::size_t>(run.steps / 4 * 3, 1));
-  auto const every = options.number<std::size_t>("every", 100);
+/// By default until three quarters of the run and every hundredth step, as published, or more often where that makes fewer than ten moves.
+lnpt::rigl read_rigl(option_reader& options, hook_spec const& spec, hooked_run const& run) {
+  auto const until = options.number("until", std::max<std::size_t>(run.steps * 3 / 4, 1));
+  auto const every = options.number("every", std::clamp<std::size_t>(until / 10, 1, 100));
+  if (every >= std::min(until, run.steps))
+    refuse(spec.text, " moves nothing: its first move is at step ", every, ", it ends at step ", until, " and the run has ",
+           run.steps, ": pass more --epochs, or a smaller every");
   auto const fraction = options.number("fraction", 0.3);
   return typed([&] { return lnpt::rigl(until, every, fraction); });
 }
@@ -165,7 +168,7 @@ training_hooks::training_hooks(std::vector<hook_spec> const& specs, cpu_network<
         break;
       }
       case hook_kind::rigl: {
-        auto hook = read_rigl(options, run);
+        auto hook = read_rigl(options, spec, run);
         hooks_.push_back({spec.name, hook, [hook](std::size_t t) { return hook.moved_share(t); }, "share that moves"});
         break;
       }
@@ -193,13 +196,24 @@ void training_hooks::restore(lnpt::hook_state const& state) {
         each.hook);
 }
 
-std::string training_hooks::describe(named_hook const& each, std::size_t step, double norm) {
-  if (!each.strength) return {};
-  auto text = fmt::format(", {}: {} {:.4g}", each.name, each.quantity, each.strength(step));
-  if (std::holds_alternative<lnpt::preserve_trainability>(each.hook)) text += fmt::format(", norm of what is to go {:.4g}", norm);
+std::string training_hooks::describe(named_hook const& each, std::size_t step, double measured) const {
+  auto const moves = std::holds_alternative<lnpt::rigl>(each.hook) || std::holds_alternative<lnpt::deep_rewiring>(each.hook);
+  auto text = fmt::format(", {}:", each.name);
+  if (each.strength) text += fmt::format(" {} {:.4g},", each.quantity, each.strength(step));
+  if (moves) return text + fmt::format(" {} weights moved", moved_);
+  if (std::holds_alternative<lnpt::preserve_trainability>(each.hook))
+    return text + fmt::format(" norm of what is to go {:.4g}", measured);
   if (auto const* const masks = std::get_if<lnpt::soft_masks>(&each.hook))
-    text += fmt::format(", {} channels closed", masks->closed());
-  return text;
+    return text + fmt::format(" {} channels closed", masks->closed());
+  return text + fmt::format(" penalty {:.4g}", measured);
+}
+
+std::size_t training_hooks::woken(lnpt::mask_set const& before, lnpt::mask_set const& after) {
+  std::size_t count = 0;
+  for (auto const& now : after)
+    if (auto const* const old = before.find(now.name()))
+      for (std::size_t i = 0; i < now.size(); ++i) count += now[i] && !(*old)[i];
+  return count;
 }
 
 }  // namespace cli

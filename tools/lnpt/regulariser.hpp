@@ -1,5 +1,6 @@
 #pragma once
 /// What acts on training, each by one string: regularisers such as `tpp:pruned=0.5,every=5`, and masks that move such as `rigl:every=50`.
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -66,15 +67,17 @@ class training_hooks {
   template <class T>
   void after_step(lnpt::training_step<T>& at) {
     for (auto& each : hooks_) std::visit([&](auto& hook) { lnpt::detail::after_step(at, hook); }, each.hook);
+    if (at.next_masks) moved_ += woken(*at.masks, *at.next_masks);
     if (at.step + 1 != at.steps) return;
     text_.clear();
-    for (auto const& each : hooks_) text_ += describe(each, at.of_run(), removed_norm(each, at.parameters));
+    for (auto const& each : hooks_) text_ += describe(each, at.of_run(), measure(each, at.parameters, at.of_run()));
+    moved_ = 0;
   }
   void save(lnpt::hook_state& state) const;
   void restore(lnpt::hook_state const& state);
 
   [[nodiscard]] bool empty() const { return hooks_.empty(); }
-  /// λ and what is left of what is to go, when the last epoch ended.
+  /// λ, what it adds to the loss or what is left of what is to go, and how many weights moved, when the last epoch ended.
   [[nodiscard]] std::string const& text() const { return text_; }
 
  private:
@@ -89,14 +92,29 @@ class training_hooks {
     char const* quantity = "lambda";  ///< what the strength is
   };
 
+  /// Of TPP the norm of what is to go, of other regularisers what they add to the loss.
   template <class T>
-  [[nodiscard]] static double removed_norm(named_hook const& each, std::vector<lnpt::parameter<T>> const& parameters) {
-    auto const* const tpp = std::get_if<lnpt::preserve_trainability>(&each.hook);
-    return tpp ? tpp->regulariser().norm_of_removed(parameters) : 0;
+  [[nodiscard]] static double measure(named_hook const& each, std::vector<lnpt::parameter<T>> const& parameters,
+                                      std::size_t step) {
+    return std::visit(
+        [&]<class Hook>(Hook const& hook) {
+          if constexpr (requires { hook.value(parameters, step); })
+            return hook.value(parameters, step);
+          else if constexpr (std::same_as<Hook, lnpt::structure_selection>)
+            return lnpt::slimming{each.strength(step)}.value(parameters);
+          else if constexpr (std::same_as<Hook, lnpt::preserve_trainability>)
+            return hook.regulariser().norm_of_removed(parameters);
+          else
+            return 0.0;
+        },
+        each.hook);
   }
-  [[nodiscard]] static std::string describe(named_hook const& each, std::size_t step, double norm);
+  [[nodiscard]] std::string describe(named_hook const& each, std::size_t step, double measured) const;
+  /// How many weights one set of masks keeps and the other before it did not.
+  [[nodiscard]] static std::size_t woken(lnpt::mask_set const& before, lnpt::mask_set const& after);
 
   std::vector<named_hook> hooks_;
+  std::size_t moved_ = 0;  ///< weights that masks took up in this epoch
   std::string text_;
 };
 

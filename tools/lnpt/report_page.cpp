@@ -118,6 +118,8 @@ std::string summary_table(runs_type const& runs) {
                                     "best accuracy, %", "layers emptied", "same mask from other images, %",
                                     "scoring, s",       "an epoch, s",    "seeds"};
   if (both) headings.insert(headings.begin() + 1, "trained with");
+  bool const channels = runs.front().settings.contains(budget_setting);
+  if (channels) headings.insert(headings.end(), {"parameters left, %", "multiply-adds left, %", "ms for one image"});
   auto html = opened_table("summary", headings);
   for (auto const sparsity : sparsities_of(runs))
     for (auto const& criterion : criteria_of(runs))
@@ -130,7 +132,11 @@ std::string summary_table(runs_type const& runs) {
                 cell(fmt::format("{:.2g}", line.dead.mean())) + cell(line.stability.count > 0 ? line.stability.percent() : "–") +
                 cell(fmt::format("{:.2f}", line.seconds.mean())) +
                 cell(line.epoch.count > 0 ? fmt::format("{:.2f}", line.epoch.mean()) : "–") +
-                cell(std::to_string(line.last.count)) + "</tr>\n";
+                cell(std::to_string(line.last.count));
+        if (channels)
+          html += cell(line.parameters.percent()) + cell(line.multiply_adds.percent()) +
+                  cell(fmt::format("{:.3g}", line.milliseconds.mean()));
+        html += "</tr>\n";
       }
   return html + std::string(closed_table) +
          "<p>Means, with the standard deviation over seeds. * reads labels when it scores. Other images are scoring images drawn "

@@ -82,7 +82,7 @@ void describe(CLI::App& command, score_options& o) {
 /// Scores stored weights, and refuses flags that only a network has a use for.
 void run_checkpoint(score_options const& o) {
   constexpr std::string_view useful[]{"--checkpoint", "--criterion", "--include", "--exclude", "--seed", "--threads", "--json"};
-  o.typed.refuse_all_but(useful, " is for scoring a network: leave it out, or give --arch instead of --checkpoint");
+  o.typed.refuse_all_but({useful}, " is for scoring a network: leave it out, or give --arch instead of --checkpoint");
   score_checkpoint(o.checkpoint, {checkpoint_criterion(o.criterion), o.seed, o.json});
 }
 

@@ -128,9 +128,23 @@ template <class Model>
   }
 }
 
+/// Refuses criteria that score the filters of convolutions, or those before batch norms, of a network that has none.
+template <class Model>
+void require_filters(Model& model, criterion_spec const& spec) {
+  auto const by_maps = spec.kind == criterion_kind::hrank || spec.kind == criterion_kind::qsfm;
+  if (!by_maps && spec.kind != criterion_kind::bn_scale) return;
+  for (auto const& p : model.parameters()) {
+    auto const is_filter = lnpt::is_prunable(p.role) && lnpt::shape_of(*p.value).size() > 2;
+    if (by_maps ? is_filter : p.role == lnpt::role::norm_scale) return;
+  }
+  refuse(spec.text, by_maps ? " looks at the feature maps of convolutions" : " reads the scales of batch norms",
+         ", and the network has none: choose another criterion, such as ", by_maps ? "nisp" : "filter_norm");
+}
+
 template <class Model>
 lnpt::score_set<lnpt::tensor_of<Model>> score_once(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data,
                                                    criterion_spec const& spec, std::uint64_t seed) {
+  require_filters(model, spec);
   auto const options = options_of(spec, seed);
   switch (spec.kind) {
     case criterion_kind::magnitude: return lnpt::score<lnpt::magnitude>(model, data.sample, options);

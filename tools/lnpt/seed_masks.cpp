@@ -11,8 +11,9 @@
 namespace cli {
 
 seed_masks::seed_masks(training_engine const& engine, lnpt::io::image_set const& images, sample_choice const& choice,
-                       std::uint64_t sample_seed, std::uint64_t scoring_seed, trained_network& teacher)
-    : engine_(engine), images_(images), choice_(choice), scoring_seed_(scoring_seed) {
+                       removed_unit unit, std::uint64_t sample_seed, std::uint64_t scoring_seed, trained_network& teacher)
+    : engine_(engine), images_(images), choice_(choice), unit_(unit), scoring_seed_(scoring_seed) {
+  if (unit_) channels_ = lnpt::channel_map_of(teacher, around(images).input);
   auto const predict = engine.open(teacher);
   auto const decided = choice.by == sample_kind::pseudo_label ? decide(predict, images) : std::vector<std::int64_t>();
   auto const sample = draw(choice.per_class, sample_seed, decided);
@@ -45,9 +46,15 @@ scoring_data<lnpt::cpu::array<float>> seed_masks::data_of(std::vector<std::size_
 
 lnpt::prune_result seed_masks::make_from(scoring_data<array> const& scoring, criterion_spec const& criterion, double sparsity,
                                          trained_network& student) const {
-  return engine_.prune(
-      student, scoring,
-      {.criterion = criterion, .sparsity = sparsity, .unreached = lnpt::unreached::keep_in_budget, .seed = scoring_seed_});
+  pruning_spec spec{
+      .criterion = criterion, .sparsity = sparsity, .unreached = lnpt::unreached::keep_in_budget, .seed = scoring_seed_};
+  if (unit_) {
+    spec.mask = mask_kind::channels;
+    spec.unit = *unit_;
+    spec.atoms = &channels_->set;
+    spec.unreached = lnpt::unreached::keep;
+  }
+  return engine_.prune(student, scoring, spec);
 }
 
 std::optional<double> seed_masks::stability(criterion_spec const& criterion, double sparsity, trained_network& student,

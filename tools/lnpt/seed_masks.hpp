@@ -9,6 +9,8 @@
 
 #include <lnpt/io/data_set.hpp>
 #include <lnpt/mask/mask_set.hpp>
+#include <lnpt/structure/channel_map.hpp>
+#include <lnpt/structure/counts.hpp>
 #include <lnpt/train/sampling.hpp>
 
 #include "criterion.hpp"
@@ -27,13 +29,16 @@ struct sample_choice {
   bool labels = false;  ///< whether a criterion reads them
 };
 
+/// What a sparsity is a fraction of: of single weights, or of whole channels, with all that is coupled to them, counted in a unit.
+using removed_unit = std::optional<lnpt::counted>;
+
 /// Scoring images of one seed, and masks from them. The engine, the images and the teacher must stay where they are.
 class seed_masks {
  public:
   using array = lnpt::cpu::array<float>;
 
   /// Draws the sample by `sample_seed`; criteria that draw do so by `scoring_seed`.
-  seed_masks(training_engine const& engine, lnpt::io::image_set const& images, sample_choice const& choice,
+  seed_masks(training_engine const& engine, lnpt::io::image_set const& images, sample_choice const& choice, removed_unit unit,
              std::uint64_t sample_seed, std::uint64_t scoring_seed, trained_network& teacher);
 
   /// How many scoring images were found of each class, where they were looked for by class.
@@ -67,6 +72,8 @@ class seed_masks {
   training_engine const& engine_;
   lnpt::io::image_set const& images_;
   sample_choice choice_;
+  removed_unit unit_;
+  std::optional<lnpt::channel_map> channels_;  ///< of teacher and students, where whole channels go
   std::uint64_t scoring_seed_;
   std::vector<std::size_t> found_per_class_;
   scoring_data<array> scoring_;

@@ -38,12 +38,10 @@ void shrink_choice::apply_to(pruning_spec& spec) const {
   if (recalibrate && !shrink) refuse("--recalibrate is of the smaller network: give --shrink too");
   if (round && budget.empty()) refuse("--round rounds the widths under a budget: give --budget, such as flops:0.65");
   if (budget.empty()) return;
-  constexpr spelling<lnpt::counted> units[]{
-      {"channels", lnpt::counted::channels}, {"parameters", lnpt::counted::parameters}, {"flops", lnpt::counted::flops}};
   if (spec.mask != mask_kind::channels) refuse("--budget removes whole channels: give --mask channels");
   auto const pieces = split(budget, ':');
   if (pieces.size() != 2) refuse("\"", budget, "\" is no budget: write channels:0.5, parameters:0.9 or flops:0.65");
-  spec.unit = parse_choice("unit of a budget", units, std::string(pieces[0]));
+  spec.unit = parse_choice("unit of a budget", budget_units, std::string(pieces[0]));
   spec.sparsity = parse_number<double>("budget", pieces[1]);
   if (!(spec.sparsity >= 0 && spec.sparsity < 1))
     refuse("a budget of ", pieces[1], " is outside [0, 1): write what goes, such as flops:0.65");

@@ -15,6 +15,10 @@
 
 namespace cli {
 
+/// What a budget of channels may count.
+inline constexpr spelling<lnpt::counted> budget_units[]{
+    {"channels", lnpt::counted::channels}, {"parameters", lnpt::counted::parameters}, {"flops", lnpt::counted::flops}};
+
 /// The flags of `prune` that concern whole channels.
 struct shrink_choice {
   std::string budget;  ///< such as flops:0.65; empty: none

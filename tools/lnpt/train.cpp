@@ -115,6 +115,7 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
   all["data"] = data_kind(o.images.data);
   all["train-images"] = std::to_string(data.train.size());
   all["test-images"] = std::to_string(data.test.size());
+  all[digest_setting] = digest_of(data);
   all["classes"] = std::to_string(data.train.classes);
   all["input"] = fmt::format("{},{},{}", data.train.channels, data.train.height, data.train.width);
   all["guide"] = by.text;

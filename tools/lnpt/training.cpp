@@ -70,7 +70,7 @@ std::string collapse_warning(trained_network& network, lnpt::mask_set const& mas
 
 void require_settings(lnpt::io::safetensors::file const& file, std::map<std::string, std::string> settings) {
   auto const held = lnpt::io::checkpoint_settings(file);
-  std::erase_if(settings, [&](auto const& each) { return !held.contains(each.first) && each.second == unsaid(each.first); });
+  std::erase_if(settings, [&](auto const& each) { return !held.contains(each.first) && may_go_unsaid(each.first, each.second); });
   lnpt::io::require_settings(file, settings);
 }
 

@@ -2,6 +2,7 @@
 /// Which flags of a command were typed, so that those which would change nothing are refused.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,8 +24,10 @@ class typed_flags {
     refuse_where([&](CLI::Option const& flag) { return is_among(flag, useless); }, instead);
   }
   /// Refuses the first flag that was typed and is none of these.
-  void refuse_all_but(flag_names useful, std::string const& instead) const {
-    refuse_where([&](CLI::Option const& flag) { return !is_among(flag, useful); }, instead);
+  void refuse_all_but(std::initializer_list<flag_names> useful, std::string const& instead) const {
+    refuse_where(
+        [&](CLI::Option const& flag) { return std::ranges::none_of(useful, [&](auto names) { return is_among(flag, names); }); },
+        instead);
   }
 
  private:

@@ -78,7 +78,8 @@ class eagle_eye_search {
     }
     if (!best)
       fail("none of ", draw, " draws removes ", options_.removed, " ± ", options_.tolerance,
-           " of the multiply-adds: draw from larger fractions, or allow more tolerance");
+           " of the multiply-adds: raise most, the largest fraction of a layer that a shape goes without, from ", options_.most,
+           ", or tolerance");
     for (auto const& each : decisions) best->images += each.size();
     best->agreeing = std::move(agreeing);
     best->draws = draw;

@@ -26,6 +26,15 @@ struct deep_hoyer {
     return squares > 0 ? sum * sum / squares : 0;
   }
 
+  /// R.
+  template <class T>
+  [[nodiscard]] double value(std::vector<parameter<T>> const& parameters) const {
+    double sum = 0;
+    for (auto const& p : parameters)
+      if (is_prunable(p.role)) sum += measure(*p.value);
+    return lambda * sum;
+  }
+
   template <class T>
   void add_gradient(std::vector<parameter<T>> const& parameters, gradients<T>& g, double factor) const {
     for (std::size_t i = 0; i < parameters.size(); ++i) {

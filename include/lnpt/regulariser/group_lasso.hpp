@@ -20,6 +20,19 @@ struct group_lasso {
   double lambda = 1e-4;
   weight_group by = weight_group::output;
 
+  /// R.
+  template <class T>
+  [[nodiscard]] double value(std::vector<parameter<T>> const& parameters) const {
+    double sum = 0;
+    for (auto const& p : parameters) {
+      if (!is_prunable(p.role)) continue;
+      detail::grouped_weights const groups(detail::doubles_of(*p.value), shape_of(*p.value), by);
+      auto const root = std::sqrt(static_cast<double>(groups.size()));
+      for (auto const norm : groups.norms()) sum += root * norm;
+    }
+    return lambda * sum;
+  }
+
   template <class T>
   void add_gradient(std::vector<parameter<T>> const& parameters, gradients<T>& g, double factor) const {
     for (std::size_t i = 0; i < parameters.size(); ++i) {

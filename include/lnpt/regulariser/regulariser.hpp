@@ -38,6 +38,10 @@ struct regulariser_sum {
     second.add_gradient(parameters, g, factor);
   }
   template <class T>
+  [[nodiscard]] double value(std::vector<parameter<T>> const& parameters) const {
+    return first.value(parameters) + second.value(parameters);
+  }
+  template <class T>
   void project(std::vector<parameter<T>> const& parameters) const {
     auto const act = [&](auto const& r) {
       if constexpr (requires { r.project(parameters); }) r.project(parameters);
@@ -64,15 +68,22 @@ class regularise {
   template <class T>
     requires regulariser_for<R, T>
   void before_step(training_step<T>& at) const {
-    regulariser_.add_gradient(at.parameters, at.gradients, factor_at_ ? factor_at_(at.of_run()) : 1.0);
+    regulariser_.add_gradient(at.parameters, at.gradients, factor_at(at.of_run()));
   }
   template <class T>
     requires regulariser_for<R, T>
   void after_step(training_step<T>& at) const {
     if constexpr (requires { regulariser_.project(at.parameters); }) regulariser_.project(at.parameters);
   }
+  /// What is added to the loss at a step of the whole run, of a regulariser that has a `value(parameters)`.
+  template <class T>
+  [[nodiscard]] double value(std::vector<parameter<T>> const& parameters, std::size_t step) const {
+    return factor_at(step) * regulariser_.value(parameters);
+  }
 
  private:
+  [[nodiscard]] double factor_at(std::size_t step) const { return factor_at_ ? factor_at_(step) : 1.0; }
+
   R regulariser_;
   std::function<double(std::size_t)> factor_at_;
 };

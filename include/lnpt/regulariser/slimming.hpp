@@ -17,6 +17,16 @@ struct slimming {
   using is_regulariser = void;
   double lambda = 1e-4;
 
+  /// R.
+  template <class T>
+  [[nodiscard]] double value(std::vector<parameter<T>> const& parameters) const {
+    double sum = 0;
+    for (auto const& p : parameters)
+      if (p.role == role::norm_scale)
+        for (auto const scale : detail::doubles_of(*p.value)) sum += std::abs(scale);
+    return lambda * sum;
+  }
+
   template <class T>
   void add_gradient(std::vector<parameter<T>> const& parameters, gradients<T>& g, double factor) const {
     for (std::size_t i = 0; i < parameters.size(); ++i) {

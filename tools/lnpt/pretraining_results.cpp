@@ -1,17 +1,12 @@
-#include "study_results.hpp"
+#include "pretraining_results.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <fstream>
 #include <iterator>
-#include <span>
-#include <system_error>
 #include <utility>
 
-#include <lnpt/io/atomic_file.hpp>
-
 #include "chart.hpp"
-#include "misuse.hpp"
+#include "comparison_record.hpp"
 #include "summary.hpp"
 #include "text.hpp"
 #include "text_table.hpp"
@@ -22,28 +17,19 @@ namespace {
 
 constexpr char const* columns = "arm,seed,step,accuracy,parameters,multiply_adds";
 
-std::string csv_line(study_row const& row) {
-  return fmt::format("{},{},{},{},{},{}\n", row.arm, row.seed, row.step, shortest_text(row.accuracy), row.parameters,
-                     row.multiply_adds);
+study_file::row cells_of(study_row const& row) {
+  return {row.arm,
+          std::to_string(row.seed),
+          std::to_string(row.step),
+          shortest_text(row.accuracy),
+          std::to_string(row.parameters),
+          std::to_string(row.multiply_adds)};
 }
 
-study_row parse_study_row(std::filesystem::path const& path, std::string const& line) {
-  auto const cells = split(line, ',');
-  if (cells.size() != 6) lnpt::fail(path, " holds the line \"", line, "\": a row has the six cells ", columns);
+study_row parse_study_row(study_file::row const& cells) {
   auto const count = [&](std::size_t cell) { return parse_number<std::size_t>("cell of pretraining.csv", cells[cell]); };
-  return {std::string(cells[0]),
-          parse_number<std::uint64_t>("seed", cells[1]),
-          count(2),
-          parse_number<double>("accuracy", cells[3]),
-          count(4),
+  return {cells[0], parse_number<std::uint64_t>("seed", cells[1]), count(2), parse_number<double>("accuracy", cells[3]), count(4),
           count(5)};
-}
-
-/// A file in the place of another, whole or not at all.
-void replace(std::filesystem::path const& path, std::string const& text) {
-  lnpt::io::atomic_file file(path);
-  file.write(std::as_bytes(std::span(text)));
-  file.commit();
 }
 
 double removed(study_row const& first, study_row const& now) {
@@ -52,52 +38,40 @@ double removed(study_row const& first, study_row const& now) {
 
 }  // namespace
 
-study_results::study_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
-    : folder_(std::move(folder)), heading_("# " + nlohmann::json(std::move(settings)).dump() + "\n" + columns + "\n") {
-  std::error_code problem;
-  std::filesystem::create_directories(folder_, problem);
-  if (problem) lnpt::fail("creating ", folder_, " failed (", problem.message(), "): choose an --out that can be written");
-  auto const path = folder_ / "pretraining.csv";
-  std::ifstream file(path);
-  if (!file) return;
-  std::string settings_line;
-  std::string columns_line;
-  std::getline(file, settings_line);
-  std::getline(file, columns_line);
-  if (settings_line + "\n" + columns_line + "\n" != heading_)
-    refuse(path.string(), " holds a study with other settings: give those it was begun with, or another --out");
-  for (std::string line; std::getline(file, line);) rows_.push_back(parse_study_row(path, line));
+pretraining_results::pretraining_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
+    : folder_(std::move(folder)), file_(folder_, "pretraining", columns, std::move(settings)) {
+  for (auto const& cells : file_.rows()) rows_.push_back(parse_study_row(cells));
 }
 
-bool study_results::contains(std::string const& arm, std::uint64_t seed) const { return !of(arm, seed).empty(); }
-
-void study_results::add(std::vector<study_row> const& rows) {
-  rows_.insert(rows_.end(), rows.begin(), rows.end());
-  auto text = heading_;
-  for (auto const& row : rows_) text += csv_line(row);
-  replace(folder_ / "pretraining.csv", text);
+void pretraining_results::add(study_row const& row) {
+  if (of(row.arm, row.seed).size() > row.step) return;
+  file_.add(cells_of(row));
+  rows_.push_back(row);
 }
 
-std::vector<study_row> study_results::of(std::string const& arm, std::uint64_t seed) const {
+std::vector<study_row> pretraining_results::of(std::string const& arm, std::uint64_t seed) const {
   std::vector<study_row> found;
   std::ranges::copy_if(rows_, std::back_inserter(found), [&](auto const& row) { return row.arm == arm && row.seed == seed; });
   return found;
 }
 
-std::vector<std::uint64_t> study_results::seeds() const {
+std::vector<std::uint64_t> pretraining_results::seeds() const {
   std::vector<std::uint64_t> found;
   for (auto const& row : rows_)
     if (std::ranges::find(found, row.seed) == found.end()) found.push_back(row.seed);
   return found;
 }
 
-std::vector<std::uint64_t> study_results::whole_seeds() const {
+std::vector<std::uint64_t> pretraining_results::whole_seeds() const {
   auto found = seeds();
-  std::erase_if(found, [&](auto seed) { return !contains(scratch_arm, seed) || !contains(pretrained_arm, seed); });
+  std::erase_if(found, [&](auto seed) {
+    auto const pretrained = of(pretrained_arm, seed).size();
+    return pretrained == 0 || pretrained != of(scratch_arm, seed).size();
+  });
   return found;
 }
 
-double study_results::removable(std::string const& arm, std::uint64_t seed, double delta) const {
+double pretraining_results::removable(std::string const& arm, std::uint64_t seed, double delta) const {
   auto const rows = of(arm, seed);
   double most = 0;
   for (auto const& row : rows)
@@ -105,7 +79,7 @@ double study_results::removable(std::string const& arm, std::uint64_t seed, doub
   return most;
 }
 
-nlohmann::ordered_json study_results::json(double delta) const {
+nlohmann::ordered_json pretraining_results::json(double delta) const {
   nlohmann::ordered_json all{{"rows", nlohmann::json::array()}, {"removable", nlohmann::json::array()}};
   for (auto const& row : rows_)
     all["rows"].push_back({{"arm", row.arm},
@@ -121,7 +95,7 @@ nlohmann::ordered_json study_results::json(double delta) const {
   return all;
 }
 
-void study_results::print(double delta) const {
+void pretraining_results::print(double delta) const {
   auto const whole = whole_seeds();
   if (whole.empty()) return;
   auto const at = [&](char const* arm, std::size_t step) {
@@ -154,7 +128,7 @@ void study_results::print(double delta) const {
       100 * delta, scratch.percent(), pretrained.percent(), further, whole.size());
 }
 
-void study_results::plot() const {
+void pretraining_results::plot() const {
   auto const whole = whole_seeds();
   if (whole.empty()) return;
   std::vector<chart_series> arms;
@@ -173,9 +147,10 @@ void study_results::plot() const {
     }
     arms.push_back(std::move(series));
   }
-  replace(folder_ / "pretraining.svg",
-          standalone_svg(line_chart({"pretraining", "Accuracy over removed parameters", "removed parameters, %", "accuracy, %"},
-                                    arms, axis_kind::linear, axis_kind::linear)));
+  write_atomically(
+      folder_ / "pretraining.svg",
+      standalone_svg(line_chart({"pretraining", "Accuracy over removed parameters", "removed parameters, %", "accuracy, %"}, arms,
+                                axis_kind::linear, axis_kind::linear)));
 }
 
 }  // namespace cli

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "study_file.hpp"
+
 namespace cli {
 
 /// A network of one arm after so many removals, each followed by fine-tuning.
@@ -21,15 +23,16 @@ struct study_row {
 
 inline constexpr char const *scratch_arm = "scratch", *pretrained_arm = "pretrained";
 
-/// OUT/pretraining.csv, whose first line holds the settings. Arms are added whole: one that was interrupted is run again.
-class study_results {
+/// OUT/pretraining.csv and what it says.
+class pretraining_results {
  public:
   /// Opens the folder, made where it is missing, and reads what is there. Refuses that of a study with other settings.
-  study_results(std::filesystem::path folder, std::map<std::string, std::string> settings);
+  pretraining_results(std::filesystem::path folder, std::map<std::string, std::string> settings);
 
-  [[nodiscard]] bool contains(std::string const& arm, std::uint64_t seed) const;
-  /// Writes the rows of an arm to the disk before it returns.
-  void add(std::vector<study_row> const& rows);
+  [[nodiscard]] std::filesystem::path const& folder() const { return folder_; }
+  [[nodiscard]] std::map<std::string, std::string> const& settings() const { return file_.settings(); }
+  /// Writes a row that is not there yet to the disk before it returns.
+  void add(study_row const& row);
   /// The rows of one run, in order.
   [[nodiscard]] std::vector<study_row> of(std::string const& arm, std::uint64_t seed) const;
   [[nodiscard]] std::vector<std::uint64_t> seeds() const;
@@ -41,11 +44,11 @@ class study_results {
   void print(double delta) const;
 
  private:
-  /// The seeds of which both arms are there.
+  /// The seeds of which both arms are there as far as the other.
   [[nodiscard]] std::vector<std::uint64_t> whole_seeds() const;
 
   std::filesystem::path folder_;
-  std::string heading_;
+  study_file file_;
   std::vector<study_row> rows_;
 };
 

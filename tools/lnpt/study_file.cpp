@@ -1,0 +1,56 @@
+#include "study_file.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <utility>
+
+#include "comparison_record.hpp"
+#include "misuse.hpp"
+#include "text.hpp"
+
+namespace cli {
+
+study_file::study_file(std::filesystem::path const& folder, std::string_view name, std::string_view columns,
+                       std::map<std::string, std::string> settings)
+    : path_(folder / (std::string(name) + ".csv")), columns_(columns), settings_(std::move(settings)) {
+  std::error_code problem;
+  std::filesystem::create_directories(folder, problem);
+  if (problem) lnpt::fail("creating ", folder, " failed (", problem.message(), "): choose an --out that can be written");
+  std::ifstream file(path_);
+  if (!file) return;
+  std::string line;
+  std::getline(file, line);
+  require_same_settings(line);
+  std::getline(file, line);
+  if (line != columns_) lnpt::fail(path_, " has the columns \"", line, "\" and not ", columns_, ": give another --out");
+  while (std::getline(file, line)) {
+    auto const cells = split(line, ',');
+    if (cells.size() != split(columns_, ',').size())
+      lnpt::fail(path_, " holds the line \"", line, "\": a row has the cells ", columns_);
+    rows_.emplace_back(cells.begin(), cells.end());
+  }
+}
+
+void study_file::require_same_settings(std::string const& held) const {
+  auto const before = nlohmann::json::parse(held.starts_with("# ") ? held.substr(2) : "", nullptr, false);
+  auto const shown = [](std::string const& value) { return value.empty() ? std::string("none") : value; };
+  for (auto const& [name, value] : settings_) {
+    auto const found = before.is_object() ? before.find(name) : before.end();
+    auto const was = found != before.end() && found->is_string() ? found->get<std::string>() : std::string();
+    if (was != value)
+      refuse(path_.string(), " holds a study with other settings, ", name, ' ', shown(was), " and not ", shown(value),
+             ": give those it was begun with, or another --out");
+  }
+}
+
+void study_file::add(row cells) {
+  rows_.push_back(std::move(cells));
+  auto text = "# " + nlohmann::json(settings_).dump() + '\n' + columns_ + '\n';
+  for (auto const& each : rows_) text += fmt::format("{}\n", fmt::join(each, ","));
+  write_atomically(path_, text);
+}
+
+}  // namespace cli

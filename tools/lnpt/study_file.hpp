@@ -1,0 +1,34 @@
+#pragma once
+/// The rows of a study, kept in a file that survives an interruption.
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cli {
+
+/// A CSV file whose first line holds the settings of its study and which always holds whole rows.
+class study_file {
+ public:
+  using row = std::vector<std::string>;
+
+  /// Opens `folder`/`name`.csv, the folder made where it is missing, and reads its rows. Refuses that of a study with other settings.
+  study_file(std::filesystem::path const& folder, std::string_view name, std::string_view columns,
+             std::map<std::string, std::string> settings);
+
+  [[nodiscard]] std::vector<row> const& rows() const { return rows_; }
+  [[nodiscard]] std::map<std::string, std::string> const& settings() const { return settings_; }
+  /// Writes the row to the disk before it returns.
+  void add(row cells);
+
+ private:
+  void require_same_settings(std::string const& held) const;
+
+  std::filesystem::path path_;
+  std::string columns_;
+  std::map<std::string, std::string> settings_;
+  std::vector<row> rows_;
+};
+
+}  // namespace cli
