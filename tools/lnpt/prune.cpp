@@ -140,7 +140,7 @@ void prune_as(prune_options const& o, pruning_spec spec) {
     spec.progress = std::ref(along);
     return engine->prune(student, data, spec);
   }();
-  auto const on_paths = o.spend_on_live ? std::optional(lnpt::dead_paths_of(*map, masks).effective()) : std::nullopt;
+  auto const on_paths = o.spend_on_live ? lnpt::dead_paths_of(*map, masks).effective() : std::size_t{0};
   lnpt::apply(masks, student);
   passes.after = trainability_of(student, data, o.trainability);
   std::optional<shrink_summary> summary;
@@ -155,13 +155,13 @@ void prune_as(prune_options const& o, pruning_spec spec) {
   if (!o.channels.ratios.empty()) plot_ratios(ratios_of(report), o.channels.ratios);
   auto json = as_json(report);
   if (summary) json["shrunk"] = as_json(*summary);
-  if (on_paths) json["on_paths"] = *on_paths;
+  if (o.spend_on_live) json["on_paths"] = on_paths;
   if (passes.after) json["trainability"] = as_json(passes);
   json["weights"] = o.weights_used();
   if (start) json["start"] = start->text();
   if (o.json) return fmt::print("{}\n", json.dump(2));
   print_report(report);
-  if (on_paths) fmt::print("on paths from the input to the output: {} weights\n", *on_paths);
+  if (o.spend_on_live) fmt::print("on paths from the input to the output: {} weights\n", on_paths);
   if (summary) print(*summary);
   if (passes.after) print(passes);
   if (start) fmt::print("started from {}\n", start->text());
