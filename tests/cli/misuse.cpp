@@ -46,7 +46,7 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"prnue", 2, "prnue"},
            {"score", 2, "what to score is missing"},
            {"prune " + mlp + " --sparcity=.5", 2, "prune has no flag --sparcity: did you mean --sparsity?"},
-           {"study pretraining --epohcs 3", 2, "pretraining has no flag --epohcs: did you mean --epochs?"},
+           {"study pretraining --epohcs 3", 2, "study pretraining has no flag --epohcs: did you mean --epochs?"},
            {"score --frobnicate", 2, "score has no flag --frobnicate; see lnpt score --help"},
            {"compare --seeds=-1" + out, 2, "give a number above 0"},
            {"prune " + mlp + " --at-least=-1" + out, 2, "-1 is out of range: give a number of 0 or more"},

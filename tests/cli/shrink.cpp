@@ -87,8 +87,8 @@ TEST_CASE("a ratio may be spent on weights that lie on paths") {
   };
   CHECK(kept(nlohmann::json::parse(nominal.output)) == 34);  // of 32·16 + 16·8 + 8·4 = 672
   CHECK(kept(seen) > 34);
-  CHECK(seen["on_paths"] <= 34);
-  CHECK(seen["on_paths"] > 28);
+  CHECK(seen["on_paths"] >= 34);
+  CHECK(seen["on_paths"] < 40);
   auto const channels = run(resnet + "--budget flops:.5 --spend-on-live --out nowhere.safetensors");
   CHECK(channels.status == 2);
   CHECK(support::says(channels.complaint, "for masks of single weights"));

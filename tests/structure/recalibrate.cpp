@@ -37,8 +37,14 @@ TEST_CASE("what dead weights would take is spent on live ones") {
   auto const plain = dead_paths_of(map, choose(density{0.5}));
   CHECK(plain.effective() == 4);
   auto const spent = dead_paths_of(map, spend_on_live_weights(map, density{0.5}, choose));
-  CHECK(spent.effective() == 4);  // the next weight, 6, is dead too, and with 5 there are seven
+  CHECK(spent.effective() == 7);  // the next weight, 6, is dead too, and with 5 there are seven: six cannot be had
   auto const more = dead_paths_of(map, spend_on_live_weights(map, density{7.0 / 12}, choose));
   CHECK(more.effective() == 7);
   CHECK(more.nominal_sparsity() == doctest::Approx(4.0 / 12));
+  // Two weights are asked for, and the two best lead nowhere: the network lives all the same.
+  CHECK(dead_paths_of(map, choose(density{2.0 / 12})).effective() == 0);
+  CHECK(dead_paths_of(map, spend_on_live_weights(map, density{2.0 / 12}, choose)).effective() >= 2);
+  // Where no more than half may stay, seven cannot be had.
+  CHECK_THROWS_WITH_AS((void)density_of_live_weights(map, density{0.5}, choose, density{0.5}),
+                       doctest::Contains("of the weights that may stay 4 lie on paths"), error);
 }

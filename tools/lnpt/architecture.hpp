@@ -51,7 +51,7 @@ inline constexpr char const* architecture_forms =
 /// A teacher's network by its own flags, and by the student's where these are empty.
 [[nodiscard]] inline architecture parse_teacher(std::string const& arch, std::string const& features,
                                                 std::string const& teacher_arch, std::string const& teacher_features) {
-  if (!teacher_arch.empty()) return parse_architecture(teacher_arch, teacher_features);
+  if (!teacher_arch.empty() && teacher_arch != arch) return parse_architecture(teacher_arch, teacher_features);
   return parse_architecture(arch, teacher_features.empty() ? features : teacher_features);
 }
 

@@ -31,8 +31,8 @@ namespace cli {
 
 namespace {
 
-/// Where students start: at weights of their own, or at those of the teacher, as methods do that prune a trained network.
-constexpr char const *start_fresh = "fresh", *start_trained = "teacher";
+/// Students start at weights of their own, or at those of the teacher, as methods do that prune a trained network.
+constexpr char const* start_trained = "teacher";
 
 struct compare_options : common_options {
   std::string arch = "resnet:20:16,32,64";
@@ -159,7 +159,7 @@ class comparison {
     all["test-images"] = std::to_string(data_.test.size());
     all[digest_setting] = digest_of(data_);
     if (removal_.unit) all[budget_setting] = std::string(spell(budget_units, *removal_.unit));
-    if (o_.start != start_fresh) all["start"] = o_.start;
+    if (o_.start != start_fresh) all[start_setting] = o_.start;
     all["arch"] = o_.arch;
     if (o_.keep_weights) all["keep-weights"] = "1";
     if (o_.learn_from != learn_from_teacher) all[learn_from_setting] = o_.learn_from;

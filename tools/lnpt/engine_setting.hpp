@@ -17,11 +17,16 @@ inline constexpr char const* learn_from_setting = "learn-from";
 inline constexpr char const* learn_from_teacher = "teacher";
 inline constexpr char const* learn_from_labels = "labels";
 
+/// Where the students of a comparison start.
+inline constexpr char const* start_setting = "start";
+inline constexpr char const* start_fresh = "fresh";
+
 /// What a file means that does not mention a setting.
 [[nodiscard]] inline std::string unsaid(std::string const& setting) {
   if (setting == engine_setting) return first_engine;
   if (setting == execution_setting) return first_execution;
   if (setting == learn_from_setting) return learn_from_teacher;
+  if (setting == start_setting) return start_fresh;
   return {};
 }
 

@@ -1,5 +1,6 @@
 // lnpt evaluate: how often a network is right.
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <lnpt/core/tensor.hpp>
 #include <lnpt/io/safetensors_writer.hpp>
 #include <lnpt/io/state_dict.hpp>
+#include <lnpt/loss/concept.hpp>
 
 #include "command.hpp"
 #include "engine.hpp"
@@ -41,6 +43,7 @@ struct latency {
 struct verdict {
   std::size_t right = 0;
   std::size_t samples = 0;
+  bool knows_labels = true;
   std::optional<latency> took = std::nullopt;
 
   [[nodiscard]] double accuracy() const { return samples == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(samples); }
@@ -49,6 +52,18 @@ struct verdict {
 std::optional<latency> latency_of(evaluate_options const& o, predictor<float> const& predict, lnpt::shape const& sample) {
   if (!o.latency) return std::nullopt;
   return latency{least_milliseconds(predict, sample, 1), least_milliseconds(predict, sample, latency::batch)};
+}
+
+/// The same predictor, which refuses logits that decide nothing.
+predictor<float> requiring_numbers(predictor<float> const& predict) {
+  return [predict](lnpt::cpu::array<float> const& input) {
+    auto predicted = predict(input);
+    if (!std::ranges::all_of(lnpt::values_of(predicted.output), [](float v) { return std::isfinite(v); }))
+      lnpt::fail(
+          "the network's outputs are NaN or infinite for some samples, which decides nothing: evaluate finite weights on finite "
+          "inputs, normalised as in training");
+    return predicted;
+  };
 }
 
 /// Logits of all samples in their order, as the predictions that they were copied from came.
@@ -91,17 +106,23 @@ verdict evaluate_file(evaluate_options const& o, training_engine const& engine) 
   scoring_data<lnpt::cpu::array<float>> data;
   auto const file = lnpt::io::safetensors::open(o.images.data);
   read_batches(file, data, lnpt::evaluation_batch, true);
-  if (!data.labels) lnpt::fail(file.name(), " holds no labels, which accuracy is measured with: add \"labels\" [samples]");
+  if (!data.labels && o.logits.empty())
+    lnpt::fail(file.name(),
+               " holds no labels, which accuracy is measured with: add \"labels\" [samples], or ask for --logits alone");
   auto network = open_network(o, {data.sample, 10});
-  auto const predict = open_predictor(o, engine, network);
+  auto const predict = requiring_numbers(open_predictor(o, engine, network));
   logit_rows logits;
   auto const predict_and_copy = logits.copied(predict);
-  verdict seen;
+  verdict seen{.knows_labels = data.labels.has_value()};
   for (std::size_t i = 0; i < data.batches.size(); ++i) {
-    auto const decided = lnpt::tensor_traits<lnpt::cpu::array<float>>::argmax(predict_and_copy(data.batches[i].input).output);
-    seen.right += lnpt::count_agreeing(decided, (*data.labels)[i]);
+    auto const output = predict_and_copy(data.batches[i].input).output;
+    auto const decided = lnpt::tensor_traits<lnpt::cpu::array<float>>::argmax(output);
     seen.samples += decided.size();
+    if (!data.labels) continue;
+    lnpt::detail::check_labels((*data.labels)[i], output);
+    seen.right += lnpt::count_agreeing(decided, (*data.labels)[i]);
   }
+  if (seen.samples == 0) lnpt::fail(file.name(), " holds no samples: evaluate one at least");
   if (!o.logits.empty()) logits.save(o.logits, o.arch);
   seen.took = latency_of(o, predict, data.sample);
   return seen;
@@ -110,7 +131,7 @@ verdict evaluate_file(evaluate_options const& o, training_engine const& engine) 
 verdict evaluate_data_set(evaluate_options const& o, training_engine const& engine) {
   auto const data = open_data(o.images);
   auto network = open_network(o, around(data.train));
-  auto const predict = open_predictor(o, engine, network);
+  auto const predict = requiring_numbers(open_predictor(o, engine, network));
   logit_rows logits;
   auto const decided = decide(logits.copied(predict), data.test);
   if (!o.logits.empty()) logits.save(o.logits, o.arch);
@@ -143,12 +164,16 @@ void run(evaluate_options const& o) {
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const seen = names_batch_file(o.images.data) ? evaluate_file(o, *engine) : evaluate_data_set(o, *engine);
   if (o.json) {
-    nlohmann::ordered_json all{{"accuracy", seen.accuracy()}, {"right", seen.right}, {"samples", seen.samples}};
+    nlohmann::ordered_json all{{"samples", seen.samples}};
+    if (seen.knows_labels) all.update({{"accuracy", seen.accuracy()}, {"right", seen.right}});
     if (seen.took) all["milliseconds"] = {{"one", seen.took->one}, {"batch_of_32", seen.took->many}};
     return fmt::print("{}\n", all.dump(2));
   }
-  fmt::print("{}: {:.2f} % right, {} of {} samples\n", o.weights.empty() ? o.arch : o.weights, 100 * seen.accuracy(), seen.right,
-             seen.samples);
+  auto const& name = o.weights.empty() ? o.arch : o.weights;
+  if (seen.knows_labels)
+    fmt::print("{}: {:.2f} % right, {} of {} samples\n", name, 100 * seen.accuracy(), seen.right, seen.samples);
+  else
+    fmt::print("{}: logits of {} samples, which have no labels\n", name, seen.samples);
   if (seen.took)
     fmt::print("{:.2f} ms for one sample, {:.2f} ms for a batch of {}\n", seen.took->one, seen.took->many, latency::batch);
 }

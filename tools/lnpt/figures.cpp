@@ -16,7 +16,7 @@ namespace {
 
 using runs_type = std::vector<comparison_record>;
 
-constexpr char const* all_sparsities = "All sparsities";
+constexpr char const* all_ratios = "All ratios";
 
 /// The mean of a summary and the range around it, in `unit`, at a place of the other axis.
 chart_point point_at(double place, summary const& values, double unit = 1) {
@@ -57,16 +57,17 @@ void add_accuracy(std::vector<figure>& figures, runs_type const& runs) {
   auto const sparsities = sparsities_of(runs);
   auto const caption = "Test accuracy after the last epoch. " + seeds_text(runs);
   if (sparsities.size() > 1) {
+    auto const channels = runs.front().settings.contains(budget_setting);
     auto const series = series_of(runs, [&](chart_series& into, auto const& run, auto const& criterion) {
       for (auto const s : sparsities)
         if (auto const line = line_of(run, criterion, s); line.last.count > 0)
           into.points.push_back(point_at(100 * s, line.last, 100));
     });
-    figures.push_back(
-        {"accuracy", all_sparsities,
-         line_chart({"accuracy", "Accuracy over sparsity", "sparsity, % (axis: logarithm of what is left)", "accuracy, %"},
-                    series, axis_kind::log_remaining, axis_kind::linear),
-         caption});
+    figures.push_back({"accuracy", all_ratios,
+                       line_chart({"accuracy", channels ? "Accuracy over what was removed" : "Accuracy over sparsity",
+                                   ratio_words(runs) + ", % (axis: logarithm of what is left)", "accuracy, %"},
+                                  series, axis_kind::log_remaining, axis_kind::linear),
+                       caption});
     return;
   }
   std::vector<std::string> rows;
@@ -78,11 +79,11 @@ void add_accuracy(std::vector<figure>& figures, runs_type const& runs) {
       mean.points.push_back(point_in_row(rows.size(), line.last, 100));
       rows.push_back(label_of(run, criterion, runs));
     }
-  figures.push_back(
-      {"accuracy", all_sparsities,
-       row_chart({"accuracy", fmt::format("Accuracy at {:g} % sparsity", 100 * sparsities.front()), "accuracy, %", "criterion"},
-                 rows, {mean}, axis_kind::linear),
-       caption});
+  figures.push_back({"accuracy", all_ratios,
+                     row_chart({"accuracy", fmt::format("Accuracy at {:g} % {}", 100 * sparsities.front(), ratio_words(runs)),
+                                "accuracy, %", "criterion"},
+                               rows, {mean}, axis_kind::linear),
+                     caption});
 }
 
 /// Fig. 7 of the paper: criteria that were trained both ways.
@@ -100,8 +101,8 @@ void add_labels(std::vector<figure>& figures, runs_type const& runs, double spar
   }
   if (rows.empty()) return;
   auto const percent = fmt::format("{:g}", 100 * sparsity);
-  figures.push_back({"labels-" + percent, percent + " % sparsity",
-                     row_chart({"labels-" + percent, fmt::format("With labels and without, {} % sparsity", percent),
+  figures.push_back({"labels-" + percent, percent + " % " + ratio_words(runs),
+                     row_chart({"labels-" + percent, fmt::format("With labels and without, {} % {}", percent, ratio_words(runs)),
                                 "accuracy, %", "criterion"},
                                rows, ways, axis_kind::linear),
                      "The same masks, trained on true labels and on what the teacher says. " + seeds_text(runs)});
@@ -124,8 +125,8 @@ void add_layers(std::vector<figure>& figures, runs_type const& runs, double spar
   });
   if (series.empty()) return;
   auto const percent = fmt::format("{:g}", 100 * sparsity);
-  figures.push_back({"layers-" + percent, percent + " % sparsity",
-                     row_chart({"layers-" + percent, fmt::format("Weights left per layer, {} % sparsity", percent),
+  figures.push_back({"layers-" + percent, percent + " % " + ratio_words(runs),
+                     row_chart({"layers-" + percent, fmt::format("Weights left per layer, {} % {}", percent, ratio_words(runs)),
                                 "weights left, % (at the left edge: none)", "layer"},
                                rows, series, axis_kind::logarithmic),
                      "From the input at the top to the classifier. Mean over the seeds."});
@@ -154,10 +155,10 @@ void add_course(std::vector<figure>& figures, runs_type const& runs, double spar
   if (series.empty()) return;
   auto const percent = fmt::format("{:g}", 100 * sparsity);
   auto const id = name + '-' + percent;
-  figures.push_back(
-      {id, percent + " % sparsity",
-       line_chart({id, fmt::format("{}, {} % sparsity", title, percent), "epoch", unit}, series, axis_kind::exact, y),
-       caption + ' ' + seeds_text(runs)});
+  figures.push_back({id, percent + " % " + ratio_words(runs),
+                     line_chart({id, fmt::format("{}, {} % {}", title, percent, ratio_words(runs)), "epoch", unit}, series,
+                                axis_kind::exact, y),
+                     caption + ' ' + seeds_text(runs)});
 }
 
 void add_courses(std::vector<figure>& figures, runs_type const& runs, double sparsity) {
@@ -188,7 +189,7 @@ void add_cost(std::vector<figure>& figures, runs_type const& runs) {
     rows.push_back(criterion);
   }
   figures.push_back(
-      {"cost", all_sparsities,
+      {"cost", all_ratios,
        row_chart({"cost", "Cost of scoring", "seconds (logarithmic)", "criterion"}, rows, {seconds}, axis_kind::logarithmic),
        "Wall-clock time of scoring and ranking one student, all rounds. Mean and range over all students."});
 }
@@ -250,6 +251,12 @@ std::vector<double> sparsities_of(runs_type const& runs) {
   for (auto const& run : runs)
     for (auto const& row : run.rows) found.insert(row.sparsity);
   return {found.begin(), found.end()};
+}
+
+std::string ratio_words(runs_type const& runs) {
+  auto const found = runs.front().settings.find(budget_setting);
+  if (found == runs.front().settings.end()) return "sparsity";
+  return "of the " + (found->second == "flops" ? "multiply-adds" : found->second) + " removed";
 }
 
 bool learns_from_labels(comparison_record const& run) {

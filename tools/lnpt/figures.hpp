@@ -31,6 +31,9 @@ struct overlap_table {
 [[nodiscard]] std::vector<std::string> criteria_of(std::vector<comparison_record> const& runs);
 [[nodiscard]] std::vector<double> sparsities_of(std::vector<comparison_record> const& runs);
 
+/// What a ratio of these runs is of, as in "50 % sparsity" or "50 % of the multiply-adds removed".
+[[nodiscard]] std::string ratio_words(std::vector<comparison_record> const& runs);
+
 /// Whether the students of a run learn from labels.
 [[nodiscard]] bool learns_from_labels(comparison_record const& run);
 

@@ -1,6 +1,7 @@
 // lnpt: score, prune and train networks from the command line.
 #include <CLI/CLI.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <fmt/format.h>
 #include <span>
@@ -30,11 +31,16 @@ int complain(int status, std::string sentence) {
   return status;
 }
 
-/// Has every flag that takes a whole number of 0 or more refuse a minus sign, behind which the number would wrap round.
-void refuse_negative_counts(CLI::App& command) {
-  for (auto* const flag : command.get_options([](CLI::Option* each) { return each->get_type_name() == "UINT"; }))
-    flag->check(cli::zero_or_more());
-  for (auto* const inner : command.get_subcommands([](CLI::App*) { return true; })) refuse_negative_counts(*inner);
+/// What holds for every flag of a command and of those within it: whole numbers are plain decimals, counts have no minus sign, behind
+/// which they would wrap round, and texts are not empty.
+void refuse_what_is_misread(CLI::App& command) {
+  for (auto* const flag : command.get_options()) {
+    auto const type = flag->get_type_name();
+    if (type == "UINT") flag->transform(cli::plain_decimal<std::uint64_t>());
+    if (type == "INT") flag->transform(cli::plain_decimal<std::int64_t>());
+    if (type.starts_with("TEXT")) flag->check(cli::some_text());
+  }
+  for (auto* const inner : command.get_subcommands([](CLI::App*) { return true; })) refuse_what_is_misread(*inner);
 }
 
 }  // namespace
@@ -54,7 +60,7 @@ int main(int argc, char** argv) {
   cli::add_compare(app);
   cli::add_report(app);
   cli::add_inspect(app);
-  refuse_negative_counts(app);
+  refuse_what_is_misread(app);
   try {
     auto const is_asked = [&](CLI::App const* command) { return command->get_name() == argv[1]; };
     if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_asked).empty())

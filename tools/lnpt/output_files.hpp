@@ -43,6 +43,9 @@ inline void require_output(named_file const& output, std::vector<named_file> con
   std::error_code unknown;
   if (!output.path.empty() && (std::filesystem::is_directory(output.path, unknown) || output.path.ends_with('/')))
     refuse(output.option, " is one file, and ", output.path, " is a folder: name a file in it");
+  if (auto const there = std::filesystem::status(output.path, unknown);
+      !output.path.empty() && std::filesystem::exists(there) && !std::filesystem::is_regular_file(there))
+    refuse(output.option, " is ", output.path, ", a device or a pipe, whose place a file would take: name a file");
   require_folder_of(output);
   for (auto const& other : others)
     if (are_one_file(output.path, other.path))

@@ -28,7 +28,7 @@ study_file::row cells_of(study_row const& row) {
 
 study_row parse_study_row(study_file::row const& cells) {
   auto const count = [&](std::size_t cell) { return parse_number<std::size_t>("cell of pretraining.csv", cells[cell]); };
-  return {cells[0], parse_number<std::uint64_t>("seed", cells[1]), count(2), parse_number<double>("accuracy", cells[3]), count(4),
+  return {cells[0], parse_number<std::uint64_t>("seed", cells[1]), count(2), parse_share("accuracy", cells[3]), count(4),
           count(5)};
 }
 
@@ -40,7 +40,13 @@ double removed(study_row const& first, study_row const& now) {
 
 pretraining_results::pretraining_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
     : folder_(std::move(folder)), file_(folder_, "pretraining", columns, std::move(settings)) {
-  for (auto const& cells : file_.rows()) rows_.push_back(parse_study_row(cells));
+  for (auto const& cells : file_.rows()) {
+    auto const row = parse_study_row(cells);
+    if (row.step != of(row.arm, row.seed).size())
+      lnpt::fail(folder_ / "pretraining.csv", " holds step ", row.step, " of arm ", row.arm, " and seed ", row.seed,
+                 " out of its order, or twice: mend it, or give another --out");
+    rows_.push_back(row);
+  }
 }
 
 void pretraining_results::add(study_row const& row) {

@@ -254,7 +254,7 @@ void describe(CLI::App& command, pretraining_options& o) {
       ->check(above_zero());
   command.add_option("--step", o.step, "Fraction of a layer's filters that goes at a time")
       ->capture_default_str()
-      ->check(fraction());
+      ->check(number_that_is("above 0 and below 1", [](double x) { return x > 0 && x < 1; }));
   command.add_option("--steps", o.steps, "How many times")->capture_default_str()->check(above_zero());
   command.add_option("--fine-tune-epochs", o.fine_tune_epochs, "Epochs after each removal")
       ->capture_default_str()

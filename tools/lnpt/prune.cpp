@@ -113,15 +113,32 @@ exported_model exported_source(prune_options const& o) {
   return exported == nullptr ? exported_model{} : *exported;
 }
 
+/// The share of the weights that masks keep.
+lnpt::density kept_share(lnpt::mask_set const& masks) {
+  std::size_t kept = 0;
+  std::size_t total = 0;
+  for (auto const& each : masks) {
+    kept += each.count();
+    total += each.size();
+  }
+  return lnpt::density{total == 0 ? 1.0 : static_cast<double>(kept) / static_cast<double>(total)};
+}
+
 /// The sparsity at which the weights on paths are as many as were asked for. Scores about twenty times.
 template <class T>
 double sparsity_of_live_weights(scoring_engine<T>& engine, cpu_network<T>& network, scoring_data<lnpt::cpu::array<T>> const& data,
                                 pruning_spec spec, lnpt::channel_map const& map) {
+  constexpr std::size_t most_scorings = 22;
+  count_progress along("looking for the density");
+  std::size_t done = 0;
   auto const masks_at = [&](lnpt::density keep) {
+    along(done, most_scorings);
+    ++done;
     spec.sparsity = 1 - keep.value();
     return engine.prune(network, data, spec).masks;
   };
-  return 1 - lnpt::density_of_live_weights(map, lnpt::density{1 - spec.sparsity}, masks_at).value();
+  auto const most = spec.start.empty() ? lnpt::density{1} : kept_share(spec.start);
+  return 1 - lnpt::density_of_live_weights(map, lnpt::density{1 - spec.sparsity}, masks_at, most).value();
 }
 
 template <class T>

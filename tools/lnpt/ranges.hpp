@@ -1,7 +1,9 @@
 #pragma once
 /// Ranges of numbers that flags may have, refused in words.
 #include <CLI/CLI.hpp>
+#include <limits>
 #include <string>
+#include <string_view>
 
 #include <lnpt/io/number_text.hpp>
 
@@ -27,6 +29,34 @@ template <class Holds>
 }
 [[nodiscard]] inline CLI::Validator fraction() {
   return number_that_is("from 0 to 1", [](double x) { return x >= 0 && x <= 1; });
+}
+
+/// Turns whole numbers into the plain decimals that a flag takes, and refuses others: as they come, 010 would be read as eight, and what
+/// is too large as something else.
+template <class Number>
+[[nodiscard]] CLI::Validator plain_decimal() {
+  CLI::Validator rewrite;
+  rewrite.operation([](std::string& text) {
+    if (auto const number = lnpt::io::number_in<Number>(text)) {
+      text = std::to_string(*number);
+      return std::string();
+    }
+    auto const digits = std::string_view(text).substr(text.starts_with('-') ? 1 : 0);
+    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos)
+      return '"' + text + "\" is no whole number";
+    auto const least = std::to_string(std::numeric_limits<Number>::min());
+    return text + " is out of range: give a number of " + least + " to " + std::to_string(std::numeric_limits<Number>::max());
+  });
+  return rewrite;
+}
+
+/// Refuses an empty text, which is mostly that of a shell variable nobody set.
+[[nodiscard]] inline CLI::Validator some_text() {
+  CLI::Validator check;
+  check.operation([](std::string& text) {
+    return text.empty() ? "\"\" says nothing: leave the flag out, or give it a value" : std::string();
+  });
+  return check;
 }
 
 }  // namespace cli

@@ -114,9 +114,9 @@ std::string heading(runs_type const& runs, std::size_t planned) {
 
 std::string summary_table(runs_type const& runs) {
   bool const both = runs.size() > 1;
-  std::vector<std::string> headings{"criterion",        "sparsity, %",    "last accuracy, %",
-                                    "best accuracy, %", "layers emptied", "same mask from other images, %",
-                                    "scoring, s",       "an epoch, s",    "seeds"};
+  std::vector<std::string> headings{"criterion",      ratio_words(runs) + ", %",        "last accuracy, %", "best accuracy, %",
+                                    "layers emptied", "same mask from other images, %", "scoring, s",       "an epoch, s",
+                                    "seeds"};
   if (both) headings.insert(headings.begin() + 1, "trained with");
   bool const channels = runs.front().settings.contains(budget_setting);
   if (channels) headings.insert(headings.end(), {"parameters left, %", "multiply-adds left, %", "ms for one image"});
@@ -147,7 +147,7 @@ std::string summary_table(runs_type const& runs) {
 std::string overlap_tables(comparison_record const& run) {
   std::string html;
   for (auto const& table : overlaps_of(run)) {
-    html += fmt::format("<h2>Weights that masks share, {:g} % sparsity</h2>\n", 100 * table.sparsity);
+    html += fmt::format("<h2>Weights that masks share, {:g} % {}</h2>\n", 100 * table.sparsity, ratio_words({run}));
     std::vector<std::string> headings{"criterion"};
     for (std::size_t i = 0; i < table.criteria.size(); ++i) headings.push_back(std::to_string(i + 1));
     html += opened_table(fmt::format("overlap-{:g}", 100 * table.sparsity), headings);
@@ -160,8 +160,11 @@ std::string overlap_tables(comparison_record const& run) {
       html += "</tr>\n";
     }
     html += std::string(closed_table) +
-            fmt::format("<p>In % of the weights that are kept; masks that know nothing of each other share about {:.2g}.</p>\n",
-                        100 * (1 - table.sparsity));
+            (run.settings.contains(budget_setting)
+                 ? std::string("<p>In % of the weights that are kept.</p>\n")
+                 : fmt::format(
+                       "<p>In % of the weights that are kept; masks that know nothing of each other share about {:.2g}.</p>\n",
+                       100 * (1 - table.sparsity)));
   }
   return html;
 }
@@ -173,8 +176,16 @@ std::string students_table(runs_type const& runs) {
     return std::ranges::any_of(
         run.rows, [](auto const& row) { return row.details.asked.kernel_drift || !row.details.asked.linear_error.empty(); });
   });
-  std::vector<std::string> headings{"criterion",       "sparsity, %", "seed",        "last accuracy, %",     "best accuracy, %",
-                                    "layers emptied",  "scoring, s",  "an epoch, s", "learning gap at last", "dᵀd at last",
+  std::vector<std::string> headings{"criterion",
+                                    ratio_words(runs) + ", %",
+                                    "seed",
+                                    "last accuracy, %",
+                                    "best accuracy, %",
+                                    "layers emptied",
+                                    "scoring, s",
+                                    "an epoch, s",
+                                    "learning gap at last",
+                                    "dᵀd at last",
                                     "weight escape, %"};
   if (asked) headings.insert(headings.end(), {"error of J·d before", "and after", "drift of the kernel"});
   auto html = opened_table("students", headings);

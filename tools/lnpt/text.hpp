@@ -42,6 +42,13 @@ template <class Number>
   return *value;
 }
 
+/// A number from 0 to 1.
+[[nodiscard]] inline double parse_share(std::string_view what, std::string_view text) {
+  auto const value = parse_number<double>(what, text);
+  if (!(value >= 0 && value <= 1)) refuse("\"", text, "\" is no ", what, ": it lies between 0 and 1");
+  return value;
+}
+
 template <class Number>
 [[nodiscard]] std::vector<Number> parse_numbers(std::string_view what, std::string_view text) {
   std::vector<Number> values;

@@ -35,7 +35,8 @@ study_file::row cells_of(trainability_row const& row) {
 trainability_row parse_row(study_file::row const& cells) {
   auto const number = [&](std::size_t cell) { return parse_number<double>("cell of trainability.csv", cells[cell]); };
   auto const count = [&](std::size_t cell) { return parse_number<std::size_t>("cell of trainability.csv", cells[cell]); };
-  return {cells[0], number(1), number(2), parse_number<std::uint64_t>("seed", cells[3]), number(4), number(5), count(6),
+  auto const accuracy = [&](std::size_t cell) { return parse_share("accuracy", cells[cell]); };
+  return {cells[0], number(1), number(2), parse_number<std::uint64_t>("seed", cells[3]), accuracy(4), accuracy(5), count(6),
           count(7), number(8), number(9)};
 }
 
@@ -59,7 +60,13 @@ summary over(std::vector<trainability_row> const& rows, Get get) {
 
 trainability_results::trainability_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
     : folder_(std::move(folder)), file_(folder_, "trainability", columns, std::move(settings)) {
-  for (auto const& cells : file_.rows()) rows_.push_back(parse_row(cells));
+  for (auto const& cells : file_.rows()) {
+    auto const row = parse_row(cells);
+    if (contains(row.method, row.removed, row.rate, row.seed))
+      lnpt::fail(folder_ / "trainability.csv", " holds the row of ", row.method, " at ", row.removed, " and rate ", row.rate,
+                 ", seed ", row.seed, ", twice: mend it, or give another --out");
+    rows_.push_back(row);
+  }
 }
 
 bool trainability_results::contains(std::string const& method, double removed, double rate, std::uint64_t seed) const {

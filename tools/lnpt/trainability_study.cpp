@@ -90,6 +90,9 @@ class trainability_study {
       if (!(ratio > 0 && ratio < 1)) refuse("--ratios ", o.ratios, ": a fraction of the filters lies between 0 and 1");
     for (auto const rate : rates_)
       if (!(rate > 0)) refuse("--rates ", o.rates, ": a learning rate is above 0");
+    // What cannot be parted is refused before the dense network has been trained.
+    auto network = make_fresh_network<trained_network>(arch_, around(data_.train), o.seed);
+    (void)parting(lowest(network, ratios_.front()), network, o.ceiling, steps_of(o.part_epochs));
   }
 
   void run() {

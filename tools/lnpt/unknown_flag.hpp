@@ -41,6 +41,12 @@ namespace cli {
   return nearest;
 }
 
+/// The names of a command and of those that it is in, without the program's.
+[[nodiscard]] inline std::string name_of(CLI::App const& command) {
+  auto const* const outer = command.get_parent();
+  return outer == nullptr || outer->get_parent() == nullptr ? command.get_name() : name_of(*outer) + ' ' + command.get_name();
+}
+
 /// A sentence on the first word that looks like a flag and is none of the command's; nothing where all are known. A misspelt flag is so
 /// named before what its misspelling made the command miss.
 [[nodiscard]] inline std::optional<std::string> unknown_flag(CLI::App const& command, std::span<char const* const> words) {
@@ -49,8 +55,9 @@ namespace cli {
     auto const name = std::string(word.substr(2, word.find('=') - 2));
     if (command.get_option_no_throw("--" + name) != nullptr) continue;
     auto const nearest = nearest_flag(command, name);
-    return command.get_name() + " has no flag --" + name +
-           (nearest ? ": did you mean --" + *nearest + "?" : "; see lnpt " + command.get_name() + " --help");
+    auto const whole = name_of(command);
+    return whole + " has no flag --" + name +
+           (nearest ? ": did you mean --" + *nearest + "?" : "; see lnpt " + whole + " --help");
   }
   return std::nullopt;
 }

@@ -26,7 +26,10 @@ class atomic_file {
  public:
   explicit atomic_file(std::filesystem::path path) : path_(std::move(path)) {
     std::error_code unknown;
-    if (std::filesystem::is_directory(path_, unknown)) fail(path_, " is a folder, which no file can replace: name a file in it");
+    auto const there = std::filesystem::status(path_, unknown);
+    if (std::filesystem::is_directory(there)) fail(path_, " is a folder, which no file can replace: name a file in it");
+    if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there))
+      fail(path_, " is a device or a pipe, whose place a file would take: name a file");
     for (int attempt = 0; descriptor_ < 0; ++attempt) {
       temporary_ = path_;
       temporary_ += ".tmp-" + std::to_string(::getpid()) + '-' + std::to_string(attempt);

@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -87,6 +88,7 @@ class output_folder {
       fail(out_.string(), " exists: name a new folder, or have it replaced (option `replace`, flag --replace)");
     if (replaces_ && !std::filesystem::is_directory(there))
       fail(out_.string(), " is a file or a link, and the output is a folder: name another place for it");
+    if (replaces_) require_replaceable();
     if (std::filesystem::exists(partial_) && !std::filesystem::exists(partial_ / journal_) &&
         !std::filesystem::is_empty(partial_))
       fail(partial_.string(),
@@ -122,12 +124,22 @@ class output_folder {
  private:
   /// The name without a slash at its end; the folder itself where it is called `.` or `..`.
   [[nodiscard]] static std::filesystem::path plain(std::filesystem::path const& out) {
+    if (!out.has_relative_path()) fail('"', out.string(), "\" is no name of a folder: name a new one for the output");
     if (!out.has_filename()) return plain(out.parent_path());
     return out.filename() == "." || out.filename() == ".." ? std::filesystem::weakly_canonical(out) : out;
   }
   [[nodiscard]] static bool holds(std::filesystem::path const& folder, std::filesystem::path const& path) {
     auto const inside = path.lexically_relative(folder);
     return !inside.empty() && *inside.begin() != "..";
+  }
+  /// A folder that is swapped for the output is lost, so that it has to be one of a model, and not the one that the program runs in.
+  void require_replaceable() const {
+    if (holds(std::filesystem::canonical(out_), std::filesystem::current_path()))
+      fail(out_.string(), " holds the folder that this runs in, which would be lost: name another one for the output");
+    auto const is_model = [](auto const& entry) { return entry.path().extension() == ".safetensors"; };
+    std::filesystem::directory_iterator const files(out_);
+    if (!std::filesystem::is_empty(out_) && std::none_of(begin(files), end(files), is_model))
+      fail(out_.string(), " holds no safetensors file, so that it is no model to be replaced: name another folder, or remove it");
   }
   /// The output may be swapped for what is there, so that nothing that is read may lie in it, neither a file nor what a link leads to.
   void keep_apart(io::sharded_model const& input) const {
