@@ -36,7 +36,7 @@ int complain(int status, std::string sentence) {
 void refuse_what_is_misread(CLI::App& command) {
   for (auto* const flag : command.get_options()) {
     auto const type = flag->get_type_name();
-    if (type == "UINT") flag->transform(cli::plain_decimal<std::uint64_t>());
+    if (type == "UINT") flag->transform(cli::plain_decimal<std::uint64_t>())->check(cli::zero_or_more());
     if (type == "INT") flag->transform(cli::plain_decimal<std::int64_t>());
     if (type.starts_with("TEXT")) flag->check(cli::some_text());
   }

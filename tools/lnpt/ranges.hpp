@@ -1,6 +1,7 @@
 #pragma once
 /// Ranges of numbers that flags may have, refused in words.
 #include <CLI/CLI.hpp>
+#include <concepts>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -41,6 +42,7 @@ template <class Number>
       text = std::to_string(*number);
       return std::string();
     }
+    if (std::unsigned_integral<Number> && text.starts_with('-')) return std::string();  // which other checks refuse
     auto const digits = std::string_view(text).substr(text.starts_with('-') ? 1 : 0);
     if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos)
       return '"' + text + "\" is no whole number";
