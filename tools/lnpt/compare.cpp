@@ -25,6 +25,7 @@
 #include "progress.hpp"
 #include "report_page.hpp"
 #include "seed_masks.hpp"
+#include "seeds.hpp"
 #include "shrinking.hpp"
 
 namespace cli {
@@ -152,12 +153,7 @@ class comparison {
   /// What decides a row beside its criterion, sparsity and seed.
   [[nodiscard]] std::map<std::string, std::string> settings() const {
     auto all = o_.training.settings();
-    all["data"] = data_kind(o_.images.data);
-    all["mean"] = o_.images.mean;
-    all["std"] = o_.images.stddev;
-    all["train-images"] = std::to_string(data_.train.size());
-    all["test-images"] = std::to_string(data_.test.size());
-    all[digest_setting] = digest_of(data_);
+    note_images(all, o_.images, data_);
     if (removal_.unit) all[budget_setting] = std::string(spell(budget_units, *removal_.unit));
     if (o_.start != start_fresh) all[start_setting] = o_.start;
     all["arch"] = o_.arch;
@@ -413,6 +409,7 @@ void describe(CLI::App& command, compare_options& o) {
 
 void run(compare_options const& typed_options) {
   auto o = typed_options;
+  require_seeds(o.seed, o.seeds);
   if (!o.report.empty() && std::filesystem::path(o.report).extension() != ".html")
     refuse("--report is a page and ends in .html, not as \"", o.report, '"');
   o.training.options.augment = o.augment == augment_on;

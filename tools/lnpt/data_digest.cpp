@@ -7,6 +7,8 @@
 
 #include <lnpt/core/random.hpp>
 
+#include "data.hpp"
+
 namespace cli {
 
 std::string digest_of(lnpt::io::data_set const& data) {
@@ -21,6 +23,15 @@ std::string digest_of(lnpt::io::data_set const& data) {
     for (auto const label : images->labels) hash = lnpt::random_bits(hash, static_cast<std::uint64_t>(label));
   }
   return fmt::format("{:016x}", hash);
+}
+
+void note_images(std::map<std::string, std::string>& settings, data_options const& from, lnpt::io::data_set const& data) {
+  settings["data"] = data_kind(from.data);
+  settings["mean"] = from.mean;
+  settings["std"] = from.stddev;
+  settings["train-images"] = std::to_string(data.train.size());
+  settings["test-images"] = std::to_string(data.test.size());
+  settings[digest_setting] = digest_of(data);
 }
 
 }  // namespace cli

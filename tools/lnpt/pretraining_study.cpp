@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <functional>
-#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,6 +19,7 @@
 #include "pretraining_results.hpp"
 #include "progress.hpp"
 #include "resumable_training.hpp"
+#include "seeds.hpp"
 #include "studies.hpp"
 #include "training.hpp"
 
@@ -103,13 +103,8 @@ class pretraining_study {
   [[nodiscard]] std::map<std::string, std::string> settings() const {
     auto all = o_.training.settings();
     all["arch"] = o_.arch;
-    all["data"] = data_kind(o_.target.data);
+    note_images(all, o_.target, data_.target);
     all["pretrain"] = o_.source.data.empty() ? "" : data_kind(o_.source.data);
-    all["mean"] = o_.target.mean;
-    all["std"] = o_.target.stddev;
-    all["train-images"] = std::to_string(data_.target.train.size());
-    all["test-images"] = std::to_string(data_.target.test.size());
-    all[digest_setting] = digest_of(data_.target);
     all["pretrain-digest"] = digest_of(data_.source);
     all["pretrain-images"] = std::to_string(data_.source.train.size());
     all["pretrain-epochs"] = std::to_string(o_.pretrain_epochs);
@@ -278,8 +273,7 @@ void run(pretraining_options const& typed_options) {
   o.training.options.augment = o.augment == augment_on;
   o.source.train_limit = o.target.train_limit;
   o.source.test_limit = o.target.test_limit;
-  if (o.seed > std::numeric_limits<std::uint64_t>::max() - o.seeds)
-    refuse("--seed ", o.seed, " leaves no numbers for ", o.seeds, " seeds: give a smaller one");
+  require_seeds(o.seed, o.seeds);
   pretraining_study study(o);
   study.run();
   study.print();

@@ -112,15 +112,10 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
   auto all = spec.settings();
   all["arch"] = o.arch;
   all["features"] = o.features;
-  all["data"] = data_kind(o.images.data);
-  all["train-images"] = std::to_string(data.train.size());
-  all["test-images"] = std::to_string(data.test.size());
-  all[digest_setting] = digest_of(data);
+  note_images(all, o.images, data);
   all["classes"] = std::to_string(data.train.classes);
   all["input"] = fmt::format("{},{},{}", data.train.channels, data.train.height, data.train.width);
   all["guide"] = by.text;
-  all["mean"] = o.images.mean;
-  all["std"] = o.images.stddev;
   all["seed"] = std::to_string(o.seed);
   all["regulariser"] = fmt::format("{}", fmt::join(o.regularisers, " + "));
   all["dynamic"] = o.dynamic;

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 #include <functional>
 #include <iterator>
-#include <limits>
 #include <map>
 #include <numeric>
 #include <string>
@@ -25,6 +24,7 @@
 #include "data_digest.hpp"
 #include "progress.hpp"
 #include "resumable_training.hpp"
+#include "seeds.hpp"
 #include "studies.hpp"
 #include "trainability_results.hpp"
 
@@ -112,12 +112,7 @@ class trainability_study {
   [[nodiscard]] std::map<std::string, std::string> settings() const {
     auto all = o_.training.settings();
     all["arch"] = o_.arch;
-    all["data"] = data_kind(o_.images.data);
-    all["mean"] = o_.images.mean;
-    all["std"] = o_.images.stddev;
-    all["train-images"] = std::to_string(data_.train.size());
-    all["test-images"] = std::to_string(data_.test.size());
-    all[digest_setting] = digest_of(data_);
+    note_images(all, o_.images, data_);
     all["part-epochs"] = std::to_string(o_.part_epochs);
     all["part-lr"] = shortest_text(o_.part_rate);
     all["ceiling"] = shortest_text(o_.ceiling);
@@ -312,8 +307,7 @@ void describe(CLI::App& command, trainability_options& o) {
 void run(trainability_options const& typed_options) {
   auto o = typed_options;
   o.training.options.augment = o.augment == augment_on;
-  if (o.seed > std::numeric_limits<std::uint64_t>::max() - o.seeds)
-    refuse("--seed ", o.seed, " leaves no numbers for ", o.seeds, " seeds: give a smaller one");
+  require_seeds(o.seed, o.seeds);
   trainability_study study(o);
   study.run();
   study.print();

@@ -1,0 +1,17 @@
+#pragma once
+/// The seeds of commands that repeat a run.
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "misuse.hpp"
+
+namespace cli {
+
+/// Refuses seeds, from `first` on, of which some would wrap round.
+inline void require_seeds(std::uint64_t first, std::size_t count) {
+  if (first > std::numeric_limits<std::uint64_t>::max() - count)
+    refuse("--seed ", first, " leaves no numbers for ", count, " seeds: give a smaller one");
+}
+
+}  // namespace cli
