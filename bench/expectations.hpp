@@ -89,6 +89,33 @@ inline group smaller() {
   return result;
 }
 
+/// Products by kept weights, each in the dense product of the same masked weights with which it took turns.
+inline group kept_weights() {
+  group result{"By kept weights, in the dense pass of the same masked network or layer (percent kept; processor time)", {}};
+  auto const add = [&](std::string const& name, std::string const& rival, double reach) {
+    result.rows.push_back({"sparse/" + name, "sparse/" + name + '/' + rival, reach});
+  };
+  auto const falling = [&](std::string const& name, double at_5, double at_2, double at_1) {
+    add(name + "/5", "dense", at_5);
+    add(name + "/2", "dense", at_2);
+    add(name + "/1", "dense", at_1);
+  };
+  falling("step/resnet32/100", 0.38, 0.30, 0.27);
+  falling("step/vgg19/100", 0.30, 0.20, 0.17);
+  falling("predict/resnet32/100", 0.32, 0.25, 0.22);
+  add("predict/resnet20/1/5", "dense", 0.5);
+  add("conv2d/64x16/35", "dense", 1);
+  add("linear/4096/1/5", "dense", 0.15);
+  add("linear/4096/64/5", "dense", 0.3);
+  add("linear/4096/1/5", "csr", 0.8);
+  add("linear/4096/64/5", "csr", 0.8);
+  for (std::string const net : {"resnet32", "vgg19"}) {
+    auto const row = "sparse/memory/" + net + "/100/2";
+    result.rows.push_back({row, row + "/dense", 0, bound::none});
+  }
+  return result;
+}
+
 inline group selection() {
   group result{"Selection of 5 % of the scores, in parallel copies of them",
                {{"select/global/20000000", "select/copy/20000000", 2.5}}};
@@ -127,6 +154,7 @@ inline group selection() {
       {"Interval bounds of VGG-16 in forward passes of one image; HRank of ResNet-56 in a forward pass and the ranks of its maps",
        {{"bounds/vgg16", "forward/vgg16", 3.0}, {"hrank/resnet56", "ranked_maps/resnet56", 1.1}}},
       detail::smaller(),
+      detail::kept_weights(),
       {"Peak memory of a pass (VGG-19, batch 100, without model and data), in LibTorch's forward and backward pass",
        {{"memory/forward_backward/vgg19", vgg_memory, 0, bound::none},
         {"memory/score/snip/vgg19", vgg_memory, 1.0},

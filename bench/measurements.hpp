@@ -40,7 +40,7 @@ class measurements {
       else if (each.contains("bytes"))
         rounds_[round][name] = {each.at("bytes").get<double>(), true};
       else if (each.contains("real_time"))
-        rounds_[round][name] = {each.at("real_time").get<double>() * seconds_of(each.at("time_unit").get<std::string>()), false};
+        read_time(each, name, rounds_[round]);
     }
   }
 
@@ -76,6 +76,13 @@ class measurements {
   [[nodiscard]] std::map<std::string, std::string> const& failed() const { return failed_; }
 
  private:
+  /// A row that took turns with rivals says its ratio to each, `of_X`: the rival becomes the row "<name>/X".
+  static void read_time(nlohmann::json const& each, std::string const& name, std::map<std::string, measured>& round) {
+    auto const seconds = each.at("real_time").get<double>() * seconds_of(each.at("time_unit").get<std::string>());
+    round[name] = {seconds, false};
+    for (auto const& [counter, ratio] : each.items())
+      if (counter.starts_with("of_")) round[name + '/' + counter.substr(3)] = {seconds / ratio.get<double>(), false};
+  }
   /// The lower of the two in the middle where their number is even.
   static double median(std::vector<double> values) {
     auto const middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);

@@ -45,6 +45,14 @@ struct remark {
       {"memory/*",
        "Tried: outputs of batch norm computed again, a heap that joins freed neighbours (446 to 224 MiB for snip). "
        "Left: the reverse tape of Hessian-vector products stays whole until they end."},
+      {"sparse/step/*",
+       "Tried: planes of the output's gradient read once for both gradients, whole samples moved at once, entries of an output "
+       "side "
+       "by side. Left: at 2 % two fifths of a step are copies of planes, a third batch norm, ReLU and sums."},
+      {"sparse/predict/*",
+       "As for a step, half of whose time a prediction takes; the rest is copies of planes, batch norm, ReLU and sums."},
+      {"sparse/linear/4096/1/*",
+       "Tried: 16-bit columns, strands in registers, gathers. Left: the traffic of weights and indices."},
       {"select/global/*", "Left: 56 MB of scores and more no longer come from the last cache."},
       {"libtorch/score/snip/*",
        "Tried: a graph that is freed as it goes (VGG-19: 1.11 to 1.00-1.07). Left: one forward and backward pass and two sweeps "

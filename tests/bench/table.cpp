@@ -47,6 +47,16 @@ TEST_CASE("memory is compared in bytes, whatever the row took") {
   CHECK(contains(printed({{"memory/a", "memory/b", 1}}, found), "3.000 MiB    12.00 MiB      0.25  ≤ 1.00  met\n"));
 }
 
+TEST_CASE("a row that took turns with rivals carries their times, worked out from its ratios") {
+  measurements found;
+  auto turns = result("sparse/a/5/iterations:7/manual_time", 2, "ms");
+  turns["of_dense"] = 0.25;
+  turns["of_csr"] = 0.5;
+  found.read(file({turns}), 0);
+  CHECK(found.compare("sparse/a/5", "sparse/a/5/dense")->ratio == doctest::Approx(0.25));
+  CHECK(found.compare("sparse/a/5", "sparse/a/5/csr")->unit.value == doctest::Approx(4e-3));
+}
+
 TEST_CASE("bounds hold from above, from below, per element, or not at all") {
   measurements found;
   found.read(file({result("a", 1.5, "s"), result("b", 1, "s")}), 0);
