@@ -1,5 +1,7 @@
 #include "convolution.hpp"
 
+#include <bit>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -48,22 +50,48 @@ void for_each_product(convolution const& op, F f) {
   });
 }
 
-template <class T>
-void correlate(convolution const& op, T* x, T* w, T* y) {
-  auto const& result = op.which == direction::forward ? op.y : op.which == direction::data ? op.x : op.w;
-  auto* const out = op.which == direction::forward ? y : op.which == direction::data ? x : w;
-  std::vector<double> sums(result.span());
-  auto const product = [](T a, T b) { return static_cast<double>(a) * static_cast<double>(b); };
-  switch (op.which) {
-    case direction::forward: for_each_product(op, [&](auto xi, auto wi, auto yi) { sums[yi] += product(x[xi], w[wi]); }); break;
-    case direction::data: for_each_product(op, [&](auto xi, auto wi, auto yi) { sums[xi] += product(y[yi], w[wi]); }); break;
-    case direction::filter: for_each_product(op, [&](auto xi, auto wi, auto yi) { sums[wi] += product(x[xi], y[yi]); });
-  }
-  for_each_element(result.extents, [&](index a, index b, index c, index d) {
-    auto const i = at(result, a, b, c, d);
-    out[i] = static_cast<T>(op.beta == 0 ? op.alpha * sums[i] : op.alpha * sums[i] + op.beta * static_cast<double>(out[i]));
-  });
+/// A float to so many bits of mantissa, to the nearest, ties to even.
+float rounded(float x, unsigned bits) {
+  if (!std::isfinite(x)) return x;
+  auto const dropped = 23 - bits;
+  auto const pattern = std::bit_cast<std::uint32_t>(x);
+  auto const half = (std::uint32_t{1} << (dropped - 1)) - 1 + (pattern >> dropped & 1);
+  return std::bit_cast<float>((pattern + half) >> dropped << dropped);
 }
+
+/// The values of a tensor as they lie.
+class stored {
+ public:
+  stored(void* values, element type) : values_(values), type_(type) {}
+  [[nodiscard]] double read(std::size_t i) const {
+    switch (type_) {
+      case element::fp64: return static_cast<double*>(values_)[i];
+      case element::fp32: return static_cast<float*>(values_)[i];
+      default: return std::bit_cast<float>(std::uint32_t{static_cast<std::uint16_t*>(values_)[i]} << 16);
+    }
+  }
+  void write(std::size_t i, double value) const {
+    switch (type_) {
+      case element::fp64: static_cast<double*>(values_)[i] = value; break;
+      case element::fp32: static_cast<float*>(values_)[i] = static_cast<float>(value); break;
+      default:
+        static_cast<std::uint16_t*>(values_)[i] =
+            static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(rounded(static_cast<float>(value), 7)) >> 16);
+    }
+  }
+  [[nodiscard]] std::vector<double> factors(std::size_t n, rounding how) const {
+    std::vector<double> all(n);
+    for (std::size_t i = 0; i < n; ++i)
+      all[i] = how == rounding::none ? read(i) : rounded(static_cast<float>(read(i)), how == rounding::tf32 ? 10 : 7);
+    return all;
+  }
+
+ private:
+  void* values_;
+  element type_;
+};
+
+std::size_t size_of(element type) { return type == element::fp64 ? 8 : type == element::fp32 ? 4 : 2; }
 
 }  // namespace
 
@@ -84,14 +112,33 @@ std::string convolution::mismatch() const {
   return {};
 }
 
-void convolution::run(void* x_values, void* w_values, void* y_values) const {
-  auto const bytes = in_double ? sizeof(double) : sizeof(float);
+void convolution::run(void* x_values, void* w_values, void* y_values, rounding how) const {
   for (auto const& [tensor, values] : {std::pair{&x, x_values}, {&w, w_values}, {&y, y_values}})
-    require_live(values, tensor->span() * bytes);
-  if (in_double)
-    correlate(*this, static_cast<double*>(x_values), static_cast<double*>(w_values), static_cast<double*>(y_values));
-  else
-    correlate(*this, static_cast<float*>(x_values), static_cast<float*>(w_values), static_cast<float*>(y_values));
+    require_live(values, tensor->span() * size_of(type));
+  auto const& result = which == direction::forward ? y : which == direction::data ? x : w;
+  stored const out(which == direction::forward ? y_values : which == direction::data ? x_values : w_values, type);
+  auto const factors = [&](void* values, strided const& of) { return stored(values, type).factors(of.span(), how); };
+  std::vector<double> sums(result.span());
+  switch (which) {
+    case direction::forward: {
+      auto const a = factors(x_values, x), b = factors(w_values, w);
+      for_each_product(*this, [&](auto xi, auto wi, auto yi) { sums[yi] += a[xi] * b[wi]; });
+      break;
+    }
+    case direction::data: {
+      auto const a = factors(y_values, y), b = factors(w_values, w);
+      for_each_product(*this, [&](auto xi, auto wi, auto yi) { sums[xi] += a[yi] * b[wi]; });
+      break;
+    }
+    case direction::filter: {
+      auto const a = factors(x_values, x), b = factors(y_values, y);
+      for_each_product(*this, [&](auto xi, auto wi, auto yi) { sums[wi] += a[xi] * b[yi]; });
+    }
+  }
+  for_each_element(result.extents, [&](index a, index b, index c, index d) {
+    auto const i = at(result, a, b, c, d);
+    out.write(i, beta == 0 ? alpha * sums[i] : alpha * sums[i] + beta * out.read(i));
+  });
 }
 
 }  // namespace cuda_double

@@ -20,17 +20,23 @@ struct window {
   std::array<std::int64_t, 2> before{}, after{}, stride{}, dilation{};
 };
 
+/// How values lie in memory; bf16 is the upper half of a float.
+enum class element { fp64, fp32, bf16 };
+
+/// To what an engine rounds operands before it multiplies them: tf32 has 10 bits of mantissa, bf16 has 7.
+enum class rounding { none, tf32, bf16 };
+
 struct convolution {
   direction which;
   strided x, w, y;
   window geometry;
-  bool in_double;
+  element type;
   double alpha, beta;
 
   /// What does not fit, or nothing.
   [[nodiscard]] std::string mismatch() const;
-  /// Computes in double and rounds once; β = 0 does not read the result.
-  void run(void* x, void* w, void* y) const;
+  /// Sums in double and rounds once; β = 0 does not read the result.
+  void run(void* x, void* w, void* y, rounding of_operands) const;
 };
 
 }  // namespace cuda_double

@@ -9,6 +9,8 @@ void cuda_double_fail_at(long n);            ///< the n-th call from now on fail
 long cuda_double_calls();                    ///< calls so far
 long cuda_double_launches();                 ///< kernels, graph executions and products so far
 long cuda_double_waits();                    ///< times the host waited for a stream so far
+long cuda_double_engine();                   ///< the number of the engine of the convolution queued last; -1 before any
+void cuda_double_architecture(int version);  ///< the device's compute capability, 90 unless it is set
 long cuda_double_new_allocations();          ///< allocations so far that the pool could not serve from memory given back
 std::size_t cuda_double_live_bytes();        ///< bytes of device memory in use, once all streams have run
 void cuda_double_memory(std::size_t bytes);  ///< how much device memory there is; 0: all that the double has

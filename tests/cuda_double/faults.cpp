@@ -18,5 +18,6 @@ void cuda_double_fail_at(long n) { cuda_double::until_failure = n; }
 long cuda_double_calls() { return cuda_double::count.calls; }
 long cuda_double_launches() { return cuda_double::count.launches; }
 long cuda_double_waits() { return cuda_double::count.waits; }
+long cuda_double_engine() { return cuda_double::count.engine; }
 long cuda_double_live_objects() { return cuda_double::count.objects; }
 }

@@ -11,6 +11,8 @@ struct illegal_address : std::runtime_error {
 
 struct counters {
   long calls = 0, launches = 0, waits = 0, objects = 0;
+  long engine = -1;       ///< of the convolution queued last
+  long milliseconds = 0;  ///< that convolutions have taken, by their engines' own account
 };
 inline counters count;
 

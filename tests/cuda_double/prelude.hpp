@@ -55,6 +55,11 @@ template <class T>
 T atomicMax(T* to, T value) {
   return std::exchange(*to, value > *to ? value : *to);
 }
+inline float __uint_as_float(unsigned bits) {
+  float x;
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
 inline unsigned __float_as_uint(float x) {
   unsigned bits;
   __builtin_memcpy(&bits, &x, sizeof bits);

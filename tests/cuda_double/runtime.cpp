@@ -21,6 +21,7 @@ using namespace cuda_double;
 namespace {
 
 cudaError_t last = cudaSuccess;
+int architecture = 90;
 std::map<char*, std::size_t> pinned;
 
 /// Notes an error for cudaGetLastError, as the runtime does.
@@ -35,7 +36,12 @@ bool is_pinned(void const* address) {
 }
 
 struct event {
-  std::shared_ptr<bool> reached = std::make_shared<bool>(true);
+  struct state {
+    bool is_reached = false;
+    long milliseconds = 0;  ///< at which it was
+  };
+  bool is_timed = false;
+  std::shared_ptr<state> at = std::make_shared<state>(true);
   cudaStream_t on = nullptr;
 };
 event* opened(cudaEvent_t e) { return reinterpret_cast<event*>(e); }
@@ -47,6 +53,8 @@ void require(void const* address, std::size_t bytes) {
 }  // namespace
 
 extern "C" {
+void cuda_double_architecture(int version) { architecture = version; }
+
 char const* cudaGetErrorName(cudaError_t e) {
   switch (e) {
     case cudaSuccess: return "cudaSuccess";
@@ -79,7 +87,9 @@ cudaError_t cudaSetDevice(int device) {
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   if (fails()) return noted(cudaErrorUnknown);
-  *value = attribute == cudaDevAttrComputeCapabilityMajor ? 9 : 0;
+  *value = attribute == cudaDevAttrComputeCapabilityMajor   ? architecture / 10
+           : attribute == cudaDevAttrComputeCapabilityMinor ? architecture % 10
+                                                            : 0;
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
@@ -173,9 +183,9 @@ cudaError_t cudaDeviceSynchronize() {
   ++count.waits;
   return noted(drain_all());
 }
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) {
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned flags) {
   if (fails()) return noted(cudaErrorUnknown);
-  *e = reinterpret_cast<cudaEvent_t>(new event);
+  *e = reinterpret_cast<cudaEvent_t>(new event{.is_timed = (flags & cudaEventDisableTiming) == 0});
   ++count.objects;
   return cudaSuccess;
 }
@@ -186,19 +196,28 @@ cudaError_t cudaEventDestroy(cudaEvent_t e) {
 }
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t stream) {
   if (fails()) return noted(cudaErrorUnknown);
-  *opened(e) = {std::make_shared<bool>(false), stream};
-  push(stream, [reached = opened(e)->reached] { *reached = true; });
+  opened(e)->at = std::make_shared<event::state>();
+  opened(e)->on = stream;
+  push(stream, [at = opened(e)->at] { *at = {true, count.milliseconds}; });
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t e) {
   if (fails()) return noted(cudaErrorUnknown);
-  if (!*opened(e)->reached) ++count.waits;
+  if (!opened(e)->at->is_reached) ++count.waits;
   auto const found = *opened(e);
-  return noted(drain_until(*found.reached, found.on));
+  return noted(drain_until(found.at->is_reached, found.on));
+}
+/// Of work that has run, between events that were made to be timed.
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  if (fails()) return noted(cudaErrorUnknown);
+  if (!opened(from)->is_timed || !opened(to)->is_timed) return noted(cudaErrorInvalidResourceHandle);
+  if (!opened(from)->at->is_reached || !opened(to)->at->is_reached) return noted(cudaErrorNotReady);
+  *milliseconds = static_cast<float>(opened(to)->at->milliseconds - opened(from)->at->milliseconds);
+  return cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e, unsigned) {
   if (fails()) return noted(cudaErrorUnknown);
-  push(stream, [found = *opened(e)] { (void)drain_until(*found.reached, found.on); });
+  push(stream, [found = *opened(e)] { (void)drain_until(found.at->is_reached, found.on); });
   return cudaSuccess;
 }
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <vector>
 
-#include <lnpt/backend/cudnn/plan.hpp>
+#include <lnpt/backend/cudnn/execution.hpp>
 
 #include "device.hpp"
 
@@ -252,15 +252,18 @@ TEST_CASE("too small a workspace for a convolution ends in an error, and a whole
                                          {1, 1},
                                          {1, 1},
                                          CUDNN_DATA_FLOAT,
+                                         false,
                                          16};
             auto& device = adapter::runtime::current();
             auto plan = adapter::build_plan(c, {.handle = device.cudnn(), .device = nullptr});
             if (!is_whole) plan.workspace /= 2;
-            device.plans().emplace(c.key(), std::move(plan));
+            auto key = c.key();
+            key.push_back(static_cast<int>(lnpt::cudnn::plan_choice::first));
+            device.plans().emplace(std::move(key), std::move(plan));
             adapter::buffer const x(64);
             adapter::buffer const w(4);
             adapter::buffer const y(64);
-            adapter::run(c, x.get(), w.get(), y.get());
+            adapter::run(c, {x.get(), w.get(), y.get()});
             return cudaStreamSynchronize(device.stream()) == cudaErrorIllegalAddress ? 1 : 0;
           }) != is_whole);
   }

@@ -9,6 +9,7 @@
 #include <lnpt/filters/feature_maps.hpp>
 
 #include "../every_layer.hpp"
+#include "../rounding.hpp"
 #include "device.hpp"
 
 using namespace lnpt;
@@ -113,4 +114,27 @@ TEST_CASE("every layer in double gives the CPU engine's numbers to 1e-9, and in 
 TEST_CASE("every layer in float gives the CPU engine's numbers in double to 2e-4") {
   if (!device_is_here()) return;
   compare(passes<cudnn::backend<float>>().run(), passes<cpu::backend<double>>().run(), 2e-4);
+}
+
+TEST_CASE(
+    "every layer in tf32 and bf16 gives the numbers of the CPU engine whose convolutions round alike, and not those of one that "
+    "does not") {
+  if (!device_is_here()) return;
+  struct rounding {
+    cudnn::precision how;
+    int operands, results;
+    double tolerance;  // a value beside a tie may be rounded up on one side and down on the other
+  };
+  auto const exact = passes<cpu::backend<double>>().run();
+  for (auto const& each : {rounding{cudnn::precision::tf32, 10, 23, 2e-4}, rounding{cudnn::precision::bf16, 7, 7, 2e-3}}) {
+    CAPTURE(each.operands);
+    cudnn::use_precision(each.how);
+    auto const found = passes<cudnn::backend<float>>().run();
+    cudnn::use_precision(cudnn::precision::fp32);
+    test::rounding_backend::round(each.operands, 23, each.results);
+    auto const expected = passes<test::rounding_backend>().run();
+    if (on_double()) compare(found, expected, each.tolerance);
+    compare(found, exact, 0.3);
+    CHECK(relative_error(found.front().values, exact.front().values) > each.tolerance);
+  }
 }

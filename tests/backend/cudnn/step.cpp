@@ -2,6 +2,7 @@
 /// scoring's.
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <lnpt/criterion/grasp.hpp>
@@ -61,20 +62,28 @@ class training {
 
 }  // namespace
 
-TEST_CASE("a step in steady state reads nothing, asks for no new memory, and launches at most 14 times a layer") {
+TEST_CASE(
+    "a step in steady state reads nothing, asks for no new memory, and launches at most 14 times a layer, on tensor cores 23 "
+    "times") {
   if (!device_is_here() || !on_double()) return;
   constexpr std::size_t depth = 6;
-  training run(depth);
-  for (int i = 0; i < 2; ++i) run.step();
-  (void)run.weights();
-  auto const launches = tally("launches");
-  auto const waits = tally("waits");
-  auto const allocations = tally("new_allocations");
-  run.step();
-  CHECK(tally("waits") == waits);
-  CHECK(tally("launches") - launches <= static_cast<long>(14 * (depth + 1)));  // the last is for what is no such layer
-  (void)run.weights();                                                         // runs what is queued
-  CHECK(tally("new_allocations") == allocations);
+  for (auto const& [how, most] :
+       {std::pair{cudnn::precision::fp32, 14L}, {cudnn::precision::tf32, 23L}, {cudnn::precision::bf16, 23L}}) {
+    CAPTURE(most);
+    cudnn::use_precision(how);
+    training run(depth);
+    for (int i = 0; i < 2; ++i) run.step();
+    (void)run.weights();
+    auto const launches = tally("launches");
+    auto const waits = tally("waits");
+    auto const allocations = tally("new_allocations");
+    run.step();
+    CHECK(tally("waits") == waits);
+    CHECK(tally("launches") - launches <= most * static_cast<long>(depth + 1));  // the last is for what is no such layer
+    (void)run.weights();                                                         // runs what is queued
+    CHECK(tally("new_allocations") == allocations);
+  }
+  cudnn::use_precision(cudnn::precision::fp32);
 }
 
 TEST_CASE("every call of a step that fails is an error, nothing is leaked, and no weight has moved") {

@@ -17,6 +17,7 @@
 #include <lnpt/backend/cudnn/layout.hpp>
 #include <lnpt/backend/cudnn/linear.hpp>
 #include <lnpt/backend/cudnn/pool.hpp>
+#include <lnpt/backend/cudnn/precision.hpp>
 #include <lnpt/backend/cudnn/traits.hpp>
 
 namespace lnpt::cudnn {

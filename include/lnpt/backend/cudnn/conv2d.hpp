@@ -3,8 +3,8 @@
 #include <numeric>
 
 #include <lnpt/backend/cpu/convolution/conv_geometry.hpp>
+#include <lnpt/backend/cudnn/channels_last.hpp>
 #include <lnpt/backend/cudnn/elementwise.hpp>
-#include <lnpt/backend/cudnn/plan.hpp>
 
 namespace lnpt::cudnn {
 
@@ -12,12 +12,17 @@ using cpu::conv_geometry;
 
 namespace detail {
 
-/// A convolution of x[C, N, H, W] with w[O, C/groups, kh, kw], checked, of `samples` of the samples.
+inline constexpr std::size_t whole_array_alignment = 16;  // of 256 that the allocator gives
+
+/// A convolution of x[C, N, H, W] with w[O, C/groups, kh, kw], checked, of `samples` of the samples, in the precision in use.
 template <class T>
 [[nodiscard]] convolution describe(direction which, cpu::conv_extents const& e, shape const& w, std::size_t samples,
                                    std::size_t alignment) {
   auto const i = [](std::size_t n) { return static_cast<std::int64_t>(n); };
   auto const& g = e.geometry;
+  constexpr bool in_double = sizeof(T) == sizeof(double);
+  auto const how = chosen_device().how;
+  auto const on_tensor_cores = !in_double && how != precision::fp32;
   return {which,
           {i(samples), i(e.channels), i(e.h), i(e.w)},
           {i(w[0]), i(w[1]), i(w[2]), i(w[3])},
@@ -26,11 +31,18 @@ template <class T>
           {i(g.padding.bottom), i(g.padding.right)},
           {i(g.stride.h), i(g.stride.w)},
           {i(g.dilation.h), i(g.dilation.w)},
-          sizeof(T) == sizeof(float) ? CUDNN_DATA_FLOAT : CUDNN_DATA_DOUBLE,
-          i(alignment)};
+          in_double                                   ? CUDNN_DATA_DOUBLE
+          : on_tensor_cores && how == precision::bf16 ? CUDNN_DATA_BFLOAT16
+                                                      : CUDNN_DATA_FLOAT,
+          on_tensor_cores,
+          i(on_tensor_cores ? whole_array_alignment : alignment)};
 }
 
-inline constexpr std::size_t whole_array_alignment = 16;  // of 256 that the allocator gives
+/// Runs a convolution of arrays that lie in the order of their extents.
+inline void convolve(convolution const& c, void const* x, void const* w, void const* y) {
+  operands const addresses{const_cast<void*>(x), const_cast<void*>(w), const_cast<void*>(y)};
+  c.tensor_cores ? run_on_tensor_cores(c, addresses) : run(c, addresses);
+}
 
 inline void require_extents(char const* what, shape const& given, shape const& expected) {
   if (given != expected) fail(what, ": an array of shape ", list(given), "; pass one of shape ", list(expected));
@@ -54,8 +66,8 @@ void conv2d(array<T> const& x, array<T> const& w, conv_geometry const& g, array<
   cpu::conv_extents const e(x.extents(), w.extents(), g);
   array<T> made(e.y_shape(), storage::images);
   auto const images = detail::as_images(x);
-  detail::run(detail::describe<T>(detail::direction::forward, e, w.extents(), e.samples, detail::whole_array_alignment),
-              images.data(), w.data(), made.written());
+  detail::convolve(detail::describe<T>(detail::direction::forward, e, w.extents(), e.samples, detail::whole_array_alignment),
+                   images.data(), w.data(), made.written());
   detail::deliver("conv2d", std::move(made), y, accumulate);
 }
 
@@ -66,8 +78,9 @@ void conv2d_input_gradient(array<T> const& gy, array<T> const& w, conv_geometry 
   detail::require_extents("conv2d_input_gradient", gy.extents(), e.y_shape());
   array<T> made(x_shape, storage::images);
   auto const slopes = detail::as_images(gy);
-  detail::run(detail::describe<T>(detail::direction::input_gradient, e, w.extents(), e.samples, detail::whole_array_alignment),
-              made.written(), w.data(), slopes.data());
+  detail::convolve(
+      detail::describe<T>(detail::direction::input_gradient, e, w.extents(), e.samples, detail::whole_array_alignment),
+      made.written(), w.data(), slopes.data());
   detail::deliver("conv2d_input_gradient", std::move(made), gx, accumulate);
 }
 
@@ -79,8 +92,8 @@ void conv2d_weight_gradient(array<T> const& x, array<T> const& gy, conv_geometry
   array<T> made(w_shape);
   auto const images = detail::as_images(x);
   auto const slopes = detail::as_images(gy);
-  detail::run(detail::describe<T>(detail::direction::weight_gradient, e, w_shape, e.samples, detail::whole_array_alignment),
-              images.data(), made.written(), slopes.data());
+  detail::convolve(detail::describe<T>(detail::direction::weight_gradient, e, w_shape, e.samples, detail::whole_array_alignment),
+                   images.data(), made.written(), slopes.data());
   detail::deliver("conv2d_weight_gradient", std::move(made), gw, accumulate);
 }
 
@@ -100,7 +113,7 @@ void conv2d_weight_gradient_squares(array<T> const& x, array<T> const& gy, conv_
   if (!accumulate) sum = filled<T>(w_shape, T{0});
   array<T> gradient(w_shape);
   for (std::size_t b = 0; b < e.samples; ++b) {
-    detail::run(one, images.data() + b * image, gradient.written(), slopes.data() + b * slope);
+    detail::convolve(one, images.data() + b * image, gradient.written(), slopes.data() + b * slope);
     auto* const total = sum.written();
     detail::runtime::current().for_each_element(detail::kernel_for<T>("binary"), sum.size(),
                                                 static_cast<int>(detail::binary_operation::add_square),

@@ -33,6 +33,7 @@ class handle {
 inline void destroy_program(nvrtcProgram program) { (void)nvrtcDestroyProgram(&program); }
 
 using stream_handle = handle<cudaStream_t, cudaStreamDestroy>;
+using event_handle = handle<cudaEvent_t, cudaEventDestroy>;
 using cudnn_handle = handle<cudnnHandle_t, cudnnDestroy>;
 using cublas_handle = handle<cublasHandle_t, cublasDestroy>;
 using library_handle = handle<cudaLibrary_t, cudaLibraryUnload>;

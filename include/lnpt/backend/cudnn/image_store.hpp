@@ -19,7 +19,6 @@ namespace detail {
 
 inline void free_pinned(void* p) { (void)cudaFreeHost(p); }
 using pinned_handle = handle<void*, free_pinned>;
-using event_handle = handle<cudaEvent_t, cudaEventDestroy>;
 
 /// Host memory in two halves that are written and copied to the device in turn: while one is copied the other is filled.
 class double_buffer {

@@ -16,13 +16,15 @@
 #include <lnpt/backend/cudnn/kernels/pooling.hpp>
 #include <lnpt/backend/cudnn/kernels/selection.hpp>
 #include <lnpt/backend/cudnn/kernels/strided.hpp>
+#include <lnpt/backend/cudnn/kernels/transpose.hpp>
 
 namespace lnpt::cudnn::detail {
 
 /// All kernels as one CUDA C++ source.
 [[nodiscard]] inline std::string kernel_source() {
   return std::string(common_kernels) + elementwise_kernels + strided_kernels + channel_kernels + pooling_kernels +
-         activation_kernels + loss_kernels + part_kernels + descent_kernels + selection_kernels + image_kernels;
+         activation_kernels + loss_kernels + part_kernels + descent_kernels + selection_kernels + image_kernels +
+         transpose_kernels;
 }
 
 /// Every kernel that is launched, by the name of its instantiation.
@@ -34,7 +36,10 @@ namespace lnpt::cudnn::detail {
                                  "crop_flip_normalise",
                                  "gather_keys<float, unsigned>",
                                  "gather_keys<double, unsigned long long>",
-                                 "choose_digit"};
+                                 "choose_digit",
+                                 "transpose<float, float>",
+                                 "transpose<float, bf16>",
+                                 "transpose<bf16, float>"};
   for (auto const* const name : {"count_digits", "write_bits"})
     for (auto const* const key : {"<unsigned>", "<unsigned long long>"}) names.push_back(std::string(name) + key);
   for (auto const* const name : {"fill",         "unary",        "binary",

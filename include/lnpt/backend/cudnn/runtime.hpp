@@ -110,12 +110,7 @@ class runtime {
       fail("the CUDA device has compute capability ", architecture() / 10, '.', architecture() % 10,
            ": lnpt::cudnn needs 7.5 or newer");
   }
-  [[nodiscard]] int architecture() const {
-    int major = 0, minor = 0;
-    check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device_), "cudaDeviceGetAttribute");
-    check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device_), "cudaDeviceGetAttribute");
-    return major * 10 + minor;
-  }
+  [[nodiscard]] int architecture() const { return architecture_of(device_); }
   /// By default a pool gives all memory back whenever a stream is waited for.
   void keep_pooled_memory() const {
     cudaMemPool_t pool = nullptr;
