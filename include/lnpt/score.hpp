@@ -22,6 +22,7 @@ struct scored {
   lnpt::role role = lnpt::role::weight;
   std::size_t output_axis = 0;
   std::size_t output_groups = 1;
+  bool of_filters = false;  ///< whether the scores are those of output channels, shared out among their weights
 };
 
 /// What score() returns: the scored parameters in the model's order, and the prunable ones the loss does not reach.
@@ -85,7 +86,8 @@ template <criterion C, prunable Model>
     auto const index = i++;
     if (!is_prunable(p.role)) continue;
     if (auto values = call<tensor_of<Model>>(criterion, *p.value, found, index))
-      result.parameters.push_back({p.name, std::move(*values), p.role, p.output_axis, p.output_groups});
+      result.parameters.push_back(
+          {p.name, std::move(*values), p.role, p.output_axis, p.output_groups, detail::scores_filters<C>()});
     else
       result.unreached.push_back(p.name);
   }

@@ -124,6 +124,14 @@ TEST_CASE("networks without bounds say why, and inputs outside the box are refus
   auto const report = robustness(model, of({1, 2}, {0.5, 0.5}), {0}, epsilons);
   CHECK(!report.rows[0].certified);
   CHECK(report.not_certified.find("an activation function that is no rectifier") != std::string::npos);
+  auto with_bounds = images<double>();
+  auto const certain = robustness(with_bounds, batch<double>(1), {0}, epsilons);
+  REQUIRE(certain.rows[0].certified);
+  for (auto const& sum : {certain + report, report + certain}) {  // of two batches, one of which has bounds
+    CHECK(sum.samples == 2);
+    CHECK(!sum.rows[0].certified);
+    CHECK(sum.not_certified == report.not_certified);
+  }
   CHECK_THROWS_WITH_AS((void)robustness(model, of({1, 2}, {0.5, 1.5}), {0}, epsilons), doctest::Contains("outside the box"),
                        error);
   CHECK_THROWS_WITH_AS((void)robustness(model, of({1, 2}, {0.5, 0.5}), {0}, std::vector{-1.0}),

@@ -3,11 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <lnpt/backend/cpu/backend.hpp>
 #include <lnpt/core/random.hpp>
+#include <lnpt/criterion/bn_scale.hpp>
+#include <lnpt/criterion/filter_norm.hpp>
 #include <lnpt/filters/eagle_eye.hpp>
 #include <lnpt/filters/hrank.hpp>
 #include <lnpt/filters/nisp.hpp>
@@ -16,6 +20,7 @@
 #include <lnpt/nn/builder.hpp>
 #include <lnpt/prune.hpp>
 #include <lnpt/structure/counts.hpp>
+#include <lnpt/structure/coupled_channels.hpp>
 
 using namespace lnpt;
 
@@ -110,6 +115,23 @@ TEST_CASE("qsfm by hand: of two equal maps one goes first, the one that is unlik
   CHECK(map_differences(maps, {2, 1, 1, 2}, map_similarity::ssim)(0, 1) == doctest::Approx(1 - ssim));
 }
 
+TEST_CASE("a filter that two layers share is worth what both make of it: ranks 3 and 1 have the mean 2, importances add up") {
+  network_builder<backend> build(1);
+  auto const first = build.relu(build.conv2d("conv", build.input(), 1, {.kernel = 1, .padding = 0}));
+  auto const line = build.slice(first, {{0, 1}, {0, 1}, {0, 3}});  // one row of the map
+  auto const twice = build.add("conv", nn::conv2d<cpu::conv_geometry>{line, 0, std::nullopt, {.kernel = 1}}, 1);
+  build.classifier("fc", build.global_average_pool(build.relu(twice)), 2);
+  auto model = std::move(build).build();
+  *model.parameters()[0].value = of({1, 1, 1, 1}, {2});
+  unlabelled_batch<array> const batch{of({2, 1, 3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1, 4, 0, 0, 0, 1, 0, 0, 0, 1})};
+  CHECK(by_filter(score<hrank>(model, batch), 0) == std::vector<double>{2});
+  // Features (4 · 1/3, 4 · 4/3) of variance 4: worth 4 behind the second layer and 2 · 4 behind the first.
+  CHECK(by_filter(score<nisp>(model, batch), 0)[0] == doctest::Approx(12));
+  // In two batches of one sample no feature varies within a batch.
+  std::vector<unlabelled_batch<array>> const apart{{rows(batch.input, 0, 1)}, {rows(batch.input, 1, 2)}};
+  CHECK_THROWS_WITH_AS((void)score<nisp>(model, apart), doctest::Contains("all scores are 0"), error);
+}
+
 TEST_CASE("they score every convolution before the features, repeat to the bit and prune whole channels") {
   auto model = small_resnet();
   auto const batch = unlabelled_batch<array>{images(5, 3, 8)};
@@ -125,6 +147,96 @@ TEST_CASE("they score every convolution before the features, repeat to the bit a
   check(hrank{});
   check(nisp{});
   check(qsfm<>{});
+}
+
+TEST_CASE("a filter is worth the same however few of its weights are left: (9, 0, …) has the norm 9, (.3, .3, …) 2.7") {
+  network_builder<backend> build(1);
+  build.classifier("fc", build.global_average_pool(build.conv2d("conv", build.input(), 2)), 2);
+  auto model = std::move(build).build();
+  std::vector<double> weights(18, 0.3);
+  weights[0] = 9;
+  *model.parameters()[0].value = of({2, 1, 3, 3}, weights);
+  mask left("conv.weight", {2, 1, 3, 3}, true);
+  for (std::size_t i = 1; i < 9; ++i) left.set(i, false);
+  mask_set start;
+  start.add(left);
+  auto const [masks, report] = prune<filter_norm<>, channel_structured>(model, {.budget = channels{0.5}, .start = start});
+  CHECK((*masks.find("conv.weight"))[0]);
+  CHECK(masks.find("conv.weight")->count() == 1);
+}
+
+TEST_CASE("what masks to start from prune stays pruned where a criterion does not reach") {
+  auto model = small_resnet();
+  auto const batch = unlabelled_batch<array>{images(5, 3, 8)};
+  mask classifier("fc.weight", {4, 8}, true);
+  for (std::size_t i = 0; i < 24; ++i) classifier.set(i, false);
+  mask_set start;
+  start.add(classifier);
+  prune_options<channel_structured> options{.budget = channels{0.5}, .start = start};
+  auto const [masks, report] = prune<hrank, channel_structured>(model, batch, options);
+  REQUIRE(masks.find("fc.weight") != nullptr);
+  CHECK(*masks.find("fc.weight") == classifier);
+  CHECK(masks.find("conv1.weight") != nullptr);
+  CHECK(report.layers.back().kept == 8);
+  options.unreached = unreached::magnitude;  // half of 32 weights, of which 8 are left
+  auto const asked_too_much = [&] { return prune<hrank, channel_structured>(model, batch, options); };
+  CHECK_THROWS_WITH_AS((void)asked_too_much(), doctest::Contains("cannot keep 16 weights"), error);
+}
+
+namespace {
+
+/// Weights and scales of a host, which shows them in any order it likes.
+struct listed {
+  using tensor_type = array;
+  std::vector<std::string> names;
+  std::vector<array> values;
+  std::vector<parameter<array>> parameters() {
+    std::vector<parameter<array>> all;
+    for (std::size_t i = 0; i < names.size(); ++i)
+      all.push_back({names[i], &values[i], names[i].starts_with("bn") ? role::norm_scale : role::weight});
+    return all;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the scales behind a filter are those of the batch norm that reads it, in whatever order parameters come") {
+  network_builder<backend> build(1);  // two branches, whose parameters come as convolutions first
+  auto const left = build.conv2d("left", build.input(), 2);
+  auto const right = build.conv2d("right", build.input(), 2);
+  auto const joined = build.concat({build.batch_norm("bn1", left), build.batch_norm("bn2", right)});
+  build.classifier("fc", build.global_average_pool(joined), 2);
+  auto model = std::move(build).build();
+  *model.parameters()[2].value = of({2}, {1, 2});
+  *model.parameters()[4].value = of({2}, {-4, 3});
+  auto const scores = score<bn_scale>(model, shape{1, 4, 4});
+  REQUIRE(scores.parameters.size() == 2);
+  CHECK(by_filter(scores, 0)[1] == doctest::Approx(2));
+  CHECK(by_filter(scores, 1)[0] == doctest::Approx(4));
+
+  auto const ones = of({2, 1}, {1, 1});
+  listed plain{{"a", "bn1", "b", "bn2"}, {ones, of({2}, {1, 2}), ones, of({2}, {3, 4})}};
+  CHECK(by_filter(score<bn_scale>(plain, shape{1}), 1) == std::vector<double>{3, 4});
+  listed unclear{{"a", "b", "bn1", "bn2"}, {ones, ones, of({2}, {1, 2}), of({2}, {3, 4})}};
+  CHECK_THROWS_WITH_AS((void)score<bn_scale>(unclear, shape{1}),
+                       doctest::Contains("bn1 and bn2 both come after b in the model's order"), error);
+}
+
+TEST_CASE("scores of filters are ranked as they are where channels go with all that reads them: the scale .1 goes before 1") {
+  network_builder<backend> build(1);
+  auto const first = build.batch_norm("bn1", build.conv2d("conv1", build.input(), 2), true);
+  auto const second = build.batch_norm("bn2", build.conv2d("conv2", first, 3), true);
+  build.classifier("fc", build.global_average_pool(second), 2);
+  auto model = std::move(build).build();
+  *model.parameters()[1].value = of({2}, {0.1, 0.2});
+  *model.parameters()[4].value = of({3}, {1, 1, 40});  // whose shares in the columns of conv1's channels would be 21 for each
+  auto const map = channel_map_of(model, {1, 4, 4});
+  auto const masks =
+      prune<bn_scale, coupled_channels<>>(model, shape{1, 4, 4}, {.budget = channels{0.2}, .strategy = {.atoms = &map.set}})
+          .masks;
+  CHECK(masks.find("conv1.weight")->count() == 9);
+  CHECK_FALSE((*masks.find("bn1.weight"))[0]);
+  CHECK(masks.find("fc.weight")->count() == 6);
 }
 
 TEST_CASE("eagle_eye: candidates fit the budget, the best agrees most, and labels may take the teacher's place") {

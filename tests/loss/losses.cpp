@@ -1,6 +1,8 @@
 /// Every loss: its value by hand, its cotangent against central differences, its tangent on duals against differences of cotangents.
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include <lnpt/backend/cpu/array.hpp>
@@ -194,4 +196,20 @@ TEST_CASE("labels and teachers that do not fit are refused in one sentence") {
   CHECK_THROWS_WITH_AS(static_cast<void>(feature_mse{}.value(s.student, s.expected())),
                        "the teacher gives no features: pass a guide whose predictions hold a feature map as well as logits",
                        lnpt::error);
+}
+
+TEST_CASE("a teacher's NaN decides nothing: what is learnt from it is NaN, and of classes it rules out nothing changes") {
+  scene s;
+  auto const value = pseudo_label{}.value(s.student, s.expected());
+  auto const infinity = std::numeric_limits<double>::infinity();
+  auto& logits = s.teacher_prediction.output;
+  auto const least =
+      logits(1, 0) < logits(1, 1) ? (logits(1, 0) < logits(1, 2) ? 0U : 2U) : (logits(1, 1) < logits(1, 2) ? 1U : 2U);
+  logits(1, least) = -infinity;
+  CHECK(pseudo_label{}.value(s.student, s.expected()) == value);
+  logits(1, least) = std::numeric_limits<double>::quiet_NaN();
+  CHECK(std::isnan(pseudo_label{}.value(s.student, s.expected())));
+  auto const slope = values_of(*pseudo_label{}.cotangent(s.student, s.expected()).output);
+  CHECK(std::isnan(slope[3]));
+  CHECK_FALSE(std::isnan(slope[0]));
 }

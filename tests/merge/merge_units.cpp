@@ -236,6 +236,8 @@ TEST_CASE("networks that merging does not cover are refused by their layer, as a
   refuses([](auto& net) { net.linear("a", net.input(), 4); }, "no hidden units to merge");
   auto model = example();
   CHECK_THROWS_WITH_AS((void)merge_units(model, box_of<array<double>>({1, 2}, 1, 0)), doctest::Contains("holds no input"), error);
+  CHECK_THROWS_WITH_AS((void)merge_units(model, box_of<array<double>>({2, 2}, 0, 1)), doctest::Contains("pass a batch of one"),
+                       error);
   CHECK_THROWS_WITH_AS((void)merge_units(model, box_of<array<double>>({1, 2}, -1e308, 1e308)),
                        doctest::Contains("pass a smaller box"), error);
   CHECK_THROWS_WITH_AS((void)merge_units(model, box_of<array<double>>({1, 2}, 0, 1), {.target = 1}),

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 
 #include <lnpt/mask/apply.hpp>
 #include <lnpt/structure/shrink.hpp>
@@ -252,4 +253,15 @@ TEST_CASE("masks of another network are refused and nothing changes") {
                        doctest::Contains("pass masks that were made for this model"), error);
   CHECK_THROWS_WITH_AS((void)shrink(network, unknown, images({4, 2}, 1)), doctest::Contains("no parameter b.weight"), error);
   CHECK(same_state(network, original));
+}
+
+TEST_CASE("a NaN beside equal values is no equality, wherever it stands") {
+  auto const nan = std::numeric_limits<double>::quiet_NaN();
+  auto const row = [](std::vector<double> const& values) { return tensor_traits<cpu::array<double>>::make({1, 3}, values); };
+  for (std::size_t at = 0; at < 3; ++at) {
+    std::vector<double> found{1, 2, 3};
+    found[at] = nan;
+    CHECK_FALSE(compare_outputs(row({1, 2, 3}), row(found)).holds());
+    CHECK_FALSE(compare_outputs(row(found), row(found)).holds());
+  }
 }

@@ -30,6 +30,12 @@ TEST_CASE("a teacher that never sees a class gives none of it") {
   CHECK(sample_by_pseudo_label(classes, 3, 1, 0).found_per_class == std::vector<std::size_t>{1, 0, 1});
 }
 
+TEST_CASE("classes beyond those asked for, and below 0, are refused by their image") {
+  CHECK_THROWS_WITH_AS((void)sample_by_pseudo_label(std::vector<std::int64_t>{0, 3, 1}, 3, 1, 0),
+                       "image 1 is of class 3, and a sample of 3 classes was asked for: ask for as many as there are", error);
+  CHECK_THROWS_AS((void)sample_by_pseudo_label(std::vector<std::int64_t>{0, -1}, 3, 1, 0), error);
+}
+
 TEST_CASE("samples are a function of the seed") {
   auto const set = io::synthetic({.classes = 5, .side = 16, .train = 200, .test = 5});
   auto const draw = [&](std::uint64_t seed) { return sample_by_label(set.train, 5, 4, seed).indices; };

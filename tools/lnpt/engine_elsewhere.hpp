@@ -39,7 +39,8 @@ template <class T, class From>
 [[nodiscard]] lnpt::score_set<lnpt::cpu::array<T>> on_host(lnpt::score_set<From> const& scores) {
   lnpt::score_set<lnpt::cpu::array<T>> result{{}, scores.unreached, scores.seconds};
   for (auto const& p : scores.parameters)
-    result.parameters.push_back({p.name, lnpt::convert<lnpt::cpu::array<T>>(p.values, {}), p.role, p.output_axis});
+    result.parameters.push_back(
+        {p.name, lnpt::convert<lnpt::cpu::array<T>>(p.values, {}), p.role, p.output_axis, p.output_groups, p.of_filters});
   return result;
 }
 

@@ -88,7 +88,7 @@ template <class Network>
   return report;
 }
 
-/// The sum of the counts of two batches at the same distances.
+/// The sum of the counts of two batches at the same distances. Where one batch has no bounds their sum has none.
 [[nodiscard]] inline robustness_report operator+(robustness_report x, robustness_report const& y) {
   if (x.rows.empty()) return y;
   x.samples += y.samples;
@@ -96,8 +96,11 @@ template <class Network>
   for (std::size_t i = 0; i < x.rows.size(); ++i) {
     x.rows[i].fgsm += y.rows[i].fgsm;
     x.rows[i].pgd += y.rows[i].pgd;
-    if (x.rows[i].certified && y.rows[i].certified) *x.rows[i].certified += *y.rows[i].certified;
+    auto& certified = x.rows[i].certified;
+    auto const& more = y.rows[i].certified;
+    certified = certified && more ? std::optional(*certified + *more) : std::nullopt;
   }
+  if (x.not_certified.empty()) x.not_certified = y.not_certified;
   return x;
 }
 

@@ -12,6 +12,7 @@ namespace lnpt {
 /// Filters without batch norm have no score.
 struct bn_scale {
   using evidence = evidence_list<norm_scales>;
+  static constexpr bool scores_filters = true;
   constexpr auto operator()(auto const& scales) const { return 1.0 * scales; }
 };
 

@@ -23,6 +23,7 @@ inline constexpr bool is_evidence_list<evidence_list<Tags...>> = true;
 ///     static constexpr int default_rounds        1 for criteria that do not say
 ///     static constexpr double layer_floor        0 for criteria that do not say
 ///     static constexpr bool ignores_signs        true where |θ| gives the scores of θ
+///     static constexpr bool scores_filters       true where the weights of an output channel share out one score
 template <class C>
 concept criterion = std::semiregular<C> && requires {
   typename C::evidence;
@@ -67,6 +68,14 @@ template <class C>
 [[nodiscard]] consteval bool ignores_signs() {
   if constexpr (requires { C::ignores_signs; })
     return C::ignores_signs;
+  else
+    return false;
+}
+
+template <class C>
+[[nodiscard]] consteval bool scores_filters() {
+  if constexpr (requires { C::scores_filters; })
+    return C::scores_filters;
   else
     return false;
 }

@@ -13,6 +13,7 @@ namespace lnpt {
 template <filter_measure Measure = filter_measure::l1>
 struct filter_norm {
   using evidence = evidence_list<filter_norms<Measure>>;
+  static constexpr bool scores_filters = true;
   constexpr auto operator()(auto const& norms) const { return 1.0 * norms; }
 };
 

@@ -21,16 +21,24 @@ template <class T>
   return layout_of(view);
 }
 
-/// A tensor in the shape of a parameter in which the weights of output channel c have the sum values[c], in equal shares: channels that
-/// accumulate their weights' scores by sum are ranked by these values.
+/// A tensor in the shape of a parameter in which the weights of output channel c have the sum values[c]: channels that accumulate their
+/// weights' scores by sum are ranked by these values. Weights that are not 0 have equal shares, and those that are have none, as pruned
+/// weights, whose scores no channel accumulates; where all are 0 all share.
 template <class T>
 [[nodiscard]] T shared_out(parameter<T> const& p, std::span<double const> values) {
   auto const layout = layout_of(p);
   std::vector<value_type<T>> shares(size_of(*p.value));
-  for (std::size_t c = 0; c < layout.channels; ++c)
+  auto const weights = values_of(*p.value);
+  for (std::size_t c = 0; c < layout.channels; ++c) {
+    std::size_t living = 0;
     layout.for_each_run(c, [&](std::size_t begin, std::size_t end) {
-      for (auto i = begin; i < end; ++i) shares[i] = static_cast<value_type<T>>(values[c] / static_cast<double>(layout.row()));
+      for (auto i = begin; i < end; ++i) living += weights[i] != 0;
     });
+    auto const share = static_cast<value_type<T>>(values[c] / static_cast<double>(living == 0 ? layout.row() : living));
+    layout.for_each_run(c, [&](std::size_t begin, std::size_t end) {
+      for (auto i = begin; i < end; ++i) shares[i] = living == 0 || weights[i] != 0 ? share : 0;
+    });
+  }
   return make_tensor<T>(shape_of(*p.value), shares, *p.value);
 }
 

@@ -2,33 +2,61 @@
 /// Scales of batch norm, by the filters that they scale.
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <vector>
 
+#include <lnpt/core/error.hpp>
 #include <lnpt/evidence/channel_values.hpp>
 #include <lnpt/evidence/evidence.hpp>
 
 namespace lnpt {
 
-/// |γ| of the batch norm behind a filter, shared out among the filter's weights. The norm behind a weight is the first after it in the
-/// model's order, before the next weight, that has one scale per filter; weights without one are not reached. Of the model alone.
+/// |γ| of the batch norm behind a filter, shared out among the filter's weights; weights without one are not reached. Of the model alone.
+///
+/// Models with `scales_behind()`, which gives by parameter the place of the scales behind a weight, know it: `network` does. Of others it
+/// is the norm with one scale per filter that comes after the weight in the model's order, before the next weight; where there are two
+/// that order says nothing, and the model is refused.
 struct norm_scales {
   static constexpr evidence_needs needs{};
 
   template <prunable Model>
   [[nodiscard]] static gradients<tensor_of<Model>> of_model(Model& model, evidence_request const&) {
     auto const parameters = model.parameters();
+    auto const scales_behind = [&]() -> std::vector<std::optional<std::size_t>> {
+      if constexpr (requires { model.scales_behind(); })
+        return model.scales_behind();
+      else
+        return scales_in_order(parameters);
+    }();
     gradients<tensor_of<Model>> found(parameters.size());
-    auto const none = parameters.size();
-    auto weight = none;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      if (!scales_behind[i] || !fits(parameters[i], parameters[*scales_behind[i]])) continue;
+      std::vector<double> scales;
+      for (auto const scale : values_of(*parameters[*scales_behind[i]].value)) scales.push_back(std::abs(double{scale}));
+      found[i] = detail::shared_out(parameters[i], scales);
+    }
+    return found;
+  }
+
+ private:
+  template <class T>
+  [[nodiscard]] static bool fits(parameter<T> const& weight, parameter<T> const& scale) {
+    return detail::layout_of(weight).channels == size_of(*scale.value);
+  }
+
+  template <class Parameters>
+  [[nodiscard]] static std::vector<std::optional<std::size_t>> scales_in_order(Parameters const& parameters) {
+    std::vector<std::optional<std::size_t>> found(parameters.size());
+    auto weight = parameters.size();
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       auto const& p = parameters[i];
       if (is_prunable(p.role)) weight = i;
-      if (p.role != role::norm_scale || weight == none) continue;
-      if (detail::layout_of(parameters[weight]).channels != size_of(*p.value)) continue;
-      std::vector<double> scales;
-      for (auto const scale : values_of(*p.value)) scales.push_back(std::abs(static_cast<double>(scale)));
-      found[weight] = detail::shared_out(parameters[weight], scales);
-      weight = none;
+      if (p.role != role::norm_scale || weight == parameters.size() || !fits(parameters[weight], p)) continue;
+      if (found[weight])
+        fail(
+            "the batch norms ", parameters[*found[weight]].name, " and ", p.name, " both come after ", parameters[weight].name,
+            " in the model's order, which does not say whose scales are behind it: register every norm after the layer it reads");
+      found[weight] = i;
     }
     return found;
   }

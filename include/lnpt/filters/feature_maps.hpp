@@ -1,11 +1,15 @@
 #pragma once
 /// The feature maps of every convolution, of the forward pass that scoring makes.
+#include <algorithm>
 #include <cstddef>
+#include <map>
 #include <type_traits>
 #include <variant>
 #include <vector>
 
+#include <lnpt/core/model.hpp>
 #include <lnpt/core/tensor.hpp>
+#include <lnpt/evidence/channel_values.hpp>
 #include <lnpt/nn/layer.hpp>
 
 namespace lnpt {
@@ -53,14 +57,26 @@ template <class Network>
   return found;
 }
 
-/// Calls `see(weight, maps, extents)` for every convolution of a trace: maps are the values of [C, N, H, W], row-major.
-template <class Network, class See>
-void for_each_feature_map(Network const& network, typename Network::trace const& trace, See see) {
+/// The worth of every filter by the feature maps of a trace, shared out among its weights: `worth(maps, extents)` gives that of every filter
+/// of one convolution, whose maps are the values of [C, N, H, W], row-major. Where several convolutions share a weight it is their mean.
+template <class Network, class Worth>
+[[nodiscard]] gradients<tensor_of<Network>> worth_by_maps(Network& network, typename Network::trace const& trace, Worth worth) {
+  auto const parameters = network.parameters();
   auto const outputs = filter_outputs(network);
+  std::map<std::size_t, std::vector<double>> by_weight;
   network.watch(trace, [&](std::size_t node, auto const& output) {
-    for (auto const& each : outputs)
-      if (each.node == node) see(each.weight, values_of(output), Network::backend::extents(output));
+    for (auto const& each : outputs) {
+      if (each.node != node) continue;
+      auto const uses = static_cast<double>(std::ranges::count(outputs, each.weight, &filter_output::weight));
+      std::vector<double> const here = worth(values_of(output), Network::backend::extents(output));
+      auto& mean = by_weight[each.weight];
+      mean.resize(here.size());
+      for (std::size_t c = 0; c < here.size(); ++c) mean[c] += here[c] / uses;
+    }
   });
+  gradients<tensor_of<Network>> found(parameters.size());
+  for (auto const& [weight, mean] : by_weight) found[weight] = shared_out(parameters[weight], mean);
+  return found;
 }
 
 }  // namespace detail

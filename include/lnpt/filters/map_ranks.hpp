@@ -9,7 +9,6 @@
 #include <vector>
 
 #include <lnpt/backend/cpu/parallel.hpp>
-#include <lnpt/evidence/channel_values.hpp>
 #include <lnpt/evidence/evidence.hpp>
 #include <lnpt/filters/feature_maps.hpp>
 
@@ -27,8 +26,8 @@ template <class T>
   return static_cast<std::size_t>(decomposition.rank());
 }
 
-/// The mean rank of a filter's feature maps over all samples, shared out among the filter's weights. Of convolutions; other layers are not
-/// reached. One decomposition per map, in parallel.
+/// The mean rank of a filter's feature maps over all samples, shared out among the filter's weights. Of convolutions, and of those that
+/// share a weight the mean; other layers are not reached. One decomposition per map, in parallel.
 struct map_ranks {
   static constexpr evidence_needs needs{.data = true, .gradients = true};
 
@@ -36,9 +35,7 @@ struct map_ranks {
     requires shows_layers<std::remove_cvref_t<decltype(std::declval<Problem const&>().model())>>
   [[nodiscard]] static gradients<typename Problem::tensor_type> of_part(Problem const& problem, typename Problem::part const&,
                                                                         typename Problem::trace_type& trace) {
-    auto const parameters = problem.model().parameters();
-    gradients<typename Problem::tensor_type> found(parameters.size());
-    detail::for_each_feature_map(problem.model(), trace, [&](std::size_t weight, auto const& maps, shape const& extents) {
+    return detail::worth_by_maps(problem.model(), trace, [&](auto const& maps, shape const& extents) {
       auto const channels = extents[0];
       auto const samples = extents[1];
       auto const area = extents[2] * extents[3];
@@ -49,9 +46,8 @@ struct map_ranks {
           total += map_rank(maps.data() + (c * samples + n) * area, extents[2], extents[3]);
         ranks[c] = static_cast<double>(total) / static_cast<double>(problem.samples());
       });
-      found[weight] = detail::shared_out(parameters[weight], ranks);
+      return ranks;
     });
-    return found;
   }
 };
 

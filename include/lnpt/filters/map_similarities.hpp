@@ -10,7 +10,6 @@
 #include <vector>
 
 #include <lnpt/backend/cpu/parallel.hpp>
-#include <lnpt/evidence/channel_values.hpp>
 #include <lnpt/evidence/evidence.hpp>
 #include <lnpt/filters/feature_maps.hpp>
 
@@ -105,15 +104,12 @@ struct map_similarities {
   [[nodiscard]] static gradients<typename Problem::tensor_type> of_part(Problem const& problem,
                                                                         typename Problem::part const& part,
                                                                         typename Problem::trace_type& trace) {
-    auto const parameters = problem.model().parameters();
     auto const share = static_cast<double>(part.samples) / static_cast<double>(problem.samples());
-    gradients<typename Problem::tensor_type> found(parameters.size());
-    detail::for_each_feature_map(problem.model(), trace, [&](std::size_t weight, auto const& maps, shape const& extents) {
+    return detail::worth_by_maps(problem.model(), trace, [&](auto const& maps, shape const& extents) {
       auto worth = worth_by_differences(map_differences(maps, extents, Measure));
       for (auto& each : worth) each *= share;
-      found[weight] = detail::shared_out(parameters[weight], worth);
+      return worth;
     });
-    return found;
   }
 };
 

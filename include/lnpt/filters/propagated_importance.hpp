@@ -2,6 +2,7 @@
 /// How much of what the features are worth comes through a filter.
 #include <cmath>
 #include <cstddef>
+#include <map>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -44,8 +45,9 @@ template <class Network>
   return importance;
 }
 
-/// The importance of a filter's output, shared out among its weights. The features' own is their variance over the samples of a batch,
-/// summed over batches. Layers behind the features are not reached. Costs one read of the weights.
+/// The importance of a filter's output, shared out among its weights; of a weight that several layers share the sum of theirs. The
+/// features' own is their variance over the samples of a batch, the mean over batches by their samples. Layers behind the features are not
+/// reached. Costs one read of the weights.
 struct propagated_importance {
   static constexpr evidence_needs needs{.data = true, .gradients = true};
 
@@ -57,11 +59,19 @@ struct propagated_importance {
     auto& network = problem.model();
     auto extents = shape_of(*part.input);
     auto const flows = channel_flows(network, {extents.begin() + 1, extents.end()});
-    auto const importance = propagate_importance(network, flows, variances(values_of(trace.features()), part.samples));
+    auto variance = variances(values_of(trace.features()), part.samples);
+    for (auto& each : variance) each *= static_cast<double>(part.samples) / static_cast<double>(problem.samples());
+    auto const importance = propagate_importance(network, flows, variance);
     auto const parameters = network.parameters();
+    std::map<std::size_t, std::vector<double>> by_weight;
+    for (std::size_t i = 1; i <= network.features_node(); ++i) {
+      if (!flows[i].sum) continue;
+      auto& sum = by_weight[flows[i].sum->weight];
+      sum.resize(importance[i].size());
+      for (std::size_t c = 0; c < sum.size(); ++c) sum[c] += importance[i][c];
+    }
     gradients<typename Problem::tensor_type> found(parameters.size());
-    for (std::size_t i = 1; i <= network.features_node(); ++i)
-      if (flows[i].sum) found[flows[i].sum->weight] = detail::shared_out(parameters[flows[i].sum->weight], importance[i]);
+    for (auto const& [weight, sum] : by_weight) found[weight] = detail::shared_out(parameters[weight], sum);
     return found;
   }
 

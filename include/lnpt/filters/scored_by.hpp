@@ -10,6 +10,7 @@ namespace lnpt {
 template <class Evidence>
 struct scored_by {
   using evidence = evidence_list<Evidence>;
+  static constexpr bool scores_filters = true;
   static constexpr no_loss default_loss{};
   static constexpr auto norm = norm_mode::eval;
 

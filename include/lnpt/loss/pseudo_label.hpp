@@ -30,11 +30,13 @@ struct pseudo_label {
   }
 
  private:
-  /// Where the tensors are: a training step on a device does not wait for the host.
+  /// Where the tensors are: a training step on a device does not wait for the host. A NaN of the teacher's, which decides nothing, makes
+  /// its row NaN.
   template <class T>
   [[nodiscard]] static T decisions(T const& student, prediction<T> const& teacher) {
     detail::check_same_shape("logits", student, teacher.output);
-    return one_hot_of_largest(teacher.output);
+    T const probabilities = lnpt::exp(log_softmax(teacher.output));
+    return T(one_hot_of_largest(teacher.output) + 0.0 * row_sum(probabilities));
   }
 };
 

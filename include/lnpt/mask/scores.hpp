@@ -79,6 +79,7 @@ struct scored_parameter {
   lnpt::role role = lnpt::role::weight;
   std::size_t output_axis = 0;    ///< the axis that counts output channels
   std::size_t output_groups = 1;  ///< blocks of the first axis, each with output channels of its own
+  bool of_filters = false;        ///< whether the scores are those of output channels, shared out among their weights
 };
 
 /// One part of a ranking, as `ranked_scores`, of scores wherever they lie.

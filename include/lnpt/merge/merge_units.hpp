@@ -218,6 +218,8 @@ template <class Backend>
 [[nodiscard]] merged<network<Backend>> merge_units(network<Backend>& model, interval<typename Backend::array> const& box,
                                                    merge_options const& options = {}) {
   detail::require_merge_options(options);
+  if (shape_of(box.low).at(0) != 1)
+    fail("merging takes one box of inputs, and there are ", shape_of(box.low)[0], ": pass a batch of one");
   static_cast<void>(hidden_layers(model));
   return detail::merging<network<Backend>>(model, box, options).run();
 }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include <lnpt/nn/keep_only.hpp>
 #include <lnpt/nn/network_body.hpp>
 #include <lnpt/nn/running_statistics.hpp>
+#include <lnpt/nn/scales_behind.hpp>
 #include <lnpt/nn/skip_pruned.hpp>
 #include <lnpt/nn/synaptic_flow.hpp>
 #include <lnpt/nn/tangent_pass.hpp>
@@ -234,6 +236,8 @@ class network {
     return nn::synaptic_flow(body_, extents, signs);
   }
 
+  /// By parameter the scales of the batch norm behind a weight; see nn/scales_behind.hpp.
+  [[nodiscard]] std::vector<std::optional<std::size_t>> scales_behind() const { return nn::scales_behind(body_); }
   /// Makes the constants that `freeze` gave the running statistics.
   void adopt(normalization const& constants) { nn::adopt(body_, constants); }
 

@@ -27,7 +27,7 @@ template <class T>
 [[nodiscard]] std::vector<scored_parameter<value_type<T>>> parameters_of(std::vector<scored<T>> const& scores) {
   std::vector<scored_parameter<value_type<T>>> parameters;
   for (auto const& s : scores)
-    parameters.push_back({s.name, shape_of(s.values), scores_of(s.values), s.role, s.output_axis, s.output_groups});
+    parameters.push_back({s.name, shape_of(s.values), scores_of(s.values), s.role, s.output_axis, s.output_groups, s.of_filters});
   return parameters;
 }
 
@@ -43,7 +43,7 @@ template <prunable Model>
   return count;
 }
 
-/// Masks of the parameters the loss does not reach, by magnitude, each at the density of the selection.
+/// Masks of the parameters the loss does not reach, by magnitude, each at the density of the selection and among its survivors.
 template <prunable Model>
 [[nodiscard]] mask_set magnitude_masks(Model& model, std::vector<std::string> const& names, selection const& wanted) {
   std::vector<scored<tensor_of<Model>>> scores;
@@ -51,8 +51,21 @@ template <prunable Model>
     if (is_among(names, p.name))
       scores.push_back({p.name, tensor_of<Model>(magnitude{}(*p.value)), p.role, p.output_axis, p.output_groups});
   auto const parameters = parameters_of(scores);
-  return layerwise_unstructured{}(std::span(parameters.data(), parameters.size()),
-                                  selection{.keep = wanted.keep, .decided_by_position = wanted.decided_by_position});
+  return layerwise_unstructured{}(
+      std::span(parameters.data(), parameters.size()),
+      selection{.keep = wanted.keep, .survivors = wanted.survivors, .decided_by_position = wanted.decided_by_position});
+}
+
+/// The masks of a round with those from before of parameters that have none in it, in the model's order: what was pruned stays pruned
+/// where the loss does not reach, too.
+template <prunable Model>
+[[nodiscard]] mask_set with_earlier(Model& model, mask_set masks, mask_set const& earlier) {
+  auto const is_known = [&](mask const& each) { return masks.find(each.name()) != nullptr; };
+  if (std::ranges::all_of(earlier, is_known)) return masks;
+  mask_set all;
+  for (auto const& p : model.parameters())
+    if (auto const* const found = masks.find(p.name) != nullptr ? masks.find(p.name) : earlier.find(p.name)) all.add(*found);
+  return all;
 }
 
 template <prunable Model>
@@ -106,6 +119,7 @@ void rank_round(Model& model, score_set<T> const& scores, prune_options<Mask> co
   state.masks = options.strategy(view, wanted);
   if (options.unreached == unreached::magnitude)
     for (auto& m : magnitude_masks(model, scores.unreached, wanted)) state.masks.add(std::move(m));
+  state.masks = with_earlier(model, std::move(state.masks), survivors);
   state.without_score = scores.unreached;
   if constexpr (requires { options.strategy.dense_parameters(view); }) state.dense = options.strategy.dense_parameters(view);
 }

@@ -28,7 +28,8 @@ namespace detail {
 template <class T>
 class slice_scores {
  public:
-  slice_scores(scored_parameter<T> const& parameter, std::span<mask::word const> among, accumulation how) {
+  slice_scores(scored_parameter<T> const& parameter, std::span<mask::word const> among, accumulation how)
+      : of_filters_(parameter.of_filters) {
     for (std::size_t axis = 0; axis < 2; ++axis) sums_[axis].resize(parameter.extents[axis], {how});
     auto const inner = element_count(parameter.extents) / std::max<std::size_t>(1, parameter.extents[0] * parameter.extents[1]);
     auto const scores = parameter.scores.on_host();
@@ -45,7 +46,11 @@ class slice_scores {
   /// 1 over the mean magnitude, so that layers of unlike scale compete.
   [[nodiscard]] double normalizer() const { return magnitude_ == 0 ? 1.0 : static_cast<double>(count_) / magnitude_; }
 
+  /// Whether the scores are those of rows, so that columns have none.
+  [[nodiscard]] bool of_filters() const { return of_filters_; }
+
  private:
+  bool of_filters_;
   std::array<std::vector<accumulator>, 2> sums_;
   double magnitude_ = 0;
   std::size_t count_ = 0;
@@ -53,7 +58,8 @@ class slice_scores {
 
 }  // namespace detail
 
-/// The score of an atom: accumulated over every scored weight of its rows, columns and depthwise slices that survived so far.
+/// The score of an atom: accumulated over every scored weight of its rows, columns and depthwise slices that survived so far. Criteria of
+/// whole filters score rows and depthwise slices alone: a column's shares are of the filters that read it.
 /// `normalize` divides by each tensor's mean magnitude first. In double; O(weights).
 template <class T>
 [[nodiscard]] scored_atoms score_atoms(atom_set const& set, std::span<scored_parameter<T> const> parameters,
@@ -74,6 +80,7 @@ template <class T>
     bool scored = false;
     for (auto const& slices : each.slices)
       if (auto const& weights = by_tensor[slices.tensor]) {
+        if (weights->of_filters() && slices.role == slice_role::column) continue;
         scored = true;
         for (auto const i : slices.indices) sum.add((*weights)(slices.axis, i), normalize ? weights->normalizer() : 1.0);
       }

@@ -49,7 +49,9 @@ template <tensor T>
   certificate result{.inputs = shape_of(expected).at(0), .tolerance = tolerance};
   for (std::size_t i = 0; i < a.size(); ++i) {
     auto const difference = std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
-    result.largest_difference = difference <= result.largest_difference ? result.largest_difference : difference;  // NaN stays
+    // Neither is larger than a NaN, which stays.
+    auto const stays = std::isnan(result.largest_difference) || difference <= result.largest_difference;
+    result.largest_difference = stays ? result.largest_difference : difference;
     result.largest_logit = std::max(result.largest_logit, std::abs(static_cast<double>(a[i])));
   }
   return result;

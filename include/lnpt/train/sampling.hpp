@@ -1,10 +1,12 @@
 #pragma once
 /// Which images to score on.
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include <lnpt/core/error.hpp>
 #include <lnpt/train/batches.hpp>
 
 namespace lnpt {
@@ -22,7 +24,11 @@ namespace detail {
                                                       std::size_t per_class, std::uint64_t seed) {
   scoring_sample result{{}, std::vector<std::size_t>(classes)};
   for (auto const i : shuffled(classes_of_images.size(), seed, 0)) {
-    auto& found = result.found_per_class[static_cast<std::size_t>(classes_of_images[i])];
+    auto const each = classes_of_images[i];
+    if (each < 0 || static_cast<std::uint64_t>(each) >= classes)
+      fail("image ", i, " is of class ", each, ", and a sample of ", classes,
+           " classes was asked for: ask for as many as there are");
+    auto& found = result.found_per_class[static_cast<std::size_t>(each)];
     if (found == per_class) continue;
     ++found;
     result.indices.push_back(i);
