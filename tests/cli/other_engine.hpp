@@ -149,9 +149,12 @@ inline void check_training_and_resumption(other_engine const& other) {
   CHECK(support::text_of(parts_run) == support::text_of(whole_run));
   CHECK(support::text_of(parts) == support::text_of(whole));
 
-  auto const refused = run(command + parts + " --resume " + whole_run);
+  // What one engine began another goes on with, in the same settings.
+  auto const refused = run(command + parts + " --lr 0.05 --resume " + whole_run);
   CHECK(refused.status == 1);
-  CHECK(refused.complaint.find("engine " + other.name + " and not cpu") != std::string::npos);
+  CHECK(refused.complaint.find("lr 0.1 and not 0.05") != std::string::npos);
+  CHECK(run(command + parts + " --resume " + whole_run).status == 0);
+  CHECK(support::text_of(parts) == support::text_of(whole));
 }
 
 /// One epoch is one epoch on the CPU engine, to rounding: four steps, since the rounding of a larger step soon decides other signs of a rectifier.

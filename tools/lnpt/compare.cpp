@@ -160,6 +160,7 @@ class comparison {
     if (o_.keep_weights) all["keep-weights"] = "1";
     if (o_.learn_from != learn_from_teacher) all[learn_from_setting] = o_.learn_from;
     if (!o_.features.empty()) all["features"] = o_.features;
+    if (auto const precision = o_.engine.precision_name(); precision != first_precision) all[precision_setting] = precision;
     all["teacher-epochs"] = std::to_string(o_.teacher_epochs);
     all["samples"] = std::to_string(o_.samples);
     all["sample-by"] = o_.sample_by;

@@ -12,6 +12,11 @@ namespace {
 enum class engine_kind { cpu, torch, cudnn };
 constexpr spelling<engine_kind> engine_names[]{
     {"cpu", engine_kind::cpu}, {"torch", engine_kind::torch}, {"cudnn", engine_kind::cudnn}};
+constexpr spelling<precision_kind> precision_names[]{{"double", precision_kind::twice},
+                                                     {first_precision, precision_kind::single},
+                                                     {"fp32", precision_kind::single},
+                                                     {"tf32", precision_kind::tf32},
+                                                     {"bf16", precision_kind::bf16}};
 constexpr spelling<lnpt::execution> execution_names[]{
     {first_execution, lnpt::execution::automatic}, {"dense", lnpt::execution::dense}, {"sparse", lnpt::execution::sparse}};
 
@@ -51,6 +56,7 @@ engine_kind kind_of(engine_choice const& choice) {
     refuse("--device is where LibTorch or cuDNN computes: add --engine torch or --engine cudnn, or leave --device out");
   if (kind != engine_kind::cpu && !choice.execution.empty())
     refuse("--execution is how the cpu engine multiplies: leave it out, or --engine ", choice.name);
+  (void)choice.arithmetic();
   return kind;
 }
 
@@ -60,6 +66,13 @@ void engine_choice::describe(CLI::App& command) {
   command.add_option("--engine", name, "What computes: cpu, lnpt's own engine, cudnn, the same on a GPU, or torch, LibTorch")
       ->capture_default_str();
   command.add_option("--device", device, "Where LibTorch (cpu, the default, cuda or cuda:N) or cudnn (cuda or cuda:N) computes");
+  command
+      .add_option("--precision", precision,
+                  std::string(precision == first_precision ? "" : "double, ") +
+                      "float (or fp32), or tf32 or bf16, in which --engine cudnn computes convolutions on tensor cores")
+      ->capture_default_str();
+  command.add_flag("--fastest", fastest,
+                   "Of cuDNN's plans for a convolution take the fastest, timed, even if not every run gives the same bits");
 }
 
 void engine_choice::describe_execution(CLI::App& command) {
@@ -70,6 +83,17 @@ void engine_choice::describe_execution(CLI::App& command) {
 }
 
 lnpt::execution engine_choice::how() const { return parse_choice("execution", execution_names, execution_name()); }
+
+precision_kind engine_choice::arithmetic() const {
+  auto const kind = parse_choice("precision", precision_names, precision);
+  bool const is_cudnn = parse_choice("engine", engine_names, name) == engine_kind::cudnn;
+  if (!is_cudnn && (kind == precision_kind::tf32 || kind == precision_kind::bf16))
+    refuse("--precision ", precision, " is for convolutions on a GPU: add --engine cudnn, or take ", first_precision);
+  if (!is_cudnn && fastest) refuse("--fastest is about cuDNN's plans: add --engine cudnn, or leave it out");
+  return kind;
+}
+
+std::string engine_choice::precision_name() const { return std::string(spell(precision_names, arithmetic())); }
 
 std::string engine_choice::execution_name() const { return execution.empty() ? first_execution : execution; }
 
@@ -95,7 +119,7 @@ template <class T>
 std::unique_ptr<scoring_engine<T>> open_scoring_engine(engine_choice const& choice, std::size_t threads) {
   switch (kind_of(choice)) {
     case engine_kind::torch: return open_torch_scoring_engine<T>(choice.device, threads);
-    case engine_kind::cudnn: return open_cudnn_scoring_engine<T>(choice.device, threads);
+    case engine_kind::cudnn: return open_cudnn_scoring_engine<T>(choice, threads);
     case engine_kind::cpu: break;
   }
   return std::make_unique<cpu_engine<T, scoring_engine<T>>>();
@@ -104,9 +128,11 @@ template std::unique_ptr<scoring_engine<float>> open_scoring_engine(engine_choic
 template std::unique_ptr<scoring_engine<double>> open_scoring_engine(engine_choice const&, std::size_t);
 
 std::unique_ptr<training_engine> open_training_engine(engine_choice const& choice, std::size_t threads) {
+  if (choice.arithmetic() == precision_kind::twice)
+    refuse("--precision double is for score and prune: everything else computes in ", first_precision);
   switch (kind_of(choice)) {
     case engine_kind::torch: return open_torch_training_engine(choice.device, threads);
-    case engine_kind::cudnn: return open_cudnn_training_engine(choice.device, threads);
+    case engine_kind::cudnn: return open_cudnn_training_engine(choice, threads);
     case engine_kind::cpu: break;
   }
   return std::make_unique<cpu_training_engine>();

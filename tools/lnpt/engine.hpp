@@ -14,18 +14,26 @@
 
 namespace cli {
 
+/// What networks compute in. Of the last two it is the convolutions, on tensor cores; everything else is single.
+enum class precision_kind { single, twice, tf32, bf16 };
+
 /// The flags that choose an engine.
 struct engine_choice {
   std::string name = "cpu";
-  std::string device;     ///< empty: LibTorch's CPU, cuDNN's first GPU
-  std::string execution;  ///< of masked layers on the CPU engine; empty: automatic
+  std::string device = {};     ///< empty: LibTorch's CPU, cuDNN's first GPU
+  std::string execution = {};  ///< of masked layers on the CPU engine; empty: automatic
+  std::string precision = "float";
+  bool fastest = false;  ///< of cuDNN's plans, rather than the first that give the same bits at every run
 
   void describe(CLI::App& command);
   /// Adds the flag of commands whose passes take long.
   void describe_execution(CLI::App& command);
   [[nodiscard]] lnpt::execution how() const;
+  /// Refuses a precision, and plans, that the engine does not have.
+  [[nodiscard]] precision_kind arithmetic() const;
   /// How files name it.
   [[nodiscard]] std::string execution_name() const;
+  [[nodiscard]] std::string precision_name() const;
 };
 
 /// What a network says of a batch. The network must stay where it is.

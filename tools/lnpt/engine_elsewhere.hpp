@@ -63,7 +63,7 @@ class moved_cache {
 
 /// The engine of a `Place`, behind the interface of engines that score or of those that train too. A place has
 ///
-///     Place(device, threads)             refuses a device that is not there
+///     Place(where, threads)              refuses a device that is not there
 ///     template <class T> class network   made from (place, cpu_network<T>&): `model()`, and `write_back()` for what training moved
 ///     near<T>()                          a tensor that lies there
 ///     plainly(f)                         f(), with the place's own errors as lnpt::error
@@ -74,7 +74,8 @@ class engine_elsewhere : public Interface {
   using array = lnpt::cpu::array<T>;
   using network = typename Place::template network<T>;
 
-  engine_elsewhere(std::string const& device, std::size_t threads) : place_(device, threads) {}
+  template <class Where>
+  engine_elsewhere(Where const& where, std::size_t threads) : place_(where, threads) {}
 
   lnpt::score_set<array> score(cpu_network<T>& net, scoring_data<array> const& data, pruning_spec const& spec) const override {
     return place_.plainly([&] {

@@ -8,9 +8,11 @@ namespace cli {
 
 inline constexpr char const* engine_setting = "engine";
 inline constexpr char const* execution_setting = "execution";
-/// What files mean that were written before an engine, or an execution, could be chosen.
+inline constexpr char const* precision_setting = "precision";
+/// What files mean that were written before an engine, an execution, or a precision could be chosen.
 inline constexpr char const* first_engine = "cpu";
 inline constexpr char const* first_execution = "automatic";
+inline constexpr char const* first_precision = "float";
 
 /// What the students of a comparison learn from.
 inline constexpr char const* learn_from_setting = "learn-from";
@@ -25,6 +27,7 @@ inline constexpr char const* start_fresh = "fresh";
 [[nodiscard]] inline std::string unsaid(std::string const& setting) {
   if (setting == engine_setting) return first_engine;
   if (setting == execution_setting) return first_execution;
+  if (setting == precision_setting) return first_precision;
   if (setting == learn_from_setting) return learn_from_teacher;
   if (setting == start_setting) return start_fresh;
   return {};

@@ -47,7 +47,6 @@ CLI::Option* scoring_options::describe(CLI::App& command) {
   command.add_option("--layer-floor", layer_floor,
                      "What each layer keeps whatever its scores, of its even part; default: .1 for teacher_guided, else 0");
   command.add_option("--sparsity", sparsity, "Fraction of the weights to remove")->check(fraction());
-  command.add_option("--precision", precision, "float or double")->capture_default_str();
   engine.describe(command);
   return network;
 }

@@ -11,9 +11,6 @@
 
 namespace cli {
 
-enum class precision_kind { single, twice };
-inline constexpr spelling<precision_kind> precision_names[]{{"double", precision_kind::twice}, {"float", precision_kind::single}};
-
 /// The flags of score and prune.
 struct scoring_options : common_options {
   std::string arch;
@@ -28,8 +25,7 @@ struct scoring_options : common_options {
   std::string criterion;      ///< empty: teacher_guided
   std::string curvature, probes, loss, temperature, batch_norm, rounds, schedule, layer_floor;
   double sparsity = -1;  ///< below 0: not given
-  std::string precision = "double";
-  engine_choice engine;
+  engine_choice engine{.precision = "double"};
   std::string out;
 
   [[nodiscard]] bool has_sparsity() const { return sparsity >= 0; }
@@ -83,13 +79,13 @@ template <class T>
 [[nodiscard]] scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criterion,
                                         scoring_engine<T> const& engine);
 
-/// Calls `f(T{})` in the precision asked for.
+/// Calls `f(T{})` with the type of the precision asked for.
 template <class F>
-void in_precision(std::string const& precision, F f) {
-  if (parse_choice("precision", precision_names, precision) == precision_kind::single)
-    f(float{});
-  else
+void in_precision(engine_choice const& engine, F f) {
+  if (engine.arithmetic() == precision_kind::twice)
     f(double{});
+  else
+    f(float{});
 }
 
 }  // namespace cli

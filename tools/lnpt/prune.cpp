@@ -221,7 +221,7 @@ void run_without_scores(prune_options const& o, method_kind method) {
   o.typed.refuse_all_but({useful, merging_flags, search_flags},
                          " is for weights that are scored: leave it out, or --method " + o.method);
   if (o.engine.name != "cpu") refuse("--method ", o.method, " works on the CPU engine: leave --engine ", o.engine.name, " out");
-  in_precision(o.precision, [&](auto t) {
+  in_precision(o.engine, [&](auto t) {
     using scalar = decltype(t);
     if (method == method_kind::merge) {
       if (o.channels.coupled()) refuse("--budget is for channels: --target says how many units are merged");
@@ -336,14 +336,14 @@ void run(prune_options const& typed_options) {
     refuse("--spend-on-live is for masks of single weights: give --mask global or layerwise, not ", o.mask);
   if (o.channels.coupled() && o.has_sparsity()) refuse("--budget and --sparsity both say how much to remove: leave one out");
   o.channels.apply_to(spec);
-  if (o.channels.coupled()) return in_precision(o.precision, [&](auto t) { prune_as<decltype(t)>(o, spec); });
+  if (o.channels.coupled()) return in_precision(o.engine, [&](auto t) { prune_as<decltype(t)>(o, spec); });
   constexpr double two_of_four = 0.5;
   if (spec.mask == mask_kind::two_of_four && o.has_sparsity() && o.sparsity != two_of_four)
     refuse("2:4 removes half of the weights, not ", o.sparsity, ": leave --sparsity out");
   if (spec.mask != mask_kind::two_of_four && !o.has_sparsity())
     refuse("how much to remove is missing: give --sparsity, such as .95, or with --mask channels --budget, such as flops:0.65");
   spec.sparsity = o.has_sparsity() ? o.sparsity : two_of_four;
-  in_precision(o.precision, [&](auto t) { prune_as<decltype(t)>(o, spec); });
+  in_precision(o.engine, [&](auto t) { prune_as<decltype(t)>(o, spec); });
 }
 
 }  // namespace

@@ -101,7 +101,7 @@ void run(score_options const& o) {
   if (criterion.rounds_used() > 1 && !o.has_sparsity())
     refuse(criterion.text, " in ", criterion.rounds_used(),
            " rounds has to know where they lead: give --sparsity, or --rounds 1");
-  in_precision(o.precision, [&](auto t) { score_as<decltype(t)>(o, criterion); });
+  in_precision(o.engine, [&](auto t) { score_as<decltype(t)>(o, criterion); });
 }
 
 }  // namespace

@@ -89,6 +89,16 @@ void load_init(train_command_options const& o, trained_network& student, lnpt::m
   masks = std::move(held);
 }
 
+/// The settings that a run must go on with: all of them on the engine that it was begun on. Its state is the same on every engine, so that
+/// it may go on on another, which multiplies as that one does.
+std::map<std::string, std::string> lasting_settings(std::map<std::string, std::string> all,
+                                                    std::map<std::string, std::string> const& begun) {
+  auto const engine = begun.find(engine_setting);
+  if (all[engine_setting] == (engine == begun.end() ? first_engine : engine->second)) return all;
+  for (auto const* const of_engine : {engine_setting, execution_setting, precision_setting}) all.erase(of_engine);
+  return all;
+}
+
 /// Where the run starts: fresh, from given weights and masks, or where an earlier run stopped.
 lnpt::io::checkpoint start(train_command_options const& o, trained_network& student,
                            std::map<std::string, std::string> settings) {
@@ -99,8 +109,11 @@ lnpt::io::checkpoint start(train_command_options const& o, trained_network& stud
     return at;
   }
   auto const file = lnpt::io::safetensors::open(o.resume);
-  require_settings(file, at.settings);
+  auto const lasting = lasting_settings(at.settings, lnpt::io::checkpoint_settings(file));
+  require_settings(file, lasting);
   auto resumed = lnpt::io::load_checkpoint(student, file);
+  for (auto const& [name, value] : at.settings)
+    if (!lasting.contains(name)) resumed.settings[name] = value;
   auto const masks_stay = o.dynamic.empty();
   if (!o.mask.empty() && masks_stay && resumed.masks != at.masks)
     lnpt::fail(o.resume, " was trained under other masks than those of ", o.mask, ": leave --mask out, or name the same");
@@ -121,6 +134,7 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
   all["dynamic"] = o.dynamic;
   all[engine_setting] = o.engine.name;
   all[execution_setting] = o.engine.execution_name();
+  all[precision_setting] = o.engine.precision_name();
   return all;
 }
 
@@ -166,8 +180,10 @@ void describe(CLI::App& command, train_command_options& o) {
       std::string("What is added to the loss, name:key=value,…; may be given several times: ") + regulariser_forms);
   command.add_option("--dynamic", o.dynamic,
                      std::string("How the masks of --mask move during training, name:key=value,…: ") + dynamic_forms);
-  command.add_option("--resume", o.resume,
-                     "Go on from this checkpoint, the file of --checkpoint, whose weights take the place of --init");
+  command.add_option(
+      "--resume", o.resume,
+      "Go on from this checkpoint, the file of --checkpoint, whose weights take the place of --init; on another engine "
+      "too, which rounds otherwise");
   command
       .add_option(
           "--out", o.out,

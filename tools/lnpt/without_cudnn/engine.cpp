@@ -16,12 +16,12 @@ namespace {
 }  // namespace
 
 template <class T>
-std::unique_ptr<scoring_engine<T>> open_cudnn_scoring_engine(std::string const&, std::size_t) {
+std::unique_ptr<scoring_engine<T>> open_cudnn_scoring_engine(engine_choice const&, std::size_t) {
   refuse_cudnn();
 }
-template std::unique_ptr<scoring_engine<float>> open_cudnn_scoring_engine(std::string const&, std::size_t);
-template std::unique_ptr<scoring_engine<double>> open_cudnn_scoring_engine(std::string const&, std::size_t);
+template std::unique_ptr<scoring_engine<float>> open_cudnn_scoring_engine(engine_choice const&, std::size_t);
+template std::unique_ptr<scoring_engine<double>> open_cudnn_scoring_engine(engine_choice const&, std::size_t);
 
-std::unique_ptr<training_engine> open_cudnn_training_engine(std::string const&, std::size_t) { refuse_cudnn(); }
+std::unique_ptr<training_engine> open_cudnn_training_engine(engine_choice const&, std::size_t) { refuse_cudnn(); }
 
 }  // namespace cli
