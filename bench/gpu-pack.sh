@@ -1,6 +1,6 @@
 #!/bin/bash
-# Packs what bench/gpu.sh needs on a machine with a GPU, where nothing is built: the test programs that CI runs on the double, the bench,
-# and the libraries that machine may lack (NVIDIA's come from there).
+# Packs what bench/gpu.sh needs on a machine with a GPU, where nothing is built: the test programs that CI runs on the double, the bench, the
+# command line, and the libraries that machine may lack (NVIDIA's come from there).
 #
 #   bench/gpu-pack.sh BUILD [FOLDER]        BUILD: a tree of the preset cudnn, configured with -DLNPT_BUILD_BENCHMARKS=ON
 set -euo pipefail
@@ -8,7 +8,7 @@ build=${1:?name the build tree}
 folder=${2:-gpu-pack}
 mkdir -p "$folder/lib"
 here=$(dirname "$0")
-for program in "$build"/tests/test_backend_cudnn_* "$build"/bench/bench_cudnn_engine; do
+for program in "$build"/tests/test_backend_cudnn_* "$build"/bench/bench_cudnn_engine "$build"/lnpt; do
   [ -x "$program" ] || continue
   strip -o "$folder/$(basename "$program")" "$program"
 done

@@ -2,7 +2,12 @@
 # One run on a machine with a GPU, in at most 8 minutes: facts, the tests that CI runs on the double, the sanitizer, the bench beside
 # PyTorch, and a table. It builds nothing: bench/gpu-pack.sh made the folder that it stands in.
 #
-#   bash gpu-pack/gpu.sh [--here]           --here: on the double of CUDA's libraries, which measures nothing
+#   bash gpu-pack/gpu.sh [--here] [--train DATA [EPOCHS]]
+#
+# --here: on the double of CUDA's libraries, which measures nothing; of the tests those that say most in least time.
+# --train: a second run instead, of LNPT's protocol by the command line, in fp32 and bf16, for at most 8 minutes each: a teacher from labels, a
+# fresh network pruned to 5 % of its weights, and that student from the teacher. DATA: the folder of CIFAR-10's binary files, or `synthetic`
+# for a few images.
 #
 # Every part has a limit of its own and a log in $OUT (gpu-out); a part that cannot run says why. LNPT_SHARED_DIR names the folder of the
 # oracle, whose test skips without it.
@@ -11,8 +16,9 @@ folder=$(cd "$(dirname "$0")" && pwd)
 out=${OUT:-gpu-out}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-here=
-[ "${1:-}" = --here ] && here=1
+here= data= epochs=4
+[ "${1:-}" = --here ] && { here=1; shift; }
+[ "${1:-}" = --train ] && { data=${2:?name the folder of CIFAR-10, or synthetic}; epochs=${3:-4}; shift; }
 
 libraries() { # of NVIDIA, wherever pip or the toolkit put them
   local name=
@@ -65,7 +71,7 @@ sanitize() { # TOOL
 }
 lnpt_bench() { # FILE
   [ -x "$folder/bench_cudnn_engine" ] || { echo "skipped: the bench was not packed"; return 77; }
-  local filter='^(forward_backward|train_step|score|select|copy)'
+  local filter='^(forward_backward|train_step|score|synflow|ceiling|select|copy)'
   [ -n "$here" ] && filter='^small/'
   "$folder/bench_cudnn_engine" --benchmark_filter="$filter" --benchmark_out_format=json --benchmark_out="$out/$1.json"
 }
@@ -74,14 +80,47 @@ torch_bench() { # FILE
   python3 -c 'import torch; assert torch.cuda.is_available()' 2> /dev/null || { echo "skipped: no PyTorch that sees the GPU"; return 77; }
   python3 "$folder/torch_eager.py" "$out/$1.json" "$2"
 }
+train() { # NAME ARCHITECTURE PRECISION
+  [ -x "$folder/lnpt" ] || { echo "skipped: the command line was not packed"; return 77; }
+  local net=$out/$1 images="--data cifar10:$data --epochs $epochs"
+  [ "$data" = synthetic ] && images="--data synthetic --train-limit 32 --test-limit 10 --batch 16 --epochs 1"
+  local sample=(--data cifar10:"$data")
+  [ "$data" = synthetic ] && sample=(--data synthetic --train-limit 32 --test-limit 10 --samples 4)
+  local engine=(--arch "$2" --engine cudnn --precision "$3")
+  # shellcheck disable=SC2086 # flags
+  "$folder/lnpt" train "${engine[@]}" $images --out "$net.teacher" &&
+    "$folder/lnpt" prune "${engine[@]}" "${sample[@]}" --teacher "$net.teacher" --criterion lnpt --sparsity .95 \
+      --out "$net.pruned" --masks-out "$net.masks" &&
+    "$folder/lnpt" train "${engine[@]}" $images --teacher "$net.teacher" --init "$net.pruned" --mask "$net.masks" --out "$net.student"
+}
+summary() { # what became of the parts; fails if one of them did
+  printf '%s\n' "---- $((SECONDS - begin)) s" "${rows[@]}" | tee "$out/summary.txt"
+  ! printf '%s\n' "${rows[@]}" | grep -qE 'FAILED|out of time'
+}
 table() {
   python3 "$folder/torch_eager.py" --table "$out"
 }
-export -f facts sanitize lnpt_bench torch_bench table only_on_gpu
-export here folder out
+export -f facts sanitize lnpt_bench torch_bench train table only_on_gpu
+export here folder out data epochs
+
+if [ -n "$data" ]; then
+  networks="vgg19=vgg:19 resnet32=resnet:32:32,64,128"
+  [ "$data" = synthetic ] && networks="resnet8=resnet:8:4,4,4"
+  for network in $networks; do
+    for precision in float bf16; do
+      part "train_${network%%=*}_$precision" 480 bash -c "train ${network%%=*}_$precision ${network#*=} $precision"
+      grep accuracy "$out/train_${network%%=*}_$precision.log"
+    done
+  done
+  summary
+  exit
+fi
 
 part facts 20 bash -c facts
-for test in kernels plans double step selection training equality conformance oracle; do
+export LNPT_DEVICE_JSON=$out/device.json # the device as cuDNN reads it, by test_plans
+tests="kernels plans double precision step selection training equality conformance oracle"
+[ -n "$here" ] && tests="kernels plans precision"
+for test in $tests; do
   [ -x "$folder/test_backend_cudnn_$test" ] && part "test_$test" 60 "$folder/test_backend_cudnn_$test"
 done
 for tool in memcheck racecheck initcheck; do part "sanitizer_$tool" 45 bash -c "sanitize $tool"; done
@@ -92,5 +131,4 @@ for turn in 1 2; do
 done
 part table 20 bash -c table
 cat "$out/table.log"
-printf '%s\n' "---- $((SECONDS - begin)) s" "${rows[@]}" | tee "$out/summary.txt"
-! printf '%s\n' "${rows[@]}" | grep -qE 'FAILED|out of time'
+summary

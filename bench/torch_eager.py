@@ -5,6 +5,7 @@
 """
 
 import glob
+import itertools
 import json
 import os
 import sys
@@ -53,7 +54,7 @@ def networks(torch):
     return {"resnet32": resnet32, "vgg19": vgg19}
 
 
-def step_milliseconds(torch, make, channels_last):
+def step_milliseconds(torch, make, channels_last, half):
     torch.manual_seed(0)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     model = make().cuda().to(memory_format=layout)
@@ -63,7 +64,9 @@ def step_milliseconds(torch, make, channels_last):
 
     def step():
         optimiser.zero_grad(set_to_none=True)
-        torch.nn.functional.cross_entropy(model(images), labels).backward()
+        with torch.autocast("cuda", torch.bfloat16, enabled=half):
+            loss = torch.nn.functional.cross_entropy(model(images), labels)
+        loss.backward()
         optimiser.step()
 
     for _ in range(10):
@@ -84,49 +87,67 @@ def measure(path, seconds):
     import torch
 
     stop = time.monotonic() + seconds
-    torch.backends.cudnn.allow_tf32 = False  # fp32 as the engine computes it
-    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False  # linear layers are fp32 in the engine too
     rows = {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "cudnn": torch.backends.cudnn.version()}
     for name, make in networks(torch).items():
-        for channels_last in (False, True):
-            for tuned in (False, True):
-                if time.monotonic() > stop:
-                    return
-                torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = tuned, not tuned
-                row = f"train_step/{name} {'NHWC' if channels_last else 'NCHW'} {'tuned' if tuned else 'deterministic'}"
-                rows[row] = step_milliseconds(torch, make, channels_last)
-                print(f"{row} {rows[row]:.3f} ms", flush=True)
-                with open(path, "w") as file:
-                    json.dump(rows, file)
+        for precision, channels_last, tuned in itertools.product(("fp32", "tf32", "bf16"), (False, True), (False, True)):
+            if time.monotonic() > stop:
+                return
+            torch.backends.cudnn.allow_tf32 = precision != "fp32"
+            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = tuned, not tuned
+            row = f"train_step/{name}/{precision} {'NHWC' if channels_last else 'NCHW'} {'tuned' if tuned else 'deterministic'}"
+            rows[row] = step_milliseconds(torch, make, channels_last, precision == "bf16")
+            print(f"{row} {rows[row]:.3f} ms", flush=True)
+            with open(path, "w") as file:
+                json.dump(rows, file)
+
+
+def floor(name, counters, ours, prefix):
+    """The milliseconds below which the card cannot go: its operations at the rate of a large convolution, its bytes at that of a copy."""
+    if "gflop" not in counters or name.startswith(prefix + "ceiling"):
+        return None
+    ceiling, copy = f"{prefix}ceiling/{name.rsplit('/', 1)[1]}", f"{prefix}copy"
+    if ceiling not in ours or copy not in ours:
+        return None
+    operations = counters["gflop"] / ours[ceiling][0]["gflop"] * min(t["real_time"] for t in ours[ceiling])
+    copied = 2 * 4 * (2e3 if prefix else 1e8) / 1e9  # gigabytes read and written
+    return operations, counters["gbyte"] / copied * min(t["real_time"] for t in ours[copy])
 
 
 def table(folder):
-    ours, theirs = {}, {}
+    rows, theirs = {}, {}
     for path in sorted(glob.glob(os.path.join(folder, "lnpt_*.json"))):
         with open(path) as file:
             for row in json.load(file)["benchmarks"]:
-                ours.setdefault(row["name"].split("/iterations:")[0], []).append(row["real_time"])
+                if "real_time" in row and not row.get("error_occurred"):
+                    rows.setdefault(row["name"].split("/iterations:")[0], []).append(row)
+    ours = {name: [row["real_time"] for row in of] for name, of in rows.items()}
     for path in sorted(glob.glob(os.path.join(folder, "torch_*.json"))):
         with open(path) as file:
             for name, value in json.load(file).items():
                 if name.startswith("train_step/"):
                     theirs.setdefault(name, []).append(value)
-    print(f"{'row':44} {'least ms':>10} {'spread':>7} {'÷':>6} of")
+    print(f"{'row':44} {'least ms':>10} {'spread':>7} {'÷ operations, bytes':>20} {'÷':>6} of")
     for name, times in ours.items():
         beside, of = None, ""
+        prefix = "small/" if name.startswith("small/") else ""
         if name.startswith("train_step/"):
-            rivals = {n: min(t) for n, t in theirs.items() if n.startswith(name + " ") and n.endswith("deterministic")}
+            plans = "tuned" if name.endswith("_fastest") else "deterministic"
+            same = name.removesuffix("_fastest") + " "
+            rivals = {n: min(t) for n, t in theirs.items() if n.startswith(same) and n.endswith(plans)}
             if rivals:
                 of = min(rivals, key=rivals.get)
                 beside = rivals[of]
         elif "score/" in name:
-            of = name.split("score/")[0] + "forward_backward/" + name.rsplit("/", 1)[1]
+            of = name.split("score/")[0] + "forward_backward/" + name.rsplit("/", 1)[1] + "/fp32"
             beside = min(ours[of]) if of in ours else None
         elif name.endswith("select"):
             of = name.replace("select", "copy")
             beside = min(ours[of]) if of in ours else None
         ratio = f"{min(times) / beside:6.2f} {of}" if beside else ""
-        print(f"{name:44} {min(times):10.3f} {max(times) / min(times) - 1:6.0%} {ratio}")
+        floors = floor(name, rows[name][0], rows, prefix)
+        beyond = ", ".join(f"{min(times) / each:.2f}" for each in floors) if floors else ""
+        print(f"{name:44} {min(times):10.3f} {max(times) / min(times) - 1:6.0%} {beyond:>20} {ratio}")
     for name, times in theirs.items():
         print(f"{'PyTorch ' + name:44} {min(times):10.3f} {max(times) / min(times) - 1:6.0%}")
 

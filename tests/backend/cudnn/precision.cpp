@@ -220,3 +220,33 @@ TEST_CASE("every call of a convolution in bf16 that fails is an error, and nothi
     CHECK(tally("live_objects") == objects);
   }
 }
+
+TEST_CASE("a call that fails while plans are timed passes a plan over, or is an error, and the result is right") {
+  if (!device_is_here() || !on_double()) return;
+  in_use const now(precision::fp32, plan_choice::fastest);
+  auto const doubled = [](std::size_t width) {
+    device::array y;
+    device::conv2d(make_tensor<device::array>({1, 1, 1, width}, std::vector<float>(width, 3), {}),
+                   make_tensor<device::array>({1, 1, 1, 1}, std::vector<float>{2}, {}), {}, y, false);
+    return y;
+  };
+  auto const before = tally("calls");
+  (void)doubled(1);
+  auto const calls = tally("calls") - before;
+  long errors = 0;
+  for (long n = 1; n <= calls; ++n) {
+    CAPTURE(n);
+    auto const width = static_cast<std::size_t>(n + 1);  // of which there is no plan yet
+    fail_at(n);
+    try {
+      auto const y = doubled(width);
+      fail_at(0);
+      CHECK(values_of(y) == std::vector<float>(width, 6));
+    } catch (lnpt::error const&) {
+      ++errors;
+    }
+    fail_at(0);
+  }
+  CHECK(errors > 10);
+  CHECK(calls - errors > 10);
+}

@@ -1,7 +1,8 @@
 #pragma once
 /// Convolutions on tensor cores: on copies of their operands whose channels come last.
+#include <array>
 #include <cstddef>
-#include <utility>
+#include <string>
 
 #include <lnpt/backend/cudnn/execution.hpp>
 #include <lnpt/backend/cudnn/kernels/transpose.hpp>
@@ -28,19 +29,19 @@ inline void transpose(char const* types, void const* x, void* y, std::size_t cou
 
 /// Runs a convolution of `float` arrays that lie in the order of their extents, in tf32 or bf16: three passes more than the convolution.
 inline void run_on_tensor_cores(convolution const& c, operands const& addresses) {
-  auto const is_half = c.type == CUDNN_DATA_BFLOAT16;
+  auto const is_bf16 = c.type == CUDNN_DATA_BFLOAT16;
   std::array<shared_buffer, 3> copies;
   operands copied{};
   for (std::size_t i = 0; i < copies.size(); ++i) {
     matrices const m(c.operand(i));
-    copies[i] = allocate(m.size() * (is_half ? 2 : sizeof(float)));
+    copies[i] = allocate(m.size() * (is_bf16 ? 2 : sizeof(float)));
     copied[i] = copies[i]->get();
     if (i != c.result())
-      transpose(is_half ? "<float, bf16>" : "<float, float>", addresses[i], copied[i], m.count, m.channels, m.pixels);
+      transpose(is_bf16 ? "<float, bf16>" : "<float, float>", addresses[i], copied[i], m.count, m.channels, m.pixels);
   }
   run(c, copied);
   matrices const result(c.operand(c.result()));
-  transpose(is_half ? "<bf16, float>" : "<float, float>", copied[c.result()], addresses[c.result()], result.count, result.pixels,
+  transpose(is_bf16 ? "<bf16, float>" : "<float, float>", copied[c.result()], addresses[c.result()], result.count, result.pixels,
             result.channels);
 }
 
