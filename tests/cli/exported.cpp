@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
 
 #include <lnpt/backend/cpu/backend.hpp>
 #include <lnpt/io/exported_program.hpp>
@@ -177,6 +179,22 @@ TEST_CASE("a .pt2 network is trained under masks and written as a program or as 
   REQUIRE(run(train + at("trained.pt2")).status == 0);
   REQUIRE(run(train + at("trained.safetensors")).status == 0);
   check_same(at("trained.pt2"), at("trained.safetensors"));
+  // Three steps more than before, in place too, and after a run that goes on.
+  auto const counted = [&](std::string const& program) {
+    io::exported::program const source(io::byte_source::open(program));
+    auto const found = std::ranges::find(source.tensors(), "stem_norm.num_batches_tracked", &io::exported::stored_tensor::name);
+    return io::exported::read_values<std::int64_t>(source.archive(), *found).front();
+  };
+  auto const at_first = counted(fixture("own.pt2"));
+  CHECK(counted(at("trained.pt2")) == at_first + 3);
+  CHECK(io::safetensors::open(at("trained.safetensors")).read<std::int64_t>("stem_norm.num_batches_tracked").front() ==
+        at_first + 3);
+  std::filesystem::copy_file(fixture("own.pt2"), at("IN_PLACE.PT2"));  // whose name is in upper case
+  auto const in_place = "train --model " + at("IN_PLACE.PT2") + images + "--batch 32 --epochs 2 --out " + at("IN_PLACE.PT2");
+  REQUIRE(run(in_place).status == 0);
+  CHECK(counted(at("IN_PLACE.PT2")) == at_first + 6);
+  REQUIRE(run(in_place + " --resume " + at("IN_PLACE.PT2.checkpoint")).status == 0);
+  CHECK(counted(at("IN_PLACE.PT2")) == at_first + 6);
 
   auto pruned = io::load_exported<cpu::backend<float>>(at("pruned.pt2")),
        trained = io::load_exported<cpu::backend<float>>(at("trained.pt2"));

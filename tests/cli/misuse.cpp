@@ -2,6 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <lnpt/io/safetensors_writer.hpp>
@@ -75,7 +79,7 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"prune " + mlp + " --criterion magnitude --sparsity 1.5" + out, 2, "--sparsity"},
            {"prune " + mlp + " --criterion magnitude --sparsity .5 --mask diagonal" + out, 2, "global, layerwise"},
            {"prune " + mlp + " --criterion magnitude --sparsity .9 --mask 2:4" + out, 2, "2:4"},
-           {"prune " + mlp + " --criterion magnitude --layer-floor .2 --sparsity .5 --mask layerwise" + out, 1,
+           {"prune " + mlp + " --criterion magnitude --layer-floor .2 --sparsity .5 --mask layerwise" + out, 2,
             "knows no such floor"},
            {"prune " + mlp + " --criterion magnitude --sparsity .5 --out /nonexistent/folder/out", 2,
             "there is no folder /nonexistent/folder"},
@@ -134,7 +138,38 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"compare --criteria snip:rounds" + out, 2, "key=value"},
            {"compare --data synthetic --seed 18446744073709551615 --seeds 3" + out, 2, "leaves no numbers for 3 seeds"},
            {"compare --sparsities .9,2" + out, 2, "outside [0, 1]"},
-           {"inspect missing.safetensors", 1, "missing.safetensors"}}) {
+           {"inspect missing.safetensors", 1, "missing.safetensors"},
+           // Flags that would do nothing.
+           {"evaluate --arch mlp:4,6,3 --weights x --data " + batch + " --test-limit 1", 2,
+            "--test-limit is for images of bytes"},
+           {"score " + mlp + " --criterion magnitude --mean 0", 2, "--mean is for images of bytes"},
+           {"score " + mlp + " --criterion magnitude --samples 3", 2, "all that " + batch + " holds is scored on"},
+           {"robustness --arch mlp:4,6,3 --weights x --data " + batch + " --std 2", 2, "--std is for images of bytes"},
+           {"score --arch mlp:4,6,3 --criterion magnitude --train-limit 3", 2, "--train-limit requires --data"},
+           {"prune " + mlp + " --criterion magnitude --sparsity .5 --test-limit 3" + out, 2,
+            "--test-limit is for images of bytes"},
+           {"score " + mlp + " --criterion magnitude --sparsity .5", 2, "magnitude scores once: leave it out, or give --rounds"},
+           {"score " + mlp + " --criterion magnitude --schedule linear", 2, "magnitude scores once"},
+           {"prune " + mlp + " --criterion magnitude --sparsity .5 --keep-batch-norm" + out, 2, "requires --onnx"},
+           {"score --arch resnet:8:4,8,8 --criterion magnitude --weights-prefix a.", 2, "--weights-prefix requires --weights"},
+           {"score --arch resnet:8:4,8,8 --criterion magnitude --ignore-extra", 2, "no such file is named: leave it out"},
+           {"train --arch mlp:4,6,3 --data synthetic --alpha 2 --out x", 2, "--alpha is of what a teacher says"},
+           {"train --arch mlp:4,6,3 --data synthetic --teacher-arch mlp:4,3 --out x", 2, "of a teacher, and there is none"},
+           {"train --arch mlp:4,6,3 --data synthetic --init-prefix a. --out x", 2, "--init-prefix requires --init"},
+           {"train --arch mlp:4,6,3 --data synthetic --regulariser slimming --regulariser slimming:lambda=1 --out x", 2,
+            "--regulariser names slimming twice"},
+           {"compare --keep-weights --data synthetic --train-limit 64 --test-limit 20" + out, 2,
+            "has none: leave it out, or name"},
+           {"compare --criteria snip,SNIP" + out, 2, "--criteria names snip twice"},
+           {"compare --sparsities .5,0.5" + out, 2, "--sparsities names 0.5 twice"},
+           {"inspect mlp:4,6,3 --batch 4", 2, "--batch requires --time"},
+           {"report missing --figure cost" + out + ".html", 2, "--figure is for a figure alone"},
+           {"study pretraining --data synthetic --alpha 2" + out, 2, "study pretraining has no flag --alpha"},
+           // What was typed is misuse wherever it is found out.
+           {"prune --checkpoint " + resnet + " --mask 0:4" + out, 2, "0 < N < M"},
+           {"prune --checkpoint " + resnet + " --sparsity .5 --include no*thing" + out, 2, "no tensor is called"},
+           {"train --arch resnet:8:4,8,8 --data synthetic --train-limit 64 --batch 32 --regulariser tpp:pruned=2" + out, 2,
+            "of the filters cannot go"}}) {
     CAPTURE(arguments);
     auto const done = run(arguments);
     CHECK(done.status == status);
@@ -144,12 +179,53 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
   }
 }
 
-TEST_CASE("help teaches by examples") {
+TEST_CASE("help teaches by examples, and offers what the command has a use for") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
-  for (std::string const command : {"score", "prune", "teach", "train", "evaluate", "compare", "report", "inspect"}) {
+  for (std::string const command : {"score", "prune", "teach", "train", "evaluate", "robustness", "compare", "report", "inspect",
+                                    "study pretraining", "study trainability", "study merging"}) {
+    CAPTURE(command);
     auto const help = run(command + " --help");
     CHECK(help.status == 0);
-    CHECK(help.output.find("  lnpt " + command + ' ') != std::string::npos);
-    for (auto const* const flag : {"--seed", "--threads", "--json"}) CHECK(help.output.find(flag) != std::string::npos);
+    CHECK(support::says(help.output, "  lnpt " + command + ' '));
+    auto const draws = command != "evaluate" && command != "robustness" && command != "report" && command != "inspect";
+    CHECK(support::says(help.output, "--seed UINT") == draws);
+    for (std::string const flag : {"--threads", "--json"}) CHECK(support::says(help.output, flag) == (command != "report"));
   }
+  CHECK(support::says(run("study --help").output, "lnpt study pretraining --help"));
+}
+
+TEST_CASE("an output replaces files of its own kind, and no other") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const mine = [&](std::string const& name) {
+    std::ofstream(folder / name) << "what I noted";
+    return (folder / name).string();
+  };
+  auto const prune = std::string("prune --arch mlp:4,6,3 --criterion magnitude --sparsity .5 --out ");
+  auto const free = (folder / "free.safetensors").string();
+  auto const channels =
+      std::string("prune --arch resnet:8:4,8,8 --criterion magnitude --mask channels --budget channels:.5 --shrink --out ");
+  auto const train =
+      std::string("train --arch mlp:3072,4,10 --data synthetic --train-limit 64 --test-limit 20 --batch 32 --epochs 1 --out ");
+  mine("net.json");
+  mine("w.checkpoint");
+  for (auto const& [arguments, sentence] : std::vector<std::pair<std::string, std::string>>{
+           {prune + mine("notes.txt"), "that is not a safetensors file and would be lost"},
+           {prune + free + " --masks-out " + mine("masks"), "that is not a safetensors file"},
+           {prune + free + " --packed " + mine("packed"), "that is not a safetensors file"},
+           {prune + free + " --onnx " + mine("net.onnx"), "that is not an ONNX file of lnpt"},
+           {prune + free + " --ratios " + mine("figure.svg"), "that is not a figure of lnpt"},
+           {channels + (folder / "net.safetensors").string(), "the description of the smaller network is "},
+           {train + (folder / "w").string(), "that is not a checkpoint of training"}}) {
+    CAPTURE(arguments);
+    auto const done = run(arguments);
+    CHECK(done.status == 2);
+    CHECK(support::says(done.complaint, sentence));
+  }
+  for (auto const* const name : {"notes.txt", "masks", "packed", "net.onnx", "figure.svg", "net.json", "w.checkpoint"})
+    CHECK(support::text_of(folder / name) == "what I noted");
+  CHECK_FALSE(std::filesystem::exists(free));
+  auto const all = prune + free + " --masks-out " + free + ".masks --onnx " + free + ".onnx --ratios " + free + ".svg";
+  for (int twice = 0; twice < 2; ++twice) CHECK(run(all).status == 0);
+  for (int twice = 0; twice < 2; ++twice) CHECK(run(channels + (folder / "small.safetensors").string()).status == 0);
 }

@@ -42,6 +42,21 @@ std::string write(support::temporary_folder const& folder, std::string const& na
 
 }  // namespace
 
+TEST_CASE("results that lack something are refused in lnpt's own words") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const complaint = [&](nlohmann::ordered_json const& content) {
+    auto const file = write(folder, "results.json", content);
+    return run("report " + file + " --out " + (folder / "page.html").string()).complaint;
+  };
+  auto lacking = results("teacher");
+  lacking.erase("teachers");
+  CHECK(support::says(complaint(lacking), "results.json\" is not as lnpt wrote it, since it has no \"teachers\": remove it"));
+  auto other = results("teacher");
+  other["rows"][0]["seed"] = "seven";
+  CHECK(support::says(complaint(other), "since it holds a value of another kind than belongs there"));
+}
+
 TEST_CASE("the page of a finished run holds the numbers of its results, and its figures say in words what they show") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;

@@ -69,6 +69,7 @@ TEST_CASE("a .pt2 network leaves as a smaller .pt2") {
   REQUIRE(inspected.status == 0);
   CHECK(nlohmann::json::parse(inspected.output)["multiply_adds"] == seen["multiply_adds"][1]);
   CHECK(seen["parameters"][1].get<std::size_t>() < seen["parameters"][0].get<std::size_t>());
+  CHECK(support::says(done.complaint, "result 1 of " + small + ", which its classifier reads, has the shape ["));  // narrower
 }
 
 TEST_CASE("a ratio may be spent on weights that lie on paths") {

@@ -13,6 +13,7 @@
 
 #include "../skip.hpp"
 #include "interruption.hpp"
+#include "page.hpp"
 #include "support.hpp"
 
 using cli_test::run;
@@ -21,9 +22,12 @@ TEST_CASE("both arms lose filters step by step, and an interrupted study ends as
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;
   auto const at = [&](char const* name) { return (folder / name).string(); };
-  std::string const study =
-      "study pretraining --arch vgg:11:4 --data synthetic --train-limit 200 --test-limit 60 --batch 32 --epochs 1 "
-      "--pretrain-epochs 1 --fine-tune-epochs 1 --steps 2 --step .25 --seeds 2 --out ";
+  CHECK(run("study pretraining --data synthetic --train-limit 200 --arch mlp:3072,1,5 --steps 2 --out " + at("none")).status ==
+        2);
+  CHECK_FALSE(std::filesystem::exists(folder / "none"));
+  std::string const study = "study pretraining --report " + at("page.html") +
+                            " --arch vgg:11:4 --data synthetic --train-limit 200 --test-limit 60 --batch 32 --epochs 1 "
+                            "--pretrain-epochs 1 --fine-tune-epochs 1 --steps 2 --step .25 --seeds 2 --out ";
   auto const whole = run(study + at("whole") + " --json");
   REQUIRE(whole.status == 0);
   auto const rows = nlohmann::json::parse(whole.output)["rows"];
@@ -34,6 +38,13 @@ TEST_CASE("both arms lose filters step by step, and an interrupted study ends as
     if (rows[i]["step"] != 0) CHECK(rows[i]["parameters"] < rows[i - 1]["parameters"]);
   CHECK(rows[0]["parameters"] == rows[3]["parameters"]);
   CHECK(support::text_of(folder / "whole" / "pretraining.svg").starts_with("<svg"));
+  auto const page = support::text_of(folder / "page.html");
+  CHECK(cli_test::fault_of_xml(page) == "");
+  CHECK(support::says(page, "<title id=\"pretraining-title\">Accuracy over removed parameters</title>"));
+  std::vector<double> numbers;
+  for (auto const& row : rows)
+    for (auto const* const name : {"seed", "step", "accuracy", "parameters", "multiply_adds"}) numbers.push_back(row[name]);
+  CHECK(cli_test::data_of(page, "rows") == numbers);
 
   cli_test::run_until(study + at("parts"), at("parts") + "/pretraining.csv");
   auto const printed = run(study + at("parts"));
@@ -98,4 +109,47 @@ TEST_CASE("the study of trainability trains what three ways of pruning leave, an
   auto const few = run(settings + at("images.safetensors") + " --part-epochs 1 --out " + at("few"));
   CHECK(few.status == 2);
   CHECK(support::says(few.complaint, "give more --part-epochs"));
+  CHECK_FALSE(std::filesystem::exists(folder / "few"));
+}
+
+TEST_CASE("the study of merging attacks what is left of one network, and goes on after an interruption") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const at = [&](char const* name) { return (folder / name).string(); };
+  auto const study = "study merging --arch mlp:36,12,10,2 --batch 2 --epochs 3 --seeds 1 --samples 6 --epsilons .01,.3 --data " +
+                     images(folder / "images.safetensors", 0) + " --report " + at("page.html") + " --out ";
+  auto const whole = run(study + at("whole") + " --json");
+  REQUIRE_MESSAGE(whole.status == 0, whole.complaint);
+  auto const rows = nlohmann::json::parse(whole.output)["rows"];
+  std::vector<std::string> const methods{"whole", "impact", "stochastic", "saliency", "l1", "random"};
+  REQUIRE(rows.size() == 2 * methods.size());
+  std::vector<double> numbers;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    auto const& row = rows[i];
+    CAPTURE(row.dump());
+    CHECK(row["method"] == methods[i / 2]);
+    CHECK(row["samples"] == 6);
+    if (i < 2) CHECK(row["agreeing"] == 6);
+    // 36·12 + 12·10 + 10·2 weights and 24 biases; of 12 and 10 units 6 and 5 stay where each layer loses its half.
+    if (i < 2) CHECK(row["parameters"] == 36 * 12 + 12 * 10 + 10 * 2 + 24);
+    if (i >= 8) CHECK(row["parameters"] == 36 * 6 + 6 * 5 + 5 * 2 + 13);
+    if (i >= 2 && i < 8) CHECK(row["parameters"] < rows[0]["parameters"]);
+    CHECK(row["pgd"] <= row["samples"]);
+    for (auto const* const name : {"seed", "epsilon", "parameters", "accuracy", "samples", "agreeing", "fgsm", "pgd"})
+      numbers.push_back(row[name]);
+  }
+  auto const page = support::text_of(folder / "page.html");
+  CHECK(cli_test::fault_of_xml(page) == "");
+  CHECK(cli_test::data_of(page, "rows") == numbers);
+  CHECK(support::text_of(folder / "whole" / "merging.svg").starts_with("<svg"));
+
+  cli_test::run_until(study + at("parts"), at("parts") + "/merging.csv");
+  auto const printed = run(study + at("parts"));
+  REQUIRE(printed.status == 0);
+  CHECK(support::says(printed.output, "under FGSM at 0.01: merged, impact"));
+  CHECK(support::text_of(folder / "parts" / "merging.csv") == support::text_of(folder / "whole" / "merging.csv"));
+  auto const pooled =
+      run("study merging --arch resnet:8:4,4,8 --epochs 1 --batch 2 --data " + at("images.safetensors") + " --out " + at("none"));
+  CHECK(pooled.status == 2);
+  CHECK_FALSE(std::filesystem::exists(folder / "none"));
 }

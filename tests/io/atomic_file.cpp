@@ -1,6 +1,14 @@
 /// A file appears whole or not at all.
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
 #include <lnpt/io/atomic_file.hpp>
 
 #include "support.hpp"
@@ -47,6 +55,30 @@ TEST_CASE("two writers of one name do not mix") {
   first.commit();
   CHECK(support::text_of(folder / "a") == "first");
   CHECK(files_in(folder.path()) == 1);
+}
+
+TEST_CASE("temporaries that killed writers left go when the file is written next, and no others") {
+  support::temporary_folder const folder;
+  auto const child = ::fork();
+  if (child == 0) ::_exit(0);
+  ::waitpid(child, nullptr, 0);  // so that there is no such process any more
+  auto const gone = std::to_string(child);
+  auto const mine = std::to_string(::getpid());
+  for (auto const& name : {"a.tmp-" + gone + "-0", "a.tmp-" + gone + "-1"}) folder.write(name, {'x'});
+  std::vector<std::string> const others{"a.tmp-" + mine + "-7", "b.tmp-" + gone + "-0",   "a.tmp-" + gone,
+                                        "a.tmp-" + gone + "-x", "a.tmp-" + gone + "-0.b", "a.tmp-" + gone + "-2",
+                                        "ab.tmp-" + gone + "-0"};
+  for (auto const& name : others) folder.write(name, {'x'});
+  // One that is still written, by a process that this one cannot see.
+  int const held = ::open((folder / ("a.tmp-" + gone + "-2")).c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(::flock(held, LOCK_EX) == 0);
+  atomic_file file(folder / "a");
+  CHECK(files_in(folder.path()) == others.size() + 1);
+  for (auto const& name : others) CHECK(std::filesystem::exists(folder / name));
+  file.commit();
+  ::close(held);
+  atomic_file(folder / "a").commit();
+  CHECK_FALSE(std::filesystem::exists(folder / ("a.tmp-" + gone + "-2")));
 }
 
 TEST_CASE("a folder that does not exist is refused by path and reason") {

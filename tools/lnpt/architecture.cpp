@@ -3,6 +3,8 @@
 #include <fstream>
 #include <iterator>
 
+#include <lnpt/io/file_ending.hpp>
+
 #include "text.hpp"
 
 namespace cli {
@@ -31,7 +33,9 @@ bool has_suffix(std::string_view text, std::vector<std::string_view> const& piec
 }
 
 /// Whether a text names a description; indices of sharded weights end so too.
-bool names_description(std::string_view text) { return text.ends_with(".json") && !text.ends_with(".index.json"); }
+bool names_description(std::string_view text) {
+  return lnpt::io::has_ending(text, ".json") && !lnpt::io::has_ending(text, ".index.json");
+}
 
 std::string text_of_file(std::string const& path) {
   std::ifstream in(path, std::ios::binary);

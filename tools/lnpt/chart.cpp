@@ -122,10 +122,9 @@ std::string in_words(chart_text const& text, std::vector<chart_series> const& se
 std::string opening(chart_text const& text, double height, std::string const& words) {
   auto const id = escaped(text.id);
   return fmt::format(
-             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" "
-             "role=\"img\" "
+             "{5} width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" role=\"img\" "
              "aria-labelledby=\"{2}-title {2}-words\">\n<title id=\"{2}-title\">{3}</title>\n<desc id=\"{2}-words\">{4}</desc>\n",
-             width, height, id, escaped(text.title), escaped(words)) +
+             width, height, id, escaped(text.title), escaped(words), chart_begins) +
          text_at(2, 15, "start", text.title, " class=\"title\"");
 }
 

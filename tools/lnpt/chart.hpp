@@ -47,6 +47,9 @@ enum class axis_kind {
 /// The style sheet of charts, light and dark.
 [[nodiscard]] std::string chart_style();
 
+/// How every chart begins.
+inline constexpr char const* chart_begins = "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\"";
+
 /// A chart as a file of its own.
 [[nodiscard]] std::string standalone_svg(std::string const& chart);
 

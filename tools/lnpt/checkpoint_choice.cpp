@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 #include <map>
 
+#include <lnpt/io/file_ending.hpp>
 #include <lnpt/io/safetensors.hpp>
 
 #include "packed_weights.hpp"
@@ -33,7 +34,8 @@ lnpt::out_of_core::prune_options checkpoint_choice::options(criterion_kind crite
   using lnpt::out_of_core::criterion::random;
   if (criterion != criterion_kind::magnitude && criterion != criterion_kind::random)
     refuse(spell(criterion_names, criterion), " needs a network: give --arch, or choose magnitude or random");
-  if (std::filesystem::is_regular_file(from) && from.ends_with(".safetensors") && is_packed(lnpt::io::safetensors::open(from)))
+  if (std::filesystem::is_regular_file(from) && lnpt::io::has_ending(from, ".safetensors") &&
+      is_packed(lnpt::io::safetensors::open(from)))
     refuse(from,
            " is packed, the kept weights of one network alone: name it with --weights, and the network with --arch or --model");
   return {.criterion = criterion == criterion_kind::magnitude ? magnitude : random,

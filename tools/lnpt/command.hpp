@@ -15,8 +15,11 @@
 
 namespace cli {
 
-/// Flags of every command.
+/// Flags of every command that has a use for them. Options of a command that has none say so by a member of the same name.
 struct common_options {
+  static constexpr bool draws = true;     ///< anything at random, from --seed
+  static constexpr bool computes = true;  ///< on several threads
+  static constexpr bool tells = true;     ///< something that JSON could say
   std::uint64_t seed = 0;
   std::size_t threads = 0;
   bool json = false;
@@ -35,9 +38,10 @@ void add_command(CLI::App& app, command_text const& text, void (*describe)(CLI::
   auto* const command = app.add_subcommand(text.name, text.summary);
   auto const options = std::make_shared<Options>();
   describe(*command, *options);
-  command->add_option("--seed", options->seed, "Seed of every random choice")->capture_default_str();
-  command->add_option("--threads", options->threads, "How many threads to use; 0: all");
-  command->add_flag("--json", options->json, "Print JSON instead of tables");
+  if constexpr (Options::draws)
+    command->add_option("--seed", options->seed, "Seed of every random choice")->capture_default_str();
+  if constexpr (Options::computes) command->add_option("--threads", options->threads, "How many threads to use; 0: all");
+  if constexpr (Options::tells) command->add_flag("--json", options->json, "Print JSON instead of tables");
   command->footer(text.examples);
   command->callback([options, run] {
     std::optional<tbb::global_control> limit;

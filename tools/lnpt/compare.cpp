@@ -8,6 +8,7 @@
 #include <lnpt/core/random.hpp>
 #include <lnpt/io/checkpoint.hpp>
 #include <lnpt/io/data_set.hpp>
+#include <lnpt/io/file_ending.hpp>
 #include <lnpt/mask/apply.hpp>
 #include <lnpt/structure/counts.hpp>
 #include <lnpt/structure/shrink.hpp>
@@ -27,6 +28,7 @@
 #include "seed_masks.hpp"
 #include "seeds.hpp"
 #include "shrinking.hpp"
+#include "typed_flags.hpp"
 
 namespace cli {
 
@@ -57,6 +59,7 @@ struct compare_options : common_options {
   data_options images{.data = "synthetic"};
   training_spec training{.options = {.epochs = 4}};
   engine_choice engine;
+  typed_flags typed;
 };
 
 /// What the numbers of a seed are drawn for; each purpose has a stream of its own.
@@ -67,6 +70,7 @@ std::uint64_t seed_for(std::uint64_t seed, purpose what) { return lnpt::random_b
 std::vector<criterion_spec> parse_criteria(std::string const& list) {
   std::vector<criterion_spec> criteria;
   for (auto const text : split(list, ',')) criteria.push_back(parse_criterion(text));
+  require_distinct("--criteria", criteria, [](auto const& each) { return each.text; });
   return criteria;
 }
 
@@ -74,6 +78,7 @@ std::vector<double> parse_sparsities(std::string const& list) {
   auto const sparsities = parse_numbers<double>("sparsity", list);
   for (auto const s : sparsities)
     if (!(s >= 0 && s <= 1)) refuse("a sparsity of ", s, " is outside [0, 1]: pass fractions such as .9,.95");
+  require_distinct("--sparsities", sparsities, shortest_text);
   return sparsities;
 }
 
@@ -92,6 +97,7 @@ removal parse_removal(compare_options const& o) {
   auto const fractions = parse_numbers<double>("budget", o.budgets.substr(colon + 1));
   for (auto const f : fractions)
     if (!(f > 0 && f < 1)) refuse("a budget of ", f, " is outside (0, 1): write what goes, such as flops:.5,.65");
+  require_distinct("--budgets", fractions, shortest_text);
   return {unit, fractions};
 }
 
@@ -133,10 +139,18 @@ class comparison {
         engine_(open_training_engine(o.engine, o.threads)),
         data_(open_data(o.images)),
         results_(o.out, settings()),
-        progress_(work()) {}
+        progress_(work()) {
+    if (o.keep_weights && !std::holds_alternative<exported_model>(arch_.form))
+      refuse("--keep-weights keeps those of a .pt2 network, and ", o.arch, " has none: leave it out, or name one with --model");
+    constexpr std::string_view of_teachers[]{"--alpha", "--temperature"};
+    if (o.learn_from == learn_from_labels)
+      o.typed.refuse(of_teachers, " is of what a teacher says, and students learn --learn-from labels: leave it out");
+  }
 
   void run() {
-    require_output({"--report", o_.report}, {});  // which may lie in --out, now that this is there
+    if (students_left() > 0) rehearse();
+    results_.begin();
+    require_output({"--report", o_.report, file_kind::page}, {});  // which may lie in --out, now that this is there
     write_page();
     for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed)
       if (students_left(seed) > 0) run_seed(seed);
@@ -176,11 +190,32 @@ class comparison {
     return left;
   }
 
+  [[nodiscard]] std::size_t students_left() const {
+    std::size_t left = 0;
+    for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed) left += students_left(seed);
+    return left;
+  }
+
   void write_page() const {
     if (o_.report.empty()) return;
-    auto planned = results_.record().rows.size();
-    for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed) planned += students_left(seed);
-    write_atomically(o_.report, report_page({results_.record()}, planned));
+    write_atomically(o_.report, report_page({results_.record()}, results_.record().rows.size() + students_left()));
+  }
+
+  /// Prunes a student by every criterion, in one round and on one image per class, so that what cannot be pruned as asked is refused before
+  /// the teacher is trained. The teacher has other weights than the student, as after training.
+  void rehearse() const {
+    auto teacher = make_fresh_network<trained_network>(arch_, around(data_.train), seed_for(o_.seed, purpose::teacher_weights));
+    auto student = fresh_network(seed_for(o_.seed, purpose::student_weights));
+    auto const labels = std::ranges::any_of(criteria_, [](auto const& c) { return c.reads().labels; });
+    seed_masks const masks(*engine_, data_.train, {sample_kind::random, 1, labels}, removal_.unit, o_.seed, o_.seed, teacher);
+    for (auto criterion : criteria_) {
+      criterion.rounds = 1;
+      for (auto const sparsity : sparsities_) try {
+          (void)masks.make(criterion, sparsity, student);
+        } catch (lnpt::error const& reason) {
+          refuse(criterion.text, " at ", 100 * sparsity, " %: ", reason.what());
+        }
+    }
   }
 
   [[nodiscard]] std::size_t steps_per_epoch() const { return data_.train.size() / o_.training.options.batch; }
@@ -357,6 +392,7 @@ class comparison {
 };
 
 void describe(CLI::App& command, compare_options& o) {
+  o.typed = typed_flags(command);
   command.add_option("--data", o.images.data, std::string("Data set: ") + data_forms)->capture_default_str();
   command.add_option("--arch,--model", o.arch, std::string("Network of teacher and students: ") + architecture_forms)
       ->capture_default_str();
@@ -411,7 +447,7 @@ void describe(CLI::App& command, compare_options& o) {
 void run(compare_options const& typed_options) {
   auto o = typed_options;
   require_seeds(o.seed, o.seeds);
-  if (!o.report.empty() && std::filesystem::path(o.report).extension() != ".html")
+  if (!o.report.empty() && !lnpt::io::has_ending(o.report, ".html"))
     refuse("--report is a page and ends in .html, not as \"", o.report, '"');
   o.training.options.augment = o.augment == augment_on;
   o.training.options.execution = o.engine.how();

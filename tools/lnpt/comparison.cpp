@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fstream>
+#include <string_view>
 
 #include "engine_setting.hpp"
 
@@ -10,17 +11,16 @@ namespace cli {
 
 namespace {
 
-constexpr char const* heading = "criterion,sparsity,seed,last_accuracy,best_accuracy,dead_layers,score_seconds";
+constexpr std::string_view columns = "criterion,sparsity,seed,last_accuracy,best_accuracy,dead_layers,score_seconds";
+/// What follows where whole channels went: what the sparsity counts, and the sizes of both networks.
+constexpr std::string_view columns_of_channels =
+    ",budget,parameters_before,parameters,multiply_adds_before,multiply_adds,milliseconds_before,milliseconds";
 
-std::string csv_line(comparison_row const& row) {
-  return fmt::format("{},{},{},{},{},{},{}\n", row.criterion, shortest_text(row.sparsity), row.seed,
-                     shortest_text(row.last_accuracy), shortest_text(row.best_accuracy), row.dead_layers,
-                     shortest_text(row.score_seconds));
-}
-
-comparison_row parse_row(std::filesystem::path const& path, std::string const& line) {
+/// The row of a line; what results.json holds, too, is read from there.
+comparison_row parse_row(std::filesystem::path const& path, std::string_view heading, std::string const& line) {
   auto const cells = split(line, ',');
-  if (cells.size() != 7) lnpt::fail(path, " holds the line \"", line, "\": a row has the seven cells ", heading);
+  if (cells.size() != split(heading, ',').size())
+    lnpt::fail(path, " holds the line \"", line, "\": a row has the cells ", heading);
   auto const number = [&]<class Number>(std::size_t cell, Number) {
     return parse_number<Number>("cell of results.csv", cells[cell]);
   };
@@ -32,43 +32,71 @@ comparison_row parse_row(std::filesystem::path const& path, std::string const& l
 
 comparison_results::comparison_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
     : folder_(std::move(folder)), record_{.settings = std::move(settings)} {
-  std::error_code problem;
-  std::filesystem::create_directories(folder_, problem);
-  if (problem) lnpt::fail("creating ", folder_, " failed (", problem.message(), "): choose an --out that can be written");
-  if (std::filesystem::exists(folder_ / "manifest.json"))
-    require_same_settings();
-  else
-    write_atomically(folder_ / "manifest.json", nlohmann::json(record_.settings).dump(2) + "\n");
-  read_csv();
+  if (std::filesystem::exists(folder_ / "manifest.json")) require_same_settings();
+  is_whole_ = read_csv();
   read_json();
 }
 
+void comparison_results::begin() const {
+  std::error_code problem;
+  std::filesystem::create_directories(folder_, problem);
+  if (problem) lnpt::fail("creating ", folder_, " failed (", problem.message(), "): choose an --out that can be written");
+  if (!std::filesystem::exists(folder_ / "manifest.json"))
+    write_atomically(folder_ / "manifest.json", nlohmann::json(record_.settings).dump(2) + "\n");
+  if (!is_whole_) write_csv();
+}
+
+std::string comparison_results::heading() const {
+  return std::string(columns) + std::string(is_of_channels() ? columns_of_channels : "");
+}
+
+std::string comparison_results::csv_line(comparison_row const& row) const {
+  auto line =
+      fmt::format("{},{},{},{},{},{},{}", row.criterion, shortest_text(row.sparsity), row.seed, shortest_text(row.last_accuracy),
+                  shortest_text(row.best_accuracy), row.dead_layers, shortest_text(row.score_seconds));
+  if (is_of_channels()) {
+    line += ',' + record_.settings.at(budget_setting);
+    if (auto const& size = row.details.size)
+      line += fmt::format(",{},{},{},{},{},{}", size->parameters_before, size->parameters, size->multiply_adds_before,
+                          size->multiply_adds, shortest_text(size->milliseconds_before), shortest_text(size->milliseconds));
+    else
+      line += ",,,,,,";
+  }
+  return line + '\n';
+}
+
 void comparison_results::require_same_settings() const {
+  auto const path = folder_ / "manifest.json";
   auto const shown = [](std::string const& value) { return value.empty() ? std::string("none") : value; };
-  auto const held = read_json_file(folder_ / "manifest.json");
+  auto const held = read_json_file(path);
+  auto const is_text = [](auto const& value) { return value.is_string(); };
+  if (!held.is_object() || !std::all_of(held.begin(), held.end(), is_text))
+    lnpt::fail(path, " is not as lnpt wrote it, a text for each setting: remove it, or choose another --out");
   auto asked = record_.settings;
-  if (held.is_object())
-    for (auto const& each : held.items()) asked.emplace(each.key(), unsaid(each.key()));  // said before and not now
+  for (auto const& each : held.items()) asked.emplace(each.key(), unsaid(each.key()));  // said before and not now
   for (auto const& [name, value] : asked) {
-    if (!(held.is_object() && held.contains(name)) && may_go_unsaid(name, value)) continue;
-    auto const before = held.is_object() ? held.value(name, unsaid(name)) : unsaid(name);
+    if (!held.contains(name) && may_go_unsaid(name, value)) continue;
+    auto const before = held.value(name, unsaid(name));
     if (before != value)
       refuse(folder_, " holds a comparison with ", name, ' ', shown(before), " and not ", shown(value),
              ": give the same settings to continue it, or another --out");
   }
 }
 
-void comparison_results::read_csv() {
+bool comparison_results::read_csv() {
   auto const path = folder_ / "results.csv";
   std::ifstream file(path);
   std::string line;
-  auto whole = std::getline(file, line) && line == heading;
-  if (file && !whole) lnpt::fail(path, " does not begin with ", heading, ": remove it, or choose another --out");
+  if (!std::getline(file, line)) return false;
+  auto const first = line;
+  if (first != heading() && first != columns)  // which earlier versions wrote for channels, too
+    lnpt::fail(path, " does not begin with ", heading(), ": remove it, or choose another --out");
+  auto whole = !file.eof();
   while (std::getline(file, line)) {
     whole = !file.eof();  // the last line of an interrupted run may be cut short
-    if (whole) record_.rows.push_back(parse_row(path, line));
+    if (whole) record_.rows.push_back(parse_row(path, first, line));
   }
-  if (!whole) write_csv();
+  return whole && first == heading();
 }
 
 void comparison_results::read_json() {
@@ -108,7 +136,7 @@ void comparison_results::add(comparison_row row) {
 }
 
 void comparison_results::write_csv() const {
-  std::string text = std::string(heading) + '\n';
+  auto text = heading() + '\n';
   for (auto const& row : record_.rows) text += csv_line(row);
   write_atomically(folder_ / "results.csv", text);
 }

@@ -14,8 +14,11 @@ namespace cli {
 /// The rows of a folder: results.csv grows by a line per student, results.json holds all that is known, manifest.json the settings.
 class comparison_results {
  public:
-  /// Opens the folder, made where it is missing, and reads the rows in it. Refuses a folder of a run with other settings.
+  /// Reads the rows of the folder, if there are any. Refuses a folder of a run with other settings.
   comparison_results(std::filesystem::path folder, std::map<std::string, std::string> settings);
+
+  /// Makes the folder and notes the settings there; before the first row.
+  void begin() const;
 
   [[nodiscard]] std::filesystem::path const& folder() const { return folder_; }
   [[nodiscard]] comparison_record const& record() const { return record_; }
@@ -31,13 +34,19 @@ class comparison_results {
 
  private:
   void require_same_settings() const;
-  void read_csv();
+  [[nodiscard]] bool is_of_channels() const { return record_.settings.contains(budget_setting); }
+  /// The first line of results.csv.
+  [[nodiscard]] std::string heading() const;
+  [[nodiscard]] std::string csv_line(comparison_row const& row) const;
+  /// Whether results.csv is there with the heading of this version and whole lines.
+  [[nodiscard]] bool read_csv();
   void read_json();
   void write_csv() const;
   void write_json() const;
 
   std::filesystem::path folder_;
   comparison_record record_;
+  bool is_whole_ = false;  ///< results.csv, as this version writes it
 };
 
 /// Prints the rows of these criteria and sparsities: means and deviations over the seeds, and beneath them what needs words.

@@ -7,6 +7,7 @@
 #include <lnpt/analysis/weight_distance.hpp>
 #include <lnpt/core/error.hpp>
 #include <lnpt/io/atomic_file.hpp>
+#include <lnpt/io/json_fault.hpp>
 
 namespace cli {
 
@@ -136,7 +137,7 @@ comparison_record read_comparison(std::filesystem::path const& path) {
     }
     return record;
   } catch (nlohmann::json::exception const& reason) {
-    lnpt::fail(path, " lacks something (", reason.what(), "): remove it, or choose another --out");
+    lnpt::fail(path, " is not as lnpt wrote it, since it ", lnpt::io::json_fault(reason), ": remove it, or choose another --out");
   }
 }
 

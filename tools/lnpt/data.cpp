@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include <lnpt/io/file_ending.hpp>
 #include <lnpt/io/tensor_images.hpp>
 #include <lnpt/train/batches.hpp>
 
@@ -43,14 +44,23 @@ void data_options::describe_images(CLI::App& command) {
 }
 
 bool names_tensor_file(std::string const& text) {
-  return text.ends_with(".safetensors") || std::filesystem::is_regular_file(text);
+  return lnpt::io::has_ending(text, ".safetensors") || std::filesystem::is_regular_file(text);
 }
 
-bool names_batch_file(std::string const& text) {
-  if (!names_tensor_file(text)) return false;
-  auto const file = lnpt::io::safetensors::open(text);
+bool names_batch_file(data_options const& o) {
+  if (!names_tensor_file(o.data)) return false;
+  auto const file = lnpt::io::safetensors::open(o.data);
   auto const& input = file.info("input");
-  return input.shape.size() != 4 || input.dtype != lnpt::io::dtype::u8;
+  if (input.shape.size() == 4 && input.dtype == lnpt::io::dtype::u8) return false;
+  constexpr auto all = lnpt::io::data_set_options::all;
+  auto const* const useless = o.train_limit != all  ? "--train-limit"
+                              : o.test_limit != all ? "--test-limit"
+                              : !o.mean.empty()     ? "--mean"
+                              : !o.stddev.empty()   ? "--std"
+                                                    : nullptr;
+  if (useless != nullptr)
+    refuse(useless, " is for images of bytes, and ", o.data, " holds numbers, which are all taken as they are: leave it out");
+  return true;
 }
 
 std::vector<std::vector<std::int64_t>> label_batches(lnpt::io::image_set const& images, std::span<std::size_t const> indices,

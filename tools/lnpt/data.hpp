@@ -34,8 +34,9 @@ struct data_options {
 /// Whether the text names a file of tensors rather than a data set.
 [[nodiscard]] bool names_tensor_file(std::string const& text);
 
-/// Whether the text names a file of tensors that are read as they are, rather than images of bytes, which are normalised.
-[[nodiscard]] bool names_batch_file(std::string const& text);
+/// Whether the data are a file of tensors that are read whole and as they are, rather than images of bytes, which are normalised. Refuses
+/// flags that would do nothing to such tensors.
+[[nodiscard]] bool names_batch_file(data_options const& options);
 
 /// Images to train or evaluate on; text of no such form is misuse, a folder without the files a failure.
 [[nodiscard]] lnpt::io::data_set open_data(data_options const& options);

@@ -24,6 +24,7 @@ namespace cli {
 namespace {
 
 struct evaluate_options : common_options {
+  static constexpr bool draws = false;
   std::string arch, weights, weights_prefix;
   std::size_t classes = 0;
   naming names;
@@ -142,8 +143,9 @@ verdict evaluate_data_set(evaluate_options const& o, training_engine const& engi
 
 void describe(CLI::App& command, evaluate_options& o) {
   command.add_option("--arch,--model", o.arch, std::string("Network: ") + architecture_forms)->required();
-  command.add_option("--weights", o.weights, "The network's state_dict, safetensors; of a .pt2 network, its own by default");
-  command.add_option("--weights-prefix", o.weights_prefix, "What its names begin with");
+  auto* const weights =
+      command.add_option("--weights", o.weights, "The network's state_dict, safetensors; of a .pt2 network, its own by default");
+  command.add_option("--weights-prefix", o.weights_prefix, "What its names begin with")->needs(weights);
   command.add_option("--classes", o.classes, "Number of classes; default: as the weights or the architecture say, else 10")
       ->check(above_zero());
   command
@@ -162,7 +164,7 @@ void run(evaluate_options const& o) {
   auto const arch = std::filesystem::exists(o.arch) ? o.arch : std::string();
   require_output({"--logits", o.logits}, {{"--data", o.images.data}, {"--weights", o.weights}, {"--arch", arch}});
   auto const engine = open_training_engine(o.engine, o.threads);
-  auto const seen = names_batch_file(o.images.data) ? evaluate_file(o, *engine) : evaluate_data_set(o, *engine);
+  auto const seen = names_batch_file(o.images) ? evaluate_file(o, *engine) : evaluate_data_set(o, *engine);
   if (o.json) {
     nlohmann::ordered_json all{{"samples", seen.samples}};
     if (seen.knows_labels) all.update({{"accuracy", seen.accuracy()}, {"right", seen.right}});

@@ -1,6 +1,7 @@
 #pragma once
 /// Networks that PyTorch exported, as `--model` names them.
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -45,9 +46,13 @@ void load_exported_weights(Network& network, exported_model const& model, lnpt::
 /// like one, else as a state_dict with exactly its names.
 void save_pruned_program(std::string const& from, lnpt::mask_set const& masks, std::string const& to);
 
-/// The same with the values of a network that was read from that file.
+/// How many batches each batch norm of the file has seen, by the name of its counter.
+[[nodiscard]] std::map<std::string, std::int64_t> exported_counters(std::string const& path);
+
+/// The same with the values of a network that was read from that file, and these counts of batches.
 template <class Network>
-void save_program_of(std::string const& from, Network& network, std::string const& to);
+void save_program_of(std::string const& from, Network& network, std::string const& to,
+                     std::map<std::string, std::int64_t> const& counters = {});
 
 /// Writes the exported program `from` as the smaller network that was made of the one read from it.
 template <class Network>

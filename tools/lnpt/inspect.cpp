@@ -24,6 +24,7 @@ namespace cli {
 namespace {
 
 struct inspect_options : common_options {
+  static constexpr bool draws = false;
   std::string what, arch, prefix;
   std::string weights, mask;
   std::size_t classes = 0;
@@ -281,9 +282,12 @@ void describe(CLI::App& command, inspect_options& o) {
   command.add_option("--weights", o.weights, "The same as naming the file first: the weights of --arch");
   command.add_option("--mask", o.mask,
                      "With --time, masks in a file of their own; default: those of the weights, or their exact zeros");
-  command.add_flag("--time", o.time,
-                   "Also time a prediction, layer by layer: by all weights, and by kept weights alone where they cost less");
-  command.add_option("--batch", o.batch, "How many samples --time predicts at once")->capture_default_str()->check(above_zero());
+  auto* const time = command.add_flag(
+      "--time", o.time, "Also time a prediction, layer by layer: by all weights, and by kept weights alone where they cost less");
+  command.add_option("--batch", o.batch, "How many samples --time predicts at once")
+      ->capture_default_str()
+      ->check(above_zero())
+      ->needs(time);
   command.add_option("--prefix", o.prefix, "What the names in the file begin with, such as \"student.\"");
   command.add_option("--classes", o.classes, "Number of classes; default: as the file says, else 10")->check(above_zero());
   command.add_option("--input", o.input, "Shape of one input; default 3,32,32");

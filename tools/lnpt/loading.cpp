@@ -9,22 +9,26 @@
 namespace cli {
 
 CLI::Option* scoring_options::describe(CLI::App& command) {
+  typed = typed_flags(command);
   auto* const network = command.add_option("--arch,--model", arch, std::string("Network: ") + architecture_forms);
   command.add_option("--classes", classes, "Number of classes; default: as the weights or the architecture say, else 10")
       ->check(above_zero());
-  command.add_option("--weights", weights, "The network's state_dict, safetensors; default: fresh weights drawn from --seed");
-  command.add_option("--weights-prefix", weights_prefix, "What its names begin with, such as \"student.\"");
-  command.add_option("--teacher", teacher, "A teacher's state_dict, for losses that compare with one");
-  command.add_option("--teacher-prefix", teacher_prefix, "What its names begin with, such as \"teacher.\"");
+  auto* const given =
+      command.add_option("--weights", weights, "The network's state_dict, safetensors; default: fresh weights drawn from --seed");
+  command.add_option("--weights-prefix", weights_prefix, "What its names begin with, such as \"student.\"")->needs(given);
+  auto* const guide = command.add_option("--teacher", teacher, "A teacher's state_dict, for losses that compare with one");
+  command.add_option("--teacher-prefix", teacher_prefix, "What its names begin with, such as \"teacher.\"")->needs(guide);
   command.add_option("--teacher-arch,--teacher-model", teacher_arch, "The teacher's network; default: as --arch");
   command.add_option("--features", features, features_flag_text);
   command.add_option("--teacher-features", teacher_features,
                      "The same of the teacher; default: as --features where it is the same network");
-  command.add_option("--data", images.data, std::string("What to score on: ") + data_forms + batch_forms);
+  auto* const scored_on = command.add_option("--data", images.data, std::string("What to score on: ") + data_forms + batch_forms);
   command.add_option("--samples", samples, "How many training images to score on, drawn by --seed")
       ->capture_default_str()
       ->check(above_zero());
   images.describe_images(command);
+  for (auto const* const of_images : {"--samples", "--train-limit", "--test-limit", "--mean", "--std"})
+    command.get_option(of_images)->needs(scored_on);
   names.describe(command);
   command.add_option("--input", input,
                      "Shape of one input for criteria that read no data; default: the network's own, else 3,32,32");
@@ -65,6 +69,8 @@ criterion_spec scoring_options::asked_criterion() const {
   set("schedule", schedule);
   set("layer-floor", layer_floor);
   check(spec);
+  if (!schedule.empty() && spec.rounds_used() == 1)
+    refuse("--schedule says how density falls over rounds, and ", spec.text, " scores once: leave it out, or give --rounds");
   return spec;
 }
 
@@ -215,9 +221,11 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
            " compares with a teacher and there is none: name its weights with --teacher, or --teacher-model net.pt2");
   scoring_data<lnpt::cpu::array<T>> data;
   auto classes = o.classes != 0 ? o.classes : own_classes(arch, weights, o.weights_prefix);
-  if (names_batch_file(o.images.data))
+  if (names_batch_file(o.images)) {
+    constexpr std::string_view of_images[]{"--samples"};
+    o.typed.refuse(of_images, " is for images, and all that " + o.images.data + " holds is scored on: leave it out");
     read_batches(lnpt::io::safetensors::open(o.images.data), data, lnpt::io::data_set_options::all, reads.labels);
-  else if (!o.images.data.empty()) {
+  } else if (!o.images.data.empty()) {
     auto const known = draw_batches<T>(o, data, reads.labels);
     if (classes == 0) classes = known;
   } else if (auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form))

@@ -8,6 +8,7 @@
 #include "command.hpp"
 #include "engine.hpp"
 #include "naming.hpp"
+#include "typed_flags.hpp"
 
 namespace cli {
 
@@ -27,6 +28,7 @@ struct scoring_options : common_options {
   double sparsity = -1;  ///< below 0: not given
   engine_choice engine{.precision = "double"};
   std::string out;
+  typed_flags typed;
 
   [[nodiscard]] bool has_sparsity() const { return sparsity >= 0; }
   /// Adds the flags; --arch among them, which is needed unless the command says otherwise.

@@ -72,7 +72,7 @@ int main(int argc, char** argv) {
     if (auto const sentence = cli::unknown_flag(chosen(app), std::span(argv, static_cast<std::size_t>(argc)).subspan(1)))
       return complain(misuse, *sentence);
     return complain(misuse, std::string(reason.what()) + "; see lnpt --help");
-  } catch (cli::misuse const& reason) {
+  } catch (lnpt::request_error const& reason) {
     return complain(misuse, reason.what());
   } catch (std::exception const& reason) {
     return complain(failure, reason.what());

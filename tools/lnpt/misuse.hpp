@@ -6,18 +6,16 @@
 
 namespace cli {
 
-/// The command line asks for something that cannot be: exit status 2, where other errors exit with 1.
-class misuse : public lnpt::error {
+/// The command line asks for something that cannot be: exit status 2, as of every `lnpt::request_error`, where other errors exit with 1.
+class misuse : public lnpt::request_error {
  public:
-  using lnpt::error::error;
+  using lnpt::request_error::request_error;
 };
 
 /// Throws `misuse` with the parts joined as a stream would print them.
 template <class... Parts>
 [[noreturn]] void refuse(Parts const&... parts) {
-  std::ostringstream text;
-  (text << ... << parts);
-  throw misuse(text.str());
+  lnpt::detail::throw_text<misuse>(parts...);
 }
 
 /// Runs `f`; an error of the library there is the fault of what was typed.

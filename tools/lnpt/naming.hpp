@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <lnpt/io/file_ending.hpp>
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/tensor_names.hpp>
 
@@ -21,7 +22,7 @@ struct named_part {
 /// Opens the weights that an option names. Refuses a whole network, for which there is another option.
 [[nodiscard]] inline lnpt::io::safetensors::file open_weights(std::string const& path, char const* option,
                                                               char const* of_networks) {
-  if (path.ends_with(".pt2"))
+  if (lnpt::io::has_ending(path, ".pt2"))
     refuse(option, " names a state_dict, and ", path, " is a whole network: name it with ", of_networks,
            ", or save its state_dict with safetensors.torch.save_file");
   return lnpt::io::safetensors::open(path);
@@ -53,6 +54,8 @@ struct naming {
 
   /// Refuses a renaming that changes no name in any of these files, such as a misspelt one.
   void require_use(std::vector<named_part> const& parts) const {
+    if (ignore_extra && std::ranges::all_of(parts, [](auto const& part) { return part.path.empty(); }))
+      refuse("--ignore-extra passes over what a file of weights holds, and no such file is named: leave it out");
     if (rename.empty()) return;
     auto unused = under({}).rename;
     std::string files;

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "chart.hpp"
-#include "comparison_record.hpp"
 #include "summary.hpp"
 #include "text.hpp"
 #include "text_table.hpp"
@@ -39,11 +38,11 @@ double removed(study_row const& first, study_row const& now) {
 }  // namespace
 
 pretraining_results::pretraining_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
-    : folder_(std::move(folder)), file_(folder_, "pretraining", columns, std::move(settings)) {
+    : file_(std::move(folder), "pretraining", columns, std::move(settings)) {
   for (auto const& cells : file_.rows()) {
     auto const row = parse_study_row(cells);
     if (row.step != of(row.arm, row.seed).size())
-      lnpt::fail(folder_ / "pretraining.csv", " holds step ", row.step, " of arm ", row.arm, " and seed ", row.seed,
+      lnpt::fail(file_.folder() / "pretraining.csv", " holds step ", row.step, " of arm ", row.arm, " and seed ", row.seed,
                  " out of its order, or twice: mend it, or give another --out");
     rows_.push_back(row);
   }
@@ -101,9 +100,29 @@ nlohmann::ordered_json pretraining_results::json(double delta) const {
   return all;
 }
 
-void pretraining_results::print(double delta) const {
+study_findings pretraining_results::findings(double delta) const {
   auto const whole = whole_seeds();
-  if (whole.empty()) return;
+  if (whole.empty()) return {};
+  std::size_t further = 0;
+  summary scratch;
+  summary pretrained;
+  for (auto const seed : whole) {
+    auto const from_scratch = removable(scratch_arm, seed, delta);
+    auto const from_pretrained = removable(pretrained_arm, seed, delta);
+    scratch.add(from_scratch);
+    pretrained.add(from_pretrained);
+    further += from_pretrained > from_scratch;
+  }
+  return {
+      table(),
+      {fmt::format("parameters removed at a loss of at most {:g} points: scratch {} %, pretrained {} %; pretrained further in "
+                   "{} of {} seeds",
+                   100 * delta, scratch.percent(), pretrained.percent(), further, whole.size())},
+      chart()};
+}
+
+text_table pretraining_results::table() const {
+  auto const whole = whole_seeds();
   auto const at = [&](char const* arm, std::size_t step) {
     summary accuracy;
     for (auto const seed : whole)
@@ -117,26 +136,11 @@ void pretraining_results::print(double delta) const {
     table.add({std::to_string(step), fmt::format("{:.1f}", 100 * (1 - removed(rows.front(), rows[step]))),
                fmt::format("{:.1f}", 100 * multiply_adds), at(scratch_arm, step), at(pretrained_arm, step)});
   }
-  table.print();
-  std::size_t further = 0;
-  summary scratch;
-  summary pretrained;
-  for (auto const seed : whole) {
-    auto const from_scratch = removable(scratch_arm, seed, delta);
-    auto const from_pretrained = removable(pretrained_arm, seed, delta);
-    scratch.add(from_scratch);
-    pretrained.add(from_pretrained);
-    further += from_pretrained > from_scratch;
-  }
-  fmt::print(
-      "parameters removed at a loss of at most {:g} points: scratch {} %, pretrained {} %; pretrained further in {} of {} "
-      "seeds\n",
-      100 * delta, scratch.percent(), pretrained.percent(), further, whole.size());
+  return table;
 }
 
-void pretraining_results::plot() const {
+std::string pretraining_results::chart() const {
   auto const whole = whole_seeds();
-  if (whole.empty()) return;
   std::vector<chart_series> arms;
   for (auto const* const arm : {scratch_arm, pretrained_arm}) {
     chart_series series{.name = arm, .style = arms.size()};
@@ -153,10 +157,8 @@ void pretraining_results::plot() const {
     }
     arms.push_back(std::move(series));
   }
-  write_atomically(
-      folder_ / "pretraining.svg",
-      standalone_svg(line_chart({"pretraining", "Accuracy over removed parameters", "removed parameters, %", "accuracy, %"}, arms,
-                                axis_kind::linear, axis_kind::linear)));
+  return line_chart({"pretraining", "Accuracy over removed parameters", "removed parameters, %", "accuracy, %"}, arms,
+                    axis_kind::linear, axis_kind::linear);
 }
 
 }  // namespace cli

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "study_file.hpp"
+#include "study_page.hpp"
 
 namespace cli {
 
@@ -26,11 +27,10 @@ inline constexpr char const *scratch_arm = "scratch", *pretrained_arm = "pretrai
 /// OUT/pretraining.csv and what it says.
 class pretraining_results {
  public:
-  /// Opens the folder, made where it is missing, and reads what is there. Refuses that of a study with other settings.
+  /// Reads what is in the folder. Refuses that of a study with other settings.
   pretraining_results(std::filesystem::path folder, std::map<std::string, std::string> settings);
 
-  [[nodiscard]] std::filesystem::path const& folder() const { return folder_; }
-  [[nodiscard]] std::map<std::string, std::string> const& settings() const { return file_.settings(); }
+  [[nodiscard]] study_file const& file() const { return file_; }
   /// Writes a row that is not there yet to the disk before it returns.
   void add(study_row const& row);
   /// The rows of one run, in order.
@@ -39,15 +39,15 @@ class pretraining_results {
   /// R_δ: the largest fraction of the parameters that went at a loss of accuracy of at most δ.
   [[nodiscard]] double removable(std::string const& arm, std::uint64_t seed, double delta) const;
   [[nodiscard]] nlohmann::ordered_json json(double delta) const;
-  /// Accuracy over removed parameters, both arms, mean and range of the seeds, as OUT/pretraining.svg.
-  void plot() const;
-  void print(double delta) const;
+  /// A line per step, R_δ of both arms, and accuracy over removed parameters, mean and range of the seeds.
+  [[nodiscard]] study_findings findings(double delta) const;
 
  private:
   /// The seeds of which both arms are there as far as the other.
   [[nodiscard]] std::vector<std::uint64_t> whole_seeds() const;
+  [[nodiscard]] text_table table() const;
+  [[nodiscard]] std::string chart() const;
 
-  std::filesystem::path folder_;
   study_file file_;
   std::vector<study_row> rows_;
 };

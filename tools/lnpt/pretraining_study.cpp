@@ -36,7 +36,7 @@ struct pretraining_options : common_options {
   double step = 0.1;
   double delta = 0.01;
   std::string augment = augment_on;
-  std::string out;
+  std::string out, report;
   training_spec training;
 };
 
@@ -85,18 +85,28 @@ study_data open_study_data(pretraining_options const& o) {
 class pretraining_study {
  public:
   explicit pretraining_study(pretraining_options const& o)
-      : o_(o), arch_(parse_architecture(o.arch)), data_(open_study_data(o)), results_(o.out, settings()), progress_(work()) {}
+      : o_(o),
+        arch_(parse_architecture(o.arch)),
+        data_(open_study_data(o)),
+        results_(o.out, settings()),
+        progress_(work()),
+        page_{o.report, fmt::format("{} pruned step by step, from scratch and pre-trained", o.arch)} {}
 
   void run() {
+    page_.require_ending();
+    rehearse();
+    results_.file().make_folder();
+    page_.require_place();
+    write_page();
     for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed)
       for (auto const* const arm : {scratch_arm, pretrained_arm})
         if (steps_done(arm, seed) <= o_.steps) run_arm(arm, seed);
-    results_.plot();
+    draw(results_.findings(o_.delta), results_.file());
     progress_.finish();
   }
   void print() const {
     if (o_.json) return fmt::print("{}\n", results_.json(o_.delta).dump(2));
-    results_.print(o_.delta);
+    cli::print(results_.findings(o_.delta));
   }
 
  private:
@@ -113,6 +123,21 @@ class pretraining_study {
     all["steps"] = std::to_string(o_.steps);
     all["step"] = shortest_text(o_.step);
     return all;
+  }
+  void write_page() const {
+    std::size_t left = 0;
+    for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed)
+      for (auto const* const arm : {scratch_arm, pretrained_arm})
+        left += o_.steps + 1 - std::min(steps_done(arm, seed), o_.steps + 1);
+    page_.write(results_.findings(o_.delta), results_.file(), left);
+  }
+  /// What has no filters that could go is refused before anything is trained.
+  void rehearse() const {
+    auto const sample = around(data_.target.train).input;
+    auto network = make_fresh_network<trained_network>(arch_, around(data_.target.train), o_.seed);
+    auto smaller = remove_filters(network, sample, group_sizes(network, sample));
+    if (lnpt::count(smaller, sample).size() == lnpt::count(network, sample).size())
+      refuse(o_.arch, " has no filters that could go: name a network with hidden layers of more than one unit");
   }
   [[nodiscard]] std::size_t steps_of(lnpt::io::data_set const& data) const {
     return data.train.size() / o_.training.options.batch;
@@ -141,7 +166,7 @@ class pretraining_study {
     double rate;
   };
   [[nodiscard]] std::filesystem::path path_of(std::string const& name) const {
-    return results_.folder() / (name + ".safetensors");
+    return results_.file().folder() / (name + ".safetensors");
   }
 
   /// Trains on labels, in a file of its own.
@@ -155,7 +180,7 @@ class pretraining_study {
       progress_.advance();
     };
     return train_resumably(
-        {path_of(name), results_.settings(), around(plan.data.train).input}, start,
+        {path_of(name), results_.file().settings(), around(plan.data.train).input}, start,
         [&](trained_network& network, lnpt::train_state from, std::function<void(lnpt::train_state const&)> const& save) {
           lnpt::mask_set const none;
           return train_on_cpu(network, plan.data, {}, spec, {none, std::move(from), {on_step, save}});
@@ -204,6 +229,7 @@ class pretraining_study {
       network = std::move(trained.network);
       auto const size = lnpt::count(*network, sample);
       results_.add({arm, seed, step, trained.state.last_accuracy, size.size(), size.multiply_adds()});
+      write_page();
       progress_.milestone(fmt::format("{}: {:.1f} %, {} parameters", who, 100 * trained.state.last_accuracy, size.size()));
       std::filesystem::remove(path_of(step == 0 ? fmt::format("pretraining-seed{}", seed) : name(step - 1)));
     }
@@ -235,6 +261,7 @@ class pretraining_study {
   study_data data_;
   pretraining_results results_;
   progress progress_;
+  page_of_study page_;
 };
 
 void describe(CLI::App& command, pretraining_options& o) {
@@ -264,8 +291,9 @@ void describe(CLI::App& command, pretraining_options& o) {
       ->check(CLI::IsMember({augment_on, augment_off}));
   command.add_option("--out", o.out, "Folder of the results; a study interrupted there continues with the epoch it was in")
       ->required();
+  command.add_option("--report", o.report, report_help);
   o.target.describe_images(command);
-  o.training.describe(command);
+  o.training.describe_labelled(command);
 }
 
 void run(pretraining_options const& typed_options) {
@@ -273,6 +301,8 @@ void run(pretraining_options const& typed_options) {
   o.training.options.augment = o.augment == augment_on;
   o.source.train_limit = o.target.train_limit;
   o.source.test_limit = o.target.test_limit;
+  o.source.mean = o.target.mean;
+  o.source.stddev = o.target.stddev;
   require_seeds(o.seed, o.seeds);
   pretraining_study study(o);
   study.run();

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include <lnpt/io/file_ending.hpp>
 #include <lnpt/io/onnx.hpp>
 #include <lnpt/io/packed.hpp>
 #include <lnpt/io/pruned_copy.hpp>
@@ -45,7 +46,6 @@ struct prune_options : scoring_options {
   std::string method = "score";
   merge_choice merging;
   search_choice search;
-  typed_flags typed;
   std::size_t trainability = 0;  ///< samples; 0: not asked for
 };
 
@@ -124,21 +124,32 @@ lnpt::density kept_share(lnpt::mask_set const& masks) {
   return lnpt::density{total == 0 ? 1.0 : static_cast<double>(kept) / static_cast<double>(total)};
 }
 
+/// A sparsity, and how long it took to find.
+struct found_sparsity {
+  double value = 0;
+  double seconds = 0;
+};
+
 /// The sparsity at which the weights on paths are as many as were asked for. Scores about twenty times.
 template <class T>
-double sparsity_of_live_weights(scoring_engine<T>& engine, cpu_network<T>& network, scoring_data<lnpt::cpu::array<T>> const& data,
-                                pruning_spec spec, lnpt::channel_map const& map) {
+found_sparsity sparsity_of_live_weights(scoring_engine<T>& engine, cpu_network<T>& network,
+                                        scoring_data<lnpt::cpu::array<T>> const& data, pruning_spec spec,
+                                        lnpt::channel_map const& map) {
   constexpr std::size_t most_scorings = 22;
   count_progress along("looking for the density");
   std::size_t done = 0;
+  found_sparsity found;
   auto const masks_at = [&](lnpt::density keep) {
     along(done, most_scorings);
     ++done;
     spec.sparsity = 1 - keep.value();
-    return engine.prune(network, data, spec).masks;
+    auto pruned = engine.prune(network, data, spec);
+    found.seconds += pruned.report.seconds;
+    return std::move(pruned.masks);
   };
   auto const most = spec.start.empty() ? lnpt::density{1} : kept_share(spec.start);
-  return 1 - lnpt::density_of_live_weights(map, lnpt::density{1 - spec.sparsity}, masks_at, most).value();
+  found.value = 1 - lnpt::density_of_live_weights(map, lnpt::density{1 - spec.sparsity}, masks_at, most).value();
+  return found;
 }
 
 template <class T>
@@ -152,10 +163,16 @@ void prune_as(prune_options const& o, pruning_spec spec) {
   if (o.channels.coupled() || o.spend_on_live) map.emplace(lnpt::channel_map_of(student, data.sample));
   if (o.channels.coupled()) spec.atoms = &map->set;
   auto [masks, report] = [&] {
-    if (o.spend_on_live) spec.sparsity = sparsity_of_live_weights(*engine, student, data, spec, *map);
+    found_sparsity searched;
+    if (o.spend_on_live) {
+      searched = sparsity_of_live_weights(*engine, student, data, spec, *map);
+      spec.sparsity = searched.value;
+    }
     round_progress along(spec.criterion.text);
     spec.progress = std::ref(along);
-    return engine->prune(student, data, spec);
+    auto pruned = engine->prune(student, data, spec);
+    pruned.report.seconds += searched.seconds;
+    return pruned;
   }();
   auto const on_paths = o.spend_on_live ? lnpt::dead_paths_of(*map, masks).effective() : std::size_t{0};
   lnpt::apply(masks, student);
@@ -237,7 +254,6 @@ void run_without_scores(prune_options const& o, method_kind method) {
 }
 
 void describe(CLI::App& command, prune_options& o) {
-  o.typed = typed_flags(command);
   o.describe(command);
   o.checkpoint.describe(command);
   command.add_option("--density", o.density, "Fraction of the weights to keep, instead of --sparsity")->check(fraction());
@@ -293,9 +309,9 @@ void require_outputs_distinct(prune_options const& o) {
   std::vector<named_file> const outputs{{"--out", o.out},
                                         {"--masks-out", o.masks_out},
                                         {"--packed", o.packed},
-                                        {"--onnx", o.channels.onnx},
-                                        {"--ratios", o.channels.ratios},
-                                        {"the description of the smaller network", description}};
+                                        {"--onnx", o.channels.onnx, file_kind::onnx},
+                                        {"--ratios", o.channels.ratios, file_kind::plot},
+                                        {"the description of the smaller network", description, file_kind::description}};
   auto const arch = std::filesystem::exists(o.arch) ? o.arch : std::string();
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     std::vector<named_file> others(outputs.begin() + static_cast<std::ptrdiff_t>(i) + 1, outputs.end());
@@ -320,7 +336,8 @@ void run(prune_options const& typed_options) {
         "what to prune is missing: give --arch and mostly --weights, --model for a .pt2 file, or --checkpoint for files of any "
         "model");
   require_outputs_distinct(o);
-  if (std::filesystem::path(o.out).extension() == ".onnx")
+  if (!o.channels.ratios.empty()) require_plot(o.channels.ratios);
+  if (lnpt::io::has_ending(o.out, ".onnx"))
     refuse(o.out, " is written beside the weights: name it with --onnx, and --out small.safetensors");
   if (names_exported(o.out) && !names_exported(o.arch))
     refuse(o.out, " is written from a .pt2 network: name one with --model, or write --out to .safetensors");

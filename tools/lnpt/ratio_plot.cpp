@@ -7,6 +7,7 @@
 #include <span>
 
 #include <lnpt/io/atomic_file.hpp>
+#include <lnpt/io/file_ending.hpp>
 
 #include "chart.hpp"
 #include "misuse.hpp"
@@ -36,20 +37,27 @@ std::string as_svg(std::vector<layer_ratio> const& layers) {
 }
 
 std::string as_gnuplot(std::vector<layer_ratio> const& layers) {
-  std::string script = "# gnuplot -p FILE\n$layers << END\n";
+  auto script = std::string(gnuplot_begins) + "\n$layers << END\n";
   for (auto const& layer : layers) script += fmt::format("\"{}\" {:.4f}\n", layer.name, 100 * layer.remaining);
   return script +
          "END\nset style data histograms\nset style fill solid\nset yrange [0:100]\nset ylabel 'remaining weights, %'\n"
          "set xtics rotate noenhanced\nplot $layers using 2:xtic(1) notitle\n";
 }
 
+bool is_script(std::filesystem::path const& path) {
+  return lnpt::io::has_ending(path.string(), ".gp") || lnpt::io::has_ending(path.string(), ".gnuplot");
+}
+
 }  // namespace
 
+void require_plot(std::filesystem::path const& path) {
+  if (!is_script(path) && !lnpt::io::has_ending(path.string(), ".svg"))
+    refuse("a plot is written as .svg or .gp, not as \"", path.string(), '"');
+}
+
 void plot_ratios(std::vector<layer_ratio> const& layers, std::filesystem::path const& path) {
-  auto const ending = path.extension();
-  bool const gnuplot = ending == ".gp" || ending == ".gnuplot";
-  if (!gnuplot && ending != ".svg") refuse("a plot is written as .svg or .gp, not as \"", path.string(), '"');
-  auto const text = gnuplot ? as_gnuplot(layers) : as_svg(layers);
+  require_plot(path);
+  auto const text = is_script(path) ? as_gnuplot(layers) : as_svg(layers);
   lnpt::io::atomic_file file(path);
   file.write(std::as_bytes(std::span(text)));
   file.commit();

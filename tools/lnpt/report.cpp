@@ -2,21 +2,28 @@
 #include <filesystem>
 #include <fmt/format.h>
 
+#include <lnpt/io/file_ending.hpp>
+
 #include "chart.hpp"
 #include "command.hpp"
 #include "comparison_record.hpp"
 #include "figures.hpp"
 #include "output_files.hpp"
 #include "report_page.hpp"
+#include "typed_flags.hpp"
 
 namespace cli {
 
 namespace {
 
 struct report_options : common_options {
+  static constexpr bool draws = false;
+  static constexpr bool computes = false;
+  static constexpr bool tells = false;
   std::vector<std::string> results;
   std::string out;
   std::string figure = "accuracy";
+  typed_flags typed;
 };
 
 /// The results.json that a name stands for: itself, or the one in that folder.
@@ -50,6 +57,7 @@ std::string figure_named(std::string const& name, std::vector<comparison_record>
 }
 
 void describe(CLI::App& command, report_options& o) {
+  o.typed = typed_flags(command);
   command.add_option("results", o.results, "The results.json of a comparison or its folder; two to set labels against none")
       ->required();
   command.add_option("--out", o.out, "The page, .html, or one figure of it, .svg")->required();
@@ -57,15 +65,19 @@ void describe(CLI::App& command, report_options& o) {
 }
 
 void run(report_options const& o) {
+  auto const is_figure = lnpt::io::has_ending(o.out, ".svg");
+  if (!is_figure && !lnpt::io::has_ending(o.out, ".html")) refuse("a report is written as .html or .svg, not as \"", o.out, '"');
+  constexpr std::string_view of_figures[]{"--figure"};
+  if (!is_figure)
+    o.typed.refuse(of_figures,
+                   " is for a figure alone, and " + o.out + " is a page of all: leave it out, or write --out to .svg");
+  std::vector<named_file> read;
+  for (auto const& name : o.results) read.push_back({"the results", results_file(name).string()});
+  require_output({"--out", o.out, is_figure ? file_kind::plot : file_kind::page}, read);
   std::vector<comparison_record> runs;
-  for (auto const& name : o.results) {
-    require_output({"--out", o.out}, {{"the results", results_file(name).string()}});
-    runs.push_back(read_comparison(results_file(name)));
-  }
+  for (auto const& file : read) runs.push_back(read_comparison(file.path));
   require_comparable(runs, o.results);
-  auto const ending = std::filesystem::path(o.out).extension();
-  if (ending != ".html" && ending != ".svg") refuse("a report is written as .html or .svg, not as \"", o.out, '"');
-  write_atomically(o.out, ending == ".svg" ? figure_named(o.figure, runs) : report_page(runs));
+  write_atomically(o.out, is_figure ? figure_named(o.figure, runs) : report_page(runs));
 }
 
 }  // namespace

@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 #include <string_view>
 
-#include "chart.hpp"
 #include "comparison_summary.hpp"
 #include "criterion.hpp"
 #include "figures.hpp"
+#include "html_page.hpp"
 #include "xml.hpp"
 
 namespace cli {
@@ -16,44 +16,6 @@ namespace cli {
 namespace {
 
 using runs_type = std::vector<comparison_record>;
-
-constexpr std::string_view page_style = R"(
-*{box-sizing:border-box}
-body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:84rem;padding:1rem;color:#24292f;background:#fff}
-h1{font-size:1.5rem;margin:.2rem 0}
-h2{font-size:1.15rem;margin:2rem 0 .5rem}
-p{margin:.4rem 0;max-width:60rem}
-.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,23rem),1fr));gap:1rem;align-items:start}
-figure{margin:0;padding:.8rem;border:1px solid #d5dae0;border-radius:8px;break-inside:avoid}
-figure svg{display:block;width:100%;height:auto}
-figcaption{font-size:.85rem;margin-top:.4rem;color:#57606a}
-.wide{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #d5dae0;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}
-thead th{vertical-align:bottom;white-space:normal}
-thead th+th{min-width:5.5rem}
-td:first-child{white-space:normal;min-width:11rem}
-.shade{background:rgba(0,114,178,var(--share))}
-@media screen and (prefers-color-scheme:dark){
-body{color:#e3e8ee;background:#15191e}
-figure,th,td{border-color:#363d46}
-figcaption{color:#9aa4af}
-}
-@media print{
-body{max-width:none;font-size:11px}
-.figures{grid-template-columns:1fr 1fr}
-.wide{overflow:visible}
-}
-)";
-
-/// A number that can be read by eye and, in full, by a program.
-std::string data(double value, std::string const& shown) {
-  if (!std::isfinite(value)) return "–";
-  return fmt::format("<data value=\"{}\">{}</data>", shortest_text(value), shown);
-}
-
-std::string cell(std::string const& content) { return "<td>" + content + "</td>"; }
 
 /// A name that may go on in the next line where one of its parts ends.
 std::string breakable(std::string const& name) {
@@ -64,14 +26,6 @@ std::string breakable(std::string const& name) {
   }
   return html;
 }
-
-/// Opens a table in a box that scrolls sideways by itself.
-std::string opened_table(std::string_view id, std::vector<std::string> const& headings) {
-  auto html = fmt::format("<div class=\"wide\" tabindex=\"0\"><table id=\"{}\"><thead><tr>", id);
-  for (auto const& heading : headings) html += "<th scope=\"col\">" + escaped(heading) + "</th>";
-  return html + "</tr></thead><tbody>\n";
-}
-constexpr std::string_view closed_table = "</tbody></table></div>\n";
 
 /// Whether a criterion reads labels when it scores; one that this program does not know: no.
 bool reads_labels(std::string const& criterion) {
@@ -233,38 +187,24 @@ std::string figure_groups(runs_type const& runs) {
   return html + "</div>\n";
 }
 
-std::string settings_table(runs_type const& runs) {
-  auto html = opened_table("settings", {"setting", "value"});
-  for (auto const& [name, value] : runs.front().settings)
-    html +=
-        "<tr>" + cell(escaped(name)) + cell(escaped(runs.size() > 1 && name == learn_from_setting ? "both" : value)) + "</tr>\n";
-  return html + std::string(closed_table);
+/// The settings that the runs have in common.
+std::map<std::string, std::string> common_settings(runs_type const& runs) {
+  auto settings = runs.front().settings;
+  if (runs.size() > 1) settings[learn_from_setting] = "both";
+  return settings;
 }
 
 }  // namespace
 
 std::string report_page(runs_type const& runs, std::size_t planned) {
   auto const& run = runs.front();
-  auto html = fmt::format(R"(<!DOCTYPE html>
-<html xmlns="http://www.w3.org/1999/xhtml" lang="en">
-<head>
-<meta charset="utf-8"/>
-<meta name="viewport" content="width=device-width, initial-scale=1"/>
-<meta name="color-scheme" content="light dark"/>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"/>
-<title>lnpt: {} on {}</title>
-<style>{}{}</style>
-</head>
-<body>
-<main>
-)",
-                          escaped(setting(run, "arch")), escaped(setting(run, "data")), page_style, chart_style());
-  html += heading(runs, planned);
+  auto body = heading(runs, planned);
   if (!criteria_of(runs).empty()) {
-    html += figure_groups(runs) + "<h2>Summary</h2>\n" + summary_table(runs) + emptied_list(runs) + overlap_tables(runs.front()) +
+    body += figure_groups(runs) + "<h2>Summary</h2>\n" + summary_table(runs) + emptied_list(runs) + overlap_tables(runs.front()) +
             "<h2>Students</h2>\n" + students_table(runs);
   }
-  return html + "<h2>Settings</h2>\n" + settings_table(runs) + "</main>\n</body>\n</html>\n";
+  body += "<h2>Settings</h2>\n" + settings_table(common_settings(runs));
+  return html_page(setting(run, "arch") + " on " + setting(run, "data"), body);
 }
 
 }  // namespace cli

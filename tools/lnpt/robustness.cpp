@@ -20,6 +20,7 @@ namespace {
 constexpr char const* unit_box = "0,1";
 
 struct robustness_options : common_options {
+  static constexpr bool draws = false;
   network_source network, reference;
   naming names;
   data_options images;
@@ -40,7 +41,7 @@ struct samples {
 
 samples read_samples(robustness_options const& o) {
   samples found;
-  if (names_batch_file(o.images.data)) {
+  if (names_batch_file(o.images)) {
     scoring_data<lnpt::cpu::array<float>> data;
     read_batches(lnpt::io::safetensors::open(o.images.data), data, piece, false);
     for (auto& batch : data.batches) found.batches.push_back(std::move(batch.input));
@@ -86,8 +87,9 @@ nlohmann::ordered_json as_json(lnpt::robustness_report const& report) {
 
 void describe(CLI::App& command, robustness_options& o) {
   command.add_option("--arch,--model", o.network.arch, std::string("Network: ") + architecture_forms)->required();
-  command.add_option("--weights", o.network.weights, "Its state_dict, safetensors; of a .pt2 network, its own by default");
-  command.add_option("--weights-prefix", o.network.prefix, "What its names begin with");
+  auto* const weights =
+      command.add_option("--weights", o.network.weights, "Its state_dict, safetensors; of a .pt2 network, its own by default");
+  command.add_option("--weights-prefix", o.network.prefix, "What its names begin with")->needs(weights);
   command.add_option("--classes", o.network.classes, "Number of classes; default: as the weights or the architecture say")
       ->check(above_zero());
   command.add_option("--reference", o.reference.weights,
@@ -120,7 +122,7 @@ void run(robustness_options const& o) {
   if (ends.size() != 2) refuse("\"", o.box, "\" is no box: write two numbers, such as 0,1");
   attack.low = ends[0];
   attack.high = ends[1];
-  if (o.box == unit_box && o.images.mean.empty() && !names_batch_file(o.images.data))
+  if (o.box == unit_box && o.images.mean.empty() && !names_batch_file(o.images))
     refuse("images leave the box ", unit_box,
            " once they are normalised: give --mean 0 --std 1 where the network was trained so, or "
            "the --box of normalised ones, such as -3,3");
@@ -132,7 +134,7 @@ void run(robustness_options const& o) {
   if (!o.reference.weights.empty() || !o.reference.arch.empty()) {
     auto from = o.reference;
     if (from.arch.empty()) from.arch = o.network.arch;
-    reference = open_network(from, o.names, o.images.data, around);
+    reference = open_network(from, from.weights.empty() ? naming{} : o.names, o.images.data, around);
   }
   lnpt::robustness_report report;
   progress along(data.batches.size());

@@ -11,7 +11,6 @@
 #include "progress.hpp"
 #include "score_checkpoint.hpp"
 #include "text_table.hpp"
-#include "typed_flags.hpp"
 
 namespace cli {
 
@@ -68,12 +67,10 @@ void score_as(scoring_options const& o, criterion_spec const& criterion) {
 }
 
 struct score_options : scoring_options {
-  typed_flags typed;
   checkpoint_choice checkpoint;
 };
 
 void describe(CLI::App& command, score_options& o) {
-  o.typed = typed_flags(command);
   o.describe(command);
   o.checkpoint.describe(command, "whose scores are told as a histogram for each tensor; criteria magnitude (default) and random");
   command.add_option("--out", o.out, "File for the scores, safetensors: F64 under each parameter's name, larger = keep");
@@ -101,6 +98,8 @@ void run(score_options const& o) {
   if (criterion.rounds_used() > 1 && !o.has_sparsity())
     refuse(criterion.text, " in ", criterion.rounds_used(),
            " rounds has to know where they lead: give --sparsity, or --rounds 1");
+  if (criterion.rounds_used() == 1 && o.has_sparsity())
+    refuse("--sparsity says where rounds of scoring lead, and ", criterion.text, " scores once: leave it out, or give --rounds");
   in_precision(o.engine, [&](auto t) { score_as<decltype(t)>(o, criterion); });
 }
 

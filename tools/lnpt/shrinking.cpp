@@ -24,13 +24,16 @@ void shrink_choice::describe(CLI::App& command) {
       "With --mask channels: what goes once channels are removed with all that is coupled to them, as channels:0.5, "
       "parameters:0.9 or flops:0.65");
   command.add_flag("--round", round, "Keep widths at what the engine is good at, removing others until the budget holds");
-  command.add_flag("--shrink", shrink, "Write the physically smaller network, proved equal to its mask");
-  command.add_flag("--constant-channel", constant_channel,
-                   "Where masked channels still say a constant before a padded convolution, keep one that stands for all");
+  auto* const smaller = command.add_flag("--shrink", shrink, "Write the physically smaller network, proved equal to its mask");
+  command
+      .add_flag("--constant-channel", constant_channel,
+                "Where masked channels still say a constant before a padded convolution, keep one that stands for all")
+      ->needs(smaller);
   command.add_flag("--recalibrate", recalibrate,
                    "After --shrink, set the running statistics of batch norm to those of the images of --data; no labels");
-  command.add_option("--onnx", onnx, "Also write the network as an ONNX file");
-  command.add_flag("--keep-batch-norm", keep_batch_norm, "In the ONNX file, keep batch norm beside the convolutions it follows");
+  auto* const file = command.add_option("--onnx", onnx, "Also write the network as an ONNX file");
+  command.add_flag("--keep-batch-norm", keep_batch_norm, "In the ONNX file, keep batch norm beside the convolutions it follows")
+      ->needs(file);
   command.add_option("--ratios", ratios, "Plot what remains of every layer, as .svg or as a gnuplot script .gp");
 }
 
@@ -182,7 +185,9 @@ std::vector<lnpt::whole_tensor> parse_left_whole(std::string const& json) {
   auto const list = nlohmann::ordered_json::parse(json, nullptr, false);
   if (!list.is_array()) return result;
   for (auto const& each : list)
-    if (each.is_object()) result.push_back({each.value("name", ""), each.value("reason", "")});
+    if (each.is_object() && each.contains("name") && each["name"].is_string() && each.contains("reason") &&
+        each["reason"].is_string())
+      result.push_back({each["name"].get<std::string>(), each["reason"].get<std::string>()});
   return result;
 }
 

@@ -9,16 +9,18 @@
 
 #include "comparison_record.hpp"
 #include "misuse.hpp"
+#include "output_files.hpp"
 #include "text.hpp"
 
 namespace cli {
 
-study_file::study_file(std::filesystem::path const& folder, std::string_view name, std::string_view columns,
+study_file::study_file(std::filesystem::path folder, std::string_view name, std::string_view columns,
                        std::map<std::string, std::string> settings)
-    : path_(folder / (std::string(name) + ".csv")), columns_(columns), settings_(std::move(settings)) {
-  std::error_code problem;
-  std::filesystem::create_directories(folder, problem);
-  if (problem) lnpt::fail("creating ", folder, " failed (", problem.message(), "): choose an --out that can be written");
+    : folder_(std::move(folder)),
+      path_(folder_ / (std::string(name) + ".csv")),
+      columns_(columns),
+      settings_(std::move(settings)) {
+  if (std::filesystem::exists(figure())) require_output({"the figure of the study", figure().string(), file_kind::plot}, {});
   std::ifstream file(path_);
   if (!file) return;
   std::string line;
@@ -44,6 +46,12 @@ void study_file::require_same_settings(std::string const& held) const {
       refuse(path_.string(), " holds a study with other settings, ", name, ' ', shown(was), " and not ", shown(value),
              ": give those it was begun with, or another --out");
   }
+}
+
+void study_file::make_folder() const {
+  std::error_code problem;
+  std::filesystem::create_directories(folder_, problem);
+  if (problem) lnpt::fail("creating ", folder_, " failed (", problem.message(), "): choose an --out that can be written");
 }
 
 void study_file::add(row cells) {

@@ -13,10 +13,18 @@ class study_file {
  public:
   using row = std::vector<std::string>;
 
-  /// Opens `folder`/`name`.csv, the folder made where it is missing, and reads its rows. Refuses that of a study with other settings.
-  study_file(std::filesystem::path const& folder, std::string_view name, std::string_view columns,
+  /// Reads the rows of `folder`/`name`.csv, if there are any. Refuses that of a study with other settings, and a figure `name`.svg beside
+  /// it that no study drew.
+  study_file(std::filesystem::path folder, std::string_view name, std::string_view columns,
              std::map<std::string, std::string> settings);
 
+  /// Makes the folder where it is missing; before the first file in it.
+  void make_folder() const;
+
+  [[nodiscard]] std::filesystem::path const& folder() const { return folder_; }
+  /// The figure beside the rows.
+  [[nodiscard]] std::filesystem::path figure() const { return std::filesystem::path(path_).replace_extension(".svg"); }
+  [[nodiscard]] std::string const& columns() const { return columns_; }
   [[nodiscard]] std::vector<row> const& rows() const { return rows_; }
   [[nodiscard]] std::map<std::string, std::string> const& settings() const { return settings_; }
   /// Writes the row to the disk before it returns.
@@ -25,7 +33,7 @@ class study_file {
  private:
   void require_same_settings(std::string const& held) const;
 
-  std::filesystem::path path_;
+  std::filesystem::path folder_, path_;
   std::string columns_;
   std::map<std::string, std::string> settings_;
   std::vector<row> rows_;

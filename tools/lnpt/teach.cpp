@@ -46,9 +46,10 @@ void fill(lnpt::io::teacher_cache& cache, predictor<float> const& predict, lnpt:
 
 void describe(CLI::App& command, teach_options& o) {
   command.add_option("--arch,--model", o.arch, std::string("The teacher's network: ") + architecture_forms)->required();
-  command.add_option("--teacher", o.teacher, "The teacher's state_dict, safetensors; of a .pt2 network, its own by default");
+  auto* const teacher =
+      command.add_option("--teacher", o.teacher, "The teacher's state_dict, safetensors; of a .pt2 network, its own by default");
   command.add_option("--features", o.features, features_flag_text);
-  command.add_option("--teacher-prefix", o.teacher_prefix, "What its names begin with");
+  command.add_option("--teacher-prefix", o.teacher_prefix, "What its names begin with")->needs(teacher);
   command.add_option("--data", o.images.data, std::string("Data set: ") + data_forms)->required();
   command.add_option("--views", o.views, "Augmented views per image (crop and flip from --seed); 0: the images as they are")
       ->capture_default_str();

@@ -58,6 +58,14 @@ template <class Number>
 
 using lnpt::io::shortest_text;
 
+/// Refuses values of a list that stand in it twice; `option` names the list.
+template <class Values, class Text>
+void require_distinct(std::string_view option, Values const& values, Text text) {
+  for (auto each = values.begin(); each != values.end(); ++each)
+    for (auto other = values.begin(); other != each; ++other)
+      if (text(*each) == text(*other)) refuse(option, " names ", text(*each), " twice: name it once");
+}
+
 /// Whether two spellings are the same but for upper case and for the dash that some write for an underscore.
 [[nodiscard]] inline bool spelt_alike(std::string_view a, std::string_view b) {
   auto const plain = [](char c) { return c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c))); };

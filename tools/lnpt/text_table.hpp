@@ -14,6 +14,9 @@ class text_table {
 
   void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
 
+  /// The headings, then the rows.
+  [[nodiscard]] std::vector<std::vector<std::string>> const& rows() const { return rows_; }
+
   void print() const {
     std::vector<std::size_t> widths(rows_.front().size());
     for (auto const& row : rows_)

@@ -6,6 +6,7 @@
 #include <lnpt/io/checkpoint.hpp>
 #include <lnpt/io/packed.hpp>
 
+#include "batch_counters.hpp"
 #include "command.hpp"
 #include "engine.hpp"
 #include "engine_setting.hpp"
@@ -13,6 +14,7 @@
 #include "naming.hpp"
 #include "output_files.hpp"
 #include "progress.hpp"
+#include "typed_flags.hpp"
 
 namespace cli {
 
@@ -30,7 +32,9 @@ struct train_command_options : common_options {
   std::string dynamic;
   training_spec training;
   engine_choice engine;
+  typed_flags typed;
 
+  [[nodiscard]] bool has_teacher() const { return !teacher.empty() || names_exported(teacher_arch); }
   [[nodiscard]] architecture student_network() const { return parse_architecture(arch, features); }
   [[nodiscard]] architecture teacher_network() const { return parse_teacher(arch, features, teacher_arch, teacher_features); }
 };
@@ -50,7 +54,7 @@ struct guidance {
 
 guidance open_guidance(train_command_options const& o, lnpt::io::data_set const& data) {
   guidance by;
-  if (!o.teacher.empty() || names_exported(o.teacher_arch)) {
+  if (o.has_teacher()) {
     auto const arch = o.teacher_network();
     by.teacher = make_network<trained_network>(arch, around(data.train), 0);
     if (!o.teacher.empty())
@@ -99,6 +103,20 @@ std::map<std::string, std::string> lasting_settings(std::map<std::string, std::s
   return all;
 }
 
+/// The setting of a checkpoint that holds what the counters of batch norm were before the run.
+constexpr char const* counters_setting = "num-batches-tracked";
+
+/// The counters of --init or of a .pt2 network, before any training.
+batch_counters counters_before(train_command_options const& o) {
+  auto const network = o.student_network();
+  if (!o.init.empty()) {
+    batch_counters given(lnpt::io::safetensors::open(o.init), o.names.under(o.init_prefix));
+    if (!given.empty()) return given;
+  }
+  auto const* const exported = std::get_if<exported_model>(&network.form);
+  return exported == nullptr ? batch_counters() : batch_counters(*exported);
+}
+
 /// Where the run starts: fresh, from given weights and masks, or where an earlier run stopped.
 lnpt::io::checkpoint start(train_command_options const& o, trained_network& student,
                            std::map<std::string, std::string> settings) {
@@ -106,6 +124,7 @@ lnpt::io::checkpoint start(train_command_options const& o, trained_network& stud
   if (!o.mask.empty()) at.masks = masks_of_file(student, o.mask, o.names);
   if (o.resume.empty()) {
     if (!o.init.empty()) load_init(o, student, at.masks);
+    if (auto const counters = counters_before(o); !counters.empty()) at.settings[counters_setting] = counters.text();
     return at;
   }
   auto const file = lnpt::io::safetensors::open(o.resume);
@@ -146,31 +165,35 @@ std::map<std::string, std::string> described(lnpt::io::checkpoint const& at) {
 }
 
 /// The run in a file of its own, then the weights as exactly a state dict, or as the program that the network was read from.
-void save(train_command_options const& o, trained_network& student, lnpt::io::checkpoint const& at) {
+void save(train_command_options const& o, trained_network& student, lnpt::io::checkpoint const& at, std::size_t steps) {
+  auto const held = at.settings.find(counters_setting);
+  auto const counters = batch_counters(held == at.settings.end() ? std::string() : held->second).after(at.state.epoch * steps);
   lnpt::io::save_checkpoint(checkpoint_path(o), student, at);
   if (!o.packed.empty())
     lnpt::io::save_packed(o.packed, student, at.state.masks.empty() ? at.masks : at.state.masks, described(at));
-  if (names_exported(o.arch)) return save_program_of(o.arch, student, o.out);
+  if (names_exported(o.arch)) return save_program_of(o.arch, student, o.out, counters);
   lnpt::io::safetensors::writer writer;
   lnpt::io::add_state_dict(writer, student);
+  for (auto const& [name, count] : counters) writer.add(name, {}, std::vector<std::int64_t>{count});
   for (auto const& [key, value] : described(at)) writer.metadata(key, value);
   writer.save(o.out);
 }
 
 void describe(CLI::App& command, train_command_options& o) {
+  o.typed = typed_flags(command);
   command.add_option("--arch,--model", o.arch, std::string("Network: ") + architecture_forms)->required();
   command.add_option("--data", o.images.data, std::string("Data set: ") + data_forms)->required();
   command.add_option("--epochs", o.training.options.epochs, "Epochs, all in all")->capture_default_str()->check(above_zero());
   auto* const teacher =
       command.add_option("--teacher", o.teacher, "A teacher's state_dict: train on what it says; without one, train on labels");
-  command.add_option("--teacher-prefix", o.teacher_prefix, "What its names begin with");
+  command.add_option("--teacher-prefix", o.teacher_prefix, "What its names begin with")->needs(teacher);
   command.add_option("--teacher-arch,--teacher-model", o.teacher_arch, "The teacher's network; default: as --arch");
   command.add_option("--features", o.features, features_flag_text);
   command.add_option("--teacher-features", o.teacher_features,
                      "The same of the teacher; default: as --features where it is the same network");
   command.add_option("--teacher-cache", o.teacher_cache, "What a teacher said, written by lnpt teach")->excludes(teacher);
-  command.add_option("--init", o.init, "Weights to start from; default: fresh ones drawn from --seed");
-  command.add_option("--init-prefix", o.init_prefix, "What their names begin with");
+  auto* const init = command.add_option("--init", o.init, "Weights to start from; default: fresh ones drawn from --seed");
+  command.add_option("--init-prefix", o.init_prefix, "What their names begin with")->needs(init);
   command.add_option("--mask", o.mask,
                      "Masks to hold, from a file that lnpt prune --masks-out wrote; a packed --init brings its own");
   command.add_option("--augment", o.augment, "crop+flip or none; default: crop+flip, or as the teacher cache was made")
@@ -214,6 +237,15 @@ std::string regrowth_warning(trained_network& student, lnpt::mask_set const& mas
   return fmt::format("warning: {} of {} weights are exactly 0 and learn again: --mask holds them at 0", zeros, all);
 }
 
+/// Refuses flags that are of a teacher where there is none.
+void require_teacher_for_its_flags(train_command_options const& o) {
+  constexpr std::string_view of_networks[]{"--teacher-arch", "--teacher-features"};
+  constexpr std::string_view of_what_is_said[]{"--alpha", "--temperature"};
+  if (!o.has_teacher()) o.typed.refuse(of_networks, " is of a teacher, and there is none: name its weights with --teacher");
+  if (!o.has_teacher() && o.teacher_cache.empty())
+    o.typed.refuse(of_what_is_said, " is of what a teacher says, and there is none: leave it out, or name one with --teacher");
+}
+
 void run(train_command_options const& o) {
   std::vector<named_file> read{{"--teacher", o.teacher},
                                {"--teacher-arch", o.teacher_arch},
@@ -225,11 +257,16 @@ void run(train_command_options const& o) {
   require_output({"--out", o.out}, read);
   if (!names_exported(o.out)) require_output({"--out", o.out}, {{"--arch", o.arch}});
   read.insert(read.end(), {{"--arch", o.arch}, {"--init", o.init}});  // which --out may replace: weights are trained in place
-  require_output({"--checkpoint", checkpoint_path(o)}, read);
+  require_output({"--checkpoint", checkpoint_path(o), file_kind::checkpoint}, read);
   require_output({"--out", o.out}, {{"--checkpoint", o.checkpoint}, {"--resume", o.resume}, {"--packed", o.packed}});
   require_output({"--packed", o.packed}, read);
   require_output({"--packed", o.packed}, {{"--checkpoint", checkpoint_path(o)}, {"--resume", o.resume}});
   o.names.require_use({{o.init, o.init_prefix}, {o.teacher, o.teacher_prefix}, {o.mask, ""}});
+  std::vector<hook_spec> specs;
+  for (auto const& text : o.regularisers) specs.push_back(parse_regulariser(text));
+  require_distinct("--regulariser", specs, [](auto const& each) { return each.name; });
+  if (!o.dynamic.empty()) specs.push_back(parse_dynamic(o.dynamic));
+  require_teacher_for_its_flags(o);
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const data = open_data(o.images);
   auto student = make_network<trained_network>(o.student_network(), around(data.train), o.seed);
@@ -241,20 +278,17 @@ void run(train_command_options const& o) {
     refuse(o.dynamic.empty() ? "--regulariser" : "--dynamic",
            " reads all weights of a layer, and --execution sparse holds those that are kept: leave one of them out");
   spec.options.augment = augments(o, by);
-  std::vector<hook_spec> specs;
-  for (auto const& text : o.regularisers) specs.push_back(parse_regulariser(text));
-  if (!o.dynamic.empty()) specs.push_back(parse_dynamic(o.dynamic));
   auto at = start(o, student, settings_of(o, spec, data, by));
 
   auto const epochs = spec.options.epochs, steps = data.train.size() / spec.options.batch;
-  training_hooks hooks(specs, student, {around(data.train).input, epochs * steps, !at.masks.empty(), o.seed});
+  auto hooks = training_hooks(specs, student, {around(data.train).input, epochs * steps, !at.masks.empty(), o.seed});
   progress along((epochs - std::min(at.state.epoch, epochs)) * steps);
   auto const on_step = [&](std::size_t epoch, std::size_t step, std::size_t) {
     if (step == 0) along.doing(fmt::format("epoch {} of {}", epoch + 1, epochs));
     along.advance();
   };
   auto const on_epoch = [&](lnpt::train_state const& state) {
-    save(o, student, {state, at.masks, at.settings});
+    save(o, student, {state, at.masks, at.settings}, steps);
     along.milestone(fmt::format("epoch {} of {}: loss {:.4f}, accuracy {:.1f} %{}", state.epoch, epochs, state.last_loss,
                                 100 * state.last_accuracy, hooks.text()));
   };
@@ -266,7 +300,7 @@ void run(train_command_options const& o) {
   auto const from = std::exchange(at.state, {});
   auto const state =
       engine->train(student, data, by.from(), spec, {at.masks, from, {on_step, on_epoch}, hooks.empty() ? nullptr : &hooks});
-  if (from.epoch >= epochs) save(o, student, {state, at.masks, at.settings});
+  if (from.epoch >= epochs) save(o, student, {state, at.masks, at.settings}, steps);
   along.finish();
   if (o.json)
     fmt::print("{}\n", nlohmann::ordered_json{{"epochs", state.epoch},

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "chart.hpp"
-#include "comparison_record.hpp"
 #include "summary.hpp"
 #include "text.hpp"
 #include "text_table.hpp"
@@ -59,12 +58,12 @@ summary over(std::vector<trainability_row> const& rows, Get get) {
 }  // namespace
 
 trainability_results::trainability_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
-    : folder_(std::move(folder)), file_(folder_, "trainability", columns, std::move(settings)) {
+    : file_(std::move(folder), "trainability", columns, std::move(settings)) {
   for (auto const& cells : file_.rows()) {
     auto const row = parse_row(cells);
     if (contains(row.method, row.removed, row.rate, row.seed))
-      lnpt::fail(folder_ / "trainability.csv", " holds the row of ", row.method, " at ", row.removed, " and rate ", row.rate,
-                 ", seed ", row.seed, ", twice: mend it, or give another --out");
+      lnpt::fail(file_.folder() / "trainability.csv", " holds the row of ", row.method, " at ", row.removed, " and rate ",
+                 row.rate, ", seed ", row.seed, ", twice: mend it, or give another --out");
     rows_.push_back(row);
   }
 }
@@ -102,9 +101,13 @@ nlohmann::ordered_json trainability_results::json() const {
   return {{"rows", std::move(rows)}};
 }
 
-void trainability_results::print() const {
+study_findings trainability_results::findings() const {
+  if (of(dense_method, 0, 0).empty()) return {};
+  return {table(), verdicts(), chart()};
+}
+
+text_table trainability_results::table() const {
   auto const dense = of(dense_method, 0, 0);
-  if (dense.empty()) return;
   auto const methods = different(rows_, [](auto const& row) { return row.method; });
   auto const ratios = different(rows_, [](auto const& row) { return row.removed; });
   auto const rates = different(rows_, [](auto const& row) { return row.rate; });
@@ -134,11 +137,11 @@ void trainability_results::print() const {
   for (auto const removed : ratios)
     for (auto const& method : methods)
       if (auto const rows = of(method, removed, rates.front()); !rows.empty()) add(method, removed, rows);
-  table.print();
-  print_verdicts();
+  return table;
 }
 
-void trainability_results::print_verdicts() const {
+std::vector<std::string> trainability_results::verdicts() const {
+  std::vector<std::string> sentences;
   for (auto const rate : different(rows_, [](auto const& row) { return row.rate; }))
     for (auto const* const other : {"l1", "scratch"}) {
       std::size_t better = 0;
@@ -151,11 +154,14 @@ void trainability_results::print_verdicts() const {
           ++pairs;
         }
       }
-      if (pairs > 0) fmt::print("trained at {:g}: tpp above {} in {} of {} pairs of networks\n", rate, other, better, pairs);
+      if (pairs > 0)
+        sentences.push_back(
+            fmt::format("trained at {:g}: tpp above {} in {} of {} pairs of networks", rate, other, better, pairs));
     }
+  return sentences;
 }
 
-void trainability_results::plot() const {
+std::string trainability_results::chart() const {
   auto const rates = different(rows_, [](auto const& row) { return row.rate; });
   std::vector<chart_series> lines;
   for (std::size_t style = 0; auto const& method : different(rows_, [](auto const& row) { return row.method; })) {
@@ -171,11 +177,10 @@ void trainability_results::plot() const {
     }
     ++style;
   }
-  if (lines.empty()) return;
-  write_atomically(folder_ / "trainability.svg",
-                   standalone_svg(line_chart({"trainability", "Accuracy after training again, by method and learning rate",
-                                              "inner filters removed, %", "accuracy, %"},
-                                             lines, axis_kind::linear, axis_kind::linear)));
+  if (lines.empty()) return {};
+  return line_chart(
+      {"trainability", "Accuracy after training again, by method and learning rate", "inner filters removed, %", "accuracy, %"},
+      lines, axis_kind::linear, axis_kind::linear);
 }
 
 }  // namespace cli

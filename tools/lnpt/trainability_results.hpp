@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "study_file.hpp"
+#include "study_page.hpp"
 
 namespace cli {
 
@@ -29,26 +30,25 @@ inline constexpr char const* dense_method = "dense";
 /// OUT/trainability.csv and what it says.
 class trainability_results {
  public:
-  /// Opens the folder, made where it is missing, and reads what is there. Refuses that of a study with other settings.
+  /// Reads what is in the folder. Refuses that of a study with other settings.
   trainability_results(std::filesystem::path folder, std::map<std::string, std::string> settings);
 
-  [[nodiscard]] std::filesystem::path const& folder() const { return folder_; }
-  [[nodiscard]] std::map<std::string, std::string> const& settings() const { return file_.settings(); }
+  [[nodiscard]] study_file const& file() const { return file_; }
   [[nodiscard]] bool contains(std::string const& method, double removed, double rate, std::uint64_t seed) const;
   /// Writes a row that is not there yet to the disk before it returns.
   void add(trainability_row const& row);
 
   [[nodiscard]] nlohmann::ordered_json json() const;
-  /// Accuracy over removed filters, a line per method and rate, mean and range of the seeds, as OUT/trainability.svg.
-  void plot() const;
-  void print() const;
+  /// A line per method and fraction, whether TPP is above its rivals, and accuracy over removed filters, mean and range of the seeds.
+  [[nodiscard]] study_findings findings() const;
 
  private:
   /// Rows of one cell of the table, one per seed.
   [[nodiscard]] std::vector<trainability_row> of(std::string const& method, double removed, double rate) const;
-  void print_verdicts() const;
+  [[nodiscard]] text_table table() const;
+  [[nodiscard]] std::vector<std::string> verdicts() const;
+  [[nodiscard]] std::string chart() const;
 
-  std::filesystem::path folder_;
   study_file file_;
   std::vector<trainability_row> rows_;
 };

@@ -41,7 +41,7 @@ struct trainability_options : common_options {
   std::string ratios = ".5,.7,.9", rates = ".01,.001";
   std::size_t samples = 20;
   std::string augment = augment_on;
-  std::string out;
+  std::string out, report;
   training_spec training;
 };
 
@@ -85,28 +85,51 @@ class trainability_study {
         data_(open_data(o.images)),
         sample_(around(data_.train).input),
         results_(o.out, settings()),
-        progress_(work()) {
+        progress_(work()),
+        page_{o.report, fmt::format("{} trained again after filters went", o.arch)} {
     for (auto const ratio : ratios_)
       if (!(ratio > 0 && ratio < 1)) refuse("--ratios ", o.ratios, ": a fraction of the filters lies between 0 and 1");
     for (auto const rate : rates_)
       if (!(rate > 0)) refuse("--rates ", o.rates, ": a learning rate is above 0");
-    // What cannot be parted is refused before the dense network has been trained.
-    auto network = make_fresh_network<trained_network>(arch_, around(data_.train), o.seed);
-    (void)parting(lowest(network, ratios_.front()), network, o.ceiling, steps_of(o.part_epochs));
+    require_distinct("--ratios", ratios_, shortest_text);
+    require_distinct("--rates", rates_, shortest_text);
   }
 
   void run() {
+    page_.require_ending();
+    rehearse();
+    results_.file().make_folder();
+    page_.require_place();
+    write_page();
     for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed)
       if (!ratios_left(seed).empty()) run_seed(seed);
-    results_.plot();
+    draw(results_.findings(), results_.file());
     progress_.finish();
   }
   void print() const {
     if (o_.json) return fmt::print("{}\n", results_.json().dump(2));
-    results_.print();
+    cli::print(results_.findings());
   }
 
  private:
+  void write_page() const {
+    std::size_t left = 0;
+    for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed) {
+      left += !results_.contains(dense_method, 0, 0, seed);
+      for (auto const ratio : ratios_) left += rows_left(seed, ratio);
+    }
+    page_.write(results_.findings(), results_.file(), left);
+  }
+  /// What cannot be parted or removed is refused before the dense network is trained.
+  void rehearse() const {
+    auto network = make_fresh_network<trained_network>(arch_, around(data_.train), o_.seed);
+    for (auto const ratio : ratios_) {
+      auto const going = lowest(network, ratio);
+      (void)parting(going, network, o_.ceiling, steps_of(o_.part_epochs));
+      (void)without_filters(network, sample_, going);
+    }
+  }
+
   static constexpr char const *parted = "tpp", *by_norm = "l1", *fresh = "scratch";
 
   [[nodiscard]] std::map<std::string, std::string> settings() const {
@@ -145,7 +168,7 @@ class trainability_study {
   }
 
   [[nodiscard]] std::filesystem::path path_of(std::string const& name) const {
-    return results_.folder() / (name + ".safetensors");
+    return results_.file().folder() / (name + ".safetensors");
   }
 
   /// How a network is trained, and what is said meanwhile.
@@ -175,7 +198,7 @@ class trainability_study {
   /// Trains on labels, the rate falling along a cosine.
   trained_network train(std::string const& name, std::function<trained_network()> const& start, training_plan const& plan) {
     return train_resumably(
-               {path_of(name), results_.settings(), sample_}, start,
+               {path_of(name), results_.file().settings(), sample_}, start,
                [&](trained_network& network, lnpt::train_state from, std::function<void(lnpt::train_state const&)> const& save) {
                  lnpt::mask_set const none;
                  return train_on_cpu(network, data_, {}, spec_of(plan), {none, std::move(from), watcher(plan, save)});
@@ -185,7 +208,7 @@ class trainability_study {
   /// Trains on labels at a constant rate, with the filters that are to go parted from the others; without any, it is plain training.
   trained_network part(std::string const& name, trained_network const& dense, filters const& going, training_plan const& plan) {
     return train_resumably(
-               {path_of(name), results_.settings(), sample_}, [&] { return dense; },
+               {path_of(name), results_.file().settings(), sample_}, [&] { return dense; },
                [&](trained_network& network, lnpt::train_state from, std::function<void(lnpt::train_state const&)> const& save) {
                  auto hook = parting(going, network, o_.ceiling, steps_of(plan.epochs));
                  auto const constant = [](std::size_t, std::size_t, double rate) { return rate; };
@@ -231,6 +254,7 @@ class trainability_study {
       auto const row = measured(dense, dense_method, 0, seed);
       progress_.milestone(say(fmt::format("dense: {:.1f} %", 100 * row.accuracy)));
       results_.add(row);
+      write_page();
     }
     // What is pruned by its norms has had as many steps as what is parted.
     auto plain = part(file("plain"), dense, {}, {say("training without parting"), seed + 1, o_.part_epochs, o_.part_rate});
@@ -261,6 +285,7 @@ class trainability_study {
       row.rate = rate;
       row.accuracy = lnpt::accuracy(trained, data_.test);
       results_.add(row);
+      write_page();
       progress_.milestone(fmt::format("{}: {:.1f} %", who, 100 * row.accuracy));
       std::filesystem::remove(path_of(file));
     }
@@ -273,6 +298,7 @@ class trainability_study {
   lnpt::shape sample_;
   trainability_results results_;
   progress progress_;
+  page_of_study page_;
 };
 
 void describe(CLI::App& command, trainability_options& o) {
@@ -300,8 +326,9 @@ void describe(CLI::App& command, trainability_options& o) {
       ->check(CLI::IsMember({augment_on, augment_off}));
   command.add_option("--out", o.out, "Folder of the results; a study interrupted there continues with the epoch it was in")
       ->required();
+  command.add_option("--report", o.report, report_help);
   o.images.describe_images(command);
-  o.training.describe(command);
+  o.training.describe_labelled(command);
 }
 
 void run(trainability_options const& typed_options) {

@@ -16,7 +16,7 @@
 
 namespace cli {
 
-void training_spec::describe(CLI::App& command) {
+void training_spec::describe_labelled(CLI::App& command) {
   command.add_option("--batch", options.batch, "Images per step; a last partial batch is dropped")
       ->capture_default_str()
       ->check(above_zero());
@@ -25,6 +25,10 @@ void training_spec::describe(CLI::App& command) {
       ->check(zero_or_more());
   command.add_option("--momentum", options.momentum, "Momentum of SGD")->capture_default_str()->check(fraction());
   command.add_option("--weight-decay", options.weight_decay, "Weight decay")->capture_default_str()->check(zero_or_more());
+}
+
+void training_spec::describe(CLI::App& command) {
+  describe_labelled(command);
   command
       .add_option(
           "--alpha", alpha,

@@ -31,6 +31,8 @@ struct training_spec {
 
   /// Adds the flags that say how to train.
   void describe(CLI::App& command);
+  /// Adds those of commands that train on labels alone.
+  void describe_labelled(CLI::App& command);
   /// Everything that decides the course of training, by name.
   [[nodiscard]] std::map<std::string, std::string> settings() const;
   /// The loss under a teacher.

@@ -104,9 +104,9 @@ struct fixed_ratio {};
   auto const all = kept_count(keep, total + already_kept);
   if (all < already_kept) {
     auto const highest = std::floor(1e4 * static_cast<double>(total) / static_cast<double>(total + already_kept)) / 1e4;
-    fail("sparsity{", 1.0 - keep.value(), "} keeps ", all, " of ", total + already_kept, " weights, but the ", already_kept,
-         " weights that the loss does not reach stay in any case: ask for sparsity{", highest,
-         "} or less, or leave the unreached weights out of the ratio");
+    fail_request("sparsity{", 1.0 - keep.value(), "} keeps ", all, " of ", total + already_kept, " weights, but the ",
+                 already_kept, " weights that the loss does not reach stay in any case: ask for sparsity{", highest,
+                 "} or less, or leave the unreached weights out of the ratio");
   }
   return all - already_kept;
 }

@@ -12,12 +12,31 @@ class error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// What was asked for cannot be, whatever the values of the model and its data: another number or choice would have worked.
+class request_error : public error {
+ public:
+  using error::error;
+};
+
+namespace detail {
+template <class Error, class... Parts>
+[[noreturn]] void throw_text(Parts const&... parts) {
+  std::ostringstream text;
+  (text << ... << parts);
+  throw Error(text.str());
+}
+}  // namespace detail
+
 /// Throws `lnpt::error` with the parts joined as a stream would print them.
 template <class... Parts>
 [[noreturn]] void fail(Parts const&... parts) {
-  std::ostringstream text;
-  (text << ... << parts);
-  throw error(text.str());
+  detail::throw_text<error>(parts...);
+}
+
+/// Throws `lnpt::request_error` in the same way.
+template <class... Parts>
+[[noreturn]] void fail_request(Parts const&... parts) {
+  detail::throw_text<request_error>(parts...);
 }
 
 /// A range of numbers as `[3, 32, 32]`, for messages.

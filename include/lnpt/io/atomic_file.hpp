@@ -1,27 +1,65 @@
 #pragma once
 /// A file that appears under its name only when it is complete.
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include <lnpt/core/error.hpp>
+#include <lnpt/io/number_text.hpp>
 
 namespace lnpt::io {
 
 /// What errno says, in words.
 [[nodiscard]] inline std::string system_reason(int code = errno) { return std::generic_category().message(code); }
 
+namespace detail {
+
+inline constexpr std::string_view temporary_infix = ".tmp-";
+
+/// The process in the name of a file's temporary, FILE.tmp-PID-ATTEMPT; 0 where `name` is no temporary of that file.
+[[nodiscard]] inline ::pid_t writer_of(std::string_view name, std::string_view file) {
+  if (!name.starts_with(file) || !name.substr(file.size()).starts_with(temporary_infix)) return 0;
+  auto const numbers = name.substr(file.size() + temporary_infix.size());
+  auto const dash = numbers.find('-');
+  if (dash == std::string_view::npos || !number_in<int>(numbers.substr(dash + 1))) return 0;
+  auto const process = number_in<int>(numbers.substr(0, dash));
+  return process && *process > 0 ? *process : 0;
+}
+
+/// Removes the temporaries of a file whose writers were killed: no such process is left, and nobody holds the lock, as one does that
+/// writes on another machine or in another container.
+inline void remove_abandoned(std::filesystem::path const& path) {
+  auto const file = path.filename().string();
+  std::error_code unreadable;
+  auto const folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  for (std::filesystem::directory_iterator each(folder, unreadable), end; !unreadable && each != end;
+       each.increment(unreadable)) {
+    auto const writer = writer_of(each->path().filename().string(), file);
+    if (writer == 0 || ::kill(writer, 0) == 0 || errno != ESRCH) continue;
+    int const left = ::open(each->path().c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (left < 0) continue;
+    if (::flock(left, LOCK_EX | LOCK_NB) == 0) ::unlink(each->path().c_str());
+    ::close(left);
+  }
+}
+
+}  // namespace detail
+
 /// Writes to a temporary name in the same folder; `commit` flushes it to the disk and renames it.
-/// Without `commit` (an exception, say) the temporary is removed and an older file of that name stays as it was.
+/// Without `commit` (an exception, say) the temporary is removed and an older file of that name stays as it was. Temporaries of the same
+/// file that killed processes left are removed, too.
 class atomic_file {
  public:
   explicit atomic_file(std::filesystem::path path) : path_(std::move(path)) {
@@ -30,13 +68,15 @@ class atomic_file {
     if (std::filesystem::is_directory(there)) fail(path_, " is a folder, which no file can replace: name a file in it");
     if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there))
       fail(path_, " is a device or a pipe, whose place a file would take: name a file");
+    detail::remove_abandoned(path_);
     for (int attempt = 0; descriptor_ < 0; ++attempt) {
       temporary_ = path_;
-      temporary_ += ".tmp-" + std::to_string(::getpid()) + '-' + std::to_string(attempt);
+      temporary_ += std::string(detail::temporary_infix) + std::to_string(::getpid()) + '-' + std::to_string(attempt);
       // Mode 0666 less the user's umask, as for any new file.
       descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
       if (descriptor_ < 0 && errno != EEXIST) refuse("creating");
     }
+    ::flock(descriptor_, LOCK_EX | LOCK_NB);  // which ends with the process, however that ends
   }
   atomic_file(atomic_file const&) = delete;
   atomic_file& operator=(atomic_file const&) = delete;

@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include <lnpt/io/json_fault.hpp>
 #include <lnpt/io/layer_forms.hpp>
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/safetensors_writer.hpp>
@@ -182,7 +183,8 @@ template <class Backend>
       fail("this description is of version ", description.at("lnpt_network").dump(), ": this version of lnpt reads 1");
     return detail::description_reader<Backend>(description, seed).take();
   } catch (nlohmann::json::exception const& reason) {
-    fail("this is no description of a network (", reason.what(), "): pass what describe() or `lnpt prune --shrink` wrote");
+    fail("this is no description of a network, since it ", json_fault(reason),
+         ": pass what describe() or `lnpt prune --shrink` wrote");
   }
 }
 

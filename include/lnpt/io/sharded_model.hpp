@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <lnpt/core/error.hpp>
+#include <lnpt/io/file_ending.hpp>
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/shard_index.hpp>
 
@@ -32,8 +33,9 @@ class sharded_model {
   explicit sharded_model(std::filesystem::path const& path) {
     auto const named = std::filesystem::is_directory(path) ? find_in(path) : path;
     folder_ = named.parent_path().empty() ? std::filesystem::path(".") : named.parent_path();
-    is_folder_ = named != path || named.extension() == ".json";
-    if (named.extension() == ".json")
+    auto const is_index = has_ending(named.string(), ".json");
+    is_folder_ = named != path || is_index;
+    if (is_index)
       open_index(named);
     else
       open_shard(named.filename().string());
@@ -72,8 +74,8 @@ class sharded_model {
     std::vector<std::filesystem::path> files;
     for (auto const& each : std::filesystem::directory_iterator(folder)) {
       auto const name = each.path().filename().string();
-      if (name.ends_with(".safetensors.index.json")) indices.push_back(each.path());
-      if (name.ends_with(".safetensors")) files.push_back(each.path());
+      if (has_ending(name, ".safetensors.index.json")) indices.push_back(each.path());
+      if (has_ending(name, ".safetensors")) files.push_back(each.path());
     }
     if (indices.size() == 1) return indices.front();
     if (indices.empty() && files.size() == 1) return files.front();

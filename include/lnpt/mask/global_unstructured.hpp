@@ -38,7 +38,8 @@ struct global_unstructured {
                                                        std::size_t n, std::size_t total) {
     std::vector least(parameters.size(), wanted.at_least);
     if (!(wanted.layer_floor >= 0 && wanted.layer_floor <= 1))
-      fail("a layer_floor of ", wanted.layer_floor, " is outside [0, 1]: pass the share of its even part that each layer keeps");
+      fail_request("a layer_floor of ", wanted.layer_floor,
+                   " is outside [0, 1]: pass the share of its even part that each layer keeps");
     if (wanted.layer_floor == 0 || total == 0) return least;
     auto const spare = static_cast<double>(n - std::min(n, parameters.size()));
     auto const share = wanted.layer_floor * spare / static_cast<double>(total);

@@ -112,11 +112,11 @@ void keep_ranked(ranking<T> const& ranked, std::size_t n, std::vector<std::size_
     certain += std::min(minima[p], detail::ranked_count(ranked.parts[p]));
   }
   if (n > available)
-    fail("cannot keep ", n, ' ', ranked.unit, ": ", available,
-         " survived the earlier rounds; ask for a density that does not rise");
+    fail_request("cannot keep ", n, ' ', ranked.unit, ": ", available,
+                 " survived the earlier rounds; ask for a density that does not rise");
   if (n < certain)
-    fail("cannot keep ", n, " of ", available, ' ', ranked.unit, ": ", certain,
-         " are certain to stay in their layers; keep at least as many, or guarantee fewer");
+    fail_request("cannot keep ", n, " of ", available, ' ', ranked.unit, ": ", certain,
+                 " are certain to stay in their layers; keep at least as many, or guarantee fewer");
   if (certain == 0) return keep_ranked(ranked, n, end);
 
   // First the minima, part by part; then what is left competes for the rest.

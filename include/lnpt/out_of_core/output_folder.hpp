@@ -19,6 +19,7 @@
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/io/atomic_file.hpp>
+#include <lnpt/io/file_ending.hpp>
 #include <lnpt/io/sharded_model.hpp>
 
 namespace lnpt::out_of_core {
@@ -136,7 +137,7 @@ class output_folder {
   void require_replaceable() const {
     if (holds(std::filesystem::canonical(out_), std::filesystem::current_path()))
       fail(out_.string(), " holds the folder that this runs in, which would be lost: name another one for the output");
-    auto const is_model = [](auto const& entry) { return entry.path().extension() == ".safetensors"; };
+    auto const is_model = [](auto const& entry) { return io::has_ending(entry.path().string(), ".safetensors"); };
     std::filesystem::directory_iterator const files(out_);
     if (!std::filesystem::is_empty(out_) && std::none_of(begin(files), end(files), is_model))
       fail(out_.string(), " holds no safetensors file, so that it is no model to be replaced: name another folder, or remove it");

@@ -169,7 +169,7 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
   for (auto const* const patterns : {&options.include, &options.exclude})
     for (auto const& pattern : *patterns)
       if (std::ranges::none_of(model.tensors(), [&](auto const& each) { return io::matches(pattern, each.name()); }))
-        fail("no tensor is called ", io::in_quotes(pattern), ": write a pattern such as ", io::in_quotes("*.mlp.*"));
+        fail_request("no tensor is called ", io::in_quotes(pattern), ": write a pattern such as ", io::in_quotes("*.mlp.*"));
   for (auto const& tensor : model.tensors()) {
     auto const included = detail::matches_any(options.include, tensor.name());
     auto reason = detail::impossible(tensor);
@@ -193,7 +193,7 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
                                        is_small ? detail::scales_of(model, tensor, options.pattern != pattern::global) : nullptr)
              : score_source::random(options.seed, plan.pruned.size())});
   }
-  if (plan.pruned.empty()) fail("nothing is left to prune: include tensors by a pattern, or exclude fewer");
+  if (plan.pruned.empty()) fail_request("nothing is left to prune: include tensors by a pattern, or exclude fewer");
   return plan;
 }
 

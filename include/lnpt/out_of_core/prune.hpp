@@ -14,6 +14,7 @@
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/random.hpp>
+#include <lnpt/io/file_ending.hpp>
 #include <lnpt/io/sharded_model.hpp>
 #include <lnpt/out_of_core/journal.hpp>
 #include <lnpt/out_of_core/output_folder.hpp>
@@ -66,7 +67,7 @@ struct report {
  private:
   [[nodiscard]] static bool holds_weights(std::string_view name) {
     constexpr std::array<std::string_view, 7> endings{".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5"};
-    return std::ranges::any_of(endings, [&](auto ending) { return name.ends_with(ending); });
+    return std::ranges::any_of(endings, [&](auto ending) { return io::has_ending(name, ending); });
   }
 };
 
@@ -287,7 +288,7 @@ class pruning_run {
 [[nodiscard]] inline report prune(std::filesystem::path const& from, std::filesystem::path const& out,
                                   prune_options const& options) {
   if (options.pattern == pattern::n_of_m && (options.n == 0 || options.n >= options.m || options.m > 64))
-    fail("a pattern keeps N of every M weights, 0 < N < M ≤ 64, not ", options.n, " of ", options.m, ": write 2 of 4");
+    fail_request("a pattern keeps N of every M weights, 0 < N < M ≤ 64, not ", options.n, " of ", options.m, ": write 2 of 4");
   try {
     return detail::pruning_run(from, out, options).run();
   } catch (std::filesystem::filesystem_error const& problem) {  // such as a disk that others filled meanwhile

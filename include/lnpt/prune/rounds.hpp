@@ -192,8 +192,8 @@ class masking_guard {
 template <class Mask>
 void require_heeded_floor(prune_options<Mask> const& options) {
   if (!keeps_layer_floor<Mask> && options.layer_floor.value_or(0.0) != 0)
-    fail("a layer_floor of ", *options.layer_floor,
-         " would change nothing: this mask strategy knows no such floor; leave it out, or choose global_unstructured");
+    fail_request("a layer_floor of ", *options.layer_floor,
+                 " would change nothing: this mask strategy knows no such floor; leave it out, or choose global_unstructured");
 }
 
 /// Scores, ranks, and scores what is left again, as often as asked; `rescore(model)` gives a score set. Where several rounds change

@@ -21,8 +21,8 @@ template <class T>
     kept += found == nullptr ? size_of(each.values) : found->count();
   }
   if (kept < kept_count(keep, total))
-    fail("what pruning starts from keeps ", kept, " of ", total, " weights, fewer than the ", kept_count(keep, total),
-         " that are to stay: ask for a higher sparsity");
+    fail_request("what pruning starts from keeps ", kept, " of ", total, " weights, fewer than the ", kept_count(keep, total),
+                 " that are to stay: ask for a higher sparsity");
   return total == 0 ? 1.0 : static_cast<double>(kept) / static_cast<double>(total);
 }
 

@@ -25,8 +25,8 @@ struct growing_strength {
   [[nodiscard]] std::size_t steps() const {
     auto const rises = ceiling > 0 ? std::ceil(ceiling / step * (1 - 1e-12)) : 0;  // not one more for a quotient's rounding
     if (every == 0 || !(step > 0) || !(rises * static_cast<double>(every) < 0x1p32))
-      fail("a strength that rises by ", step, " every ", every, " steps never reaches ", ceiling,
-           ": pass a rise above 0 and 1 step or more");
+      fail_request("a strength that rises by ", step, " every ", every, " steps never reaches ", ceiling,
+                   ": pass a rise above 0 and 1 step or more");
     return static_cast<std::size_t>(rises) * every;
   }
 };

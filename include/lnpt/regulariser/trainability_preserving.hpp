@@ -28,7 +28,7 @@ template <class T>
 [[nodiscard]] std::vector<outgoing_filters> lowest_filters(
     std::vector<parameter<T>> const& parameters, std::vector<std::pair<std::string, std::string>> const& layers_and_norms,
     double fraction) {
-  if (!(fraction >= 0 && fraction < 1)) fail("a fraction of ", fraction, " of the filters cannot go: pass one in [0, 1)");
+  if (!(fraction >= 0 && fraction < 1)) fail_request("a fraction of ", fraction, " of the filters cannot go: pass one in [0, 1)");
   std::vector<outgoing_filters> chosen;
   for (auto const& [layer, norm] : layers_and_norms) {
     auto const p = std::ranges::find(parameters, layer + ".weight", &parameter<T>::name);

@@ -24,8 +24,8 @@ template <class Choose>
   auto const target = kept_count(keep, total);
   if (paths.effective() >= target) return keep;
   if (auto const live = paths_at(most.value()).effective(); live < target)
-    fail("of the weights that may stay ", live, " lie on paths from the input to the output, fewer than the ", target,
-         " asked for: ask for a higher sparsity, or start from masks that keep more");
+    fail_request("of the weights that may stay ", live, " lie on paths from the input to the output, fewer than the ", target,
+                 " asked for: ask for a higher sparsity, or start from masks that keep more");
   double low = keep.value();
   double high = most.value();
   for (int halving = 0; halving < 20; ++halving) {

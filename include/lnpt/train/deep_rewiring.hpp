@@ -29,7 +29,7 @@ class deep_rewiring {
   explicit deep_rewiring(double alpha = 1e-5, double temperature = 0, std::uint64_t seed = 0)
       : alpha_(alpha), temperature_(temperature), seed_(seed) {
     if (!(alpha >= 0) || !(temperature >= 0))
-      fail("connections cannot shrink by ", alpha, " at a temperature of ", temperature, ": pass 0 or more for both");
+      fail_request("connections cannot shrink by ", alpha, " at a temperature of ", temperature, ": pass 0 or more for both");
   }
 
   /// Remembers the signs of the connections that live.

@@ -57,8 +57,8 @@ class rigl {
   explicit rigl(std::size_t until, std::size_t every = 100, double fraction = 0.3)
       : until_(until), every_(every), fraction_(fraction) {
     if (until == 0 || every == 0 || !(fraction > 0 && fraction <= 1))
-      fail("masks cannot move by a fraction of ", fraction, " every ", every, " steps until step ", until,
-           ": pass a fraction in (0, 1] and steps above 0");
+      fail_request("masks cannot move by a fraction of ", fraction, " every ", every, " steps until step ", until,
+                   ": pass a fraction in (0, 1] and steps above 0");
   }
 
   template <class T>

@@ -16,6 +16,7 @@
 #include <lnpt/io/byte_source.hpp>
 #include <lnpt/io/exported_program/graph.hpp>
 #include <lnpt/io/exported_program/stored_tensor.hpp>
+#include <lnpt/io/json_fault.hpp>
 #include <lnpt/io/zip/archive.hpp>
 
 namespace lnpt::io::exported {
@@ -106,7 +107,8 @@ class program {
     try {
       read();
     } catch (json::exception const& reason) {
-      fail(name(), ": the graph is not written as PyTorch writes it (", reason.what(), "): export the network again");
+      fail(name(), ": the graph is not written as PyTorch writes it, since it ", json_fault(reason),
+           ": export the network again");
     }
   }
 
