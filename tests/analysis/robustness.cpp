@@ -134,6 +134,10 @@ TEST_CASE("networks without bounds say why, and inputs outside the box are refus
   }
   CHECK_THROWS_WITH_AS((void)robustness(model, of({1, 2}, {0.5, 1.5}), {0}, epsilons), doctest::Contains("outside the box"),
                        error);
+  CHECK_THROWS_WITH_AS((void)fast_gradient_sign(model, of({1, 2}, {0.5, -2}), {0}, 0.1), doctest::Contains("outside the box"),
+                       error);
+  CHECK_THROWS_WITH_AS((void)projected_gradient(model, of({1, 2}, {0.5, -2}), {0}, 0.1), doctest::Contains("outside the box"),
+                       error);
   CHECK_THROWS_WITH_AS((void)robustness(model, of({1, 2}, {0.5, 0.5}), {0}, std::vector{-1.0}),
                        doctest::Contains("pass numbers of 0 or more"), error);
 }

@@ -17,6 +17,7 @@
 #include <lnpt/filters/nisp.hpp>
 #include <lnpt/filters/qsfm.hpp>
 #include <lnpt/mask/channel_structured.hpp>
+#include <lnpt/mask/n_of_m.hpp>
 #include <lnpt/nn/builder.hpp>
 #include <lnpt/prune.hpp>
 #include <lnpt/structure/counts.hpp>
@@ -237,6 +238,8 @@ TEST_CASE("scores of filters are ranked as they are where channels go with all t
   CHECK(masks.find("conv1.weight")->count() == 9);
   CHECK_FALSE((*masks.find("bn1.weight"))[0]);
   CHECK(masks.find("fc.weight")->count() == 6);
+  auto const by_weights = [&] { return prune<filter_norm<>, n_of_m<1, 2>>(model, {}); };
+  CHECK_THROWS_WITH_AS((void)by_weights(), doctest::Contains("are those of whole filters"), error);
 }
 
 TEST_CASE("eagle_eye: candidates fit the budget, the best agrees most, and labels may take the teacher's place") {

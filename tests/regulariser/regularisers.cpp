@@ -129,9 +129,26 @@ TEST_CASE("by hand: (3, 4) over (0, 0) has norms 5 and 0; its group lasso pulls 
   CHECK(g[1] == doctest::Approx(0.8 * std::sqrt(2.0)));
   CHECK((g[2] == 0 && g[3] == 0));
   CHECK(s.gradient(group_lasso{1, weight_group::input})[0][1] == doctest::Approx(std::sqrt(2.0)));
-  CHECK(deep_hoyer{}.measure(*s.parameters[0].value) == doctest::Approx(49.0 / 25));
-  CHECK(deep_hoyer{1, weight_group::output}.measure(*s.parameters[0].value) == doctest::Approx(1));
-  CHECK(deep_hoyer{}.measure(cpu::filled<double>({2, 2}, 0)) == 0);
+  CHECK(deep_hoyer{}.measure(s.parameters[0]) == doctest::Approx(49.0 / 25));
+  CHECK(deep_hoyer{1, weight_group::output}.measure(s.parameters[0]) == doctest::Approx(1));
+  s.add("nothing.weight", role::weight, {2, 2}, {0, 0, 0, 0});
+  CHECK(deep_hoyer{}.measure(s.parameters[1]) == 0);
+}
+
+TEST_CASE("groups are of outputs and inputs wherever a weight counts them: of (3, 4) over (0, 0) with outputs in columns") {
+  subject s;
+  s.add("own", role::weight, {2, 2}, {3, 4, 0, 0});  // [inputs, outputs], as x w multiplies
+  s.add("transposed.weight", role::weight, {2, 1, 1, 1}, {3, 4});
+  s.parameters[0].output_axis = s.parameters[1].output_axis = 1;
+  s.parameters[1].output_groups = 2;  // each input has an output of its own
+  auto const by_output = s.gradient(group_lasso{1});
+  CHECK(by_output[0][0] == doctest::Approx(std::sqrt(2.0)));
+  CHECK(by_output[0][1] == doctest::Approx(std::sqrt(2.0)));
+  CHECK(by_output[1] == values{1, 1});
+  CHECK(s.gradient(group_lasso{1, weight_group::input})[0][1] == doctest::Approx(0.8 * std::sqrt(2.0)));
+  CHECK(deep_hoyer{1, weight_group::output}.measure(s.parameters[0]) == doctest::Approx(49.0 / 25));
+  CHECK_THROWS_WITH_AS((void)lowest_filters(s.parameters, {{"transposed", ""}}, 0.5), doctest::Contains("lie along axis 1"),
+                       error);
 }
 
 TEST_CASE("by hand: of the filters (1, 2) and (1, 0) the second goes, G = [[5, 1], [1, 1]] and the gram loss is 3/4") {
@@ -239,7 +256,7 @@ TEST_CASE("values and gradients equal the oracle's to 1e-9") {
     CHECK(compare(s, s.gradient(deep_hoyer{1}), file, "deephoyer.gradient.") >= 3);
     for (auto const& p : s.parameters)
       if (auto const key = "deephoyer.value." + p.name; file.contains(key))
-        CHECK(deep_hoyer{}.measure(*p.value) == doctest::Approx(file.read<double>(key)[0]).epsilon(1e-9));
+        CHECK(deep_hoyer{}.measure(p) == doctest::Approx(file.read<double>(key)[0]).epsilon(1e-9));
     if (!file.contains("polarization.value")) continue;
     CHECK(polarization{1}.value(s.parameters) == doctest::Approx(file.read<double>("polarization.value")[0]).epsilon(1e-9));
     CHECK(compare(s, s.gradient(polarization{1}), file, "polarization.gradient.") == 9);

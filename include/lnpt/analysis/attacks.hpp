@@ -62,11 +62,13 @@ void require_inputs(T const& x, attack_options const& o) {
 }  // namespace detail
 
 /// The fast gradient sign method: x + ε sign(∂CE/∂x), clipped to what inputs can be, CE held against the class of each sample; numbers
-/// without a gradient stay. Goodfellow, Shlens, Szegedy, ICLR 2015, arXiv:1412.6572. One forward and backward.
+/// without a gradient stay. Goodfellow, Shlens, Szegedy, ICLR 2015, arXiv:1412.6572. One forward and backward. Throws `lnpt::error` where x
+/// is outside of what inputs can be, as normalised images are of [0, 1].
 template <class Network>
 [[nodiscard]] tensor_of<Network> fast_gradient_sign(Network const& network, tensor_of<Network> const& x,
                                                     std::vector<std::int64_t> const& classes, double epsilon,
                                                     attack_options const& o = {}) {
+  detail::require_inputs(x, o);
   return detail::moved_by(x, x, detail::ascent_signs(network, x, classes), epsilon, epsilon, o);
 }
 
@@ -76,6 +78,7 @@ template <class Network>
 [[nodiscard]] tensor_of<Network> projected_gradient(Network const& network, tensor_of<Network> const& x,
                                                     std::vector<std::int64_t> const& classes, double epsilon,
                                                     attack_options const& o = {}) {
+  detail::require_inputs(x, o);
   auto const length = o.stride * epsilon / static_cast<double>(std::max<std::size_t>(o.steps, 1));
   auto moved = x;
   for (std::size_t step = 0; step < o.steps; ++step)

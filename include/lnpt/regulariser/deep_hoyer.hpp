@@ -21,8 +21,8 @@ struct deep_hoyer {
 
   /// S² / Q of one parameter; 0 where it is all zero.
   template <class T>
-  [[nodiscard]] double measure(T const& weights) const {
-    auto const [sum, squares] = sums_of(groups_of(weights));
+  [[nodiscard]] double measure(parameter<T> const& p) const {
+    auto const [sum, squares] = sums_of(groups_of(p));
     return squares > 0 ? sum * sum / squares : 0;
   }
 
@@ -31,7 +31,7 @@ struct deep_hoyer {
   [[nodiscard]] double value(std::vector<parameter<T>> const& parameters) const {
     double sum = 0;
     for (auto const& p : parameters)
-      if (is_prunable(p.role)) sum += measure(*p.value);
+      if (is_prunable(p.role)) sum += measure(p);
     return lambda * sum;
   }
 
@@ -39,7 +39,7 @@ struct deep_hoyer {
   void add_gradient(std::vector<parameter<T>> const& parameters, gradients<T>& g, double factor) const {
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       if (!is_prunable(parameters[i].role) || !g[i]) continue;
-      auto const groups = groups_of(*parameters[i].value);
+      auto const groups = groups_of(parameters[i]);
       auto const [sum, squares] = sums_of(groups);
       if (squares == 0) continue;
       auto weights = detail::doubles_of(*parameters[i].value);
@@ -55,8 +55,8 @@ struct deep_hoyer {
     double norms = 0, squares = 0;
   };
   template <class T>
-  [[nodiscard]] detail::grouped_weights groups_of(T const& weights) const {
-    return {detail::doubles_of(weights), shape_of(weights), by};
+  [[nodiscard]] detail::grouped_weights groups_of(parameter<T> const& p) const {
+    return {detail::doubles_of(*p.value), p, by};
   }
   [[nodiscard]] static sums sums_of(detail::grouped_weights const& groups) {
     sums total;

@@ -26,7 +26,7 @@ struct group_lasso {
     double sum = 0;
     for (auto const& p : parameters) {
       if (!is_prunable(p.role)) continue;
-      detail::grouped_weights const groups(detail::doubles_of(*p.value), shape_of(*p.value), by);
+      detail::grouped_weights const groups(detail::doubles_of(*p.value), p, by);
       auto const root = std::sqrt(static_cast<double>(groups.size()));
       for (auto const norm : groups.norms()) sum += root * norm;
     }
@@ -38,7 +38,7 @@ struct group_lasso {
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       if (!is_prunable(parameters[i].role) || !g[i]) continue;
       auto weights = detail::doubles_of(*parameters[i].value);
-      detail::grouped_weights const groups(weights, shape_of(*parameters[i].value), by);
+      detail::grouped_weights const groups(weights, parameters[i], by);
       auto const root = std::sqrt(static_cast<double>(groups.size()));
       for (std::size_t k = 0; k < weights.size(); ++k)
         if (groups.norm_at(k) > 0) weights[k] *= root / groups.norm_at(k);

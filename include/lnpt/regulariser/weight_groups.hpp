@@ -2,13 +2,19 @@
 /// The groups that regularisers drive to zero together.
 #include <cmath>
 #include <cstddef>
+#include <numeric>
+#include <string>
 #include <vector>
 
+#include <lnpt/core/parameter.hpp>
 #include <lnpt/core/shape.hpp>
+#include <lnpt/core/tensor.hpp>
+#include <lnpt/mask/channel_layout.hpp>
 
 namespace lnpt {
 
-/// What counts as one group of a weight [O, I, …]: each weight alone, all weights of an output, or all of an input.
+/// What counts as one group of a weight: each weight alone, all weights of an output, or all of an input (of the inputs in one place of
+/// their groups, where a convolution has groups).
 enum class weight_group { element, output, input };
 
 namespace detail {
@@ -16,18 +22,15 @@ namespace detail {
 /// The group of every weight of one parameter, and the norm of every group.
 class grouped_weights {
  public:
-  grouped_weights(std::vector<double> const& weights, shape const& extents, weight_group by) {
-    auto const outputs = extents.empty() ? 1 : extents[0];
-    auto const inputs = extents.size() < 2 ? 1 : extents[1];
-    auto const per_output = outputs ? weights.size() / outputs : 0;
-    auto const per_input = inputs ? per_output / inputs : 0;
-    norms_.resize(by == weight_group::element ? weights.size() : by == weight_group::output ? outputs : inputs);
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      group_.push_back(by == weight_group::element  ? i
-                       : by == weight_group::output ? i / per_output
-                                                    : i % per_output / per_input);
-      norms_[group_[i]] += weights[i] * weights[i];
+  template <class T>
+  grouped_weights(std::vector<double> const& weights, parameter<T> const& p, weight_group by) : group_(weights.size()) {
+    auto const extents = shape_of(*p.value);
+    switch (by) {
+      case weight_group::element: number_elements(); break;
+      case weight_group::output: number_channels({p.name, extents, p.output_axis, p.output_groups}); break;
+      case weight_group::input: number_inputs({p.name, extents, p.output_axis == 0 ? 1U : 0U, 1}); break;
     }
+    for (std::size_t i = 0; i < weights.size(); ++i) norms_[group_[i]] += weights[i] * weights[i];
     for (auto& each : norms_) each = std::sqrt(each);
   }
 
@@ -38,9 +41,37 @@ class grouped_weights {
   [[nodiscard]] std::size_t size() const { return norms_.empty() ? 0 : group_.size() / norms_.size(); }
 
  private:
+  /// The axis that is numbered, as `layout_of` reads it.
+  struct numbered_axis {
+    std::string const& name;
+    shape const& extents;
+    std::size_t output_axis, output_groups;
+  };
+
+  void number_elements() {
+    norms_.resize(group_.size());
+    std::iota(group_.begin(), group_.end(), std::size_t{0});
+  }
+  void number_channels(numbered_axis const& along) {
+    auto const layout = layout_of(along);
+    norms_.resize(layout.channels);
+    for (std::size_t c = 0; c < layout.channels; ++c)
+      layout.for_each_run(c, [&](std::size_t begin, std::size_t end) {
+        for (auto i = begin; i < end; ++i) group_[i] = c;
+      });
+  }
+
+  void number_inputs(numbered_axis const& along) {
+    if (along.extents.size() > 1)
+      number_channels(along);
+    else
+      norms_.resize(1);  // a vector reads one
+  }
+
   std::vector<std::size_t> group_;
   std::vector<double> norms_;
 };
 
 }  // namespace detail
+
 }  // namespace lnpt
