@@ -31,8 +31,9 @@ template <class Backend>
         },
         body.graph[behind_layout(body.graph, norm->input)]);
   }
-  std::vector<std::optional<std::size_t>> found;
-  for (auto const& scales : readers) found.push_back(scales.size() == 1 ? std::optional(scales.front()) : std::nullopt);
+  std::vector<std::optional<std::size_t>> found(readers.size());
+  for (std::size_t i = 0; i < readers.size(); ++i)
+    if (readers[i].size() == 1) found[i] = readers[i].front();
   return found;
 }
 
