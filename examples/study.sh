@@ -9,7 +9,7 @@
 set -eu
 data=${1:?a data set, such as cifar10:FOLDER} folder=${2:-runs/study}
 lnpt=${LNPT:-build/demo/lnpt}
-losses='snip:loss=distillation snip:loss=pseudo_label snip:loss=total snip:loss=feature_gap'
+losses='snip:loss=distillation snip:loss=distillation:layer-floor=.1 snip:loss=pseudo_label snip:loss=total snip:loss=feature_gap'
 steady=fisher:loss=distillation:layer-floor=.1 # whose mask changes least with the images that are scored on
 labelled='snip grasp'
 paper='feature_map_synaptic feature_map_synaptic:rounds=10'

@@ -115,9 +115,9 @@ TEST_CASE("where no criterion is named the teacher's class probabilities say wha
   CHECK(report.emptied.empty());
   CHECK(report.unreached.empty());
   CHECK(masks == prune<teacher_guided>(s.student, s.unlabelled_parts, s.guide(), {.budget = sparsity{0.98}}).masks);
-  CHECK(masks ==
-        prune<snip>(s.student, s.unlabelled_parts, s.guide(), distillation{}, {.budget = sparsity{0.98}, .layer_floor = 0.1})
-            .masks);
+  CHECK(masks == prune<snip>(s.student, s.unlabelled_parts, s.guide(), distillation{},
+                             {.budget = sparsity{0.98}, .layer_floor = teacher_guided::layer_floor})
+                     .masks);
   CHECK(masks != prune(s.student, s.unlabelled_parts, s.guide(), {.budget = sparsity{0.98}, .layer_floor = 1.0}).masks);
   check_close(score(s.student, s.unlabelled_parts, s.guide()),
               score<snip>(s.student, s.unlabelled_parts, s.guide(), distillation{}));

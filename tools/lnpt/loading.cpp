@@ -49,7 +49,7 @@ CLI::Option* scoring_options::describe(CLI::App& command) {
   command.add_option("--schedule", schedule,
                      "How density falls over the rounds: one_shot, linear, exponential (default) or cubic");
   command.add_option("--layer-floor", layer_floor,
-                     "What each layer keeps whatever its scores, of its even part; default: .1 for teacher_guided, else 0");
+                     "What each layer keeps whatever its scores, of its even part; default: .02 for teacher_guided, else 0");
   command.add_option("--sparsity", sparsity, "Fraction of the weights to remove")->check(fraction());
   engine.describe(command);
   return network;
