@@ -39,18 +39,18 @@ TEST_CASE("a half that binary fractions miss is still a half: 5 % of 10, 30, 50 
 }
 
 TEST_CASE("weights that stay in any case count within the ratio") {
-  CHECK(kept_count(density{0.5}, 90, 10) == 40);
-  CHECK(kept_count(density{0.1}, 90, 10) == 0);
-  CHECK(kept_count(density{0.5}, 90, 0) == kept_count(density{0.5}, 90));
+  CHECK(kept_count(density{0.5}, 90, {10, 10}) == 40);
+  CHECK(kept_count(density{0.1}, 90, {10, 10}) == 0);
+  CHECK(kept_count(density{0.5}, 80, {20, 10}) == 40);  // ten of them went before
+  CHECK(kept_count(density{0.5}, 90, {}) == kept_count(density{0.5}, 90));
 }
 
 TEST_CASE("a ratio that the weights that stay exceed by themselves is refused with one that works") {
-  CHECK_THROWS_WITH_AS(
-      static_cast<void>(kept_count(sparsity{0.95}, 200, 100)),
-      "sparsity{0.95} keeps 15 of 300 weights, but the 100 weights that the loss does not reach stay in any case: "
-      "ask for sparsity{0.6666} or less, or leave the unreached weights out of the ratio",
-      lnpt::error);
-  CHECK(kept_count(sparsity{0.6666}, 200, 100) == 0);
+  CHECK_THROWS_WITH_AS(static_cast<void>(kept_count(sparsity{0.95}, 200, {100, 100})),
+                       "sparsity{0.95} keeps 15 of 300 weights, but the 100 weights that have no score stay in any case: "
+                       "ask for sparsity{0.6666} or less, or leave the weights without a score out of the ratio",
+                       lnpt::error);
+  CHECK(kept_count(sparsity{0.6666}, 200, {100, 100}) == 0);
 }
 
 TEST_CASE("ratios outside of [0, 1] are refused by name") {

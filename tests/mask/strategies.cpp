@@ -172,11 +172,11 @@ TEST_CASE("a guarantee counts survivors only") {
 TEST_CASE("weights that stay in any case count within the ratio") {
   model<> given;
   given.add("a", {2, 2}, {8, 5, 6, 7}).add("b", {4}, {1, 4, 2, 3});
-  selection const wanted{.keep = density{0.5}, .already_kept = 4};  // 6 of 12
+  selection const wanted{.keep = density{0.5}, .already_kept = {4, 4}};  // 6 of 12
   CHECK(text(run(lnpt::global_unstructured{}, given, wanted)) == lines{"1001", "0000"});
   CHECK(text(run(lnpt::layerwise_unstructured{}, given, wanted)) == lines{"1000", "0100"});
-  CHECK_THROWS_AS(run(lnpt::global_unstructured{}, given, {.keep = density{0.1}, .already_kept = 4}), lnpt::error);
-  CHECK_THROWS_AS(run(lnpt::layerwise_unstructured{}, given, {.keep = density{0.1}, .already_kept = 4}), lnpt::error);
+  CHECK_THROWS_AS(run(lnpt::global_unstructured{}, given, {.keep = density{0.1}, .already_kept = {4, 4}}), lnpt::error);
+  CHECK_THROWS_AS(run(lnpt::layerwise_unstructured{}, given, {.keep = density{0.1}, .already_kept = {4, 4}}), lnpt::error);
 }
 
 TEST_CASE("pruned stays pruned: only survivors are ranked, and the ratio counts against the first number") {

@@ -95,6 +95,24 @@ TEST_CASE("parameters and multiply-adds are counted as they are after removal") 
   CHECK(net.removed(channels{0}) == units{});
 }
 
+TEST_CASE("channels that stay keep no weight that went before, and channels that went before stay away without a score") {
+  by_hand net;
+  mask_set start;
+  start.add({"hidden.0.weight", {4, 2}, true});
+  start.begin()->set(1, false);
+  auto const masks = prune<magnitude, coupled_channels<channels>>(
+                         net.network, {.budget = channels{0.25}, .strategy = {.atoms = &net.map.set}, .start = start})
+                         .masks;
+  CHECK_FALSE((*masks.find("hidden.0.weight"))[1]);
+
+  for (auto const i : {4, 5}) start.begin()->set(static_cast<std::size_t>(i), false);  // unit 2
+  std::vector<scored_parameter<float>> const of_other_filters{
+      {.name = "fc.weight", .extents = {2, 4}, .scores = net.fc, .role = role::classifier_weight, .of_filters = true}};
+  coupled_channels<channels> const strategy{.atoms = &net.map.set};
+  auto const gone = strategy(std::span(of_other_filters), selection{.keep = density{0.75}, .survivors = &start});
+  for (std::size_t u = 0; u < 4; ++u) CHECK((*gone.find("hidden.0.bias"))[u] == (u != 2));
+}
+
 TEST_CASE("a strategy without atoms, and scores of another model, are refused") {
   by_hand net;
   CHECK_THROWS_WITH_AS((void)(prune<magnitude, coupled_channels<flops>>(net.network, {.budget = flops{0.5}})),

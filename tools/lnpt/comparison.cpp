@@ -24,8 +24,13 @@ comparison_row parse_row(std::filesystem::path const& path, std::string_view hea
   auto const number = [&]<class Number>(std::size_t cell, Number) {
     return parse_number<Number>("cell of results.csv", cells[cell]);
   };
-  return {std::string(cells[0]),    number(1, 0.0), number(2, std::uint64_t{}), number(3, 0.0), number(4, 0.0),
-          number(5, std::size_t{}), number(6, 0.0)};
+  comparison_row const row{std::string(cells[0]),    number(1, 0.0), number(2, std::uint64_t{}), number(3, 0.0), number(4, 0.0),
+                           number(5, std::size_t{}), number(6, 0.0)};
+  auto const is_share = [](double x) { return x >= 0 && x <= 1; };
+  if (!is_share(row.sparsity) || !is_share(row.last_accuracy) || !is_share(row.best_accuracy))
+    lnpt::fail(path, " holds the line \"", line,
+               "\", with a sparsity or an accuracy outside [0, 1]: remove that line, or choose another --out");
+  return row;
 }
 
 }  // namespace
@@ -44,6 +49,7 @@ void comparison_results::begin() const {
   if (!std::filesystem::exists(folder_ / "manifest.json"))
     write_atomically(folder_ / "manifest.json", nlohmann::json(record_.settings).dump(2) + "\n");
   if (!is_whole_) write_csv();
+  if (!record_.rows.empty()) write_json();  // of which rows may have been lost
 }
 
 std::string comparison_results::heading() const {
@@ -94,7 +100,11 @@ bool comparison_results::read_csv() {
   auto whole = !file.eof();
   while (std::getline(file, line)) {
     whole = !file.eof();  // the last line of an interrupted run may be cut short
-    if (whole) record_.rows.push_back(parse_row(path, first, line));
+    if (!whole) break;
+    auto row = parse_row(path, first, line);
+    if (contains(row.criterion, row.sparsity, row.seed))  // as two runs at once would leave it
+      lnpt::fail(path, " holds two rows of ", row.criterion, " at ", row.sparsity, " of seed ", row.seed, ": remove one");
+    record_.rows.push_back(std::move(row));
   }
   return whole && first == heading();
 }

@@ -1,5 +1,6 @@
 #include "data.hpp"
 
+#include <cmath>
 #include <filesystem>
 
 #include <lnpt/io/file_ending.hpp>
@@ -20,6 +21,9 @@ std::vector<float> per_channel(char const* flag, std::string const& text, std::s
   if (values.size() != channels)
     refuse(flag, ' ', text, " has ", values.size(), " numbers for images of ", channels,
            " channels: give one for each, or one for all");
+  for (auto const value : values)
+    if (!std::isfinite(value))
+      refuse(flag, ' ', text, " is no number that pixels could be moved or divided by: give finite ones");
   return values;
 }
 

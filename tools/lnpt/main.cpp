@@ -31,6 +31,12 @@ int complain(int status, std::string sentence) {
   return status;
 }
 
+/// The status of a command whose words have reached standard output, or one sentence on why they have not.
+int delivered(int status) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  return complain(failure, "what the command says cannot be written to standard output: give it a place with room");
+}
+
 /// What holds for every flag of a command and of those within it: whole numbers are plain decimals, counts have no minus sign, behind
 /// which they would wrap round, and texts are not empty.
 void refuse_what_is_misread(CLI::App& command) {
@@ -68,7 +74,7 @@ int main(int argc, char** argv) {
                   "\": choose score, prune, teach, train, evaluate, robustness, compare, study, report or inspect");
     app.parse(argc, argv);
   } catch (CLI::ParseError const& reason) {
-    if (reason.get_exit_code() == 0) return app.exit(reason);  // help and version
+    if (reason.get_exit_code() == 0) return delivered(app.exit(reason));  // help and version
     if (auto const sentence = cli::unknown_flag(chosen(app), std::span(argv, static_cast<std::size_t>(argc)).subspan(1)))
       return complain(misuse, *sentence);
     return complain(misuse, std::string(reason.what()) + "; see lnpt --help");
@@ -77,5 +83,5 @@ int main(int argc, char** argv) {
   } catch (std::exception const& reason) {
     return complain(failure, reason.what());
   }
-  return 0;
+  return delivered(0);
 }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <filesystem>
@@ -10,8 +11,10 @@
 #include <string_view>
 #include <system_error>
 
+#include <lnpt/io/byte_source.hpp>
 #include <lnpt/io/file_ending.hpp>
 #include <lnpt/io/safetensors.hpp>
+#include <lnpt/io/zip/archive.hpp>
 
 #include "chart.hpp"
 #include "html_page.hpp"
@@ -44,6 +47,16 @@ bool is_safetensors(std::string const& path, bool checkpoint) {
   }
 }
 
+/// Whether PyTorch could have exported it: an archive with the graph of a model.
+bool is_program(std::string const& path) {
+  try {
+    lnpt::io::zip::archive const archive(lnpt::io::byte_source::open(path));
+    return std::ranges::any_of(archive.entries(), [](auto const& each) { return each.name.ends_with("/models/model.json"); });
+  } catch (lnpt::error const&) {
+    return false;
+  }
+}
+
 bool is_description(std::string const& path) {
   std::ifstream file(path);
   auto const found = nlohmann::json::parse(file, nullptr, false);
@@ -58,10 +71,11 @@ bool is_of_kind(named_file const& output) {
   std::string_view const begin(bytes.data(), static_cast<std::size_t>(file.gcount()));
   switch (output.kind) {
     case file_kind::tensors:
-      return lnpt::io::has_ending(output.path, ".pt2") ? begin.starts_with("PK\x03\x04") : is_safetensors(output.path, false);
+      return is_safetensors(output.path, false) || (lnpt::io::has_ending(output.path, ".pt2") && is_program(output.path));
     case file_kind::checkpoint: return is_safetensors(output.path, true);
     case file_kind::description: return is_description(output.path);
-    case file_kind::onnx: return begin.substr(0, 32).find("lnpt") != begin.npos;  // its producer
+    case file_kind::onnx:  // a message that begins with its version, and then says its producer
+      return begin.starts_with('\x08') && begin.substr(0, 32).find("lnpt") != begin.npos;
     case file_kind::page: return begin.find(page_title_begins) != begin.npos;
     case file_kind::plot: break;
   }

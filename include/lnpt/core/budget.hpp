@@ -99,16 +99,23 @@ struct fixed_ratio {};
   return static_cast<std::size_t>(std::floor(keep.value() * static_cast<double>(total) + 0.5 + 1e-6));
 }
 
-/// How many of `total` stay where `already_kept` others stay in any case and count as kept within the ratio.
-[[nodiscard]] inline std::size_t kept_count(density keep, std::size_t total, std::size_t already_kept) {
-  auto const all = kept_count(keep, total + already_kept);
-  if (all < already_kept) {
-    auto const highest = std::floor(1e4 * static_cast<double>(total) / static_cast<double>(total + already_kept)) / 1e4;
-    fail_request("sparsity{", 1.0 - keep.value(), "} keeps ", all, " of ", total + already_kept, " weights, but the ",
-                 already_kept, " weights that the loss does not reach stay in any case: ask for sparsity{", highest,
-                 "} or less, or leave the unreached weights out of the ratio");
+/// Weights that are not ranked and count within a ratio: how many there are, and how many of them stay in any case.
+struct kept_anyway {
+  std::size_t total = 0;
+  std::size_t kept = 0;
+};
+
+/// How many of `total` stay where others, which count within the ratio, stay in any case.
+[[nodiscard]] inline std::size_t kept_count(density keep, std::size_t total, kept_anyway const& others) {
+  auto const whole = total + others.total;
+  auto const all = kept_count(keep, whole);
+  if (all < others.kept) {
+    auto const highest = std::floor(1e4 * static_cast<double>(whole - others.kept) / static_cast<double>(whole)) / 1e4;
+    fail_request("sparsity{", 1.0 - keep.value(), "} keeps ", all, " of ", whole, " weights, but the ", others.kept,
+                 " weights that have no score stay in any case: ask for sparsity{", highest,
+                 "} or less, or leave the weights without a score out of the ratio");
   }
-  return all - already_kept;
+  return all - others.kept;
 }
 
 }  // namespace lnpt

@@ -29,7 +29,7 @@ struct layerwise_unstructured {
  private:
   template <class T>
   [[nodiscard]] static density shared_density(std::span<scored_parameter<T> const> parameters, selection const& wanted) {
-    if (wanted.already_kept == 0) return wanted.keep;
+    if (wanted.already_kept.total == 0) return wanted.keep;
     std::size_t total = 0;
     for (auto const& parameter : parameters) total += parameter.scores.size();
     auto const n = kept_count(wanted.keep, total, wanted.already_kept);

@@ -38,6 +38,11 @@ class mask {
     keep ? words_[i / word_bits] |= bit : words_[i / word_bits] &= ~bit;
   }
 
+  /// Keeps what `other`, of the same parameter, keeps as well.
+  void keep_within(mask const& other) {
+    for (std::size_t w = 0; w < words_.size(); ++w) words_[w] &= other.words_[w];
+  }
+
   /// How many weights are kept.
   [[nodiscard]] std::size_t count() const {
     std::size_t kept = 0;

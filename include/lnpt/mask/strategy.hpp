@@ -17,7 +17,7 @@ struct selection {
   keep_end end = keep_end::highest;     ///< which end of the ranking stays
   std::size_t at_least = 0;             ///< weights that each parameter keeps, within the exact total
   double layer_floor = 0;               ///< what each parameter keeps in any case, of its even part of the total; 0: nothing
-  std::size_t already_kept = 0;         ///< weights without scores that count as kept within the ratio, where weights are counted
+  kept_anyway already_kept = {};        ///< weights without scores that count within the ratio, where weights are counted
   std::size_t* decided_by_position = nullptr;  ///< where to add how many weights were decided by their place alone, for want of a
                                                ///< difference in score; null: nobody asks
 };

@@ -35,12 +35,17 @@ template <class T>
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+/// The weights of these parameters, and how many of them survived so far.
 template <prunable Model>
-[[nodiscard]] std::size_t unscored_weights(Model& model, std::vector<std::string> const& names) {
-  std::size_t count = 0;
-  for (auto const& p : model.parameters())
-    if (is_among(names, p.name)) count += size_of(*p.value);
-  return count;
+[[nodiscard]] kept_anyway unscored_weights(Model& model, std::vector<std::string> const& names, mask_set const& survivors) {
+  kept_anyway found;
+  for (auto const& p : model.parameters()) {
+    if (!is_among(names, p.name)) continue;
+    auto const* const mask = survivors.find(p.name);
+    found.total += size_of(*p.value);
+    found.kept += mask == nullptr ? size_of(*p.value) : mask->count();
+  }
+  return found;
 }
 
 /// Masks of the parameters the loss does not reach, by magnitude, each at the density of the selection and among its survivors.
@@ -56,10 +61,13 @@ template <prunable Model>
       selection{.keep = wanted.keep, .survivors = wanted.survivors, .decided_by_position = wanted.decided_by_position});
 }
 
-/// The masks of a round with those from before of parameters that have none in it, in the model's order: what was pruned stays pruned
-/// where the loss does not reach, too.
+/// The masks of a round within those from before, in the model's order: what was pruned stays pruned, in parameters that the loss does not
+/// reach and in channels that stay, too.
 template <prunable Model>
 [[nodiscard]] mask_set with_earlier(Model& model, mask_set masks, mask_set const& earlier) {
+  if (earlier.empty()) return masks;
+  for (auto& each : masks)
+    if (auto const* const before = earlier.find(each.name())) each.keep_within(*before);
   auto const is_known = [&](mask const& each) { return masks.find(each.name()) != nullptr; };
   if (std::ranges::all_of(earlier, is_known)) return masks;
   mask_set all;
@@ -112,7 +120,7 @@ void rank_round(Model& model, score_set<T> const& scores, prune_options<Mask> co
                    .at_least = options.at_least,
                    .layer_floor = options.layer_floor.value_or(0.0),
                    .decided_by_position = &state.decided_by_position};
-  if (options.unreached == unreached::keep_in_budget) wanted.already_kept = unscored_weights(model, scores.unreached);
+  if (options.unreached == unreached::keep_in_budget) wanted.already_kept = unscored_weights(model, scores.unreached, survivors);
   auto const parameters = parameters_of(scores.parameters);
   std::span<scored_parameter<value_type<T>> const> const view(parameters);
   if (survivors.empty()) state.silent = silent_parameters(model, view);  // in the first round, of a whole network

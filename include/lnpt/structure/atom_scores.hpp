@@ -19,7 +19,7 @@ namespace lnpt {
 struct scored_atoms {
   std::vector<double> scores;
   std::vector<char> ranked;  ///< whether the atom has a score: a surviving weight that is scored
-  std::vector<char> dead;    ///< whether all its scored weights went in earlier rounds
+  std::vector<char> dead;    ///< whether all its scored weights went in earlier rounds, or all its rows, where none is scored
 };
 
 namespace detail {
@@ -56,6 +56,35 @@ class slice_scores {
   std::size_t count_ = 0;
 };
 
+/// Whether masks from before leave nothing of an atom's rows; not where they say nothing about them.
+class gone_rows {
+ public:
+  gone_rows(atom_set const& set, mask_set const* earlier) : alive_(set.tensors.size()) {
+    if (earlier == nullptr) return;
+    for (std::size_t t = 0; t < set.tensors.size(); ++t) {
+      auto const& tensor = set.tensors[t];
+      auto const* const found = is_prunable(tensor.role) ? earlier->find(tensor.name) : nullptr;
+      if (found == nullptr || found->extents() != tensor.extents) continue;
+      auto& rows = alive_[t].emplace(tensor.extents[0]);
+      auto const row = element_count(tensor.extents) / tensor.extents[0];
+      for (std::size_t i = 0; i < found->size(); ++i)
+        if ((*found)[i]) rows[i / row] = 1;
+    }
+  }
+  [[nodiscard]] bool operator()(atom const& of) const {
+    bool known = false;
+    for (auto const& slices : of.slices) {
+      if (slices.role != slice_role::row || slices.axis != 0 || !alive_[slices.tensor]) continue;
+      known = true;
+      if (std::ranges::any_of(slices.indices, [&](std::size_t i) { return (*alive_[slices.tensor])[i] != 0; })) return false;
+    }
+    return known;
+  }
+
+ private:
+  std::vector<std::optional<std::vector<char>>> alive_;  ///< by tensor, whether a row has a weight left
+};
+
 }  // namespace detail
 
 /// The score of an atom: accumulated over every scored weight of its rows, columns and depthwise slices that survived so far. Criteria of
@@ -75,6 +104,7 @@ template <class T>
                                                                              how);
   }
   scored_atoms result;
+  detail::gone_rows const is_gone(set, wanted.survivors);
   for (auto const& each : set.atoms) {
     detail::accumulator sum{how};
     bool scored = false;
@@ -86,7 +116,7 @@ template <class T>
       }
     result.scores.push_back(sum.value());
     result.ranked.push_back(sum.count != 0);
-    result.dead.push_back(scored && sum.count == 0);
+    result.dead.push_back(sum.count == 0 && (scored || is_gone(each)));
   }
   return result;
 }
