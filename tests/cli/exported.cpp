@@ -193,6 +193,11 @@ TEST_CASE("a .pt2 network is trained under masks and written as a program or as 
   auto const in_place = "train --model " + at("IN_PLACE.PT2") + images + "--batch 32 --epochs 2 --out " + at("IN_PLACE.PT2");
   REQUIRE(run(in_place).status == 0);
   CHECK(counted(at("IN_PLACE.PT2")) == at_first + 6);
+  REQUIRE(run("prune --model " + at("trained.pt2") +
+              " --criterion magnitude --mask channels --budget channels:.3 --shrink --out " + at("small.safetensors"))
+              .status == 0);
+  CHECK(io::safetensors::open(at("small.safetensors")).read<std::int64_t>("stem_norm.num_batches_tracked").front() ==
+        at_first + 3);
   REQUIRE(run(in_place + " --resume " + at("IN_PLACE.PT2.checkpoint")).status == 0);
   CHECK(counted(at("IN_PLACE.PT2")) == at_first + 6);
 

@@ -216,7 +216,7 @@ void make_smaller(prune_options const& o, criterion_spec const& reads, Make make
   if (names_exported(o.out))
     save_smaller_program(exported_source(o), network, o.out);
   else
-    save_smaller(network, before, data.sample, {}, {o.weights, o.weights_prefix, o.out});
+    save_smaller(network, before, data.sample, {}, {o.weights, o.weights_prefix, o.out, exported_source(o)});
   if (!o.channels.onnx.empty())
     lnpt::io::save_onnx(network, data.sample, o.channels.onnx, {.fold_batch_norm = !o.channels.keep_batch_norm});
   auto json = as_json(summary);

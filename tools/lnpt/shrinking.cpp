@@ -1,11 +1,14 @@
 #include "shrinking.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <map>
 #include <span>
+#include <string>
+#include <vector>
 
 #include <lnpt/core/random.hpp>
 #include <lnpt/io/network_description.hpp>
@@ -13,6 +16,7 @@
 #include <lnpt/structure/budget.hpp>
 #include <lnpt/structure/recalibrate.hpp>
 
+#include "batch_counters.hpp"
 #include "text.hpp"
 #include "text_table.hpp"
 
@@ -90,8 +94,17 @@ bool holds_double(shrink_files const& files) {
   });
 }
 
+/// The counters of batch norm that the network had before, as `load_state_dict` of a smaller module wants them.
+std::map<std::string, std::int64_t> counters_before(shrink_files const& files) {
+  if (!files.weights.empty()) {
+    auto const file = lnpt::io::safetensors::open(files.weights);
+    return batch_counters(file, {.prefix = files.prefix}).after(0);
+  }
+  return files.exported.path.empty() ? std::map<std::string, std::int64_t>() : batch_counters(files.exported).after(0);
+}
+
 template <class Stored, class T>
-void save_state(cpu_network<T>& network, std::map<std::string, std::string> const& metadata, std::string const& out) {
+void save_state(cpu_network<T>& network, std::map<std::string, std::string> const& metadata, shrink_files const& files) {
   lnpt::io::safetensors::writer writer;
   auto const add = [&](auto const& each) {
     auto const values = lnpt::values_of(*each.value);
@@ -99,8 +112,15 @@ void save_state(cpu_network<T>& network, std::map<std::string, std::string> cons
   };
   for (auto const& p : network.parameters()) add(p);
   for (auto const& b : network.buffers()) add(b);
+  auto const buffers = network.buffers();
+  auto const is_of_norm = [&](std::string const& counter) {  // and neither renamed nor of one that is gone
+    auto const mean = counter.substr(0, counter.rfind('.') + 1) + "running_mean";
+    return std::ranges::any_of(buffers, [&](auto const& each) { return each.name == mean; });
+  };
+  for (auto const& [name, count] : counters_before(files))
+    if (is_of_norm(name)) writer.add(name, {}, std::vector<std::int64_t>{count});
   for (auto const& [key, value] : metadata) writer.metadata(key, value);
-  writer.save(out);
+  writer.save(files.out);
 }
 
 void save_description(std::string const& json, std::filesystem::path path) {
@@ -121,9 +141,9 @@ void save_smaller(cpu_network<T>& smaller, cpu_network<T>& before, lnpt::shape c
                                                     {before_key, lnpt::io::describe(before, sample).dump()},
                                                     {left_whole_key, left_whole_as_json(left_whole).dump()}};
   if (holds_double(files))
-    save_state<double>(smaller, metadata, files.out);
+    save_state<double>(smaller, metadata, files);
   else
-    save_state<float>(smaller, metadata, files.out);
+    save_state<float>(smaller, metadata, files);
   save_description(json, files.out);
 }
 template void save_smaller(cpu_network<float>&, cpu_network<float>&, lnpt::shape const&, std::vector<lnpt::whole_tensor> const&,
