@@ -25,9 +25,8 @@
 #include "data_digest.hpp"
 #include "merging_results.hpp"
 #include "progress.hpp"
-#include "resumable_training.hpp"
-#include "seeds.hpp"
 #include "studies.hpp"
+#include "study_training.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -93,10 +92,7 @@ class merging_study {
   }
 
   void run() {
-    page_.require_ending();
-    rehearse();
-    results_.file().make_folder();
-    page_.require_place();
+    begin_study(page_, results_.file(), [this] { rehearse(); });
     write_page();
     for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed)
       if (rows_left(seed) > 0) run_seed(seed);
@@ -192,18 +188,10 @@ class merging_study {
 
   /// The network of a seed, trained on labels in a file of its own.
   [[nodiscard]] trained_network train(std::uint64_t seed) {
-    auto spec = o_.training;
-    spec.options.seed = seed;
-    auto const on_step = [&](std::size_t epoch, std::size_t step, std::size_t) {
-      if (step == 0) progress_.doing(fmt::format("seed {}: training, epoch {} of {}", seed, epoch + 1, spec.options.epochs));
-      progress_.advance();
-    };
-    return train_resumably(
-               {path_of(seed), results_.file().settings(), sample_}, [&] { return fresh_network(seed); },
-               [&](trained_network& network, lnpt::train_state from, std::function<void(lnpt::train_state const&)> const& save) {
-                 lnpt::mask_set const none;
-                 return train_on_cpu(network, data_, {}, spec, {none, std::move(from), {on_step, save}});
-               })
+    return train_on_labels(
+               {path_of(seed), results_.file().settings(), sample_}, [&] { return fresh_network(seed); }, data_, o_.training,
+               {fmt::format("seed {}: training", seed), seed, o_.training.options.epochs, o_.training.options.learning_rate},
+               progress_)
         .network;
   }
   [[nodiscard]] std::filesystem::path path_of(std::uint64_t seed) const {
@@ -274,13 +262,6 @@ void describe(CLI::App& command, merging_options& o) {
   o.training.describe_labelled(command);
 }
 
-void run(merging_options const& o) {
-  require_seeds(o.seed, o.seeds);
-  merging_study study(o);
-  study.run();
-  study.print();
-}
-
 }  // namespace
 
 void add_merging_study(CLI::App& study) {
@@ -295,7 +276,7 @@ void add_merging_study(CLI::App& study) {
        "command\nagain to continue after an interruption.\n\n"
        "  lnpt study merging --data cifar10:cifar-10-batches-bin --train-limit 10000 --test-limit 1000 --out runs/merging\n"
        "  lnpt study merging --data mnist:mnist --report merging.html --out runs/mnist"},
-      describe, run);
+      describe, run_study<merging_study, merging_options>);
 }
 
 }  // namespace cli

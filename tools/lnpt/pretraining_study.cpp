@@ -18,10 +18,8 @@
 #include "data_digest.hpp"
 #include "pretraining_results.hpp"
 #include "progress.hpp"
-#include "resumable_training.hpp"
-#include "seeds.hpp"
 #include "studies.hpp"
-#include "training.hpp"
+#include "study_training.hpp"
 
 namespace cli {
 
@@ -93,10 +91,7 @@ class pretraining_study {
         page_{o.report, fmt::format("{} pruned step by step, from scratch and pre-trained", o.arch)} {}
 
   void run() {
-    page_.require_ending();
-    rehearse();
-    results_.file().make_folder();
-    page_.require_place();
+    begin_study(page_, results_.file(), [this] { rehearse(); });
     write_page();
     for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed)
       for (auto const* const arm : {scratch_arm, pretrained_arm})
@@ -157,43 +152,24 @@ class pretraining_study {
     return steps;
   }
 
-  /// How a network is trained: on what, for how long, and what is said meanwhile.
-  struct training_plan {
-    lnpt::io::data_set const& data;
-    std::string what;
-    std::uint64_t seed;
-    std::size_t epochs;
-    double rate;
-  };
   [[nodiscard]] std::filesystem::path path_of(std::string const& name) const {
     return results_.file().folder() / (name + ".safetensors");
   }
 
   /// Trains on labels, in a file of its own.
-  network_in_training train(std::string const& name, std::function<trained_network()> const& start, training_plan const& plan) {
-    auto spec = o_.training;
-    spec.options.epochs = plan.epochs;
-    spec.options.learning_rate = plan.rate;
-    spec.options.seed = plan.seed;
-    auto const on_step = [&](std::size_t epoch, std::size_t step, std::size_t) {
-      if (step == 0) progress_.doing(fmt::format("{}, epoch {} of {}", plan.what, epoch + 1, plan.epochs));
-      progress_.advance();
-    };
-    return train_resumably(
-        {path_of(name), results_.file().settings(), around(plan.data.train).input}, start,
-        [&](trained_network& network, lnpt::train_state from, std::function<void(lnpt::train_state const&)> const& save) {
-          lnpt::mask_set const none;
-          return train_on_cpu(network, plan.data, {}, spec, {none, std::move(from), {on_step, save}});
-        });
+  network_in_training train(std::string const& name, std::function<trained_network()> const& start,
+                            lnpt::io::data_set const& data, training_plan const& plan) {
+    return train_on_labels({path_of(name), results_.file().settings(), around(data.train).input}, start, data, o_.training, plan,
+                           progress_);
   }
 
   /// A network for the target with everything but the classifier from one that was trained on the source.
   [[nodiscard]] trained_network pretrained(trained_network fresh, std::uint64_t seed) {
-    auto source = train(fmt::format("pretraining-seed{}", seed),
-                        [&] { return make_fresh_network<trained_network>(arch_, around(data_.source.train), seed); },
-                        {data_.source, fmt::format("seed {}: pre-training", seed), seed, o_.pretrain_epochs,
-                         o_.training.options.learning_rate})
-                      .network;
+    auto source =
+        train(fmt::format("pretraining-seed{}", seed),
+              [&] { return make_fresh_network<trained_network>(arch_, around(data_.source.train), seed); }, data_.source,
+              {fmt::format("seed {}: pre-training", seed), seed, o_.pretrain_epochs, o_.training.options.learning_rate})
+            .network;
     auto const from = source.parameters();
     auto const to = fresh.parameters();
     auto const classifier = std::ranges::find(to, lnpt::role::classifier_weight, &lnpt::parameter<lnpt::cpu::array<float>>::role);
@@ -222,10 +198,10 @@ class pretraining_study {
     std::optional<trained_network> network;
     for (auto step = first; step <= o_.steps; ++step) {
       auto const who = fmt::format("seed {}: {}, step {}", seed, arm, step);
-      auto trained = step == 0 ? train(name(0), [&] { return fresh_network(arm, seed); },
-                                       {data_.target, who, seed, o_.training.options.epochs, o_.training.options.learning_rate})
-                               : train(name(step), [&] { return remove_filters(*network, sample, widths); },
-                                       {data_.target, who, seed + step, o_.fine_tune_epochs, o_.fine_tune_rate});
+      auto trained = step == 0 ? train(name(0), [&] { return fresh_network(arm, seed); }, data_.target,
+                                       {who, seed, o_.training.options.epochs, o_.training.options.learning_rate})
+                               : train(name(step), [&] { return remove_filters(*network, sample, widths); }, data_.target,
+                                       {who, seed + step, o_.fine_tune_epochs, o_.fine_tune_rate});
       network = std::move(trained.network);
       auto const size = lnpt::count(*network, sample);
       results_.add({arm, seed, step, trained.state.last_accuracy, size.size(), size.multiply_adds()});
@@ -303,10 +279,7 @@ void run(pretraining_options const& typed_options) {
   o.source.test_limit = o.target.test_limit;
   o.source.mean = o.target.mean;
   o.source.stddev = o.target.stddev;
-  require_seeds(o.seed, o.seeds);
-  pretraining_study study(o);
-  study.run();
-  study.print();
+  run_study<pretraining_study>(o);
 }
 
 }  // namespace

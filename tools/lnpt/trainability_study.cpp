@@ -23,9 +23,8 @@
 #include "command.hpp"
 #include "data_digest.hpp"
 #include "progress.hpp"
-#include "resumable_training.hpp"
-#include "seeds.hpp"
 #include "studies.hpp"
+#include "study_training.hpp"
 #include "trainability_results.hpp"
 
 namespace cli {
@@ -96,10 +95,7 @@ class trainability_study {
   }
 
   void run() {
-    page_.require_ending();
-    rehearse();
-    results_.file().make_folder();
-    page_.require_place();
+    begin_study(page_, results_.file(), [this] { rehearse(); });
     write_page();
     for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed)
       if (!ratios_left(seed).empty()) run_seed(seed);
@@ -171,38 +167,9 @@ class trainability_study {
     return results_.file().folder() / (name + ".safetensors");
   }
 
-  /// How a network is trained, and what is said meanwhile.
-  struct training_plan {
-    std::string what;
-    std::uint64_t seed;
-    std::size_t epochs;
-    double rate;
-  };
-  [[nodiscard]] lnpt::train_observer watcher(training_plan const& plan,
-                                             std::function<void(lnpt::train_state const&)> const& save) {
-    return {.on_step =
-                [this, plan](std::size_t epoch, std::size_t step, std::size_t) {
-                  if (step == 0) progress_.doing(fmt::format("{}, epoch {} of {}", plan.what, epoch + 1, plan.epochs));
-                  progress_.advance();
-                },
-            .on_epoch = save};
-  }
-  [[nodiscard]] training_spec spec_of(training_plan const& plan) const {
-    auto spec = o_.training;
-    spec.options.epochs = plan.epochs;
-    spec.options.learning_rate = plan.rate;
-    spec.options.seed = plan.seed;
-    return spec;
-  }
-
   /// Trains on labels, the rate falling along a cosine.
   trained_network train(std::string const& name, std::function<trained_network()> const& start, training_plan const& plan) {
-    return train_resumably(
-               {path_of(name), results_.file().settings(), sample_}, start,
-               [&](trained_network& network, lnpt::train_state from, std::function<void(lnpt::train_state const&)> const& save) {
-                 lnpt::mask_set const none;
-                 return train_on_cpu(network, data_, {}, spec_of(plan), {none, std::move(from), watcher(plan, save)});
-               })
+    return train_on_labels({path_of(name), results_.file().settings(), sample_}, start, data_, o_.training, plan, progress_)
         .network;
   }
   /// Trains on labels at a constant rate, with the filters that are to go parted from the others; without any, it is plain training.
@@ -213,7 +180,8 @@ class trainability_study {
                  auto hook = parting(going, network, o_.ceiling, steps_of(plan.epochs));
                  auto const constant = [](std::size_t, std::size_t, double rate) { return rate; };
                  return lnpt::train(network, {}, data_.train, data_.test, lnpt::no_guide{}, lnpt::cross_entropy{},
-                                    spec_of(plan).options, std::move(from), watcher(plan, save), constant, hook);
+                                    spec_of(o_.training, plan).options, std::move(from), watcher(progress_, plan, save), constant,
+                                    hook);
                })
         .network;
   }
@@ -334,10 +302,7 @@ void describe(CLI::App& command, trainability_options& o) {
 void run(trainability_options const& typed_options) {
   auto o = typed_options;
   o.training.options.augment = o.augment == augment_on;
-  require_seeds(o.seed, o.seeds);
-  trainability_study study(o);
-  study.run();
-  study.print();
+  run_study<trainability_study>(o);
 }
 
 }  // namespace
