@@ -12,7 +12,8 @@ long cuda_double_waits();                    ///< times the host waited for a st
 long cuda_double_engine();                   ///< the number of the engine of the convolution queued last; -1 before any
 void cuda_double_architecture(int version);  ///< the device's compute capability, 90 unless it is set
 long cuda_double_new_allocations();          ///< allocations so far that the pool could not serve from memory given back
-std::size_t cuda_double_live_bytes();        ///< bytes of device memory in use, once all streams have run
+long cuda_double_take_peak_bytes();    ///< the most bytes in use at once, in the order of the stream, since it was last asked
+std::size_t cuda_double_live_bytes();  ///< bytes of device memory in use, once all streams have run
 void cuda_double_memory(std::size_t bytes);  ///< how much device memory there is; 0: all that the double has
 long cuda_double_live_objects();             ///< handles, descriptors, streams, libraries and pinned blocks in use
 void cuda_double_order(

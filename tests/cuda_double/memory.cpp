@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <sys/mman.h>
+#include <utility>
 
 #include "cuda_double.hpp"
 #include "faults.hpp"
@@ -28,7 +29,8 @@ struct heap {
   char* base = static_cast<char*>(mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
   std::map<std::size_t, std::size_t> live;           ///< offset → bytes asked for
   std::multimap<std::size_t, std::size_t> returned;  ///< room → offset
-  std::size_t top = border, bytes = 0, size = reserved;
+  std::size_t top = border, bytes = 0, wanted = 0, peak = 0, size = reserved;
+  std::size_t merged_at = std::size_t{64} << 20;  ///< the top beyond which neighbours among what was returned become one
   long fresh = 0;
   int users = 0;
 };
@@ -51,6 +53,51 @@ void fill(heap const& h, std::size_t at, std::size_t bytes) {
   protect(PROT_NONE);
 }
 
+/// Makes neighbours among what was returned one; what reaches the top lowers it.
+void merge(heap& h) {
+  std::map<std::size_t, std::size_t> lengths;
+  for (auto const& [room, at] : h.returned) lengths[at] = room + border;
+  h.returned.clear();
+  for (auto next = lengths.begin(); next != lengths.end();) {
+    auto const at = next->first;
+    auto end = at;
+    for (; next != lengths.end() && next->first == end; ++next) end += next->second;
+    if (end != h.top) {
+      h.returned.emplace(end - at - border, at);
+      continue;
+    }
+    auto const page = (at + 4095) / 4096 * 4096;
+    if (h.users != 0 && page < end && mprotect(h.base + page, end - page, PROT_NONE) != 0) std::abort();
+    h.top = at;
+  }
+}
+
+/// The smallest of what was returned that has this room, cut to it; 0 where there is none.
+std::size_t cut(heap& h, std::size_t room) {
+  auto const found = h.returned.lower_bound(room);
+  if (found == h.returned.end()) return 0;
+  auto const [whole, at] = *found;
+  h.returned.erase(found);
+  if (whole != room) h.returned.emplace(whole - room - border, at + room + border);
+  return at;
+}
+
+/// New addresses: of several that were returned where the top has become high, else at the top; 0 where there are no more. Memory is made
+/// accessible up to the top, which takes the longer the higher it is.
+std::size_t fresh_addresses(heap& h, std::size_t room) {
+  ++h.fresh;
+  if (h.top + room + border > h.merged_at) {
+    merge(h);
+    if (auto const at = cut(h, room); at != 0) return at;
+    h.merged_at = std::max(h.merged_at, 2 * h.top);
+  }
+  if (h.top + room + border > reserved) return 0;
+  auto const at = h.top;
+  h.top += room + border;
+  if (h.users != 0 && mprotect(h.base, h.top, PROT_READ | PROT_WRITE) != 0) std::abort();
+  return at;
+}
+
 std::size_t room_for(std::size_t bytes) { return (std::max<std::size_t>(bytes, 1) + border - 1) / border * border; }
 
 }  // namespace
@@ -68,22 +115,25 @@ void* allocate(std::size_t bytes) {
   auto& h = the_heap();
   auto const room = room_for(bytes);
   if (h.bytes + bytes > h.size) return nullptr;
-  std::size_t at = h.top;
+  std::size_t at = 0;
   if (auto const found = h.returned.find(room); found != h.returned.end()) {
     at = found->second;
     h.returned.erase(found);
-  } else if (h.top + room + border > reserved) {
+  } else if (at = fresh_addresses(h, room); at == 0) {
     return nullptr;
-  } else {
-    h.top += room + border;
-    ++h.fresh;
-    if (h.users != 0 && mprotect(h.base, h.top, PROT_READ | PROT_WRITE) != 0) std::abort();
   }
   h.live[at] = bytes;
   h.bytes += bytes;
+  h.peak = std::max(h.peak, h.wanted += bytes);
   fill(h, at, room + border);
   ASAN_POISON_MEMORY_REGION(h.base + at + bytes, room - bytes + border);
   return h.base + at;
+}
+
+void give_up(void* device) {
+  auto& h = the_heap();
+  auto const found = h.live.find(static_cast<std::size_t>(static_cast<char*>(device) - h.base));
+  if (found != h.live.end()) h.wanted -= found->second;
 }
 
 void release(void* device) {
@@ -120,6 +170,10 @@ std::size_t memory_size() { return the_heap().size; }
 
 extern "C" {
 long cuda_double_new_allocations() { return cuda_double::the_heap().fresh; }
+long cuda_double_take_peak_bytes() {
+  auto& h = cuda_double::the_heap();
+  return static_cast<long>(std::exchange(h.peak, h.wanted));
+}
 void cuda_double_memory(std::size_t bytes) {
   cuda_double::the_heap().size = bytes == 0 ? cuda_double::reserved : std::min(bytes, cuda_double::reserved);
 }

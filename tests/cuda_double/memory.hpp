@@ -8,6 +8,8 @@ namespace cuda_double {
 
 /// An address of `bytes` bytes of device memory, or null where there are no more.
 [[nodiscard]] void* allocate(std::size_t bytes);
+/// Says that memory is wanted no longer by what is queued from now on; `release` follows when the stream gets there.
+void give_up(void* device);
 /// Throws `illegal_address` where `device` begins no live allocation.
 void release(void* device);
 [[nodiscard]] bool is_device(void const* address);

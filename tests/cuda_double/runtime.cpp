@@ -114,6 +114,7 @@ cudaError_t cudaMallocAsync(void** p, size_t bytes, cudaStream_t) {
 }
 cudaError_t cudaFreeAsync(void* p, cudaStream_t stream) {
   if (!is_device(p)) return noted(cudaErrorInvalidValue);
+  give_up(p);
   push(stream, [p] { release(p); });
   return cudaSuccess;
 }

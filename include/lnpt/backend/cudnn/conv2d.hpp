@@ -1,5 +1,6 @@
 #pragma once
 /// The convolution triple by cuDNN, and the squares of its weight gradients per sample.
+#include <array>
 #include <numeric>
 
 #include <lnpt/backend/cpu/convolution/conv_geometry.hpp>
@@ -38,10 +39,21 @@ template <class T>
           i(on_tensor_cores ? whole_array_alignment : alignment)};
 }
 
-/// Runs a convolution of arrays that lie in the order of their extents.
-inline void convolve(convolution const& c, void const* x, void const* w, void const* y) {
-  operands const addresses{const_cast<void*>(x), const_cast<void*>(w), const_cast<void*>(y)};
-  c.tensor_cores ? run_on_tensor_cores(c, addresses) : run(c, addresses);
+/// Runs a convolution of arrays; `given` has no array where the result of these extents is.
+template <class T>
+[[nodiscard]] array<T> convolve(convolution const& c, std::array<array<T> const*, 3> const& given, shape const& extents) {
+  if constexpr (sizeof(T) == sizeof(float))
+    if (c.tensor_cores) return convolve_on_tensor_cores(c, given, extents);
+  auto const how = [](std::size_t i) { return i == 1 ? storage::as_extents : storage::images; };
+  array<T> made(extents, how(c.result()));
+  std::array<array<T>, 3> kept;
+  operands addresses{};
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    if (given[i] != nullptr) kept[i] = stored_as(*given[i], how(i));
+    addresses[i] = given[i] == nullptr ? made.written() : const_cast<T*>(kept[i].data());
+  }
+  run(c, addresses);
+  return made;
 }
 
 inline void require_extents(char const* what, shape const& given, shape const& expected) {
@@ -64,11 +76,8 @@ void deliver(char const* what, array<T>&& made, array<T>& out, bool accumulate) 
 template <class T>
 void conv2d(array<T> const& x, array<T> const& w, conv_geometry const& g, array<T>& y, bool accumulate) {
   cpu::conv_extents const e(x.extents(), w.extents(), g);
-  array<T> made(e.y_shape(), storage::images);
-  auto const images = detail::as_images(x);
-  detail::convolve(detail::describe<T>(detail::direction::forward, e, w.extents(), e.samples, detail::whole_array_alignment),
-                   images.data(), w.data(), made.written());
-  detail::deliver("conv2d", std::move(made), y, accumulate);
+  auto const c = detail::describe<T>(detail::direction::forward, e, w.extents(), e.samples, detail::whole_array_alignment);
+  detail::deliver("conv2d", detail::convolve<T>(c, {&x, &w, nullptr}, e.y_shape()), y, accumulate);
 }
 
 template <class T>
@@ -76,12 +85,8 @@ void conv2d_input_gradient(array<T> const& gy, array<T> const& w, conv_geometry 
                            bool accumulate) {
   cpu::conv_extents const e(x_shape, w.extents(), g);
   detail::require_extents("conv2d_input_gradient", gy.extents(), e.y_shape());
-  array<T> made(x_shape, storage::images);
-  auto const slopes = detail::as_images(gy);
-  detail::convolve(
-      detail::describe<T>(detail::direction::input_gradient, e, w.extents(), e.samples, detail::whole_array_alignment),
-      made.written(), w.data(), slopes.data());
-  detail::deliver("conv2d_input_gradient", std::move(made), gx, accumulate);
+  auto const c = detail::describe<T>(detail::direction::input_gradient, e, w.extents(), e.samples, detail::whole_array_alignment);
+  detail::deliver("conv2d_input_gradient", detail::convolve<T>(c, {nullptr, &w, &gy}, x_shape), gx, accumulate);
 }
 
 template <class T>
@@ -89,12 +94,8 @@ void conv2d_weight_gradient(array<T> const& x, array<T> const& gy, conv_geometry
                             bool accumulate) {
   cpu::conv_extents const e(x.extents(), w_shape, g);
   detail::require_extents("conv2d_weight_gradient", gy.extents(), e.y_shape());
-  array<T> made(w_shape);
-  auto const images = detail::as_images(x);
-  auto const slopes = detail::as_images(gy);
-  detail::convolve(detail::describe<T>(detail::direction::weight_gradient, e, w_shape, e.samples, detail::whole_array_alignment),
-                   images.data(), made.written(), slopes.data());
-  detail::deliver("conv2d_weight_gradient", std::move(made), gw, accumulate);
+  auto const c = detail::describe<T>(detail::direction::weight_gradient, e, w_shape, e.samples, detail::whole_array_alignment);
+  detail::deliver("conv2d_weight_gradient", detail::convolve<T>(c, {&x, nullptr, &gy}, w_shape), gw, accumulate);
 }
 
 /// Σ_b (x_b ⋆ ∂y_b)², one convolution a sample.
@@ -113,11 +114,10 @@ void conv2d_weight_gradient_squares(array<T> const& x, array<T> const& gy, conv_
   if (!accumulate) sum = filled<T>(w_shape, T{0});
   array<T> gradient(w_shape);
   for (std::size_t b = 0; b < e.samples; ++b) {
-    detail::convolve(one, images.data() + b * image, gradient.written(), slopes.data() + b * slope);
-    auto* const total = sum.written();
-    detail::runtime::current().for_each_element(detail::kernel_for<T>("binary"), sum.size(),
-                                                static_cast<int>(detail::binary_operation::add_square),
-                                                static_cast<T const*>(total), static_cast<T const*>(gradient.data()), total);
+    detail::operands const addresses{const_cast<T*>(images.data() + b * image), gradient.written(),
+                                     const_cast<T*>(slopes.data() + b * slope)};
+    one.tensor_cores ? detail::convolve_copies(one, addresses) : detail::run(one, addresses);
+    sum = detail::binary("conv2d_weight_gradient_squares", detail::binary_operation::add_square, sum, gradient);
   }
 }
 

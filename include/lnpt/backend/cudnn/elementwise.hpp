@@ -13,21 +13,23 @@ namespace detail {
 template <class T>
 [[nodiscard]] array<T> unary(unary_operation operation, array<T> const& x, double factor = 1, double offset = 0) {
   auto y = like(x);
-  runtime::current().for_each_element(kernel_for<T>("unary"), x.size(), static_cast<int>(operation), x.data(), y.written(),
-                                      static_cast<T>(factor), static_cast<T>(offset));
+  auto* const to = y.written();
+  runtime::current().for_each_element(kernel_for<T>("unary"), x.size(), static_cast<int>(operation), x.read(), to,
+                                      written_in_bf16(y), static_cast<T>(factor), static_cast<T>(offset));
   return y;
 }
 
-/// Of arrays of one size. Where either is stored as images, so is the result.
+/// Of arrays of one size, stored as `common_storage` says.
 template <class T>
 [[nodiscard]] array<T> binary(char const* what, binary_operation operation, array<T> const& a, array<T> const& b) {
   require_same_size(what, a, b);
-  if (b.how_stored() == storage::images && a.how_stored() != storage::images && a.extents().size() == 4)
-    return binary(what, operation, as_images(a), b);
-  auto const second = stored_like(a, b);
-  auto y = like(a);
-  runtime::current().for_each_element(kernel_for<T>("binary"), a.size(), static_cast<int>(operation), a.data(), second.data(),
-                                      y.written());
+  auto const how = common_storage(a, b);
+  auto const first = stored_as(a, how);
+  auto const second = stored_as(b, how);
+  auto y = like(first);
+  auto* const to = y.written();
+  runtime::current().for_each_element(kernel_for<T>("binary"), a.size(), static_cast<int>(operation), first.read(), second.read(),
+                                      to, written_in_bf16(y));
   return y;
 }
 

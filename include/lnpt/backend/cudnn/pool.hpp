@@ -18,7 +18,7 @@ struct pool_indices {
 
 namespace detail {
 
-[[nodiscard]] inline pooling pooling_of(pool_window const& w, shape const& in, shape const& out) {
+[[nodiscard]] inline pooling pooling_of(pool_window const& w, shape const& in, shape const& out, storage how) {
   auto const n = [](std::size_t v) { return static_cast<unsigned>(v); };
   return {{n(in[2]), n(in[3])},
           {n(out[2]), n(out[3])},
@@ -26,7 +26,25 @@ namespace detail {
           {n(w.stride.h), n(w.stride.w)},
           {n(w.padding.top), n(w.padding.left)},
           {n(w.padding.bottom), n(w.padding.right)},
-          w.count_include_pad ? 1 : 0};
+          w.count_include_pad ? 1 : 0,
+          how == storage::images_last ? n(in[0]) : 1};
+}
+/// How images lie that are pooled: as they do, if they lie as images.
+template <class T>
+[[nodiscard]] storage pooled_storage(array<T> const& x) {
+  return x.how_stored() == storage::images_last ? storage::images_last : storage::images;
+}
+/// How those lay of which maxima were chosen.
+[[nodiscard]] inline storage storage_of(pool_indices const& chosen) {
+  return chosen.window.channels == 1 ? storage::images : storage::images_last;
+}
+
+/// Runs a kernel of pooling: the window, what it reads, more operands, and the result in both types.
+template <class T, class... More>
+void run_pooling(char const* kernel, pooling const& window, array<T> const& from, array<T>& to, More... more) {
+  auto* const written = to.written();
+  auto* const rounded = written_in_bf16(to);
+  runtime::current().for_each_element(kernel_for<T>(kernel), to.size(), window, from.read(), more..., written, rounded);
 }
 
 }  // namespace detail
@@ -34,11 +52,10 @@ namespace detail {
 template <class T>
 [[nodiscard]] array<T> max_pool(array<T> const& x, pool_window const& window, pool_indices& chosen) {
   auto const out = window.out_shape(x.extents());
-  array<T> y(out, storage::images);
-  chosen = {detail::pooling_of(window, x.extents(), out), detail::allocate(y.size() * sizeof(unsigned)), out};
-  auto const images = detail::as_images(x);
-  detail::runtime::current().for_each_element(detail::kernel_for<T>("max_pool"), y.size(), chosen.window, images.data(),
-                                              y.written(), chosen.data());
+  auto const how = detail::pooled_storage(x);
+  array<T> y(out, how);
+  chosen = {detail::pooling_of(window, x.extents(), out, how), detail::allocate(y.size() * sizeof(unsigned)), out};
+  detail::run_pooling("max_pool", chosen.window, detail::stored_as(x, how), y, chosen.data());
   return y;
 }
 
@@ -48,10 +65,9 @@ template <class T>
   if (chosen.extents != y_shape)
     fail("gather_pool: indices for outputs of shape ", list(chosen.extents), ", not ", list(y_shape),
          "; pass those of the same max_pool");
-  array<T> y(y_shape, storage::images);
-  auto const images = detail::as_images(x);
-  detail::runtime::current().for_each_element(detail::kernel_for<T>("gather_pool"), y.size(), chosen.window, images.data(),
-                                              static_cast<unsigned const*>(chosen.data()), y.written());
+  auto const how = detail::storage_of(chosen);
+  array<T> y(y_shape, how);
+  detail::run_pooling("gather_pool", chosen.window, detail::stored_as(x, how), y, static_cast<unsigned const*>(chosen.data()));
   return y;
 }
 
@@ -61,20 +77,18 @@ template <class T>
   if (chosen.extents != gy.extents())
     fail("scatter_pool: indices for outputs of shape ", list(chosen.extents), " and gradients of shape ", list(gy.extents()),
          "; pass those of the same max_pool");
-  array<T> gx(x_shape, storage::images);
-  auto const slopes = detail::as_images(gy);
-  detail::runtime::current().for_each_element(detail::kernel_for<T>("scatter_pool"), gx.size(), chosen.window, slopes.data(),
-                                              static_cast<unsigned const*>(chosen.data()), gx.written());
+  auto const how = detail::storage_of(chosen);
+  array<T> gx(x_shape, how);
+  detail::run_pooling("scatter_pool", chosen.window, detail::stored_as(gy, how), gx, static_cast<unsigned const*>(chosen.data()));
   return gx;
 }
 
 template <class T>
 [[nodiscard]] array<T> average_pool(array<T> const& x, pool_window const& window) {
   auto const out = window.out_shape(x.extents());
-  array<T> y(out, storage::images);
-  auto const images = detail::as_images(x);
-  detail::runtime::current().for_each_element(detail::kernel_for<T>("average_pool"), y.size(),
-                                              detail::pooling_of(window, x.extents(), out), images.data(), y.written());
+  auto const how = detail::pooled_storage(x);
+  array<T> y(out, how);
+  detail::run_pooling("average_pool", detail::pooling_of(window, x.extents(), out, how), detail::stored_as(x, how), y);
   return y;
 }
 
@@ -84,10 +98,9 @@ template <class T>
   if (out != gy.extents())
     fail("average_pool_adjoint: gradients of shape ", list(gy.extents()), "; pass some of shape ", list(out),
          ", what this window makes of ", list(x_shape));
-  array<T> gx(x_shape, storage::images);
-  auto const slopes = detail::as_images(gy);
-  detail::runtime::current().for_each_element(detail::kernel_for<T>("average_pool_adjoint"), gx.size(),
-                                              detail::pooling_of(window, x_shape, out), slopes.data(), gx.written());
+  auto const how = detail::pooled_storage(gy);
+  array<T> gx(x_shape, how);
+  detail::run_pooling("average_pool_adjoint", detail::pooling_of(window, x_shape, out, how), detail::stored_as(gy, how), gx);
   return gx;
 }
 
@@ -98,9 +111,9 @@ template <class T>
   auto const& e = x.extents();
   auto const area = e[2] * e[3];
   array<T> y({e[1], e[0]});
-  auto const images = detail::as_images(x);
-  detail::sum_products<T>({{e[0] * e[1], area, 0, 1}}, {{area, 1, 0, 0}}, images.data(), nullptr, y.written(),
-                          static_cast<double>(area), false);
+  auto const step = detail::strides_of(e, x.how_stored());
+  detail::sum_products<T>({{e[1], step[1], 0, e[0]}, {e[0], step[0], 0, 1}}, {{area, step[3], 0, 0}}, x.data(), nullptr,
+                          y.written(), static_cast<double>(area), false);
   return y;
 }
 
@@ -113,8 +126,10 @@ template <class T>
   if (g.size() != planes)
     fail("global_average_pool_adjoint: gradients of shape ", list(g.extents()), " for an image of shape ", list(images),
          "; pass [", images[1], ", ", images[0], ']');
-  array<T> gx(images, storage::images);
-  detail::spread<T>({{planes, 1, 0, area}, {area, 0, 0, 1}}, g.data(), gx.written(), static_cast<T>(area));
+  array<T> gx(images, detail::storage_of_images<T>());
+  auto const step = detail::strides_of(images, gx.how_stored());
+  detail::spread<T>({{images[1], images[0], 0, step[1]}, {area, 0, 0, step[3]}, {images[0], 1, 0, step[0]}}, g.data(),
+                    gx.written(), static_cast<T>(area));
   return gx;
 }
 

@@ -39,16 +39,33 @@ namespace lnpt::cudnn::detail {
                                  "choose_digit",
                                  "transpose<float, float>",
                                  "transpose<float, bf16>",
-                                 "transpose<bf16, float>"};
+                                 "transpose<bf16, float>",
+                                 "convert<float, bf16>",
+                                 "convert<bf16, float>"};
   for (auto const* const name : {"count_digits", "write_bits"})
     for (auto const* const key : {"<unsigned>", "<unsigned long long>"}) names.push_back(std::string(name) + key);
-  for (auto const* const name : {"fill",         "unary",        "binary",
-                                 "add_row",      "prelu",        "largest",
-                                 "sgd_steps",    "clear_pruned", "spread",
-                                 "product",      "sum_products", "channel_sums",
-                                 "combine",      "max_pool",     "gather_pool",
-                                 "scatter_pool", "average_pool", "average_pool_adjoint",
-                                 "log_softmax",  "row_sum",      "one_hot_of_largest"})
+  for (auto const* const name : {"fill",
+                                 "unary",
+                                 "binary",
+                                 "add_row",
+                                 "prelu",
+                                 "largest",
+                                 "sgd_steps",
+                                 "clear_pruned",
+                                 "spread",
+                                 "product",
+                                 "sum_products",
+                                 "channel_sums",
+                                 "combine",
+                                 "max_pool",
+                                 "gather_pool",
+                                 "scatter_pool",
+                                 "average_pool",
+                                 "average_pool_adjoint",
+                                 "channel_sums_last",
+                                 "log_softmax",
+                                 "row_sum",
+                                 "one_hot_of_largest"})
     for (auto const* const type : {"<float>", "<double>"}) names.push_back(std::string(name) + type);
   return names;
 }

@@ -1,9 +1,15 @@
 #pragma once
-/// What all kernels share: the walk through strided operands, and sums over a block in a fixed order.
+/// What all kernels share: the walk through strided operands, values in either type, and sums over a block in a fixed order.
 ///
 /// Kernels are one string for NVRTC, so that users need no nvcc; plain CUDA C++ without a single include.
 
 namespace lnpt::cudnn::detail {
+
+/// Values as kernels read them: of an array's type, or bf16.
+struct source {
+  void const* at = nullptr;
+  int is_bf16 = 0;
+};
 
 inline constexpr char common_kernels[] = R"cuda(
 struct walk { unsigned extents[5], x[5], y[5], out[5]; };
@@ -19,6 +25,29 @@ __device__ place place_of(walk const& w, unsigned i) {
     p.out += at * w.out[axis];
   }
   return p;
+}
+
+// The upper half of a float, as bits: NVRTC brings no type of its own.
+struct bf16 { unsigned short bits; };
+
+__device__ float as_float(float x) { return x; }
+__device__ float as_float(bf16 x) { return __uint_as_float((unsigned)x.bits << 16); }
+__device__ void assign(float& y, float x) { y = x; }
+// To the nearest, ties to even; a NaN stays one.
+__device__ void assign(bf16& y, float x) {
+  unsigned const bits = __float_as_uint(x);
+  y.bits = x != x ? 0x7fff : (unsigned short)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+// Values of type T, or bf16.
+struct source { void const* at; int is_bf16; };
+template <class T> __device__ T read(source const& x, unsigned i) {
+  return x.is_bf16 ? (T)as_float(((bf16 const*)x.at)[i]) : ((T const*)x.at)[i];
+}
+// A result, and where it is wanted in bf16 too.
+template <class T> __device__ void write(T* y, void* rounded, unsigned i, T value) {
+  y[i] = value;
+  if (rounded) assign(((bf16*)rounded)[i], (float)value);
 }
 
 // The sum of one double per thread, in thread 0. 256 threads: 16 of them add 16 values each, thread 0 adds theirs, in the same order at

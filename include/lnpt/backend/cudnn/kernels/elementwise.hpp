@@ -15,28 +15,31 @@ template <class T> __global__ void fill(T* y, T value, unsigned n) {
   y[i] = value;
 }
 
-template <class T> __global__ void unary(int operation, T const* x, T* y, T factor, T offset, unsigned n) {
+template <class T> __global__ void unary(int operation, source x, T* y, void* rounded, T factor, T offset, unsigned n) {
   ONE_THREAD_PER_ELEMENT;
-  T const v = x[i];
+  T const v = read<T>(x, i);
+  T result = v * v;
   switch (operation) {
-    case 0: y[i] = rectified(v); break;
-    case 1: y[i] = factor * v + offset; break;
-    case 2: y[i] = fabs(v); break;
-    case 3: y[i] = exp(v); break;
-    default: y[i] = v * v;
+    case 0: result = rectified(v); break;
+    case 1: result = factor * v + offset; break;
+    case 2: result = fabs(v); break;
+    case 3: result = exp(v); break;
   }
+  write(y, rounded, i, result);
 }
 
-template <class T> __global__ void binary(int operation, T const* a, T const* b, T* y, unsigned n) {
+template <class T> __global__ void binary(int operation, source x, source y, T* out, void* rounded, unsigned n) {
   ONE_THREAD_PER_ELEMENT;
+  T const a = read<T>(x, i), b = read<T>(y, i);
+  T result = a + b * b;
   switch (operation) {
-    case 0: y[i] = a[i] + b[i]; break;
-    case 1: y[i] = rectified(a[i] + b[i]); break;
-    case 2: y[i] = a[i] > T(0) ? b[i] : T(0); break;
-    case 3: y[i] = a[i] * b[i]; break;
-    case 4: y[i] = a[i] - b[i]; break;
-    default: y[i] = a[i] + b[i] * b[i];
+    case 0: result = a + b; break;
+    case 1: result = rectified(a + b); break;
+    case 2: result = a > T(0) ? b : T(0); break;
+    case 3: result = a * b; break;
+    case 4: result = a - b; break;
   }
+  write(out, rounded, i, result);
 }
 
 template <class T> __global__ void add_row(T const* x, T const* row, T* y, unsigned width, unsigned n) {

@@ -4,12 +4,12 @@
 
 namespace lnpt::cudnn::detail {
 
-/// The most arrays of one launch: with 40 bytes for each, a table stays below the 32,764 bytes that arguments may have.
-inline constexpr unsigned most_parts = 512;
+/// The most arrays of one launch: with 64 bytes for each, a table stays below the 32,764 bytes that arguments may have.
+inline constexpr unsigned most_parts = 480;
 inline constexpr unsigned part_block = 256;  ///< elements of one array that one block of threads passes over
 
 inline constexpr char part_kernels[] = R"cuda(
-constexpr unsigned most_parts = 512;
+constexpr unsigned most_parts = 480;
 
 // Which array a block belongs to: the last one that begins at this block or before.
 template <class Table> __device__ unsigned part_of_block(Table const& all) {
