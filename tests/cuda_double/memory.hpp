@@ -10,6 +10,8 @@ namespace cuda_double {
 [[nodiscard]] void* allocate(std::size_t bytes);
 /// Says that memory is wanted no longer by what is queued from now on; `release` follows when the stream gets there.
 void give_up(void* device);
+/// Whether so much memory waits for its `release` that the stream had better run.
+[[nodiscard]] bool is_crowded();
 /// Throws `illegal_address` where `device` begins no live allocation.
 void release(void* device);
 [[nodiscard]] bool is_device(void const* address);

@@ -109,6 +109,7 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
 
 // --- memory --------------------------------------------------------------------------------------------------------------
 cudaError_t cudaMallocAsync(void** p, size_t bytes, cudaStream_t) {
+  if (is_crowded()) (void)drain_all();
   *p = fails() ? nullptr : allocate(bytes);
   return noted(*p ? cudaSuccess : cudaErrorMemoryAllocation);
 }

@@ -45,6 +45,7 @@ class passes {
     keep("squares per sample", network_.sample_squared_gradients(network_.forward(x_, norm), {z_, std::nullopt}));
     keep("synaptic flow", network_.synaptic_flow({1, 3, 6, 6}));
     descend(g);
+    keep("output after a step", network_.forward(x_, {norm_mode::train}).output());
     return std::move(results_);
   }
 
