@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Shrinks networks by every criterion at several fractions of their channels and holds each certificate to its bar: 1e-12 of the largest
 # logit in double, 1e-5 in float. Prints one line for each network and criterion.
+# With MODULES=build/torch/tests/test_torch_module_certificates the library's networks are shrunk as modules of LibTorch, by the same masks.
 #
 #   tests/structure/certificates.sh LNPT [SEED ...]        LNPT: the command line, such as build/test/tools/lnpt/lnpt
 #
@@ -12,7 +13,8 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-read -ra networks <<< "${NETWORKS:-resnet:56:16,32,64:a vgg:16:64 mobilenet:32 $here/io/exported/joins.pt2}"
+exported=$here/io/exported/joins.pt2
+read -ra networks <<< "${NETWORKS:-resnet:56:16,32,64:a vgg:16:64 mobilenet:32 $([[ -n ${MODULES:-} ]] || echo "$exported")}"
 read -ra criteria <<< "${CRITERIA:-magnitude random snip taylor grasp obd synflow feature_map_synaptic movement fisher filter_norm bn_scale}"
 read -ra fractions <<< "${FRACTIONS:-0.3 0.5 0.7 0.9}"
 read -ra precisions <<< "${PRECISIONS:-double float}"
@@ -20,6 +22,19 @@ read -ra precisions <<< "${PRECISIONS:-double float}"
 # Networks of the library read images with labels, and a teacher of other fresh weights where the criterion asks for one. The exported one
 # reads small images of its own and is shrunk by the criteria without data.
 failed=0 runs=0 refused=0
+
+# Prints the certificate of one run of `lnpt prune`; fails where it, or the shrinking of the module, is refused.
+certificate() {
+  if [[ -z ${MODULES:-} ]]; then
+    "$lnpt" prune "$@" --shrink | sed -n 's/.*"relative": *\([0-9.e+-]*\).*/\1/p'
+    return
+  fi
+  "$lnpt" prune "$@" --masks-out "$scratch/masks.safetensors" > "$scratch/pruned"
+  LNPT_MODULE_ARCH=$network LNPT_MODULE_PRECISION=$precision LNPT_MODULE_WEIGHTS=$scratch/small.safetensors \
+    LNPT_MODULE_MASKS=$scratch/masks.safetensors "$MODULES" > "$scratch/module" || true  # a difference that is too large has its line
+  sed -n 's/^certificate \([0-9.e+-]*\),.*/\1/p' "$scratch/module" | grep . || { grep ERROR: "$scratch/module" >&2; return 1; }
+}
+
 for network in "${networks[@]}"; do
   data=(--data synthetic --samples 8)
   asked=("${criteria[@]}")
@@ -36,15 +51,15 @@ for network in "${networks[@]}"; do
     for precision in "${precisions[@]}"; do
       for fraction in "${fractions[@]}"; do
         for seed in "${@:-1}"; do
-          flags=(--arch "$network" --criterion "$criterion" --mask channels --budget "channels:$fraction" --shrink --json
-                 --precision "$precision" --seed "$seed" --rounds 1 --out "$scratch/small.safetensors")
-          if ! "$lnpt" prune "${flags[@]}" "${data[@]}" "${teacher[@]}" > "$scratch/report" 2> "$scratch/complaint"; then
+          flags=(--arch "$network" --criterion "$criterion" --mask channels --budget "channels:$fraction" --json
+                 --precision "$precision" --seed "$seed" --rounds 1 --out "$scratch/small.safetensors" "${data[@]}" "${teacher[@]}")
+          if ! certificate "${flags[@]}" > "$scratch/report" 2> "$scratch/complaint"; then
             refused=$((refused + 1))
             echo "$network $criterion $precision $fraction seed $seed: $(tail -1 "$scratch/complaint")"
             continue
           fi
           runs=$((runs + 1))
-          relative=$(sed -n 's/.*"relative": *\([0-9.e+-]*\).*/\1/p' "$scratch/report")
+          relative=$(cat "$scratch/report")
           bar=1e-12
           [[ $precision == float ]] && bar=1e-5
           if ! awk -v a="$relative" -v b="$bar" 'BEGIN { exit !(a <= b) }'; then
