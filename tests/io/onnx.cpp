@@ -160,6 +160,6 @@ TEST_CASE("other engines say the same, at batches of 4, 1 and 2") {
   auto const status = std::system(
       (std::string(named ? named : "/usr/bin/python3") + ' ' + script.string() + ' ' + folder.path().string()).c_str());
   if (!WIFEXITED(status) || WEXITSTATUS(status) == 127 || WEXITSTATUS(status) == 77)
-    return skip("no Python with onnx, cv2 or onnxruntime: name one by LNPT_PYTHON");
+    return skip("no Python with numpy and onnx, cv2 or onnxruntime: name one by LNPT_PYTHON");
   CHECK(WEXITSTATUS(status) == 0);
 }
