@@ -43,6 +43,11 @@ struct scene {
   teacher<network<backend>> guide() { return teacher(trained); }
 };
 
+/// A schedule against its contract: it does not end at the density that was asked for.
+struct half_throughout {
+  density operator()(std::size_t, std::size_t, density) const { return density{0.5}; }
+};
+
 std::size_t kept(mask_set const& masks) {
   std::size_t n = 0;
   for (auto const& m : masks) n += m.count();
@@ -136,6 +141,17 @@ TEST_CASE(
     (void)prune<snip, channel_structured>(s.student, s.batch, {.budget = channels{0.5}, .layer_floor = 0.1});
   };
   CHECK_THROWS_WITH_AS(asked(), doctest::Contains("a layer_floor of 0.1 would change nothing"), lnpt::error);
+}
+
+TEST_CASE("a schedule that ends elsewhere and a network without layers are refused") {
+  scene s;
+  auto const before = state_of(s.student);
+  CHECK_THROWS_WITH_AS(
+      (void)(prune<snip, global_unstructured, half_throughout>(s.student, s.batch, {.budget = sparsity{0.9}, .rounds = 3})),
+      doctest::Contains("ends at a density of 0.5 where 0.1 was asked for"), error);
+  CHECK(state_of(s.student) == before);
+  auto const elsewhere = std::move(s.student);
+  CHECK_THROWS_WITH_AS((void)(prune<snip>(s.student, s.batch, {.budget = sparsity{0.9}})), doctest::Contains("no layers"), error);
 }
 
 TEST_CASE("rounds keep exact counts, and what was pruned stays pruned") {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include <lnpt/io/synthetic.hpp>
+#include <lnpt/train/batches.hpp>
 #include <lnpt/train/sampling.hpp>
 
 using namespace lnpt;
@@ -34,6 +35,23 @@ TEST_CASE("classes beyond those asked for, and below 0, are refused by their ima
   CHECK_THROWS_WITH_AS((void)sample_by_pseudo_label(std::vector<std::int64_t>{0, 3, 1}, 3, 1, 0),
                        "image 1 is of class 3, and a sample of 3 classes was asked for: ask for as many as there are", error);
   CHECK_THROWS_AS((void)sample_by_pseudo_label(std::vector<std::int64_t>{0, -1}, 3, 1, 0), error);
+}
+
+TEST_CASE("batches of images are of the size asked for, with their labels where they are asked for") {
+  auto const set = io::synthetic({.classes = 5, .side = 16, .train = 20, .test = 5}).train;
+  std::vector<std::size_t> const indices{3, 19, 0, 7, 5};
+  auto const plain = plain_batches(set, indices, 2);
+  auto const labelled = labelled_batches(set, indices, 2);
+  REQUIRE(plain.size() == 3);
+  REQUIRE(labelled.size() == 3);
+  std::vector<std::int64_t> labels;
+  for (std::size_t b = 0; b < 3; ++b) {
+    CHECK(plain[b].input.shape(0) == (b < 2 ? 2 : 1));
+    CHECK(plain[b].input == labelled[b].input);
+    labels.insert(labels.end(), labelled[b].labels.begin(), labelled[b].labels.end());
+  }
+  CHECK(labels == gather_labels(set, indices));
+  CHECK_THROWS_WITH_AS((void)plain_batches(set, indices, 0), doctest::Contains("batches of 0"), error);
 }
 
 TEST_CASE("samples are a function of the seed") {

@@ -451,6 +451,10 @@ TEST_CASE("a batch that the set cannot fill and a loss that explodes are refused
   auto student = convolutional(1);
   CHECK_THROWS_WITH_AS(train(student, {}, shapes().train, shapes().test, no_guide{}, cross_entropy{}, {.batch = 513}),
                        "a batch of 513 cannot be drawn from 512 images: choose a batch of 1 to 512", lnpt::error);
+  for (train_options const& steps : {train_options{.learning_rate = std::nan("")}, train_options{.learning_rate = -1},
+                                     train_options{.momentum = 1}, train_options{.weight_decay = -1e-4}})
+    CHECK_THROWS_WITH_AS(train(student, {}, shapes().train, shapes().test, no_guide{}, cross_entropy{}, steps),
+                         doctest::Contains("pass finite numbers of at least 0, and a momentum below 1"), lnpt::error);
   std::vector<std::size_t> const sizes{3 * 16 * 16, 4};
   auto linear = zoo::mlp<backend>(sizes);
   std::string predicted;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <lnpt/core/error.hpp>
 #include <lnpt/core/model.hpp>
 #include <lnpt/nn/held_array.hpp>
 #include <lnpt/nn/layer.hpp>
@@ -49,6 +50,7 @@ struct network_body {
   /// Calls `drop(j)` when the last node that reads node j is done, but for what the prediction is made of.
   template <class Drop>
   [[nodiscard]] auto after_last_use(Drop drop) const {
+    if (graph.nodes().empty()) fail("this network has no layers: it was moved from, or none was added");
     auto last_use = graph.last_uses();
     last_use[features] = graph.size();
     return [last_use = std::move(last_use), drop](std::size_t done) {

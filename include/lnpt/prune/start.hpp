@@ -1,6 +1,7 @@
 #pragma once
 /// Pruning that goes on from masks that are there already.
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 
 #include <lnpt/core/budget.hpp>
@@ -31,7 +32,13 @@ template <class Schedule>
 [[nodiscard]] density density_of_round(int t, int rounds, double first, density last) {
   auto const round = static_cast<std::size_t>(t);
   auto const all = static_cast<std::size_t>(rounds);
-  if (t == rounds || first == 1.0 || first == 0.0) return Schedule{}(round, all, last);
+  if (t == rounds) {
+    if (auto const end = Schedule{}(round, all, last); std::abs(end.value() - last.value()) > 1e-9)
+      fail("the schedule ends at a density of ", end.value(), " where ", last.value(),
+           " was asked for: it must return the density that it is given after the last round");
+    return last;
+  }
+  if (first == 1.0 || first == 0.0) return Schedule{}(round, all, last);
   auto const share = Schedule{}(round, all, density{std::min(1.0, last.value() / first)});
   return density{first * share.value()};
 }

@@ -29,7 +29,9 @@ struct coupled_channels {
   template <class T>
   [[nodiscard]] mask_set operator()(std::span<scored_parameter<T> const> parameters, selection const& wanted) const {
     if (atoms == nullptr)
-      fail("coupled_channels does not know the model: set .strategy = {.atoms = &channel_map_of(model, input).set}");
+      fail(
+          "coupled_channels does not know the model: name its map, auto const map = channel_map_of(model, input), and set "
+          ".strategy = {.atoms = &map.set}");
     auto const scored = score_atoms(*atoms, parameters, wanted, accumulate, normalize);
     return masks_of(*atoms, detail::atom_selection(*atoms, scored, counted_by<Budget>, wanted, round_to).run());
   }

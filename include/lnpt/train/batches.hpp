@@ -1,5 +1,6 @@
 #pragma once
 /// From images of bytes to batches of tensors.
+#include <algorithm>
 #include <cstdint>
 #include <numeric>
 #include <span>
@@ -9,6 +10,7 @@
 
 #include <lnpt/backend/cpu/array.hpp>
 #include <lnpt/core/batch.hpp>
+#include <lnpt/core/error.hpp>
 #include <lnpt/core/random.hpp>
 #include <lnpt/train/augmentation.hpp>
 
@@ -64,16 +66,37 @@ template <labelled_images Images>
   return order;
 }
 
+namespace detail {
+
+/// `make(part)` of each at most `size` indices in turn.
+template <class Make>
+[[nodiscard]] auto in_parts(std::span<std::size_t const> indices, std::size_t size, Make make) {
+  if (size == 0) fail("images cannot be taken in batches of 0: ask for 1 or more in each");
+  std::vector<decltype(make(indices))> parts;
+  for (std::size_t begin = 0; begin < indices.size(); begin += size)
+    parts.push_back(make(indices.subspan(begin, std::min(size, indices.size() - begin))));
+  return parts;
+}
+
+}  // namespace detail
+
 /// `indices` in batches of at most `size`, normalised and not augmented: what scoring and evaluation read.
 template <class T = float, image_source Images>
 [[nodiscard]] std::vector<unlabelled_batch<cpu::array<T>>> plain_batches(Images const& images,
                                                                          std::span<std::size_t const> indices, std::size_t size) {
-  std::vector<unlabelled_batch<cpu::array<T>>> batches;
-  for (std::size_t begin = 0; begin < indices.size(); begin += size) {
-    auto const part = indices.subspan(begin, std::min(size, indices.size() - begin));
-    batches.push_back({gather_images<T>(images, {{part.begin(), part.end()}, {}})});
-  }
-  return batches;
+  return detail::in_parts(indices, size, [&](std::span<std::size_t const> part) {
+    return unlabelled_batch<cpu::array<T>>{gather_images<T>(images, {{part.begin(), part.end()}, {}})};
+  });
+}
+
+/// The same with the images' class ids, for criteria and losses that read labels.
+template <class T = float, labelled_images Images>
+[[nodiscard]] std::vector<labelled_batch<cpu::array<T>>> labelled_batches(Images const& images,
+                                                                          std::span<std::size_t const> indices,
+                                                                          std::size_t size) {
+  return detail::in_parts(indices, size, [&](std::span<std::size_t const> part) {
+    return labelled_batch<cpu::array<T>>{gather_images<T>(images, {{part.begin(), part.end()}, {}}), gather_labels(images, part)};
+  });
 }
 
 }  // namespace lnpt

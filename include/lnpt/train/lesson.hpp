@@ -1,11 +1,13 @@
 #pragma once
 /// What one step of training reads, and the order in which an epoch does.
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include <lnpt/core/error.hpp>
 #include <lnpt/core/guide.hpp>
 #include <lnpt/loss/concept.hpp>
 #include <lnpt/train/options.hpp>
@@ -33,6 +35,14 @@ struct lesson {
 };
 
 namespace detail {
+
+/// Refuses steps that lead nowhere, before anything changes.
+inline void require_steps(train_options const& options) {
+  auto const is_rate = [](double rate) { return std::isfinite(rate) && rate >= 0; };
+  if (!is_rate(options.learning_rate) || !is_rate(options.momentum) || !is_rate(options.weight_decay) || options.momentum >= 1)
+    fail("a learning rate of ", options.learning_rate, ", a momentum of ", options.momentum, " and a weight decay of ",
+         options.weight_decay, ": pass finite numbers of at least 0, and a momentum below 1");
+}
 
 /// How many whole batches an epoch has.
 template <image_source Images>

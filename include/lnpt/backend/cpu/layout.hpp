@@ -20,7 +20,9 @@ template <class T>
 }
 
 inline void require_rank_4(char const* what, auto const& extents) {
-  if (extents.size() != 4) fail(what, ": an image of shape ", list(extents), "; pass one of rank 4");
+  if (extents.size() != 4)
+    fail(what, ": an image of shape ", list(extents),
+         "; pass one of rank 4: a batch [N, C, H, W], or {C, H, W} where the shape of one input is asked for");
 }
 
 /// Copies an [A, B, run] block to [B, A, run].
