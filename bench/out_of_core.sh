@@ -3,7 +3,7 @@
 #
 #   bench/out_of_core.sh LNPT [PYTHON]        PYTHON: one with torch and safetensors; without it its rows are left out
 #
-# Writes some 5 GB into a temporary folder (TMPDIR chooses where); the sparse file of 6.4 GiB takes no room, its pruned copy does not
+# Writes some 7 GB into a temporary folder (TMPDIR chooses where); the sparse file of 6.4 GiB takes no room, its pruned copy does not
 # either, since zeros are not written. Times are the least of three runs on files that the page cache holds; both sides end with the output
 # on the disk (fdatasync).
 set -eu
@@ -51,6 +51,8 @@ peak_mib() { /usr/bin/time -f %M "$@" 2>&1 > /dev/null | tail -n 1 | awk '{ prin
 
 header f32.safetensors F32 4 4096 16 && random_data f32.safetensors 1024
 header bf16.safetensors BF16 2 8192 16 && random_data bf16.safetensors 1024
+header f16.safetensors F16 2 8192 16 && random_data f16.safetensors 1024
+header f8.safetensors F8_E4M3 1 16384 16 && random_data f8.safetensors 1024
 
 echo 'file of 1 GiB | pruning | lnpt s | dd s | ratio'
 row() {  # FILE PASSES WHAT FLAGS...
@@ -62,9 +64,15 @@ row() {  # FILE PASSES WHAT FLAGS...
   awk -v f="$file" -v w="$what" -v o="$ours" -v r="$reads" -v c="$copy" -v k="$passes" \
     'BEGIN { dd = (k - 1) * r + c; printf "%s | %s | %.2f | %.2f | %.2f\n", f, w, o, dd, o / dd }'
 }
+# Passes: as often as the file is read, the writing one included.
 row f32.safetensors 3 'global 50 %' --sparsity .5
 row bf16.safetensors 2 'global 50 %' --sparsity .5
-row bf16.safetensors 1 '2:4' --mask 2:4
+row f16.safetensors 2 'global 50 %' --sparsity .5
+row f8.safetensors 2 'global 50 %' --sparsity .5
+row f32.safetensors 3 'layerwise 50 %' --sparsity .5 --mask layerwise
+row bf16.safetensors 1 'rows 50 %' --sparsity .5 --mask rows
+row f32.safetensors 1 'random 50 %' --sparsity .5 --criterion random
+for each in f32 bf16 f8; do row $each.safetensors 1 '2:4' --mask 2:4; done
 
 echo 'file | peak MiB under ulimit -v of 4 GiB'
 header many.safetensors BF16 2 8192 100 && truncate -s +6710886400 many.safetensors

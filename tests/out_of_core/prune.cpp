@@ -184,8 +184,10 @@ model_files mixed(std::vector<io::dtype> const& types) {
 }
 
 std::vector<std::vector<io::dtype>> const all_types{
-    {io::dtype::f32},     {io::dtype::f16},     {io::dtype::bf16},
-    {io::dtype::f8_e4m3}, {io::dtype::f8_e5m2}, {io::dtype::f32, io::dtype::bf16, io::dtype::f8_e4m3, io::dtype::f16}};
+    {io::dtype::f32},         {io::dtype::f16},
+    {io::dtype::bf16},        {io::dtype::f8_e4m3},
+    {io::dtype::f8_e5m2},     {io::dtype::f8_e4m3fnuz},
+    {io::dtype::f8_e5m2fnuz}, {io::dtype::f32, io::dtype::bf16, io::dtype::f8_e4m3, io::dtype::f16}};
 
 bytes stored_floats(std::vector<float> const& values) {
   auto const raw = std::as_bytes(std::span(values));
@@ -211,7 +213,8 @@ TEST_CASE("the four largest of eight, by hand: ties stay in the order of name, t
 TEST_CASE("global, layerwise and rows keep the bits that pruning in memory keeps, however the model is cut") {
   support::temporary_folder const folder;
   for (auto const& types : all_types) {
-    auto const model = mixed(types);
+    auto model = mixed(types);
+    model["odd.weight"] = drawn(types.back(), {3, 4099}, 99);  // rows that end within the words that are read at a time
     auto memory = in_memory(model), rows = rows_in_memory(model);
     for (std::size_t const cuts : {1u, 2u, 7u}) {
       CAPTURE(io::name_of(types.front()));
@@ -280,6 +283,13 @@ TEST_CASE("N:M keeps what it keeps in memory, along the inputs of linear layers 
     auto const report =
         out_of_core::prune(folder / "in", folder / "out", {.pattern = out_of_core::pattern::n_of_m, .replace = true});
     auto expected = masked(linear, prune<magnitude, n_of_m<2, 4>>(memory, {}).masks);
+    auto const of_8 = out_of_core::prune(folder / "in", folder / "of_8",
+                                         {.pattern = out_of_core::pattern::n_of_m, .n = 3, .m = 8, .replace = true});
+    auto seen_of_8 = read(folder / "of_8");
+    auto expected_of_8 = masked(linear, prune<magnitude, n_of_m<3, 8>>(memory, {}).masks);
+    seen_of_8.erase("conv.weight");
+    check_same(seen_of_8, expected_of_8);
+    CHECK(of_8.kept() * 8 == of_8.total() * 3);
 
     // Of 8 input channels, the two best of each four at every filter and place; written out.
     auto conv = model.at("conv.weight");
@@ -608,6 +618,31 @@ TEST_CASE("weights that are not finite, or all 0, are refused by name, and nothi
     CHECK_FALSE(std::filesystem::exists(folder / "out"));
     CHECK_FALSE(std::filesystem::exists(folder / "out.partial"));
   }
+}
+
+TEST_CASE("what is not finite is refused in every dtype, by its tensor, whatever its sign") {
+  using enum io::dtype;
+  support::temporary_folder const folder;
+  std::vector<std::pair<io::dtype, std::vector<unsigned>>> const codes{
+      {f32, {0x7f800000, 0xff800001}}, {f16, {0x7c00, 0xfe00}}, {bf16, {0xff80, 0x7fc0}}, {f8_e4m3, {0x7f, 0xff}},
+      {f8_e5m2, {0x7c, 0xfd}},         {f8_e4m3fnuz, {0x80}},   {f8_e5m2fnuz, {0x80}}};
+  for (auto const& [type, those] : codes)
+    for (auto const pattern : {out_of_core::pattern::global, out_of_core::pattern::layerwise, out_of_core::pattern::rows,
+                               out_of_core::pattern::n_of_m}) {
+      CAPTURE(io::name_of(type));
+      auto model = mixed({type});
+      for (auto const* const name : {"conv.weight", "big.weight"})
+        for (std::size_t i = 0; i != those.size(); ++i)
+          std::memcpy(model[name].values.data() + (101 + i) * width_of(model[name]), &those[i], width_of(model[name]));
+      write(folder / "in", model, 1);
+      auto const refused = refusal([&] {
+        static_cast<void>(out_of_core::prune(folder / "in", folder / "out", {.keep = density{0.5}, .pattern = pattern}));
+      });
+      auto const count = std::to_string(those.size());
+      CHECK(says(refused, count + " of 600000 in big.weight"));
+      if (pattern == out_of_core::pattern::global) CHECK(says(refused, count + " of 432 in conv.weight"));
+      CHECK_FALSE(std::filesystem::exists(folder / "out"));
+    }
 }
 
 TEST_CASE("an index that disagrees with its files is refused") {

@@ -8,6 +8,7 @@
 #include <span>
 #include <tbb/enumerable_thread_specific.h>
 #include <tbb/parallel_for.h>
+#include <utility>
 #include <vector>
 
 #include <lnpt/io/sharded_model.hpp>
@@ -16,10 +17,10 @@
 
 namespace lnpt::out_of_core {
 
-/// The most weights that a thread holds at once: 2 MiB of floats.
+/// The most weights that a thread holds at once where some of them compete with one another: 2 MiB of floats.
 inline constexpr std::uint64_t block_weights = std::uint64_t{1} << 19;
-/// The most bytes that a thread copies at once.
-inline constexpr std::uint64_t block_bytes = block_weights * sizeof(float);
+/// The bytes that a thread reads at a time where nothing asks for more: they stay in its second cache until they are written.
+inline constexpr std::uint64_t stream_bytes = std::uint64_t{1} << 18;
 
 /// Weights `first`, `first + 1` … of a tensor.
 struct weight_range {
@@ -34,14 +35,19 @@ struct block {
   weight_range weights;
 };
 
-/// The ranges cut into blocks.
-[[nodiscard]] inline std::vector<block> blocks_of(std::span<weight_range const> ranges) {
+/// The ranges cut into blocks of at most `weights_of(tensor)` weights.
+template <class WeightsOf>
+[[nodiscard]] std::vector<block> blocks_of(std::span<weight_range const> ranges, WeightsOf weights_of) {
   std::vector<block> blocks;
-  for (std::size_t r = 0; r != ranges.size(); ++r)
-    for (std::uint64_t done = 0; done < ranges[r].count; done += block_weights)
-      blocks.push_back({r, {ranges[r].tensor, ranges[r].first + done, std::min(block_weights, ranges[r].count - done)}});
+  for (std::size_t r = 0; r != ranges.size(); ++r) {
+    std::uint64_t const most = weights_of(*ranges[r].tensor);
+    for (std::uint64_t done = 0; done < ranges[r].count; done += most)
+      blocks.push_back({r, {ranges[r].tensor, ranges[r].first + done, std::min(most, ranges[r].count - done)}});
+  }
   return blocks;
 }
+/// The weights of a tensor that are read at a time.
+[[nodiscard]] inline std::uint64_t stream_weights(planned_tensor const& tensor) { return stream_bytes / tensor.width(); }
 
 /// One thread's memory: stored bytes, and keys.
 struct workspace {
@@ -60,6 +66,16 @@ struct workspace {
     keys.resize(static_cast<std::size_t>(range.count));
     range.tensor->scores.keys(range.first, bytes, keys);
     return keys;
+  }
+  /// What is ranked of a range is in memory after this: its bytes where its scores read them, its keys where those are no codes.
+  void load(io::sharded_model const& model, weight_range const& range) {
+    auto const& scores = range.tensor->scores;
+    if (scores.reads()) static_cast<void>(read(model, range));
+    if (!scores.is_coded()) static_cast<void>(score(range));
+  }
+  /// After `load`, the words whose codes are ranked.
+  [[nodiscard]] std::span<std::byte const> words(score_source const& scores) const {
+    return scores.is_coded() ? std::span<std::byte const>(bytes) : std::as_bytes(std::span(keys));
   }
 };
 
@@ -107,13 +123,20 @@ void for_each_keys_of(io::sharded_model const& model, std::span<block const> blo
   });
 }
 
-/// Shows the keys of all ranges to `visit(keys)`, in parallel and in any order, a few at a time; returns, by range, what `visit` added up.
+/// Shows all ranges, loaded, to `visit(tensor, workspace)`, in parallel and in any order; returns, by range, what `visit` added up.
 template <class Visit>
-[[nodiscard]] std::vector<std::size_t> for_each_keys(io::sharded_model const& model, std::span<weight_range const> ranges,
-                                                     meter& along, Visit&& visit) {
-  auto const blocks = blocks_of(ranges);
+[[nodiscard]] std::vector<std::size_t> for_each_words(io::sharded_model const& model, std::span<weight_range const> ranges,
+                                                      meter& along, Visit&& visit) {
+  auto const blocks = blocks_of(ranges, stream_weights);
   std::vector<std::atomic<std::size_t>> sums(ranges.size());
-  for_each_keys_of(model, blocks, along, [&](std::size_t b, std::span<key const> keys) { sums[blocks[b].range] += visit(keys); });
+  tbb::enumerable_thread_specific<workspace> memory;
+  tbb::parallel_for(std::size_t{0}, blocks.size(), [&](std::size_t b) {
+    auto const& weights = blocks[b].weights;
+    auto& local = memory.local();
+    local.load(model, weights);
+    sums[blocks[b].range] += static_cast<std::size_t>(visit(*weights.tensor, std::as_const(local)));
+    if (weights.tensor->scores.reads()) along.advance(weights.count * weights.tensor->width());
+  });
   return {sums.begin(), sums.end()};
 }
 

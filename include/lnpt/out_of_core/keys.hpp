@@ -98,9 +98,16 @@ class score_source {
 
   /// Whether keys are of the stored bytes.
   [[nodiscard]] bool reads() const { return !draw_; }
-  /// Whether the low bits of every key, which `narrow_bits` counts, are 0.
-  [[nodiscard]] bool is_narrow() const { return reads() && type_ != io::dtype::f32 && !scales_; }
-  static constexpr int narrow_bits = 13;
+  /// Whether the stored bits without their sign sort as the keys do, and 0 has no others.
+  [[nodiscard]] bool is_coded() const { return reads() && !scales_; }
+  /// Whether so few codes exist that one reading counts them all.
+  [[nodiscard]] bool is_narrow() const { return is_coded() && type_ != io::dtype::f32; }
+  /// Whether the code of −0 means NaN.
+  [[nodiscard]] bool has_unsigned_nan() const {
+    return is_coded() && (type_ == io::dtype::f8_e5m2fnuz || type_ == io::dtype::f8_e4m3fnuz);
+  }
+  /// Of coded scores: those of one type have the same keys for the same codes.
+  [[nodiscard]] io::dtype type() const { return type_; }
 
   /// The keys of weights `first`, `first + 1` …, whose bytes are `stored`.
   void keys(std::uint64_t first, std::span<std::byte const> stored, std::span<key> out) const {

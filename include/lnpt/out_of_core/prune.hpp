@@ -282,7 +282,7 @@ class pruning_run {
 ///
 /// `out` appears when all of it is on the disk. A run that was killed is taken up again by calling with the same arguments.
 ///
-///     memory   headers, 2 MiB of counts in all, and per thread at most 8 MiB
+///     memory   headers, and per thread at most 8 MiB, 1 MiB of counts among them
 ///     reads    global: 2 × 16- and 8-bit weights, 3 × F32 and scaled weights; n_of_m and random: 1 ×; layerwise, rows: 1 × what fits a
 ///              block, else as global
 [[nodiscard]] inline report prune(std::filesystem::path const& from, std::filesystem::path const& out,

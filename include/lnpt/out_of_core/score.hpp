@@ -92,7 +92,7 @@ struct score_tally {
 /// The scores of a tensor; sums are of blocks, in their order, so that they have the same bits on any number of threads.
 [[nodiscard]] inline score_histogram score_tensor(io::sharded_model const& model, planned_tensor const& planned, meter& along) {
   weight_range const whole{&planned, 0, planned.size()};
-  auto const blocks = blocks_of({&whole, 1});
+  auto const blocks = blocks_of({&whole, 1}, [](planned_tensor const&) { return block_weights; });
   std::vector<double> sums(blocks.size());
   tbb::enumerable_thread_specific<score_tally> tallies;
   for_each_keys_of(model, blocks, along,

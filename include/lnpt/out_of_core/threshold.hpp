@@ -1,16 +1,17 @@
 #pragma once
-/// The exact threshold of a ranking that does not fit in memory, from histograms of the keys.
+/// The exact threshold of a ranking that does not fit in memory, from histograms.
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
-#include <string>
 #include <tbb/enumerable_thread_specific.h>
 #include <utility>
 #include <vector>
 
-#include <lnpt/core/error.hpp>
 #include <lnpt/out_of_core/keys.hpp>
+#include <lnpt/out_of_core/stored_codes.hpp>
 
 namespace lnpt::out_of_core {
 
@@ -27,79 +28,109 @@ struct threshold {
   friend bool operator==(threshold const&, threshold const&) = default;
 };
 
-/// A histogram per thread over the high bits of the keys or, where those are settled, over the low ones.
-class key_histogram {
+/// How many words have each code, or each value of its high bits where `Shift` low ones are left out.
+///
+/// Each thread reads 8 bytes at a time and counts every word of them in a histogram of its own, since equal neighbours, which pruned
+/// weights and 8-bit ones are full of, would wait for one another's count.
+template <class Code, int Shift = 0>
+class code_counts {
  public:
-  static constexpr int low_bits = score_source::narrow_bits;
-  static constexpr std::size_t high_bins = std::size_t{1} << (31 - low_bits), low_bins = std::size_t{1} << low_bits;
+  static constexpr std::size_t bins = (std::size_t{largest_code<Code>} >> Shift) + 1;
 
-  explicit key_histogram(std::size_t bins) : partial_([bins] { return std::vector<std::uint64_t>(bins); }), total_(bins) {}
-
-  /// Counts by the high bits; returns how many keys are of NaN or infinity. Safe from several threads.
-  std::size_t count_high(std::span<key const> keys) {
-    auto& counts = partial_.local();
-    std::size_t nonfinite = 0;
-    for (auto const k : keys) {
-      ++counts[k >> low_bits];
-      nonfinite += k >= infinity_key;
+  /// Counts words. Safe from several threads.
+  void count(std::span<std::byte const> words) {
+    auto& mine = partial_.local();
+    mine.make_room(words.size() / sizeof(Code));
+    auto* const counts = mine.counts.data();
+    auto const* at = words.data();
+    auto const* const end = at + words.size();
+    for (; end - at >= static_cast<std::ptrdiff_t>(sizeof(std::uint64_t)); at += sizeof(std::uint64_t)) {
+      std::uint64_t several;
+      std::memcpy(&several, at, sizeof several);
+      for (std::size_t lane = 0; lane != lanes; ++lane)
+        ++counts[lane * bins + static_cast<std::size_t>(((several >> (lane * 8 * sizeof(Code))) & largest_code<Code>) >> Shift)];
     }
-    return nonfinite;
-  }
-  /// Counts the low bits of the keys whose high bits are `high`.
-  void count_low(std::span<key const> keys, key high) {
-    auto& counts = partial_.local();
-    for (auto const k : keys)
-      if (k >> low_bits == high) ++counts[k & (low_bins - 1)];
-  }
-  /// Adds what the threads counted to the total, from one thread.
-  void gather() {
-    for (auto& counts : partial_)
-      for (std::size_t bin = 0; bin != counts.size(); ++bin) total_[bin] += std::exchange(counts[bin], 0);
+    stored_codes<Code> const rest{at};
+    for (std::size_t i = 0; i != static_cast<std::size_t>(end - at) / sizeof(Code); ++i) ++counts[std::size_t{rest[i]} >> Shift];
   }
 
-  [[nodiscard]] std::uint64_t operator[](std::size_t bin) const { return total_[bin]; }
-  void add(std::size_t bin, std::uint64_t count) { total_[bin] += count; }
-
-  /// The bin in which the n-th largest key lies (n from 1), and which of the bin's keys it is, from its largest (from 1).
-  [[nodiscard]] std::pair<std::size_t, std::uint64_t> find(std::uint64_t n) const {
-    std::size_t bin = total_.size() - 1;
-    for (; total_[bin] < n; --bin) n -= total_[bin];
-    return {bin, n};
+  /// What all threads counted, from one thread.
+  [[nodiscard]] std::vector<std::uint64_t> total() {
+    std::vector<std::uint64_t> sum(bins);
+    for (auto& each : partial_) {
+      each.add_up();
+      for (std::size_t bin = 0; bin != bins; ++bin) sum[bin] += each.sums[bin];
+    }
+    return sum;
   }
 
  private:
-  tbb::enumerable_thread_specific<std::vector<std::uint64_t>> partial_;
-  std::vector<std::uint64_t> total_;
+  static constexpr std::size_t lanes = sizeof(std::uint64_t) / sizeof(Code);
+
+  struct part {
+    std::vector<std::uint32_t> counts = std::vector<std::uint32_t>(lanes * bins);
+    std::vector<std::uint64_t> sums = std::vector<std::uint64_t>(bins);
+    std::uint64_t counted = 0;  ///< since the counts were 0
+
+    /// So many more do not overflow a count afterwards.
+    void make_room(std::uint64_t more) {
+      if (counted + more > std::numeric_limits<std::uint32_t>::max()) add_up();
+      counted += more;
+    }
+    void add_up() {
+      for (std::size_t i = 0; i != counts.size(); ++i) sums[i % bins] += std::exchange(counts[i], 0);
+      counted = 0;
+    }
+  };
+  tbb::enumerable_thread_specific<part> partial_;
 };
 
-/// The threshold that keeps n of the keys. `for_each_keys(wide, visit)` shows every key of the wide sources, or of the narrow ones, to
-/// `visit(keys)`, from any thread; `visit` returns how many of them are NaN or infinite. Narrow keys have zero
-/// low bits, so that a second pass over the wide ones settles the rest. Cost: one pass over narrow sources, two over wide ones.
-template <class ForEachKeys>
-[[nodiscard]] threshold find_threshold(std::uint64_t n, bool any_wide, ForEachKeys&& for_each_keys) {
-  if (n == 0) return {};
-  key_histogram high(key_histogram::high_bins);
-  for_each_keys(false, [&](std::span<key const> keys) { return high.count_high(keys); });
-  high.gather();
-  std::vector<std::uint64_t> narrow;
-  if (any_wide) {
-    for (std::size_t bin = 0; bin != key_histogram::high_bins; ++bin) narrow.push_back(high[bin]);
-    for_each_keys(true, [&](std::span<key const> keys) { return high.count_high(keys); });
-    high.gather();
-  }
-  auto const [bin, rest] = high.find(n);
-  auto const first_key = static_cast<key>(bin << key_histogram::low_bits);
-  if (!any_wide) return {first_key, rest, high[bin]};
+/// A key by its high and its low bits: those that a first reading of 32-bit keys counts, and those that a second one settles.
+inline constexpr int low_bits = 15;
+inline constexpr std::size_t high_bins = std::size_t{1} << (31 - low_bits), low_bins = std::size_t{1} << low_bits;
+[[nodiscard]] constexpr std::size_t high_of(key k) { return k >> low_bits; }
+[[nodiscard]] constexpr std::size_t low_of(key k) { return k & (low_bins - 1); }
 
-  key_histogram low(key_histogram::low_bins);
-  for_each_keys(true, [&](std::span<key const> keys) {
-    low.count_low(keys, static_cast<key>(bin));
-    return std::size_t{0};
-  });
-  low.gather();
-  low.add(0, narrow[bin]);
-  auto const [low_bin, ties] = low.find(rest);
-  return {static_cast<key>(first_key | low_bin), ties, low[low_bin]};
+/// How many 32-bit keys have each value of the low bits, of those whose high bits are given.
+class low_counts {
+ public:
+  explicit low_counts(std::size_t high) : high_(high) {}
+
+  /// Counts keys that are stored with a sign or without. Safe from several threads.
+  void count(std::span<std::byte const> words) {
+    auto& counts = partial_.local();
+    stored_codes<key> const keys{words.data()};
+    auto const size = words.size() / sizeof(key);
+    constexpr std::size_t several = 32;  // few keys are counted, so that one branch passes over many
+    auto const add = [&](std::size_t begin, std::size_t end) {
+      for (auto i = begin; i != end; ++i)
+        if (high_of(keys[i]) == high_) ++counts[low_of(keys[i])];
+    };
+    std::size_t i = 0;
+    for (; i + several <= size; i += several) {
+      key any = 0;
+      for (std::size_t j = 0; j != several; ++j) any |= static_cast<key>(keys[i + j] >> low_bits == static_cast<key>(high_));
+      if (any != 0) add(i, i + several);
+    }
+    add(i, size);
+  }
+  /// Adds what the threads counted, from one thread.
+  void add_to(std::vector<std::uint64_t>& total) const {
+    for (auto const& counts : partial_)
+      for (std::size_t bin = 0; bin != low_bins; ++bin) total[bin] += counts[bin];
+  }
+
+ private:
+  std::size_t high_;
+  tbb::enumerable_thread_specific<std::vector<std::uint64_t>> partial_{[] { return std::vector<std::uint64_t>(low_bins); }};
+};
+
+/// The bin in which the n-th largest lies (n from 1), and which of the bin's it is, from its largest (from 1).
+template <class Count>
+[[nodiscard]] std::pair<std::size_t, std::uint64_t> nth_of(std::vector<Count> const& counts, std::uint64_t n) {
+  auto bin = counts.size() - 1;
+  for (; counts[bin] < n; --bin) n -= counts[bin];
+  return {bin, n};
 }
 
 }  // namespace lnpt::out_of_core

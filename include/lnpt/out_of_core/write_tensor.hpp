@@ -4,11 +4,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
-#include <span>
+#include <tbb/concurrent_queue.h>
 #include <tbb/enumerable_thread_specific.h>
 #include <tbb/parallel_for.h>
+#include <tbb/parallel_pipeline.h>
 #include <tbb/task_arena.h>
+#include <type_traits>
 #include <vector>
 
 #include <lnpt/core/budget.hpp>
@@ -34,60 +35,118 @@ struct pruned_tensor {
 
 /// Copies a tensor as it is.
 inline void copy_tensor(io::sharded_model const& model, io::stored_tensor const& tensor, destination to, meter& along) {
-  auto const blocks = (tensor.bytes() + block_bytes - 1) / block_bytes;
+  auto const blocks = (tensor.bytes() + stream_bytes - 1) / stream_bytes;
   tbb::enumerable_thread_specific<std::vector<std::byte>> memory;
   tbb::parallel_for(std::uint64_t{0}, blocks, [&](std::uint64_t b) {
-    auto const offset = b * block_bytes;
+    auto const offset = b * stream_bytes;
     auto& bytes = memory.local();
-    bytes.resize(static_cast<std::size_t>(std::min(block_bytes, tensor.bytes() - offset)));
+    bytes.resize(static_cast<std::size_t>(std::min(stream_bytes, tensor.bytes() - offset)));
     model.read(tensor, offset, bytes);
     to.file->write(to.offset + offset, bytes);
     along.advance(bytes.size());
   });
 }
 
+namespace detail {
+
+/// A block on its way from one file to the other.
+struct passing_block {
+  workspace memory;
+  weight_range weights = {};
+  std::uint64_t tied = 0;  ///< how many of its keys equal the threshold
+  std::uint64_t ties = 0;  ///< how many of those stay
+};
+
+/// Shows the blocks of a range to `first`, one after another to `ordered`, and to `last`, each as a `passing_block`; first and last ones of
+/// several blocks at a time, of which two for each thread are in memory.
+template <class First, class Ordered, class Last>
+void pass_blocks(weight_range const& range, First first, Ordered ordered, Last last) {
+  auto const blocks = blocks_of({&range, 1}, stream_weights);
+  std::vector<passing_block> memory(
+      std::min(blocks.size(), 2 * static_cast<std::size_t>(tbb::this_task_arena::max_concurrency())));
+  tbb::concurrent_queue<passing_block*> idle;
+  for (auto& each : memory) idle.push(&each);
+  std::size_t next = 0;
+  auto const take = [&](tbb::flow_control& control) -> passing_block* {
+    passing_block* taken = nullptr;
+    if (next == blocks.size()) {
+      control.stop();
+      return taken;
+    }
+    while (!idle.try_pop(taken)) {  // there is one, since no more blocks are under way than memory has
+    }
+    taken->weights = blocks[next++].weights;
+    return taken;
+  };
+  auto const stage = [](auto work) {
+    return [work](passing_block* each) {
+      work(*each);
+      return each;
+    };
+  };
+  using mode = tbb::filter_mode;
+  tbb::parallel_pipeline(memory.size(),
+                         tbb::make_filter<void, passing_block*>(mode::serial_in_order, take) &
+                             tbb::make_filter<passing_block*, passing_block*>(mode::parallel, stage(first)) &
+                             tbb::make_filter<passing_block*, passing_block*>(mode::serial_in_order, stage(ordered)) &
+                             tbb::make_filter<passing_block*, void>(mode::parallel, [&](passing_block* each) {
+                               last(*each);
+                               idle.push(each);
+                             }));
+}
+
+}  // namespace detail
+
 /// Copies a range with the weights that a threshold does not keep cleared. `ties` is how many that equal it may stay, the first ones;
-/// it is lowered by those that do. Returns how many weights stay. As many blocks as there are threads are in memory at once.
+/// it is lowered by those that do. Returns how many weights stay.
 [[nodiscard]] inline std::uint64_t write_by_threshold(io::sharded_model const& model, weight_range const& range, key above,
                                                       std::uint64_t& ties, destination to, meter& along) {
-  auto const blocks = blocks_of({&range, 1});
+  auto const& scores = range.tensor->scores;
   auto const width = range.tensor->width();
-  auto const wave = static_cast<std::size_t>(tbb::this_task_arena::max_concurrency());
-  std::vector<workspace> memory(std::min(wave, blocks.size()));
-  std::vector<std::uint64_t> tied(memory.size());
-  std::vector<std::uint64_t> kept(memory.size());
-  std::uint64_t total = 0;
-  for (std::size_t begin = 0; begin < blocks.size(); begin += memory.size()) {
-    auto const count = std::min(memory.size(), blocks.size() - begin);
-    tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
-      static_cast<void>(memory[i].read(model, blocks[begin + i].weights));
-      auto const keys = memory[i].score(blocks[begin + i].weights);
-      tied[i] = ties == 0 ? 0 : static_cast<std::uint64_t>(std::ranges::count(keys, above));
-    });
-    for (std::size_t i = 0; i != count; ++i) {
-      tied[i] = std::min(tied[i], ties);
-      ties -= tied[i];
-    }
-    tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
-      auto const first = blocks[begin + i].weights.first;
-      kept[i] = clear_below(memory[i].keys, above, tied[i], memory[i].bytes.data(), width);
-      to.file->write(to.offset + first * width, memory[i].bytes);
-      along.advance(memory[i].bytes.size());
-    });
-    total += std::accumulate(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(count), std::uint64_t{0});
-  }
-  return total;
+  return with_codes(scores, {}, {}, width, [&]<class Codes, class Word>(Codes, Word) {
+    using code = typename Codes::code;
+    auto const bound = least_code<code>(scores, above);
+    auto const may_tie = above <= largest_key && detail::key_of_code(scores, bound) == above;
+    std::atomic<std::uint64_t> kept = 0;
+    auto const codes_of = [](workspace const& memory) {
+      if constexpr (std::is_same_v<Codes, key_codes>)
+        return Codes{memory.keys.data()};
+      else
+        return Codes{memory.bytes.data()};
+    };
+    detail::pass_blocks(
+        range,
+        [&](detail::passing_block& each) {
+          if (!scores.reads()) static_cast<void>(each.memory.read(model, each.weights));
+          each.memory.load(model, each.weights);
+          auto const codes = codes_of(each.memory);
+          each.tied = may_tie ? count_codes<code>(static_cast<std::size_t>(each.weights.count),
+                                                  [=](std::size_t i) { return codes[i] == bound; })
+                              : 0;
+        },
+        [&](detail::passing_block& each) {
+          each.ties = std::min(each.tied, ties);
+          ties -= each.ties;
+        },
+        [&](detail::passing_block& each) {
+          kept += clear_below<Word>(codes_of(each.memory), static_cast<std::size_t>(each.weights.count),
+                                    code_threshold<code>{bound, each.tied, each.ties}, each.memory.bytes.data());
+          to.file->write(to.offset + each.weights.first * width, each.memory.bytes);
+          along.advance(each.memory.bytes.size());
+        });
+    return kept.load();
+  });
 }
 
 namespace detail {
 
-/// Shows a tensor in blocks of whole units, each with its keys, to `clear(keys, bytes)`, which returns how many weights their place alone
+/// Shows a tensor in blocks of whole units to `clear(codes, weights, stored, Word{})`, which returns how many weights their place alone
 /// decided, and writes what that leaves; refuses scores that are NaN or infinite. `kept` is left to the caller.
 template <class Clear>
 [[nodiscard]] pruned_tensor write_by_units(io::sharded_model const& model, planned_tensor const& planned, std::uint64_t unit,
                                            destination to, meter& along, Clear clear) {
   auto const width = planned.width();
-  auto const block = std::max(unit, block_weights / unit * unit);
+  auto const block = std::max(unit, stream_weights(planned) / unit * unit);
   std::atomic<std::size_t> nonfinite = 0;
   std::atomic<std::uint64_t> decided = 0;
   std::atomic<bool> all_zero = true;
@@ -96,10 +155,13 @@ template <class Clear>
     weight_range const range{&planned, b * block, std::min(block, planned.size() - b * block)};
     auto& local = memory.local();
     static_cast<void>(local.read(model, range));
-    auto const keys = local.score(range);
-    nonfinite += static_cast<std::size_t>(std::ranges::count_if(keys, [](key k) { return k >= infinity_key; }));
-    if (std::ranges::any_of(keys, [](key k) { return k != 0; })) all_zero = false;
-    decided += clear(keys, std::span(local.bytes));
+    if (!planned.scores.is_coded()) static_cast<void>(local.score(range));
+    auto const size = static_cast<std::size_t>(range.count);
+    with_codes(planned.scores, local.bytes, local.keys, width, [&]<class Codes>(Codes codes, auto word) {
+      nonfinite += static_cast<std::size_t>(count_nonfinite(codes, size, planned.scores, local.bytes));
+      if (count_codes<typename Codes::code>(size, [codes](std::size_t i) { return codes[i] != 0; }) != 0) all_zero = false;
+      decided += clear(codes, size, local.bytes.data(), word);
+    });
     to.file->write(to.offset + range.first * width, local.bytes);
     along.advance(local.bytes.size());
   });
@@ -126,17 +188,19 @@ template <class Clear>
       static_cast<void>(write_by_threshold(model, range, found.above, found.ties, to, along));
     }
   } else {
-    auto const width = planned.width();
-    result = detail::write_by_units(model, planned, unit, to, along, [&](std::span<key const> keys, std::span<std::byte> bytes) {
-      std::uint64_t decided = 0;
-      for (std::size_t first = 0; first != keys.size(); first += static_cast<std::size_t>(unit)) {
-        auto const mine = keys.subspan(first, static_cast<std::size_t>(unit));
-        auto found = threshold_of(mine, n);
-        decided += found.decided_by_position();
-        static_cast<void>(clear_below(mine, found.above, found.ties, bytes.data() + first * width, width));
-      }
-      return decided;
-    });
+    auto const each = static_cast<std::size_t>(unit);
+    result = detail::write_by_units(model, planned, unit, to, along,
+                                    [&]<class Codes, class Word>(Codes codes, std::size_t size, std::byte* stored, Word) {
+                                      std::uint64_t decided = 0;
+                                      code_selection<typename Codes::code> select;
+                                      for (std::size_t first = 0; first != size; first += each) {
+                                        auto const mine = codes.from(first);
+                                        auto const found = select(mine, each, n);
+                                        decided += found.decided_by_position();
+                                        static_cast<void>(clear_below<Word>(mine, each, found, stored + first * sizeof(Word)));
+                                      }
+                                      return decided;
+                                    });
   }
   result.kept = planned.size() / unit * n;
   return result;
@@ -145,11 +209,11 @@ template <class Clear>
 /// Keeps n of every m consecutive inputs.
 [[nodiscard]] inline pruned_tensor write_n_of_m(io::sharded_model const& model, planned_tensor const& planned, std::size_t n,
                                                 std::size_t m, destination to, meter& along) {
-  auto const inner = planned.layout.inner;
-  auto result =
-      detail::write_by_units(model, planned, m * inner, to, along, [&](std::span<key const> keys, std::span<std::byte> bytes) {
-        return clear_n_of_m(keys, n, m, static_cast<std::size_t>(inner), bytes.data(), planned.width());
-      });
+  auto const inner = static_cast<std::size_t>(planned.layout.inner);
+  auto result = detail::write_by_units(model, planned, m * inner, to, along,
+                                       [&]<class Word>(auto codes, std::size_t size, std::byte* stored, Word) {
+                                         return clear_n_of_m<Word>(codes, size, n, m, inner, stored);
+                                       });
   result.kept = planned.size() / m * n;
   return result;
 }
