@@ -18,7 +18,11 @@ enum class activation_kind {
   reciprocal,  ///< 1/x, by which `divide` multiplies
 };
 
-/// One function of one number, with a first and a second derivative wherever it has one; at a kink that of the left, as in PyTorch.
+/// One function of one number, with a first and a second derivative wherever it has one; at a kink those of PyTorch 2.15's autograd.
+///
+/// What is pruned puts exact zeros before these functions, so that kinks are met. There the first derivative is that of the flatter side
+/// of hardtanh and hardsigmoid, 0; hardswish has 0 at −3 and 1 at 3, leaky_relu and elu have their slope at 0; the second one is 0 for all
+/// of them. LibTorch 1.13 takes 1 at the bounds of clamp, and of hardswish −½ at −3, 1 or 3/2 at 3 (findings/torch_kinks.sh).
 struct activation_function {
   activation_kind kind;
   double first = 0;   ///< the lower bound of hardtanh, the slope of leaky_relu and of elu

@@ -64,6 +64,29 @@ TEST_CASE("ReLU6 and its slope, in the head") {
   CHECK_FALSE(activation_function::hardtanh(-HUGE_VAL, 1).bounded());
 }
 
+TEST_CASE_TEMPLATE("derivatives at kinks, which pruned layers meet, are those of PyTorch 2.15's autograd", T, float, double) {
+  using f = activation_function;
+  struct kink {
+    activation_function function;
+    T x, slope, curvature;
+  };
+  for (auto const& [function, x, slope, curvature] : {kink{f::hardtanh(-0.5, 1.5), T(-0.5), 0, 0},
+                                                      {f::hardtanh(-0.5, 1.5), T(1.5), 0, 0},
+                                                      {f::leaky_relu(0.1), 0, T(0.1), 0},
+                                                      {f::elu(0.7), 0, T(0.7), 0},
+                                                      {f::elu(0.7), -T(0), T(0.7), 0},
+                                                      {{activation_kind::hardswish}, -3, 0, 0},
+                                                      {{activation_kind::hardswish}, 3, 1, 0},
+                                                      {{activation_kind::hardsigmoid}, -3, 0, 0},
+                                                      {{activation_kind::hardsigmoid}, 3, 0, 0}}) {
+    CAPTURE(static_cast<int>(function.kind));
+    CAPTURE(x);
+    auto const at = cpu::filled<T>({19}, x), one = ones_like(at);  // whole vectors and a rest
+    CHECK(cpu::activation_slope(at, one, function) == cpu::filled<T>({19}, slope));
+    CHECK(cpu::activation_curvature(at, one, one, function) == cpu::filled<T>({19}, curvature));
+  }
+}
+
 TEST_CASE_TEMPLATE("values are those of the textbook, NaN included, for any number of threads", T, float, double) {
   for (auto const& each : functions()) {
     CAPTURE(each.name);

@@ -65,7 +65,7 @@ struct elu_rule {
   }
   T value(T x, T minus_one) const { return x > T{0} ? x : below * minus_one; }
   T slope(T x, T minus_one) const { return x > T{0} ? T{1} : below * (minus_one + T{1}); }
-  T curvature(T x, T minus_one) const { return x > T{0} ? T{0} : below * (minus_one + T{1}); }
+  T curvature(T x, T minus_one) const { return x >= T{0} ? T{0} : below * (minus_one + T{1}); }
 };
 
 template <class T>

@@ -31,6 +31,7 @@ template <class R> __device__ derivatives<R> activation_at(int kind, R first, R 
     case 2: {
       R const below = first * expm1(x < R(0) ? x : R(0));
       if (x > R(0)) return {x, R(1), R(0)};
+      if (x == R(0)) return {x, first, R(0)};
       return {x != x ? x : below, x != x ? x : below + first, x != x ? x : below + first};
     }
     case 3: {
