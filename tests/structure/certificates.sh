@@ -29,7 +29,7 @@ certificate() {
     "$lnpt" prune "$@" --shrink | sed -n 's/.*"relative": *\([0-9.e+-]*\).*/\1/p'
     return
   fi
-  "$lnpt" prune "$@" --masks-out "$scratch/masks.safetensors" > "$scratch/pruned"
+  "$lnpt" prune "$@" --masks-out "$scratch/masks.safetensors" > "$scratch/pruned" || return 1
   LNPT_MODULE_ARCH=$network LNPT_MODULE_PRECISION=$precision LNPT_MODULE_WEIGHTS=$scratch/small.safetensors \
     LNPT_MODULE_MASKS=$scratch/masks.safetensors "$MODULES" > "$scratch/module" || true  # a difference that is too large has its line
   sed -n 's/^certificate \([0-9.e+-]*\),.*/\1/p' "$scratch/module" | grep . || { grep ERROR: "$scratch/module" >&2; return 1; }
