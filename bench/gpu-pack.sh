@@ -13,7 +13,7 @@ for program in "$build"/tests/test_backend_cudnn_* "$build"/bench/bench_cudnn_en
   strip -o "$folder/$(basename "$program")" "$program"
 done
 for program in "$folder"/*; do
-  [ -f "$program" ] && ldd "$program" 2> /dev/null
+  if [ -f "$program" ]; then ldd "$program" 2> /dev/null || true; fi # scripts of an earlier packing are no programs
 done | awk '/lib(tbb|fmt|z|minizip)[.-]/ && $3 ~ /^\// { print $3 }' | sort -u | xargs -r cp -L -t "$folder/lib"
 cp "$here/gpu.sh" "$here/torch_eager.py" "$folder"
 [ -d "$build/tests/cuda_double/cuda_double" ] && printf '%s\n' "$(realpath "$build/tests/cuda_double/cuda_double")" > "$folder/double"

@@ -4,7 +4,9 @@
 #
 #   bash gpu-pack/gpu.sh [--here] [--train DATA [EPOCHS]]
 #
-# --here: on the double of CUDA's libraries, which measures nothing; of the tests those that say most in least time.
+# In the repository `bash bench/gpu.sh --here` packs what the preset cudnn built, into build/cudnn/gpu-pack, and goes on there.
+#
+# --here: on the double of CUDA's libraries, which measures nothing; of the tests those that take seconds there.
 # --train: a second run instead, of LNPT's protocol by the command line, in fp32 and bf16, for at most 8 minutes each: a teacher from labels, a
 # fresh network pruned to 5 % of its weights, and that student from the teacher. DATA: the folder of CIFAR-10's binary files, or `synthetic`
 # for a few images.
@@ -28,7 +30,12 @@ libraries() { # of NVIDIA, wherever pip or the toolkit put them
   done | xargs -r -n 1 dirname | sort -u | paste -sd:
 }
 if [ -n "$here" ]; then
-  [ -e "$folder/double" ] || { echo "there is no double beside this script: pack a build tree that has one" >&2; exit 2; }
+  built=$folder/../build/cudnn
+  if [ ! -e "$folder/double" ] && [ -d "$built/tests/cuda_double" ]; then
+    bash "$folder/gpu-pack.sh" "$built" "$built/gpu-pack" || exit
+    folder=$(cd "$built/gpu-pack" && pwd)
+  fi
+  [ -e "$folder/double" ] || { echo "there is no double beside this script: build one by cmake --workflow --preset cudnn" >&2; exit 2; }
   LD_LIBRARY_PATH=$(cat "$folder/double"):$folder/lib
 else
   LD_LIBRARY_PATH=$(libraries):$folder/lib
@@ -119,7 +126,7 @@ fi
 part facts 20 bash -c facts
 export LNPT_DEVICE_JSON=$out/device.json # the device as cuDNN reads it, by test_plans
 tests="kernels plans double precision step selection training equality conformance oracle"
-[ -n "$here" ] && tests="kernels plans precision"
+[ -n "$here" ] && tests="kernels plans double precision step selection training"
 for test in $tests; do
   [ -x "$folder/test_backend_cudnn_$test" ] && part "test_$test" 60 "$folder/test_backend_cudnn_$test"
 done
