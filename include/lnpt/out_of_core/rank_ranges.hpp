@@ -11,6 +11,7 @@
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/out_of_core/blocks.hpp>
+#include <lnpt/out_of_core/random_threshold.hpp>
 #include <lnpt/out_of_core/stored_codes.hpp>
 #include <lnpt/out_of_core/threshold.hpp>
 
@@ -62,10 +63,13 @@ void count_finite(io::sharded_model const& model, std::span<weight_range const> 
 
 }  // namespace detail
 
-/// The threshold that keeps n of all weights in these ranges. Cost: one reading of 16- and 8-bit weights, two of others.
+/// The threshold that keeps n of all weights in these ranges. Cost: one reading of 16- and 8-bit weights, two of others; random scores are
+/// drawn once.
 [[nodiscard]] inline threshold rank_ranges(io::sharded_model const& model, std::span<weight_range const> ranges, std::uint64_t n,
                                            meter& along) {
   if (n == 0) return {};
+  if (std::ranges::none_of(ranges, [](weight_range const& each) { return each.tensor->scores.reads(); }))
+    return rank_random(model, ranges, n, along);
   std::map<io::dtype, std::vector<weight_range>> narrow;
   std::vector<weight_range> wide;
   for (auto const& range : ranges)

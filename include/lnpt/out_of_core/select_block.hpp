@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <functional>
 #include <limits>
 #include <span>
 #include <utility>
@@ -34,9 +33,10 @@ class code_selection {
   template <class Codes>
   [[nodiscard]] code_threshold<Code> operator()(Codes codes, std::size_t size, std::uint64_t n) {
     if (n == 0) return {.bound = largest_code<Code> + 1};
-    // The highest bits tell most codes apart; few have those of the n-th. Units are of 2¹⁹ codes at most.
     constexpr int bits = std::numeric_limits<Code>::digits - 1;
-    auto const shift = bits - std::min({bits, 11, static_cast<int>(std::bit_width(size))});
+    if (size <= few) return among(codes, size, n, Code{0}, bits);
+    // The highest bits tell most codes apart; few have those of the n-th. Units are of 2¹⁹ codes at most.
+    constexpr auto shift = bits - std::min(bits, 11);
     count(codes, size, shift, std::size_t{1} << (bits - shift));
     auto const [bin, rest] = nth_of(counts_, n);
     auto const high = static_cast<Code>(bin);
@@ -47,15 +47,29 @@ class code_selection {
       alike_[count] = codes[i];
       count += codes[i] >> shift == high;
     }
-    auto const nth = alike_.begin() + static_cast<std::ptrdiff_t>(rest - 1);
-    auto const end = alike_.begin() + static_cast<std::ptrdiff_t>(count);
-    std::nth_element(alike_.begin(), nth, end, std::greater{});
-    auto const bound = *nth;
-    auto const larger = static_cast<std::uint64_t>(std::count_if(alike_.begin(), nth, [bound](Code c) { return c > bound; }));
-    return {bound, static_cast<std::uint64_t>(std::count(alike_.begin(), end, bound)), rest - larger};
+    return among(held_codes<Code>{alike_.data()}, count, rest, static_cast<Code>(high << shift), shift);
   }
 
  private:
+  /// So many codes are compared with a bound, once for each of its bits and many at a time, in less time than a histogram of them takes.
+  static constexpr std::size_t few = sizeof(Code) == 1 ? 32768 : sizeof(Code) == 2 ? 16384 : 512;
+
+  /// The threshold of codes that equal `bound` but for its lowest `bits` bits, which are 0 there; finds those from the highest.
+  template <class Codes>
+  [[nodiscard]] static code_threshold<Code> among(Codes codes, std::size_t size, std::uint64_t n, Code bound, int bits) {
+    auto const count_from = [=](Code least) { return count_codes<Code>(size, [=](std::size_t i) { return codes[i] >= least; }); };
+    std::uint64_t reach = size;  // how many codes are not below the bound
+    while (bits-- != 0 && reach != n) {
+      auto const higher = static_cast<Code>(bound | (Code{1} << bits));
+      if (auto const there = count_from(higher); there >= n) {
+        bound = higher;
+        reach = there;
+      }
+    }
+    auto const larger = count_from(static_cast<Code>(bound + 1));
+    return {bound, reach - larger, reach == n ? reach - larger : n - larger};
+  }
+
   /// Counts the codes by their high bits. Equal neighbours among 8-bit ones are many, and wait for one another in one histogram.
   template <class Codes>
   void count(Codes codes, std::size_t size, int shift, std::size_t bins) {

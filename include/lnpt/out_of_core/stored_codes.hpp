@@ -39,14 +39,18 @@ struct stored_codes {
   [[nodiscard]] stored_codes from(std::size_t first) const { return {stored + first * sizeof(Word)}; }
 };
 
-/// Keys of their own, of weights that are scaled or scored at random.
-struct key_codes {
-  using code = key;
-  key const* keys;
+/// Codes that lie in memory as they are.
+template <class Code>
+struct held_codes {
+  using code = Code;
+  Code const* codes;
 
-  [[nodiscard]] code operator[](std::size_t i) const { return keys[i]; }
-  [[nodiscard]] key_codes from(std::size_t first) const { return {keys + first}; }
+  [[nodiscard]] code operator[](std::size_t i) const { return codes[i]; }
+  [[nodiscard]] held_codes from(std::size_t first) const { return {codes + first}; }
 };
+
+/// Keys of their own, of weights that are scaled or scored at random.
+using key_codes = held_codes<key>;
 
 /// Calls `use(codes, Word{})` with the codes of weights whose stored bytes and, unless they are coded, keys are given.
 template <class Use>
@@ -85,14 +89,15 @@ template <class Code>
 template <class Code, class Property>
 [[nodiscard]] std::uint64_t count_codes(std::size_t size, Property has) {
   constexpr auto run = std::size_t{largest_code<Code>} + 1;
-  std::uint64_t count = 0;
-  for (std::size_t begin = 0; begin < size; begin += run) {
-    auto const end = std::min(size, begin + run);
+  auto const count_run = [has](std::size_t begin, std::size_t length) {
     Code here = 0;
-    for (auto i = begin; i < end; ++i) here = static_cast<Code>(here + static_cast<Code>(has(i)));
-    count += here;
-  }
-  return count;
+    for (auto i = begin; i < begin + length; ++i) here = static_cast<Code>(here + static_cast<Code>(has(i)));
+    return std::uint64_t{here};
+  };
+  std::uint64_t count = 0;
+  std::size_t begin = 0;
+  for (; begin + run <= size; begin += run) count += count_run(begin, run);
+  return count + count_run(begin, size - begin);
 }
 
 /// How many of the weights are NaN or infinite.
