@@ -13,21 +13,16 @@ namespace lnpt {
 
 /// |γ| of the batch norm behind a filter, shared out among the filter's weights; weights without one are not reached. Of the model alone.
 ///
-/// Models with `scales_behind()`, which gives by parameter the place of the scales behind a weight, know it: `network` does. Of others it
-/// is the norm with one scale per filter that comes after the weight in the model's order, before the next weight; where there are two
-/// that order says nothing, and the model is refused.
+/// Models with `scales_behind()`, or `scales_behind(shape of a sample)`, which gives by parameter the place of the scales behind a
+/// weight, know it: `network` and `torch_model` do. Of others it is the norm with one scale per filter that comes after the weight in the
+/// model's order, before the next weight; where there are two that order says nothing, and the model is refused.
 struct norm_scales {
   static constexpr evidence_needs needs{};
 
   template <prunable Model>
-  [[nodiscard]] static gradients<tensor_of<Model>> of_model(Model& model, evidence_request const&) {
+  [[nodiscard]] static gradients<tensor_of<Model>> of_model(Model& model, evidence_request const& request) {
+    auto const scales_behind = scales_of(model, request.input);
     auto const parameters = model.parameters();
-    auto const scales_behind = [&]() -> std::vector<std::optional<std::size_t>> {
-      if constexpr (requires { model.scales_behind(); })
-        return model.scales_behind();
-      else
-        return scales_in_order(parameters);
-    }();
     gradients<tensor_of<Model>> found(parameters.size());
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       if (!scales_behind[i] || !fits(parameters[i], parameters[*scales_behind[i]])) continue;
@@ -39,6 +34,16 @@ struct norm_scales {
   }
 
  private:
+  template <class Model>
+  [[nodiscard]] static std::vector<std::optional<std::size_t>> scales_of(Model& model, shape const& sample) {
+    if constexpr (requires { model.scales_behind(); })
+      return model.scales_behind();
+    else if constexpr (requires { model.scales_behind(sample); })
+      return model.scales_behind(sample);
+    else
+      return scales_in_order(model.parameters());
+  }
+
   template <class T>
   [[nodiscard]] static bool fits(parameter<T> const& weight, parameter<T> const& scale) {
     return detail::layout_of(weight).channels == size_of(*scale.value);

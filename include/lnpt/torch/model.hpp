@@ -122,10 +122,13 @@ class torch_model {
 
   /// What a report on this model should add.
   [[nodiscard]] std::vector<std::string> remarks() const {
-    if (network_.was_executed()) return {};
-    return {
-        "the weights and the classifier were told by the types of modules, since the module was not run: pass an example to "
-        "torch_model"};
+    std::vector<std::string> all;
+    if (!network_.was_executed())
+      all.emplace_back(
+          "the weights and the classifier were told by the types of modules, since the module was not run: pass an example to "
+          "torch_model");
+    for (auto const& name : detail::masked_by_hooks(network_.tree)) all.push_back(detail::why_masked(name));
+    return all;
   }
 
   /// The module's own tensors, in the order of `parameters()`: what an optimizer takes.
@@ -234,10 +237,31 @@ class torch_model {
     auto const sizes = detail::torch_sizes(extents);
     auto const& near = network_.layout.any().value;
     network_.execute(at::ones(sizes, near.options().requires_grad(false)));
+    network_.require_weights();
     auto const chosen = indices(which_gradients::prunable);
     detail::flow_network const flow{network_, tensors(chosen)};
     return spread(chosen, detail::in_torch("compute the flow through the module",
                                            [&] { return flow.flow(sizes, tensor_type::scalar_type); }));
+  }
+
+  /// By parameter the scales γ of the batch norm that is seen to read what a weight gives; none where no batch norm reads it, or several
+  /// do. `sample`: the shape of a sample, on ones of which a module runs that did not run before.
+  [[nodiscard]] std::vector<std::optional<std::size_t>> scales_behind(shape const& sample) const {
+    auto const& all = network_.layout.parameters;
+    if (!network_.was_executed() && sample.empty())
+      fail(
+          "which batch norm reads which layer shows when the module runs: pass an example to torch_model, or the shape of a "
+          "sample");
+    auto sizes = detail::torch_sizes(sample);
+    sizes.insert(sizes.begin(), 2);
+    network_.execute(at::ones(sizes, network_.layout.any().value.options().requires_grad(false)));
+    std::vector<std::optional<std::size_t>> found(all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      auto const* const scales = network_.scales_behind(all[i]);
+      for (std::size_t k = 0; k < all.size(); ++k)
+        if (scales == &all[k]) found[i] = k;
+    }
+    return found;
   }
 
   /// Calls `f` on the module's parts, once its roles are known from running it on the example.

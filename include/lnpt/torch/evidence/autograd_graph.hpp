@@ -4,8 +4,9 @@
 #include <torch/csrc/autograd/engine.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <algorithm>
+#include <array>
 #include <exception>
-#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -89,20 +90,57 @@ void for_each_node(at::Tensor const& tensor, Visit visit) {
   return nodes;
 }
 
-/// How often each node of the graph is an operand: for the node of a parameter, in how many places it is used.
-[[nodiscard]] inline std::unordered_map<torch::autograd::Node const*, int> count_uses(graph_roots const& roots) {
-  std::unordered_map<torch::autograd::Node const*, int> uses;
+/// Who reads a node of the graph: how often it is an operand, and the last node that has it as one. A root has the caller as a reader,
+/// who is no node.
+struct node_readers {
+  int count = 0;
+  torch::autograd::Node const* last = nullptr;
+};
+using reader_table = std::unordered_map<torch::autograd::Node const*, node_readers>;
+
+/// The readers of every node behind the roots.
+[[nodiscard]] inline reader_table readers_behind(graph_roots const& roots) {
+  reader_table readers;
   std::unordered_set<torch::autograd::Node const*> met;
   for (auto const& root : roots.tensors) {
-    ++uses[torch::autograd::impl::gradient_edge(root).function.get()];
+    ++readers[torch::autograd::impl::gradient_edge(root).function.get()].count;
     for_each_node(root, [&](torch::autograd::Node const* node) {
       if (!met.insert(node).second) return false;
-      for (auto const& edge : node->next_edges())
-        if (edge.function) ++uses[edge.function.get()];
+      for (auto const& edge : node->next_edges()) {
+        if (!edge.function) continue;
+        auto& of = readers[edge.function.get()];
+        ++of.count;
+        of.last = node;
+      }
       return true;
     });
   }
-  return uses;
+  return readers;
+}
+
+/// Whether a node hands on the very values that it is given, in another layout.
+[[nodiscard]] inline bool only_lays_out(torch::autograd::Node const& node) {
+  static constexpr std::array<std::string_view, 11> layouts{
+      "T", "Transpose", "Permute", "View", "UnsafeView", "ReshapeAlias", "Unsqueeze", "Squeeze", "Expand", "Slice", "Alias"};
+  auto const name = node.name();
+  auto const kind = std::string_view(name).substr(0, name.find("Backward"));
+  return kind.size() < name.size() && std::ranges::find(layouts, kind) != layouts.end();
+}
+
+/// The one node that computes with the values of a leaf, read through views of it; null where there is none, or several are.
+[[nodiscard]] inline torch::autograd::Node const* single_reader(reader_table const& readers, torch::autograd::Node const* leaf) {
+  for (auto const* node = leaf;;) {
+    auto const found = readers.find(node);
+    if (found == readers.end() || found->second.count != 1 || found->second.last == nullptr) return nullptr;
+    node = found->second.last;
+    if (!only_lays_out(*node)) return node;
+  }
+}
+
+/// Whether a node is one of those that a use is made of.
+[[nodiscard]] inline bool is_of(weight_use const& use, torch::autograd::Node const* node) {
+  return node != nullptr &&
+         (use.node.get() == node || std::ranges::any_of(use.inner, [&](auto const& each) { return each.get() == node; }));
 }
 
 }  // namespace lnpt::detail

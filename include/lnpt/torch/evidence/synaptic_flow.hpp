@@ -23,6 +23,7 @@ struct flow_network {
   /// ∂R/∂|θ| up to one common positive factor; undefined where R does not depend on a weight.
   [[nodiscard]] std::vector<at::Tensor> flow(std::vector<std::int64_t> sizes, at::ScalarType type) const {
     if (weights.empty()) return {};
+    require_full_precision(weights.front().device().type());
     sizes[0] = 2;  // LibTorch's fast convolutions on the CPU begin at two samples
     auto found = flow_at(sizes, type, 0);
     if (finite(found)) return found;

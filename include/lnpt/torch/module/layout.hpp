@@ -1,6 +1,9 @@
 #pragma once
 /// The parts that a module's tensors play, as far as names and types of modules tell. A pass through the module tells more:
 /// pass/execution.hpp.
+#include <ATen/MemoryOverlap.h>
+
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -10,6 +13,7 @@
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/parameter.hpp>
+#include <lnpt/torch/module/memory.hpp>
 #include <lnpt/torch/module/module_tree.hpp>
 
 namespace lnpt::detail {
@@ -87,6 +91,32 @@ inline void take_last_linear_as_classifier(module_tree const& tree, model_layout
       if (held.value.is_same(last) && held.role == role::weight) held.role = role::classifier_weight;
 }
 
+/// Refuses trained parameters that share memory with themselves or with others: a weight that one loses would go from the other unseen.
+inline void require_own_memory(model_layout const& layout) {
+  struct place {
+    memory_range memory;
+    held_parameter const* held;
+  };
+  std::vector<place> places;
+  for (auto const* group : {&layout.parameters, &layout.frozen})
+    for (auto const& held : *group) {
+      if (held.value.requires_grad() && at::has_internal_overlap(held.value) == at::MemOverlap::Yes)
+        fail("the parameter ", held.name, ' ', list(held.value.sizes()),
+             " is expanded: several of its weights lie in one place of memory and cannot go alone; register a clone of it");
+      if (auto const memory = memory_of(held.value)) places.push_back({memory, &held});
+    }
+  std::ranges::stable_sort(places, {}, [](place const& each) { return each.memory.begin; });
+  for (std::size_t i = 1, furthest = 0; i < places.size(); ++i) {
+    auto const &before = places[furthest], &each = places[i];
+    if (each.memory.begin < before.memory.end && (each.held->value.requires_grad() || before.held->value.requires_grad()))
+      fail("the parameters ", before.held->name, " and ", each.held->name,
+           " are two tensors in one stretch of memory: register the same tensor under both names where they are one weight, and "
+           "a clone of "
+           "each where they are two");
+    if (each.memory.end > before.memory.end) furthest = i;
+  }
+}
+
 /// Finds the part of every tensor. A parameter that several layers share is counted once, under its first name; one that an embedding
 /// shares is no weight. Parameters that do not require gradients are in `frozen`.
 [[nodiscard]] inline model_layout layout_of(module_tree const& tree) {
@@ -106,6 +136,7 @@ inline void take_last_linear_as_classifier(module_tree const& tree, model_layout
   }
   if (layout.parameters.empty() && layout.frozen.empty())
     fail("the module has no parameters: register its layers with register_module, or load a script that was not frozen");
+  require_own_memory(layout);
   take_last_linear_as_classifier(tree, layout);
   return layout;
 }

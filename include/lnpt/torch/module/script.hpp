@@ -3,12 +3,15 @@
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include <lnpt/torch/module/memory.hpp>
 #include <lnpt/torch/module/script_groups.hpp>
 #include <lnpt/torch/module/source.hpp>
 #include <lnpt/torch/refusal.hpp>
@@ -44,6 +47,7 @@ struct torch_source<torch::jit::Module> {
   };
 
   [[nodiscard]] static module_tree tree(torch::jit::Module const& module) {
+    tie_twins(module);
     module_tree tree;
     for (auto const& each : module.named_modules()) tree.push_back(script_entry(each.name, each.value));
     tree.front().sizes = [module] { return script_sizes(module); };
@@ -64,6 +68,19 @@ struct torch_source<torch::jit::Module> {
   }
 
  private:
+  /// A weight that layers share may come from a file as two tensors in one memory. The script gets the first of them in both places, so
+  /// that it is one weight with one gradient.
+  static void tie_twins(torch::jit::Module const& module) {
+    std::unordered_map<std::uintptr_t, at::Tensor> firsts;
+    for (auto const& each : module.named_modules())
+      for (auto const& p : each.value.named_parameters(/*recurse=*/false)) {
+        auto const& first = firsts.try_emplace(memory_of(p.value).begin, p.value).first->second;
+        if (p.value.is_same(first) || !are_twins(p.value, first) || p.value.requires_grad() != first.requires_grad()) continue;
+        auto of = each.value;
+        of.setattr(p.name, first);
+      }
+  }
+
   /// The interpreter wraps what an operator threw into a trace of the script, whose last line is the reason.
   [[nodiscard]] static at::IValue run(torch::jit::Module& module, at::Tensor const& x) {
     try {

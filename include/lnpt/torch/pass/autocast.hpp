@@ -3,7 +3,26 @@
 #include <ATen/autocast_mode.h>
 #include <torch/version.h>
 
+#include <lnpt/core/error.hpp>
+
 namespace lnpt::detail {
+
+/// Whether automatic mixed precision is on for this kind of device.
+[[nodiscard]] inline bool is_autocasting(at::DeviceType device) {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+  return at::autocast::is_autocast_enabled(device);
+#else
+  return device == at::kCPU ? at::autocast::is_cpu_enabled() : at::autocast::is_enabled();
+#endif
+}
+
+/// Refuses to score what autocast would round on its way.
+inline void require_full_precision(at::DeviceType device) {
+  if (is_autocasting(device))
+    fail(
+        "a module is not scored under autocast, which rounds weights, activations and gradients to 16 bits: leave its scope "
+        "before");
+}
 
 /// Runs what LibTorch deems safe in bfloat16, on this kind of device; weights and everything else keep their type.
 class autocast_guard {

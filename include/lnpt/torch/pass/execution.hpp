@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -22,8 +23,9 @@ namespace lnpt::detail {
 /// One use of a parameter as every pass through the module makes it.
 struct expected_use {
   held_parameter const* parameter;
-  bool makes_logits;                        ///< whether no other weight stands between its output and the logits
-  std::optional<std::int64_t> sample_axis;  ///< of its input; empty where no single axis counts samples
+  bool makes_logits;                               ///< whether no other weight stands between its output and the logits
+  std::optional<std::int64_t> sample_axis;         ///< of its input; empty where no single axis counts samples
+  std::vector<held_parameter const*> scales = {};  ///< of the batch norms that read what it gives
 };
 
 /// The uses of a module in the order of execution; empty as long as nothing was executed.
@@ -45,6 +47,20 @@ using executed_uses = std::vector<expected_use>;
     return false;
   });
   return found;
+}
+
+/// The use of which a batch norm reads the very output, channel by channel, in whatever layout.
+[[nodiscard]] inline std::optional<std::size_t> use_read_by(norm_read const& norm, std::vector<weight_use> const& uses) {
+  for (torch::autograd::Node const* node = norm.node.get(); node != nullptr;) {
+    auto const of_node = [&](weight_use const& use) {
+      return use.node.get() == node && use.channel_stride == norm.channel_stride;
+    };
+    if (auto const found = std::ranges::find_if(uses, of_node); found != uses.end())
+      return static_cast<std::size_t>(found - uses.begin());
+    if (!only_lays_out(*node) || node->next_edges().empty()) return std::nullopt;
+    node = node->next_edges().front().function.get();
+  }
+  return std::nullopt;
 }
 
 /// The axis that is 2 in one shape and 3 in the other, where all else is equal.
@@ -79,8 +95,8 @@ struct trial_run {
         if (found.uses[i].parameter == other[i].parameter)
           found.expected[i].sample_axis = axis_of_samples(found.uses[i].input, other[i].input);
       return take_roles(found);
-    } catch (c10::Error const&) {
-    } catch (error const&) {
+    } catch (
+        std::exception const&) {  // whatever LibTorch or the module itself throws: a module may have its batch size in its code
     }
     return take_roles(see(x));
   }
@@ -103,6 +119,8 @@ struct trial_run {
     auto const last = uses_that_make(logits, result.uses);
     for (std::size_t i = 0; i < result.uses.size(); ++i)
       result.expected.push_back({result.uses[i].parameter, last.contains(i), std::nullopt});
+    for (auto const& norm : tap.norm_reads())
+      if (auto const use = use_read_by(norm, result.uses)) result.expected[*use].scales.push_back(norm.scales);
     auto const reached = nodes_behind(logits);
     for (auto const* group : {&layout.parameters, &layout.frozen})
       for (auto const& held : *group)

@@ -11,8 +11,10 @@
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/normalization.hpp>
 #include <lnpt/torch/evidence/autograd_graph.hpp>
+#include <lnpt/torch/module/pruned_by_hook.hpp>
 #include <lnpt/torch/module/source.hpp>
 #include <lnpt/torch/pass/attention.hpp>
+#include <lnpt/torch/pass/autocast.hpp>
 #include <lnpt/torch/pass/execution.hpp>
 #include <lnpt/torch/pass/guard.hpp>
 #include <lnpt/torch/pass/tap.hpp>
@@ -67,6 +69,27 @@ class torch_network {
   /// Whether execution decided on the roles.
   [[nodiscard]] bool was_executed() const { return execution_.has_value(); }
 
+  /// Refuses a module of which every weight is computed by a hook, which leaves nothing to score.
+  void require_weights() const {
+    auto const scored = [](held_parameter const& held) { return is_prunable(held.role); };
+    if (std::ranges::any_of(layout.parameters, scored)) return;
+    auto const masked = masked_by_hooks(tree);
+    if (!masked.empty()) fail("the module has no weights to prune, since ", why_masked(masked.front()));
+  }
+
+  /// The scales of the one batch norm that was seen to read what a weight gives; null where none did, or several.
+  [[nodiscard]] held_parameter const* scales_behind(held_parameter const& weight) const {
+    held_parameter const* found = nullptr;
+    for (auto const& use : execution_.value_or(executed_uses{})) {
+      if (use.parameter != &weight) continue;
+      for (auto const* const scales : use.scales) {
+        if (found != nullptr && found != scales) return nullptr;
+        found = scales;
+      }
+    }
+    return found;
+  }
+
   /// The module as it is, in its own mode. Features are empty unless they are wanted and found.
   [[nodiscard]] torch_prediction operator()(at::Tensor const& x, bool wants_features) {
     return in_torch(running_on(x), [&] {
@@ -78,11 +101,13 @@ class torch_network {
 
   /// A pass in this mode, with these constants or, frozen without constants, with those of the batch itself.
   [[nodiscard]] forward_pass run(at::Tensor const& x, norm_mode mode, norm_constants constants) {
+    require_full_precision(x.device().type());
     return in_torch(running_on(x), [&] { return pass_of(x, mode, std::move(constants)); });
   }
 
   /// What the module says in evaluation, without a graph; nobody watches.
   [[nodiscard]] torch_prediction evaluate(at::Tensor const& x) const {
+    require_full_precision(x.device().type());
     at::NoGradGuard const plain;
     mode_guard const modes(tree, norm_mode::eval);
     plain_attention_guard const attention;
@@ -148,6 +173,7 @@ class torch_network {
     if (!at::GradMode::is_enabled()) return;
     if (layout.parameters.empty())
       fail("all ", layout.frozen.size(), " parameters of the module are frozen: set requires_grad on those to be scored");
+    require_weights();
     if (!predicted.logits.requires_grad())
       fail("the logits are detached from the graph: compute them without detach(), .data() or a NoGradGuard");
     if (predicted.features.defined() && !predicted.features.requires_grad() && has_weight_before_features())

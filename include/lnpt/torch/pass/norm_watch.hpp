@@ -2,10 +2,13 @@
 /// Watches the norm layers of a forward pass: whether they do as they were told, and which moments they are given.
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +17,26 @@
 #include <lnpt/torch/pass/operator_call.hpp>
 
 namespace lnpt::detail {
+
+/// Whether an operator is batch norm: what layers call, or one of those that it is made of, called by a module itself.
+[[nodiscard]] constexpr bool is_batch_norm(std::string_view name) {
+  constexpr std::array names{"aten::batch_norm",
+                             "aten::_batch_norm_impl_index",
+                             "aten::native_batch_norm",
+                             "aten::_native_batch_norm_legit",
+                             "aten::_native_batch_norm_legit_functional",
+                             "aten::_native_batch_norm_legit_no_training",
+                             "aten::_batch_norm_with_update",
+                             "aten::_batch_norm_no_update",
+                             "aten::cudnn_batch_norm",
+                             "aten::miopen_batch_norm"};
+  return std::ranges::find(names, name) != names.end();
+}
+
+/// Whether a call of batch norm normalises by the statistics of the batch.
+[[nodiscard]] inline bool trains(operator_call const& call) {
+  return call.flag("training") || call.name() == "aten::_batch_norm_with_update";
+}
 
 /// Sees each call of batch norm and instance norm before it runs. `mode`: what the module was told; empty: nothing is checked.
 /// `own_moments`: the running statistics of each batch norm become the moments of the batch it is about to normalise.
@@ -25,14 +48,18 @@ class norm_watch {
   /// The sentence that refuses this call; empty where all is well.
   [[nodiscard]] std::string see_batch_norm(operator_call const& call) {
     auto const mean = call.tensor("running_mean"), x = call.tensor("input");
-    auto const trains = call.flag("training");
+    auto const of_batch = trains(call);
     for (std::size_t i = 0; i < norms_.size(); ++i)
-      if (mean.defined() && mean.is_same(norms_[i].mean)) return see(i, x, trains);
+      if (mean.defined() && mean.is_same(norms_[i].mean)) return see(i, x, of_batch);
+    auto const unregistered = "a batch norm whose statistics are not registered as running_mean and running_var ";
     // Batch norm is also used to standardise weights, or rows laid out as channels, of one sample: there it couples nothing.
-    if (mode_ && mode_ != norm_mode::train && trains && x.size(0) > 1)
-      return "a batch norm whose statistics are not registered as running_mean and running_var trains although the module was "
-             "told to "
-             "evaluate: register them, or score with batch norm in train mode";
+    if (mode_ && mode_ != norm_mode::train && of_batch && x.size(0) > 1)
+      return unregistered +
+             std::string(
+                 "trains although the module was told to evaluate: register them, or score with batch norm in train mode");
+    if (mode_ && mode_ != norm_mode::eval && !of_batch)
+      return unregistered +
+             std::string("evaluates where those of the batch are wanted: register them, or score with batch norm in eval mode");
     return {};
   }
 

@@ -30,6 +30,8 @@ class forward_tap : public operator_observer {
 
   /// The uses of parameters, in the order of execution.
   [[nodiscard]] std::vector<weight_use>& uses() { return uses_; }
+  /// What batch norms with scales among the parameters read.
+  [[nodiscard]] std::vector<norm_read> const& norm_reads() const { return norm_reads_; }
   /// The parameters that rows were read from, as an embedding does.
   [[nodiscard]] std::unordered_set<held_parameter const*> const& tables() const { return tables_; }
 
@@ -41,12 +43,13 @@ class forward_tap : public operator_observer {
 
   [[nodiscard]] std::unique_ptr<at::ObserverContext> start(at::RecordFunction const& record) override {
     std::string_view const name = record.name();
-    auto const batch_norm = name == "aten::batch_norm", instance_norm = name == "aten::instance_norm";
+    auto const batch_norm = is_batch_norm(name), instance_norm = name == "aten::instance_norm";
     auto const normalises = batch_norm || instance_norm;
     if (normalises || multiplies(name)) {
       auto context = std::make_unique<running>();
       if (depth_ == 0) {
         operator_call const call(record);
+        if (batch_norm) see_scales(call);
         if (normalises)
           disapprove(batch_norm ? norms_.see_batch_norm(call) : norms_.see_instance_norm(call));
         else
@@ -78,10 +81,19 @@ class forward_tap : public operator_observer {
       if (!output.defined()) break;  // the call threw
       use.node = node;
       use.output_number = static_cast<std::uint32_t>(output.output_nr());
+      if (use.form != weight_form::other && output.dim() > 1)
+        use.channel_stride = stride_along(output, use.form == weight_form::convolution ? 1 : output.dim() - 1);
       use.inner = inner_;
       uses_.push_back(std::move(use));
     }
     inner_.clear();
+  }
+
+  void see_scales(operator_call const& call) {
+    auto const scales = call.tensor("weight"), x = call.tensor("input");
+    auto const* const held = parameters_.find(scales);
+    if (held != nullptr && held->value.is_same(scales) && x.dim() > 1 && x.grad_fn())
+      norm_reads_.push_back({held, x.grad_fn(), stride_along(x, 1)});
   }
 
   /// Whether an operator may draw random numbers in training: dropout by any name, leaky ReLUs of random slope, recurrent layers.
@@ -110,6 +122,7 @@ class forward_tap : public operator_observer {
   int depth_ = 0;                    ///< watched operators that are running
   std::vector<node_pointer> inner_;  ///< of the operators inside the outermost
   std::vector<weight_use> uses_;
+  std::vector<norm_read> norm_reads_;
   std::unordered_set<held_parameter const*> tables_;
 };
 

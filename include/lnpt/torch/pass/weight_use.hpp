@@ -28,6 +28,11 @@ struct torch_convolution {
 /// A node of the graph as this LibTorch holds it: by a std::shared_ptr, or since 2.15 by a c10::intrusive_ptr.
 using node_pointer = std::remove_cvref_t<decltype(std::declval<at::Tensor const&>().grad_fn())>;
 
+/// How far the values of two neighbours along an axis lie apart; 0 where there is but one.
+[[nodiscard]] inline std::int64_t stride_along(at::Tensor const& t, std::int64_t axis) {
+  return t.size(axis) > 1 ? t.stride(axis) : 0;
+}
+
 /// How the axes of a weight meet the input: y = x wᵀ, y = x w, y = x ∗ w, or some other product (a weight on the left, a recurrent
 /// layer, an einsum), whose axes lnpt does not know.
 enum class weight_form { linear, product, convolution, other };
@@ -37,10 +42,11 @@ struct weight_use {
   held_parameter const* parameter;
   at::Tensor operand, input;  ///< the parameter as the operator saw it, and the other operand
   weight_form form;
-  std::unique_ptr<torch_convolution> convolution;  ///< null for the other forms
-  node_pointer node = {};                          ///< where the gradient of the output arrives, even if the output is then
-  std::uint32_t output_number = 0;                 ///< changed in place
-  std::vector<node_pointer> inner = {};            ///< the nodes of operators that this one is made of
+  std::unique_ptr<torch_convolution> convolution;   ///< null for the other forms
+  node_pointer node = {};                           ///< where the gradient of the output arrives, even if the output is then
+  std::uint32_t output_number = 0;                  ///< changed in place
+  std::vector<node_pointer> inner = {};             ///< the nodes of operators that this one is made of
+  std::optional<std::int64_t> channel_stride = {};  ///< of the output's axis of channels; empty where that is not known
 
   /// The parameter's axis that counts outputs.
   [[nodiscard]] std::size_t output_axis() const {
@@ -68,6 +74,13 @@ struct weight_use {
     return view.is_same(p) ||
            (view.data_ptr() == p.data_ptr() && view.sizes().equals(p.sizes()) && view.strides().equals(p.strides()));
   }
+};
+
+/// The scales of a batch norm, and where what it read came from.
+struct norm_read {
+  held_parameter const* scales;
+  node_pointer node;
+  std::int64_t channel_stride;
 };
 
 /// An operand of an operator that may be a weight, and the argument that it meets.

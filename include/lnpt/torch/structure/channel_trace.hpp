@@ -21,6 +21,7 @@
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/torch/pass/execution.hpp>
+#include <lnpt/torch/pass/norm_watch.hpp>
 #include <lnpt/torch/pass/observer.hpp>
 #include <lnpt/torch/pass/weight_use.hpp>
 
@@ -63,9 +64,7 @@ inline constexpr std::string_view table_operator = "aten::embedding";
 }
 
 /// Whether an operator normalises each channel by itself, with tensors of one value per channel.
-[[nodiscard]] constexpr bool normalises(std::string_view name) {
-  return name == "aten::batch_norm" || name == "aten::instance_norm";
-}
+[[nodiscard]] constexpr bool normalises(std::string_view name) { return is_batch_norm(name) || name == "aten::instance_norm"; }
 
 /// The layer that an operator is, without what it reads and gives; empty where the operator is none.
 [[nodiscard]] inline std::optional<traced_layer> layer_of(operator_call const& call, parameter_table const& parameters) {

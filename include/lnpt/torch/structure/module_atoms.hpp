@@ -23,7 +23,8 @@ namespace detail {
 /// Joins what lives or dies together in a module. Elements are the slices of its tensors along every axis, and the reasons for staying.
 class module_coupling {
  public:
-  module_coupling(torch_network& network, at::Tensor const& example) : tracer_(network, example) {
+  module_coupling(torch_network& network, at::Tensor const& example)
+      : tracer_(network, example), masked_by_hooks_(masked_by_hooks(network.tree)) {
     list_tensors(network);
     for (auto const& layer : tracer_.layers()) couple_layer(layer);
     for (auto const& layer : tracer_.layers())
@@ -213,10 +214,13 @@ class module_coupling {
     std::vector<char> seen = in_layers_;
     for (auto const& each : set_.atoms)
       for (auto const& slices : each.slices) seen[slices.tensor] = 1;
-    for (std::size_t t = 0; t < parameters_; ++t)
-      if (!seen[t] && set_.tensors[t].extents.size() > 1)
-        set_.whole.push_back(
-            {set_.tensors[t].name, "no layer is seen to multiply by it: a weight is computed of it, or it never ran"});
+    for (std::size_t t = 0; t < parameters_; ++t) {
+      auto const& name = set_.tensors[t].name;
+      if (seen[t] || set_.tensors[t].extents.size() < 2) continue;
+      auto const by_hook = std::ranges::count(masked_by_hooks_, name) != 0;
+      set_.whole.push_back(
+          {name, by_hook ? why_masked(name) : "no layer is seen to multiply by it: a weight is computed of it, or it never ran"});
+    }
   }
 
   void add_slice(atom& to, std::size_t tensor, std::size_t axis, std::size_t i) const {
@@ -234,6 +238,7 @@ class module_coupling {
   }
 
   channel_tracer tracer_;
+  std::vector<std::string> masked_by_hooks_;
   atom_set set_;
   union_find sets_;
   std::vector<at::Tensor> tensors_;
