@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <functional>
 #include <iostream>
+#include <istream>
 #include <map>
 #include <memory>
 #include <string>
@@ -39,14 +40,18 @@ std::map<std::string, maker<T>> networks(bool whole) {
           {"mobilenet:32", [=] { return zoo::mobilenet<backend>(mobilenet, 3); }}};
 }
 
-/// Shrinks the network's module by its masks. Throws where it is not equal.
 template <class T>
-shrunk_module shrink_as_module(network<cpu::backend<T>>& network, mask_set const& masks) {
+at::Tensor example() {
   at::manual_seed(11);
+  return at::randn({2, 3, 32, 32}, c10::CppTypeToScalarType<T>::value);
+}
+
+/// A network's module, in evaluation mode.
+template <class T>
+torch_model<T> as_module(network<cpu::backend<T>>& network) {
   auto const module = std::make_shared<graph_module>(network, at::kCPU);
   module->eval();
-  torch_model<T> model(module, [module](at::Tensor const& x) { return module->forward(x).first; });
-  return shrink(model, masks, at::randn({2, 3, 32, 32}, c10::CppTypeToScalarType<T>::value));
+  return torch_model<T>(module, [module](at::Tensor const& x) { return module->forward(x).first; });
 }
 
 template <class T>
@@ -57,39 +62,56 @@ mask_set drawn_masks(network<cpu::backend<T>>& network, double fraction) {
 
 template <class T>
 void hold_drawn_masks() {
-  for (auto const& [name, make] : networks<T>(false))
+  for (auto const& [name, make] : networks<T>(false)) {
+    CAPTURE(name);
+    auto searched = make();
+    auto traced = as_module<T>(searched);
+    auto const atoms = module_atoms(traced, example<T>());
     for (auto const fraction : {.3, .5, .7, .9}) {
-      CAPTURE(name);
       CAPTURE(fraction);
       auto network = test::trained<T>(make());
-      auto const result = shrink_as_module<T>(network, drawn_masks(network, fraction));
+      auto model = as_module<T>(network);
+      auto const result = shrink(model, drawn_masks(network, fraction), atoms, example<T>());
       CHECK(result.certificate.relative() <= equality_tolerance<T>);
       CHECK(!result.kept.empty());
     }
+  }
 }
 
-/// Prints and holds the certificate of one of the whole networks under weights and masks of the command line.
+/// Shrinks one of the whole networks by weights and masks of the command line, whose names come in pairs, and prints each certificate or
+/// why there is none. Its atoms are found once.
 template <class T>
-void hold_files(std::string const& architecture, char const* weights, char const* masks) {
+void hold_files(std::string const& architecture, std::istream& requests) {
   auto const all = networks<T>(true);
   auto const found = all.find(architecture);
   REQUIRE(found != all.end());
-  auto network = found->second();
-  io::load_state_dict(network, weights);
-  auto const result = shrink_as_module<T>(network, io::load_masks(network, io::safetensors::open(masks)));
-  std::cout << "certificate " << result.certificate.relative() << ", tensors left whole " << result.left_whole.size()
-            << std::endl;
-  CHECK(result.certificate.relative() <= equality_tolerance<T>);
+  auto const fresh = found->second();
+  auto searched = fresh;
+  auto traced = as_module<T>(searched);
+  auto const atoms = module_atoms(traced, example<T>());
+  for (std::string weights, masks; requests >> weights >> masks;) {
+    try {
+      auto network = fresh;
+      io::load_state_dict(network, weights);
+      auto model = as_module<T>(network);
+      auto const result = shrink(model, io::load_masks(network, io::safetensors::open(masks)), atoms, example<T>());
+      std::cout << "certificate " << result.certificate.relative() << ", tensors left whole " << result.left_whole.size()
+                << std::endl;
+      CHECK(result.certificate.relative() <= equality_tolerance<T>);
+    } catch (error const& reason) {
+      std::cout << "refused: " << reason.what() << std::endl;
+    }
+  }
 }
 
 }  // namespace
 
-// With LNPT_MODULE_ARCH, _WEIGHTS, _MASKS and _PRECISION, as tests/structure/certificates.sh sets them for every criterion, the network and
-// masks of those files.
+// With LNPT_MODULE_ARCH and _PRECISION, as tests/structure/certificates.sh sets them, the networks and masks of the files that standard
+// input names.
 TEST_CASE("networks of the library, as modules, equal their masks after removal") {
   if (auto const* const architecture = std::getenv("LNPT_MODULE_ARCH")) {
     auto const hold = std::getenv("LNPT_MODULE_PRECISION") == std::string_view("float") ? hold_files<float> : hold_files<double>;
-    return hold(architecture, std::getenv("LNPT_MODULE_WEIGHTS"), std::getenv("LNPT_MODULE_MASKS"));
+    return hold(architecture, std::cin);
   }
   hold_drawn_masks<double>();
   hold_drawn_masks<float>();

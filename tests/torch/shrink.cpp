@@ -238,6 +238,54 @@ TEST_CASE("what cannot go is left whole and named") {
             .contains("b.weight"));
 }
 
+TEST_CASE("atoms that were found once serve every module that is built alike, and no other") {
+  auto const build = [] {
+    auto const module = assemble([](assembled& m) {
+      auto first = m.add("first", conv(3, 8)), second = m.add("second", conv(8, 8));
+      auto norm = m.add("norm", tnn::BatchNorm2d(8));
+      auto head = m.add("head", tnn::Linear(8 * 4, 3));
+      return [=](at::Tensor const& x) mutable {
+        auto const y = at::relu(norm(first(x)));
+        return head(at::relu(y + second(y)).flatten(1));
+      };
+    });
+    module->eval();
+    return module;
+  };
+  auto const x = at::randn({2, 3, 2, 2}, at::kDouble);
+  torch_model<double> searched(build());
+  auto atoms = module_atoms(searched, x);
+  for (double const fraction : {.3, .7}) {
+    auto const masks = masks_of(atoms, test::drawn(atoms, fraction, 1));
+    auto const mine = build(), other = build();
+    torch_model<double> once(mine), anew(other);
+    auto const result = shrink(once, masks, atoms, x);
+    CHECK(result.kept == shrink(anew, masks, x).kept);
+    CHECK(!result.kept.empty());
+    CHECK(result.certificate.holds());
+    CHECK(same(snapshot(*mine), snapshot(*other)));
+    auto const before = snapshot(*mine);
+    CHECK(says(words_of([&] { (void)shrink(once, result.masks, atoms, x); }),
+               "the atoms have slices of first.weight [8, 3, 3, 3]"));
+    CHECK(same(snapshot(*mine), before));
+  }
+
+  // Atoms that are wrong about the module cannot make it wrong: columns of two channels changed places.
+  auto const masks = masks_of(atoms, {1, 0, 0, 0, 0, 0, 0, 0});
+  auto const columns = [&](atom& each) -> tensor_slices& {
+    return *std::ranges::find_if(each.slices, [&](auto const& s) { return atoms.tensors[s.tensor].name == "head.weight"; });
+  };
+  std::swap(columns(atoms.atoms[0]), columns(atoms.atoms[1]));
+  auto const module = build();
+  torch_model<double> model(module);
+  apply(masks, model);
+  auto const expected = module->run(x);
+  auto const result = shrink(model, masks, atoms, x);
+  CHECK(result.kept.empty());
+  CHECK(std::ranges::any_of(result.left_whole, [](auto const& each) { return each.name == "first.weight"; }));
+  CHECK(distance(module->run(x), expected) < 1e-12);
+}
+
 TEST_CASE("a constant that a mask leaves behind goes into the bias of an unpadded reader, and never into that of a padded one") {
   for (std::int64_t const side : {4, 8, 32})
     for (auto const& [padding, constant_channel] : {std::pair(0, false), std::pair(1, false), std::pair(1, true)}) {

@@ -34,6 +34,15 @@ struct shrunk_module {
 
 namespace detail {
 
+/// Visits every parameter and buffer of a module, with its name.
+template <class Visit>
+void for_each_tensor(torch_network const& network, Visit visit) {
+  for (auto const* group : {&network.layout.parameters, &network.layout.frozen})
+    for (auto const& held : *group) visit(held.name, held.value);
+  for (auto const& entry : network.tree)
+    for (auto const& buffer : entry.buffers()) visit(joined(entry.path, buffer.name), buffer.value);
+}
+
 /// The tensors of a module without the slices of some atoms, after `amounts` were added to its biases and the columns of weights merged.
 class narrowed_tensors {
  public:
@@ -55,10 +64,7 @@ class narrowed_tensors {
               at::tensor(std::vector<std::int64_t>(indices.begin(), indices.end()), at::kLong).to(tensor.device()));
       tensors_.emplace_back(tensor, smaller);
     };
-    for (auto const* group : {&network.layout.parameters, &network.layout.frozen})
-      for (auto const& held : *group) add(held.name, held.value);
-    for (auto const& entry : network.tree)
-      for (auto const& buffer : entry.buffers()) add(joined(entry.path, buffer.name), buffer.value);
+    for_each_tensor(network, add);
   }
 
   /// Gives the module these tensors as long as the guard lives.
@@ -82,8 +88,9 @@ class narrowed_tensors {
 template <std::floating_point Scalar>
 class module_shrinking {
  public:
-  module_shrinking(torch_model<Scalar>& model, torch_network& network, mask_set const& masks, at::Tensor const& inputs,
-                   shrink_options const& options)
+  /// Finds the atoms itself where it is given none.
+  module_shrinking(torch_model<Scalar>& model, torch_network& network, mask_set const& masks, atom_set const* atoms,
+                   at::Tensor const& inputs, shrink_options const& options)
       : model_(model),
         network_(network),
         masks_(masks),
@@ -91,7 +98,8 @@ class module_shrinking {
         trial_(other_input(inputs, options.seed)),
         constant_channel_(options.constant_channel) {
     require_fit();
-    set_ = module_coupling(network, inputs).take();
+    if (atoms) require_fit(*atoms);
+    set_ = atoms ? *atoms : module_coupling(network, inputs).take();
     whole_ = set_.whole;
     scripts_ = script_followers(network.tree);
     removed_.resize(set_.atoms.size());
@@ -143,6 +151,17 @@ class module_shrinking {
         fail("the mask of ", each.name(), ' ', list(each.extents()),
              " fits no parameter of the module: pass masks that were made for it");
     }
+  }
+
+  /// Parameters and buffers are known by their names.
+  void require_fit(atom_set const& atoms) const {
+    std::map<std::string, shape> extents;
+    for_each_tensor(network_,
+                    [&](std::string const& name, at::Tensor const& value) { extents.emplace(name, extents_of(value)); });
+    for (auto const& each : atoms.tensors)
+      if (auto const held = extents.find(each.name); held == extents.end() || held->second != each.extents)
+        fail("the atoms have slices of ", each.name, ' ', list(each.extents),
+             ", which fits no tensor of the module: pass those that module_atoms() found on it, or on one built alike");
   }
 
   /// Whether masks clear all of an atom's rows, or all that reads it.
@@ -243,7 +262,19 @@ template <std::floating_point Scalar>
 [[nodiscard]] shrunk_module shrink(torch_model<Scalar>& model, mask_set const& masks, at::Tensor const& inputs,
                                    shrink_options const& options = {}) {
   return model.on_network(inputs, [&](detail::torch_network& network) {
-    return detail::module_shrinking<Scalar>(model, network, masks, inputs.detach(), options).run();
+    return detail::module_shrinking<Scalar>(model, network, masks, nullptr, inputs.detach(), options).run();
+  });
+}
+
+/// The same with atoms that `module_atoms` found before, which costs most of the time: on this module, or on one that was built alike, so
+/// that several masks are tried on copies of a module for one search. Trials and certificate are the same, so that atoms of
+/// another module cannot make it wrong. Throws `lnpt::error` where they have slices of a tensor that the module does not hold, such as
+/// after it became smaller.
+template <std::floating_point Scalar>
+[[nodiscard]] shrunk_module shrink(torch_model<Scalar>& model, mask_set const& masks, atom_set const& atoms,
+                                   at::Tensor const& inputs, shrink_options const& options = {}) {
+  return model.on_network(inputs, [&](detail::torch_network& network) {
+    return detail::module_shrinking<Scalar>(model, network, masks, &atoms, inputs.detach(), options).run();
   });
 }
 
