@@ -14,15 +14,10 @@
 #include <utility>
 #include <vector>
 
-#ifndef USE_C10D_GLOO  // Debian's package defines it for everybody who links LibTorch
-#define USE_C10D_GLOO
-#endif
-#include <torch/csrc/distributed/c10d/FileStore.hpp>
-#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-
 #include <lnpt/conformance/communicator.hpp>
 #include <lnpt/criterion/grasp.hpp>
 #include <lnpt/criterion/magnitude.hpp>
+#include <lnpt/criterion/obd.hpp>
 #include <lnpt/criterion/snip.hpp>
 #include <lnpt/io/synthetic.hpp>
 #include <lnpt/loss/cross_entropy.hpp>
@@ -30,6 +25,7 @@
 #include <lnpt/torch/process_group.hpp>
 
 #include "../io/support.hpp"
+#include "gloo.hpp"
 
 using namespace lnpt;
 using namespace std::chrono_literals;
@@ -63,15 +59,15 @@ void require(bool holds, char const* what) {
   if (!holds) fail(what);
 }
 
-/// Five samples of rank 0 and two of rank 1.
+/// Five samples of rank 0 and one of rank 1, whose batch norm has no statistics of its own.
 batches all_parts() {
   at::manual_seed(2);
-  return {{at::randn({5, 3, 16, 16}), {0, 1, 2, 3, 0}}, {at::randn({2, 3, 16, 16}), {1, 2}}};
+  return {{at::randn({5, 3, 16, 16}), {0, 1, 2, 3, 0}}, {at::randn({1, 3, 16, 16}), {1}}};
 }
 
 template <class Criterion>
-void compare_scores(group& ranks) {
-  torch_model<float> model(network());
+void compare_scores(group& ranks, bool normalised = false) {
+  torch_model<float> model(network(normalised));
   auto const parts = all_parts();
   batches const mine{parts[ranks.rank()]};
   auto const found = score<Criterion>(model, shard(mine, ranks));
@@ -82,6 +78,15 @@ void compare_scores(group& ranks) {
     at::Tensor const b = expected.parameters[p].values.get();
     require((a - b).abs().max().item<double>() <= 1e-5 * b.abs().max().item<double>(), "the scores are others");
   }
+}
+
+/// A module that cannot take rank 1's images: it refuses while rank 0 waits for its sums of batch norm.
+void compare_refusals(group& ranks) {
+  torch_model<float> model(network(true));
+  auto const side = ranks.rank() == 1 ? 8 : 16;
+  batches const mine{{at::randn({2, 3, side, side}), {0, 1}}};
+  auto const heard = support::refusal([&] { (void)score<obd<>>(model, shard(mine, ranks)); });
+  require(heard.starts_with("rank 1: LibTorch could not "), "the refusal is another");
 }
 
 template <class T>
@@ -131,14 +136,14 @@ void compare_statistics(group& ranks) {
 
 /// What one of the two processes does; returns the sentence by which it hears that the other has ended, if it is the first.
 std::string live(int rank, std::string const& meeting_place) {
-  auto const store = c10::make_intrusive<c10d::FileStore>(meeting_place, 2);
-  auto const options = c10d::ProcessGroupGloo::Options::create(20s);
-  options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForInterface("lo"));
-  c10d::ProcessGroupGloo gloo(store, rank, 2, options);
-  group ranks(gloo, 20s);
+  auto const gloo = support::gloo_group(rank, "lo", meeting_place);
+  group ranks(*gloo, 20s);
   for (auto const& [property, what] : conformance::examine_communicator(ranks)) fail(property, ": ", what);
   compare_scores<snip>(ranks);
   compare_scores<grasp>(ranks);
+  compare_scores<obd<>>(ranks, true);
+  compare_refusals(ranks);
+  compare_scores<grasp>(ranks);  // and the ranks can go on
   compare_training(ranks);
   compare_statistics(ranks);
   if (rank == 1) return {};

@@ -210,14 +210,15 @@ class torch_model {
                   }));
   }
 
-  /// The normalisation constants of a batch that comes in parts, by one forward pass over all of it, without a graph.
-  [[nodiscard]] normalization freeze(std::span<tensor_type const> parts) const {
+  /// The normalisation constants of a batch that comes in parts, by one forward pass over all of it, without a graph. Where several
+  /// processes hold the parts each of them calls this, and `sum(numbers)` makes numbers their sums over all.
+  [[nodiscard]] normalization freeze(std::span<tensor_type const> parts, detail::moment_sum const& sum = {}) const {
     at::NoGradGuard const plain;
     check_scalar_types();
     std::vector<at::Tensor> inputs;
     for (auto const& part : parts) inputs.push_back(part.get());
     auto const all = detail::in_torch("join the batches", [&] { return at::cat(inputs); });
-    auto const pass = network_.run(all, norm_mode::frozen, {});
+    auto const pass = network_.run(all, norm_mode::frozen, {}, sum);
     return {norm_mode::frozen, std::make_shared<std::any>(pass.constants)};
   }
 

@@ -99,10 +99,11 @@ class torch_network {
     });
   }
 
-  /// A pass in this mode, with these constants or, frozen without constants, with those of the batch itself.
-  [[nodiscard]] forward_pass run(at::Tensor const& x, norm_mode mode, norm_constants constants) {
+  /// A pass in this mode, with these constants or, frozen without constants, with those of the batch itself, to which `sum` adds what
+  /// other processes have of it.
+  [[nodiscard]] forward_pass run(at::Tensor const& x, norm_mode mode, norm_constants constants, moment_sum const& sum = {}) {
     require_full_precision(x.device().type());
-    return in_torch(running_on(x), [&] { return pass_of(x, mode, std::move(constants)); });
+    return in_torch(running_on(x), [&] { return pass_of(x, mode, std::move(constants), sum); });
   }
 
   /// What the module says in evaluation, without a graph; nobody watches.
@@ -126,14 +127,14 @@ class torch_network {
   }
 
  private:
-  [[nodiscard]] forward_pass pass_of(at::Tensor const& x, norm_mode mode, norm_constants constants) {
+  [[nodiscard]] forward_pass pass_of(at::Tensor const& x, norm_mode mode, norm_constants constants, moment_sum const& sum) {
     mode_guard const modes(tree, mode);  // from here on, buffers are copies
     auto const own = mode == norm_mode::frozen && constants.empty();
     if (own)
       for (auto const& norm : layout.norms) constants.emplace_back(norm.mean.detach(), norm.variance.detach());
     norm_guard const norms(layout.norms, constants);
     plain_attention_guard const attention;
-    forward_tap tap(layout, mode, own);
+    forward_tap tap(layout, mode, own, sum);
     auto predicted = callable_(x);
     tap.check();
     predicted = with_features(std::move(predicted), x, tap.uses());

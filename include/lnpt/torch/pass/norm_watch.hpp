@@ -6,7 +6,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,12 +40,16 @@ namespace lnpt::detail {
   return call.flag("training") || call.name() == "aten::_batch_norm_with_update";
 }
 
+/// Makes numbers their sums over the processes that share a batch; empty where one process has all of it.
+using moment_sum = std::function<void(std::span<double>)>;
+
 /// Sees each call of batch norm and instance norm before it runs. `mode`: what the module was told; empty: nothing is checked.
-/// `own_moments`: the running statistics of each batch norm become the moments of the batch it is about to normalise.
+/// `own_moments`: the running statistics of each batch norm become the moments of the batch it is about to normalise, of which `sum`
+/// adds what other processes have.
 class norm_watch {
  public:
-  norm_watch(std::vector<norm_layer> const& norms, std::optional<norm_mode> mode, bool own_moments)
-      : norms_(norms), calls_(norms.size()), mode_(mode), own_moments_(own_moments) {}
+  norm_watch(std::vector<norm_layer> const& norms, std::optional<norm_mode> mode, bool own_moments, moment_sum sum)
+      : norms_(norms), calls_(norms.size()), mode_(mode), own_moments_(own_moments), sum_(std::move(sum)) {}
 
   /// The sentence that refuses this call; empty where all is well.
   [[nodiscard]] std::string see_batch_norm(operator_call const& call) {
@@ -80,23 +86,49 @@ class norm_watch {
     auto const layer = "batch norm " + norms_[i].path;
     if (mode_ && trains != (mode_ == norm_mode::train)) return disobeys(layer, trains);
     auto const channels = x.dim() > 1 ? x.size(1) : x.numel();
-    if ((own_moments_ || (mode_ && trains)) && x.numel() <= channels)
-      return layer +
-             " sees one value per channel, whose deviation is 0: score more samples at once, or with batch norm in eval mode";
+    auto const needs_deviation = own_moments_ ? !sum_ : mode_ && trains;  // what processes share they judge together
+    if (needs_deviation && x.numel() <= channels) return has_no_deviation(layer);
     if (!own_moments_) return {};
     if (++calls_[i] > 1)
       return layer + " runs twice in one forward pass, so its statistics cannot be frozen: score with batch norm in eval mode";
     at::NoGradGuard const plain;
     auto const [m, v] = at::batch_norm_update_stats(x.detach(), {}, {}, 0.0);
-    norms_[i].mean.set_data(m);
-    norms_[i].variance.set_data(v);
+    auto const [mean, variance] = sum_ ? of_all(m, v, x.numel() / channels) : std::pair(m, v);
+    if (!mean.defined()) return has_no_deviation(layer);
+    norms_[i].mean.set_data(mean);
+    norms_[i].variance.set_data(variance);
     return {};
+  }
+
+  [[nodiscard]] static std::string has_no_deviation(std::string const& layer) {
+    return layer +
+           " sees one value per channel, whose deviation is 0: score more samples at once, or with batch norm in eval mode";
+  }
+
+  /// The mean and variance of all processes' values from those of this one's `count` values per channel, by one exchange:
+  ///
+  ///     n = Σ_r n_r,   μ = Σ_r n_r μ_r / n,   σ² = Σ_r n_r (σ_r² + μ_r²) / n − μ²
+  ///
+  /// Undefined where they are one value.
+  [[nodiscard]] std::pair<at::Tensor, at::Tensor> of_all(at::Tensor const& own_mean, at::Tensor const& own_variance,
+                                                         std::int64_t count) const {
+    auto const m = own_mean.to(at::kCPU, at::kDouble), v = own_variance.to(at::kCPU, at::kDouble);
+    auto const weight = at::full({1}, static_cast<double>(count), m.options());
+    auto const sums = at::cat({weight * m, weight * (v + m * m), weight}).contiguous();
+    sum_({sums.data_ptr<double>(), static_cast<std::size_t>(sums.numel())});
+    auto const channels = m.numel();
+    auto const values = sums.narrow(0, 2 * channels, 1);
+    if (values.item<double>() <= 1) return {};
+    auto const mean = sums.narrow(0, 0, channels) / values;
+    auto const variance = (sums.narrow(0, channels, channels) / values - mean * mean).clamp_min(0);
+    return {mean.to(own_mean.options()), variance.to(own_variance.options())};
   }
 
   std::vector<norm_layer> const& norms_;
   std::vector<int> calls_;
   std::optional<norm_mode> mode_;
   bool own_moments_;
+  moment_sum sum_;
 };
 
 }  // namespace lnpt::detail

@@ -21,7 +21,7 @@ class operator_observer {
 
   /// Throws what an observer has to say; in the midst of an operator it must not.
   void check() const {
-    if (!complaint_.empty()) fail(complaint_);
+    if (complaint_) std::rethrow_exception(complaint_);
   }
 
  protected:
@@ -38,9 +38,11 @@ class operator_observer {
   }
 
   /// The first complaint is the one that `check` throws.
-  void complain(std::string sentence) {
-    if (complaint_.empty()) complaint_ = std::move(sentence);
+  void complain(std::exception_ptr reason) {
+    if (!complaint_) complaint_ = std::move(reason);
   }
+  void complain(std::string const& sentence) { complain(std::make_exception_ptr(error(sentence))); }
+  [[nodiscard]] bool has_complained() const { return complaint_ != nullptr; }
 
  private:
   [[nodiscard]] virtual std::unique_ptr<at::ObserverContext> start(at::RecordFunction const& call) = 0;
@@ -57,6 +59,8 @@ class operator_observer {
     at::RecordFunctionGuard const quiet(/*is_enabled=*/false);
     try {
       f();
+    } catch (error const&) {
+      complain(std::current_exception());
     } catch (std::exception const& reason) {
       complain(std::string(call.name()) + " could not be watched (" + reason.what() + "): report it with the module");
     }
@@ -76,7 +80,7 @@ class operator_observer {
 
   operator_observer* outer_;
   at::CallbackHandle handle_ = 0;
-  std::string complaint_;
+  std::exception_ptr complaint_;
 };
 
 }  // namespace lnpt::detail

@@ -24,9 +24,9 @@ class forward_tap : public operator_observer {
   /// Looks on.
   explicit forward_tap(model_layout const& layout) : forward_tap(layout, std::nullopt, false) {}
 
-  /// Checks that the module is in this mode. `own_moments`: see norm_watch.
-  forward_tap(model_layout const& layout, std::optional<norm_mode> mode, bool own_moments)
-      : parameters_(layout), norms_(layout.norms, mode, own_moments), checks_(mode.has_value()) {}
+  /// Checks that the module is in this mode. `own_moments` and `sum`: see norm_watch.
+  forward_tap(model_layout const& layout, std::optional<norm_mode> mode, bool own_moments, moment_sum sum = {})
+      : parameters_(layout), norms_(layout.norms, mode, own_moments, std::move(sum)), checks_(mode.has_value()) {}
 
   /// The uses of parameters, in the order of execution.
   [[nodiscard]] std::vector<weight_use>& uses() { return uses_; }
@@ -50,9 +50,9 @@ class forward_tap : public operator_observer {
       if (depth_ == 0) {
         operator_call const call(record);
         if (batch_norm) see_scales(call);
-        if (normalises)
+        if (normalises && !has_complained())  // after which other processes hear of it before any further sum
           disapprove(batch_norm ? norms_.see_batch_norm(call) : norms_.see_instance_norm(call));
-        else
+        else if (!normalises)
           context->uses = weight_uses_of(call, parameters_);
         if (draws(name)) check_draws(call);
       }
@@ -112,8 +112,8 @@ class forward_tap : public operator_observer {
         " draws although the module was told to evaluate: script the module rather than trace it, or trace it in eval mode");
   }
 
-  void disapprove(std::string sentence) {
-    if (checks_ && !sentence.empty()) complain(std::move(sentence));
+  void disapprove(std::string const& sentence) {
+    if (checks_ && !sentence.empty()) complain(sentence);
   }
 
   parameter_table parameters_;
