@@ -8,7 +8,6 @@
 #include <numeric>
 #include <span>
 #include <tbb/parallel_for.h>
-#include <utility>
 #include <vector>
 
 #include <lnpt/core/communicator.hpp>
@@ -45,16 +44,18 @@ class distributed_selector {
     chunks_ = chunks_of(parts());
   }
 
-  [[nodiscard]] std::vector<std::byte> sample() const {
+  [[nodiscard]] std::vector<std::byte> sample(std::size_t ranks) const {
     std::uint64_t ranked = 0;
     for (auto const& part : parts_) ranked += ranked_count(part);
-    return common_sample<key>::message(ranked, sample_keys(parts(), order_, common_sample<key>::most));
+    auto const most = common_sample<key>::most(ranks);
+    auto const keys = sample_keys(parts(), order_, most);
+    return common_sample<key>::message(ranked, std::span(keys).first(std::min(keys.size(), most)));
   }
 
   /// Writes the bits; returns how many scores of all processes equal the threshold, if some of them stay and others go. Stops where
   /// some process has scores that cannot be ranked: those have `require_finite` say so.
   template <class R>
-  [[nodiscard]] std::size_t keep(std::size_t n, common_sample<key> drawn, R& ranks) {
+  [[nodiscard]] std::size_t keep(std::size_t n, common_sample<key> const& drawn, R& ranks) {
     bracket<key> const widest{-order::infinity, order::infinity};
     auto const ends = n == 0 ? bracket<key>{widest.high, widest.high} : drawn.around(n, widest);
     auto const tallies = take_stock(parts(), chunks(), order_, ends);
@@ -206,9 +207,9 @@ std::size_t keep_largest(std::span<scores_at<T> const> mine, std::size_t n, R& r
   return together(ranks, [&](agreeing<R>& agreed) {
     detail::distributed_selector<T> selector(mine, end);
     detail::common_sample<typename detail::score_order<T>::key> drawn;
-    for (auto const& message : agreed.gather(selector.sample())) drawn.add(message);
+    for (auto const& message : agreed.gather(selector.sample(agreed.size()))) drawn.add(message);
     if (n > drawn.ranked()) fail("cannot keep ", n, " of ", drawn.ranked(), " ranked scores: ask for at most ", drawn.ranked());
-    auto const tied = agreed.exchange([&](R& all) { return selector.keep(n, std::move(drawn), all); });
+    auto const tied = agreed.exchange([&](R& all) { return selector.keep(n, drawn, all); });
     selector.require_finite();  // where one refuses the others hear of it in the vote to come
     return tied;
   });
