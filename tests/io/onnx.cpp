@@ -56,6 +56,17 @@ net32 joined() {
   return std::move(net).build();
 }
 
+/// An option-A shortcut as PyTorch exports it, each axis a slice of its own that names all channels too; and one of channels and columns.
+net32 sliced_with_gaps() {
+  network_builder<backend> net(3);
+  auto const a = net.batch_norm("bn", net.conv2d("a", net.input(), 8), true);
+  auto const rows = net.slice(a, {{0, 8}, {0, 8, 2}, {}});
+  auto const shortcut = net.pad(net.slice(rows, {{0, 8}, {}, {0, 8, 2}}), 0, 2, 2);
+  auto const both = net.join(net.conv2d("b", a, 12, {.stride = 2}), shortcut, true);
+  net.classifier("fc", net.global_average_pool(net.slice(both, {{2, 10}, {}, {1, 4}})), 5);
+  return std::move(net).build();
+}
+
 /// Biases and norm parameters unlike 0 and 1.
 net32 disturbed(net32 network) {
   for (std::uint64_t stream = 0; auto const& p : network.parameters())
@@ -122,6 +133,22 @@ TEST_CASE("the output is the network's, whatever its layers are called and whate
   CHECK(support::says(io::onnx_bytes(dense, {3, 5, 6}), "\x0a\x03\x12\x01N\x0a\x02\x08\x02\x0a\x02\x08\x05\x0a\x02\x08\x06"));
 }
 
+TEST_CASE("a slice is written for neighbouring axes, and for what takes a part") {
+  auto const slices = [](image_region const& region) {
+    network_builder<backend> net(3);
+    net.classifier("fc", net.global_average_pool(net.slice(net.relu(net.input()), region)), 2);
+    auto network = std::move(net).build();
+    auto const bytes = io::onnx_bytes(network, {3, 8, 8});
+    std::size_t count = 0;
+    for (auto at = bytes.find("Slice"); at != bytes.npos; at = bytes.find("Slice", at + 1)) ++count;
+    return count;
+  };
+  CHECK(slices({{0, 2}, {1, 8, 2}, {0, 8, 2}}) == 1);
+  CHECK(slices({{0, 3}, {0, 8}, {0, 8, 2}}) == 1);  // as PyTorch exports x[:, :, :, ::2]
+  CHECK(slices({{0, 2}, {0, 8}, {0, 8, 2}}) == 2);
+  CHECK(slices({{0, 3}, {0, 8}, {0, 9}}) == 0);
+}
+
 TEST_CASE("weights that pass what a file holds are refused, and named, before they are copied") {
   CHECK(io::onnx_graph::too_many_bytes == 2147483647);
   io::onnx_graph graph(64);
@@ -140,6 +167,7 @@ TEST_CASE("other engines say the same, at batches of 4, 1 and 2") {
   // Unsettled: a fresh one says nearly the same of all noise, and batch norm would magnify what rounding leaves of the difference.
   auto mobilenet = disturbed(zoo::mobilenet<backend>({.width = 8}));
   auto concat = settled(joined(), small), every = settled(test::of_every_layer<backend>(), small);
+  auto sliced = settled(sliced_with_gaps(), small);
   auto smaller_every = shrunk_by_half(every, small);
   auto smaller_resnet = shrunk_by_half(resnet, images), smaller_mobilenet = shrunk_by_half(mobilenet, images),
        smaller_concat = shrunk_by_half(concat, small);
@@ -153,6 +181,7 @@ TEST_CASE("other engines say the same, at batches of 4, 1 and 2") {
     write_case(stem("every_layer"), every, small, fold);
     write_case(stem("every_layer_shrunk"), smaller_every, small, fold);
     write_case(stem("concat"), concat, small, fold);
+    write_case(stem("sliced"), sliced, small, fold);
     write_case(stem("concat_shrunk"), smaller_concat, small, fold);
   }
   auto const* const named = std::getenv("LNPT_PYTHON");

@@ -64,6 +64,11 @@ class onnx_export : private onnx_operators {
   /// One sample [C, H, W] or [F] of an activation [C, 1, H, W] or [1, F].
   [[nodiscard]] static shape sample_of(shape const& s) { return s.size() == 4 ? shape{s[0], s[2], s[3]} : shape{s.back()}; }
   [[nodiscard]] shape const& in(std::size_t node) const { return shapes_[node]; }
+  /// [C, H, W] or [F]
+  [[nodiscard]] shape sample(std::size_t node) const {
+    auto const& x = in(node);
+    return x.size() == 4 ? shape{x[0], x[2], x[3]} : shape{x[1]};
+  }
 
   [[nodiscard]] std::vector<float> floats(array const& values) const {
     auto const exact = values_of(values);
@@ -199,10 +204,10 @@ class onnx_export : private onnx_operators {
   /// Every stride-th pixel by Slice, the channels of zeros by Pad.
   std::string write(nn::subsample_pad const& layer) {
     index_range const every{.step = layer.stride};
-    auto const sliced = slice(values_[layer.input], {{}, every, every}, 4);
+    auto const sliced = slice(values_[layer.input], {{}, every, every}, sample(layer.input));
     return pad(sliced, layer.before, layer.channels - in(layer.input)[0] - layer.before, 0);
   }
-  std::string write(nn::slice const& layer) { return slice(values_[layer.input], layer.region, in(layer.input).size()); }
+  std::string write(nn::slice const& layer) { return slice(values_[layer.input], layer.region, sample(layer.input)); }
   std::string write(nn::pad const& layer) { return pad(values_[layer.input], layer.before, layer.after, layer.around); }
 
   /// Groups as an axis of their own, exchanged with the channels of a group, all extents but the batch's written down.

@@ -84,30 +84,26 @@ class onnx_operators {
     return apply(operation, {from}, attributes);
   }
 
-  std::string slice(std::string const& from, image_region const& region, std::size_t rank) {
-    std::vector<std::int64_t> starts;
-    std::vector<std::int64_t> stops;
-    std::vector<std::int64_t> axes;
-    std::vector<std::int64_t> steps;
-    for (std::int64_t axis = 1; auto const& range : {region.channels, region.rows, region.columns}) {
-      if (range != index_range{} && static_cast<std::size_t>(axis) < rank) {
-        constexpr std::size_t end = std::numeric_limits<std::int32_t>::max();
-        starts.push_back(static_cast<std::int64_t>(range.start));
-        stops.push_back(static_cast<std::int64_t>(std::min(range.stop, end)));
-        axes.push_back(axis);
-        steps.push_back(static_cast<std::int64_t>(range.step));
-      }
-      ++axis;
+  /// One Slice for each run of neighbouring axes of which not everything is taken: OpenCV 4.6 refuses axes with a gap between them.
+  std::string slice(std::string from, image_region const& region, shape const& sample) {
+    std::array const ranges{region.channels, region.rows, region.columns};
+    auto const axes = std::min(ranges.size(), sample.size());
+    auto const takes_part = [&](std::size_t i) { return ranges[i].step != 1 || ranges[i].count(sample[i]) != sample[i]; };
+    for (std::size_t first = 0; first < axes; ++first) {
+      auto last = first;
+      while (last < axes && takes_part(last)) ++last;
+      if (last == first) continue;
+      from = slice_axes(from, std::span(ranges).subspan(first, last - first), static_cast<std::int64_t>(first + 1));
+      first = last;
     }
-    if (axes.empty()) return from;
-    return apply("Slice", {from, graph_.indices(layer_ + ".starts", starts), graph_.indices(layer_ + ".ends", stops),
-                           graph_.indices(layer_ + ".axes", axes), graph_.indices(layer_ + ".steps", steps)});
+    return from;
   }
   std::string pad(std::string const& from, std::size_t before, std::size_t after, margins const& around) {
     std::array<std::int64_t, 8> pads{};
     std::ranges::transform(
         std::array{std::size_t{0}, before, around.top, around.left, std::size_t{0}, after, around.bottom, around.right},
         pads.begin(), [](std::size_t n) { return static_cast<std::int64_t>(n); });
+    if (pads == std::array<std::int64_t, 8>{}) return from;
     return apply("Pad", {from, graph_.indices(layer_ + ".pads", pads)});
   }
 
@@ -125,6 +121,21 @@ class onnx_operators {
   }
 
  private:
+  std::string slice_axes(std::string const& from, std::span<index_range const> ranges, std::int64_t axis) {
+    std::vector<std::int64_t> starts;
+    std::vector<std::int64_t> stops;
+    std::vector<std::int64_t> axes;
+    std::vector<std::int64_t> steps;
+    for (auto const& range : ranges) {
+      constexpr std::size_t end = std::numeric_limits<std::int32_t>::max();
+      starts.push_back(static_cast<std::int64_t>(range.start));
+      stops.push_back(static_cast<std::int64_t>(std::min(range.stop, end)));
+      axes.push_back(axis++);
+      steps.push_back(static_cast<std::int64_t>(range.step));
+    }
+    return apply("Slice", {from, graph_.indices(layer_ + ".starts", starts), graph_.indices(layer_ + ".ends", stops),
+                           graph_.indices(layer_ + ".axes", axes), graph_.indices(layer_ + ".steps", steps)});
+  }
   /// ½ x (1 + gate)
   std::string half_gated(std::string const& x, std::string const& gate) {
     return apply("Mul", {apply("Mul", {x, scalar(0.5)}), apply("Add", {gate, scalar(1)})});
