@@ -158,3 +158,13 @@ TEST_CASE("trainability by hand: the singular values of a linear network are tho
   *model.parameters()[0].value = of({2, 3}, {3, 0, 0, 3, 0, 0});
   CHECK(trainability(model, of({1, 3}, {1, 2, 3})).condition > 1e12);  // the least is 0, or what rounding leaves of it
 }
+
+TEST_CASE("a network that computes NaN has neither decisions nor singular values") {
+  auto model = images<double>();
+  auto const x = batch<double>(2);
+  model.parameters().back().value->data()[0] = std::nan("");  // a bias of the classifier: in one logit, but in no slope
+  std::vector<double> const distances{0.1};
+  CHECK_THROWS_WITH_AS((void)robustness(model, x, {0, 1}, distances),
+                       doctest::Contains("2 of 6 values of the network's outputs are NaN or infinite"), error);
+  CHECK_THROWS_WITH_AS((void)trainability(model, x), doctest::Contains("so they have no Jacobian"), error);
+}

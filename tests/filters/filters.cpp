@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -261,4 +263,33 @@ TEST_CASE("eagle_eye: candidates fit the budget, the best agrees most, and label
   CHECK_THROWS_WITH_AS((void)eagle_eye(model, std::span<array const>(parts), {.removed = 0.99, .draws = 50}),
                        doctest::Contains("none of 50 draws"), error);
   CHECK_THROWS_WITH_AS((void)eagle_eye(model, std::span<array const>()), doctest::Contains("at least one batch"), error);
+}
+
+TEST_CASE("what computes NaN or infinity ranks nothing: criteria of maps and searches refuse it and change nothing") {
+  auto const infinity = std::numeric_limits<double>::infinity();
+  for (auto const bad : {std::nan(""), infinity}) {
+    auto model = small_resnet();
+    std::vector<array> parts{images(5, 3, 8)};
+    parts[0].data()[7] = bad;
+    unlabelled_batch<array> const batch{parts[0]};
+    auto const pruned_by = [&]<class C>(C) { return prune<C, channel_structured>(model, batch, {.budget = channels{0.5}}); };
+    auto const in_maps = doctest::Contains("values of the feature maps of conv1.weight are NaN or infinite");
+    CHECK_THROWS_WITH_AS((void)pruned_by(hrank{}), in_maps, error);
+    CHECK_THROWS_WITH_AS((void)pruned_by(qsfm<>{}), in_maps, error);
+    CHECK_THROWS_WITH_AS((void)pruned_by(qsfm<map_similarity::psnr>{}), in_maps, error);
+    CHECK_THROWS_WITH_AS((void)pruned_by(nisp{}), doctest::Contains("scores are NaN or infinite"), error);
+    std::span<array const> const inputs(parts);
+    eagle_eye_options const options{.removed = 0.4, .tolerance = 0.03, .candidates = 2};
+    CHECK_THROWS_WITH_AS((void)eagle_eye(model, inputs, options),
+                         doctest::Contains("4 of 20 values of the network's outputs are NaN or infinite, so they decide nothing"),
+                         error);
+    auto const by_labels = [&] { return eagle_eye(model, inputs, {std::vector<std::int64_t>(5, 1)}, options); };
+    CHECK_THROWS_WITH_AS((void)by_labels(),
+                         doctest::Contains("values of the statistics that batch norm bn1 would take are NaN or infinite"), error);
+    parts[0] = images(5, 3, 8);
+    model.parameters()[0].value->data()[0] = bad;  // a filter that might have been the first to go
+    CHECK_THROWS_WITH_AS((void)by_labels(),
+                         doctest::Contains("1 of 216 values of conv1.weight are NaN or infinite, so no channel is smaller"),
+                         error);
+  }
 }

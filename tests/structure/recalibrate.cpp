@@ -1,6 +1,8 @@
 /// Running statistics set from unlabelled inputs, and a budget spent on live weights.
 #include <doctest/doctest.h>
 
+#include <limits>
+
 #include <lnpt/mask/global_unstructured.hpp>
 #include <lnpt/structure/effective.hpp>
 #include <lnpt/structure/recalibrate.hpp>
@@ -25,6 +27,11 @@ TEST_CASE("recalibrated statistics are the moments of the inputs, over all parts
   CHECK(network.buffers()[1].value->data()[0] == doctest::Approx(4 * (136.0 / 6 - 16)));
   CHECK_THROWS_WITH_AS(recalibrate(network, std::span<cpu::array<double> const>()), doctest::Contains("at least one batch"),
                        error);
+  std::vector<cpu::array<double>> const unlike_numbers{part({1, std::numeric_limits<double>::infinity()})};
+  CHECK_THROWS_WITH_AS(recalibrate(network, std::span<cpu::array<double> const>(unlike_numbers)),
+                       doctest::Contains("1 of 1 values of the statistics that batch norm bn would take are NaN or infinite"),
+                       error);
+  CHECK(network.buffers()[0].value->data()[0] == doctest::Approx(8));  // as it was
 }
 
 TEST_CASE("what dead weights would take is spent on live ones") {

@@ -226,6 +226,10 @@ TEST_CASE("frozen normalisation equals training's, over parts as over the whole,
 
   model.adopt(norm);
   CHECK(distance(model.forward(x, {norm_mode::eval}).output().get(), train.output().get()) < 1e-12);
+  auto const unlike_numbers = model.freeze(std::vector<torch_tensor<double>>{torch_tensor<double>(x * std::nan(""))});
+  CHECK_THROWS_WITH_AS(model.adopt(unlike_numbers), doctest::Contains("would take are NaN or infinite, so nothing was changed"),
+                       error);
+  CHECK(distance(model.forward(x, {norm_mode::eval}).output().get(), train.output().get()) < 1e-12);
 }
 
 TEST_CASE("scoring leaves weights, buffers and modes as they were, also when it fails") {

@@ -370,6 +370,21 @@ TEST_CASE("by hand: at lr α = 0.1 deep rewiring lets |w| = 0.05 and a weight th
   CHECK(std::count(bits.begin(), bits.end(), '1') == 3);
 }
 
+TEST_CASE("masks do not move by what is no number, and a network that computes none is never right") {
+  auto const nan = std::nanf("");
+  one_step slopes({4, -1, 3, 2, 0, 0, 0, 0}, {9, 0, 9, 9, nan, -5, 2, 3}, "11110000", 4, 0.1);
+  CHECK_THROWS_WITH_AS(rigl(8, 2, 1).before_step(slopes.at),
+                       doctest::Contains("1 of 8 values of the gradient of w are NaN or infinite"), lnpt::error);
+  one_step weights({0.5, nan, -1, 0, 0, 0}, {0, 0, 0, 0, 0, 0}, "111000", 0, 0.1);
+  deep_rewiring hook(1);
+  hook.before_step(weights.at);
+  CHECK_THROWS_WITH_AS(hook.after_step(weights.at), doctest::Contains("1 of 6 values of w are NaN or infinite"), lnpt::error);
+  CHECK(weights.weights.data()[0] == 0.5F);
+  auto student = convolutional(1);
+  student.parameters().front().value->data()[0] = nan;
+  CHECK_THROWS_WITH_AS((void)accuracy(student, shapes().test), doctest::Contains("so they decide nothing"), lnpt::error);
+}
+
 TEST_CASE("masks that move keep their counts, and resume to the bit") {
   auto const run_twice = [](auto hook) {
     auto student = convolutional(1);

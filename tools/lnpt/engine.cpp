@@ -103,7 +103,7 @@ std::vector<std::int64_t> decide(predictor<float> const& predict, lnpt::io::imag
     lnpt::batch_plan plan;
     for (auto i = begin; i < std::min(begin + lnpt::evaluation_batch, images.size()); ++i) plan.images.push_back(i);
     auto const predicted = predict(lnpt::gather_images<float>(images, plan));
-    auto const here = lnpt::tensor_traits<lnpt::cpu::array<float>>::argmax(predicted.output);
+    auto const here = lnpt::decided_classes(predicted.output);
     decisions.insert(decisions.end(), here.begin(), here.end());
   }
   return decisions;

@@ -212,7 +212,7 @@ class merging_study {
       lnpt::robustness_report report;
       for (auto const& batch : batches) {
         auto const output = whole.predict(batch.input, {lnpt::norm_mode::eval}).output;
-        auto const decided = lnpt::tensor_traits<lnpt::cpu::array<float>>::argmax(output);
+        auto const decided = lnpt::decided_classes(output);
         report = report + lnpt::robustness(network, batch.input, decided, epsilons_);
       }
       auto const size = lnpt::count(network, sample_).size();

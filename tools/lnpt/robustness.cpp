@@ -142,7 +142,7 @@ void run(robustness_options const& o) {
   for (auto const& x : data.batches) {
     auto const output = (reference ? *reference : network).predict(x, {lnpt::norm_mode::eval}).output;
     if (reference) require_same_classes(network, x, lnpt::shape_of(output).back());
-    auto const classes = lnpt::tensor_traits<lnpt::cpu::array<float>>::argmax(output);
+    auto const classes = lnpt::decided_classes(output);
     report = report + lnpt::robustness(network, x, classes, epsilons, attack);
     along.advance();
   }

@@ -71,7 +71,7 @@ template <class Network>
   detail::require_inputs(x, o);
   robustness_report report{.samples = classes.size()};
   auto const agreeing = [&](auto const& input) {
-    return count_agreeing(tensor_traits<tensor_of<Network>>::argmax(network.predict(input, {norm_mode::eval}).output), classes);
+    return count_agreeing(decided_classes(network.predict(input, {norm_mode::eval}).output), classes);
   };
   report.agreeing = agreeing(x);
   for (auto const epsilon : epsilons) {

@@ -9,6 +9,7 @@
 
 #include <lnpt/backend/cpu/parallel.hpp>
 #include <lnpt/core/error.hpp>
+#include <lnpt/core/finite.hpp>
 #include <lnpt/core/model.hpp>
 #include <lnpt/core/tensor.hpp>
 
@@ -51,11 +52,13 @@ namespace detail {
 
 /// The trainability of a network on a batch: per sample the singular values of J = ∂logits/∂input [classes, inputs], in eval mode, by
 /// Jacobi's method in double. Wang, Fu, ICLR 2023, arXiv:2207.12534. Reads no labels. Costs one forward pass, a backward pass per class and
-/// a decomposition per sample, in parallel. Throws `lnpt::error` for an empty batch.
+/// a decomposition per sample, in parallel. Throws `lnpt::error` for an empty batch and
+/// for outputs or slopes that are not finite.
 template <class Network>
 [[nodiscard]] trainability_report trainability(Network const& network, tensor_of<Network> const& x) {
   using T = tensor_of<Network>;
   auto const trace = network.forward(x, normalization{norm_mode::eval});
+  detail::require_finite_values(values_of(trace.output()), "the network's outputs", "they have no Jacobian");
   auto const extents = shape_of(trace.output());
   auto const samples = extents.at(0);
   auto const classes = extents.at(1);
@@ -67,6 +70,7 @@ template <class Network>
     std::vector<value_type<T>> one(samples * classes);
     for (std::size_t n = 0; n < samples; ++n) one[n * classes + k] = 1;
     auto const gradient = values_of(network.input_gradient(trace, {make_tensor<T>(extents, one, trace.output()), std::nullopt}));
+    detail::require_finite_values(gradient, "the Jacobians of the logits", "they have no singular values");
     for (std::size_t n = 0; n < samples; ++n)
       for (std::size_t i = 0; i < inputs; ++i) jacobians[n](at(i), at(k)) = static_cast<double>(gradient[n * inputs + i]);
   }

@@ -109,7 +109,7 @@ class eagle_eye_search {
     return removed;
   }
   [[nodiscard]] static std::vector<std::int64_t> decided_by(Network& network, array const& batch) {
-    return tensor_traits<array>::argmax(network.predict(batch, {norm_mode::eval}).output);
+    return decided_classes(network.predict(batch, {norm_mode::eval}).output);
   }
   [[nodiscard]] std::size_t count_as_asked(Network& candidate, std::vector<std::vector<std::int64_t>> const& decisions) const {
     std::size_t count = 0;

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include <lnpt/core/finite.hpp>
 #include <lnpt/core/model.hpp>
 #include <lnpt/core/tensor.hpp>
 #include <lnpt/evidence/channel_values.hpp>
@@ -67,6 +68,8 @@ template <class Network, class Worth>
   network.watch(trace, [&](std::size_t node, auto const& output) {
     for (auto const& each : outputs) {
       if (each.node != node) continue;
+      require_finite_values(values_of(output), "the feature maps of " + parameters[each.weight].name,
+                            "their filters cannot be ranked");
       auto const uses = static_cast<double>(std::ranges::count(outputs, each.weight, &filter_output::weight));
       std::vector<double> const here = worth(values_of(output), Network::backend::extents(output));
       auto& mean = by_weight[each.weight];

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <lnpt/core/finite.hpp>
 #include <lnpt/core/tensor.hpp>
 
 namespace lnpt {
@@ -51,6 +52,13 @@ template <loss_tensor T>
 template <loss_tensor T>
 [[nodiscard]] double total(T const& t) {
   return tensor_traits<T>::sum(t);
+}
+/// The class that each row of logits [B, K] decides for, that of its largest value (a tie: the first). Throws where a logit is NaN or
+/// infinite, since every comparison with it is as good as none.
+template <tensor T>
+[[nodiscard]] std::vector<std::int64_t> decided_classes(T const& logits) {
+  detail::require_finite_values(values_of(logits), "the network's outputs", "they decide nothing");
+  return tensor_traits<T>::argmax(logits);
 }
 
 }  // namespace lnpt

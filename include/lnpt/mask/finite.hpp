@@ -1,21 +1,13 @@
 #pragma once
 /// NaN and infinite scores, which cannot be ranked.
-#include <algorithm>
-#include <cmath>
-#include <concepts>
 #include <cstddef>
-#include <span>
 #include <string>
 #include <string_view>
 
 #include <lnpt/core/error.hpp>
+#include <lnpt/core/finite.hpp>
 
 namespace lnpt::detail {
-
-template <std::floating_point T>
-[[nodiscard]] std::size_t count_non_finite(std::span<T const> scores) {
-  return static_cast<std::size_t>(std::count_if(scores.begin(), scores.end(), [](T s) { return !std::isfinite(s); }));
-}
 
 /// Which parameters have scores that are NaN or infinite, and how many.
 class non_finite_scores {

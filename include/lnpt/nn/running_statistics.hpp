@@ -1,12 +1,15 @@
 #pragma once
 /// The running statistics of batch normalisation.
 #include <cstddef>
+#include <span>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include <lnpt/autodiff/plain.hpp>
 #include <lnpt/core/error.hpp>
+#include <lnpt/core/finite.hpp>
 #include <lnpt/nn/batch_norm.hpp>
 #include <lnpt/nn/network_body.hpp>
 
@@ -42,16 +45,22 @@ void update_running_statistics(network_body<Backend>& body, std::vector<node_sta
   }
 }
 
-/// Makes the constants that `freeze` took the running statistics.
+/// Makes the constants that `freeze` took the running statistics. Throws where one is NaN or infinite; then none has changed.
 template <class Backend>
 void adopt(network_body<Backend>& body, normalization const& frozen) {
   auto const& moments = constants_of<frozen_constants<Backend>>(frozen);
+  std::vector<std::pair<std::size_t, typename Backend::array>> adopted;  // by buffer
   for (std::size_t i = 0; i < body.graph.size(); ++i) {
     auto const* const bn = std::get_if<batch_norm>(&body.graph[i]);
     if (!bn) continue;
-    body.buffers[bn->mean].value = Backend::vector(moments.at(bn->index).mean);
-    body.buffers[bn->variance].value = Backend::vector(moments.at(bn->index).variance);
+    adopted.emplace_back(bn->mean, Backend::vector(moments.at(bn->index).mean));
+    adopted.emplace_back(bn->variance, Backend::vector(moments.at(bn->index).variance));
+    for (auto const& [buffer, values] : std::span(adopted).last(2))
+      lnpt::detail::require_finite_values(values_of(values),
+                                          "the statistics that batch norm " + body.graph.nodes()[i].name + " would take",
+                                          "nothing was changed");
   }
+  for (auto& [buffer, values] : adopted) body.buffers[buffer].value = std::move(values);
 }
 
 }  // namespace lnpt::nn

@@ -5,18 +5,20 @@
 #include <cstddef>
 #include <vector>
 
+#include <lnpt/core/finite.hpp>
 #include <lnpt/core/tensor.hpp>
 #include <lnpt/structure/atoms.hpp>
 
 namespace lnpt {
 
 /// The atoms of every group (`groups_of`), those with the smallest Σ|w| over the weights that produce them first; ties in order. `set`
-/// is that of the network's channels. Costs one read of the weights.
+/// is that of the network's channels. Costs one read of the weights. Throws `lnpt::error` where one is NaN or infinite.
 template <class Network>
 [[nodiscard]] std::vector<std::vector<std::size_t>> groups_by_norm(Network& network, atom_set const& set) {
   std::vector<std::vector<double>> magnitudes;
   for (auto const& p : network.parameters()) {
     auto const values = values_of(*p.value);
+    detail::require_finite_values(values, p.name, "no channel is smaller than another");
     auto& into = magnitudes.emplace_back(values.begin(), values.end());
     for (auto& each : into) each = std::abs(each);
   }

@@ -12,7 +12,7 @@ namespace lnpt {
 ///
 /// `parts` are batches of one calibration set, whose moments are exact over all of them: layer by layer, each on the statistics set
 /// before it. Weights stay as they are. Costs one forward pass; activations of all parts are held one layer at a time. Throws
-/// `lnpt::error` without inputs.
+/// `lnpt::error` without inputs, and for statistics that are not finite; the model is then as it was.
 template <adopts_normalization Model>
 void recalibrate(Model& model, std::span<tensor_of<Model> const> parts) {
   if (parts.empty()) fail("recalibration needs inputs: pass at least one batch");

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <lnpt/core/finite.hpp>
 #include <lnpt/core/model.hpp>
 #include <lnpt/torch/evidence/network_squares.hpp>
 #include <lnpt/torch/evidence/reversal.hpp>
@@ -222,10 +223,15 @@ class torch_model {
     return {norm_mode::frozen, std::make_shared<std::any>(pass.constants)};
   }
 
-  /// Makes the constants that `freeze` gave the running statistics.
+  /// Makes the constants that `freeze` gave the running statistics. Throws where one is NaN or infinite; then none has changed.
   void adopt(normalization const& constants) {
     at::NoGradGuard const plain;
     auto const frozen = detail::constants_in(constants, network_.layout.norms);
+    for (std::size_t i = 0; i < frozen.size(); ++i)
+      for (auto const& values : {frozen[i].first, frozen[i].second})
+        detail::require_finite_values(values_of(torch_tensor<double>(values.to(at::kDouble))),
+                                      "the statistics that batch norm " + network_.layout.norms[i].path + " would take",
+                                      "nothing was changed");
     for (std::size_t i = 0; i < frozen.size(); ++i) {
       network_.layout.norms[i].mean.copy_(frozen[i].first);
       network_.layout.norms[i].variance.copy_(frozen[i].second);

@@ -25,7 +25,7 @@ template <differentiable Model, image_source Images>
     auto const part = std::span(all).subspan(begin, std::min(evaluation_batch, all.size() - begin));
     auto const gathered = gather_images<value_type<T>>(images, {{part.begin(), part.end()}, {}});
     auto const input = convert<T>(gathered, tensor_near(model));
-    auto const here = tensor_traits<T>::argmax(prediction_without_trace(model, input, normalization{norm_mode::eval}).output);
+    auto const here = decided_classes(prediction_without_trace(model, input, normalization{norm_mode::eval}).output);
     result.insert(result.end(), here.begin(), here.end());
   }
   return result;

@@ -4,10 +4,12 @@
 #include <cmath>
 #include <cstddef>
 #include <numbers>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include <lnpt/core/error.hpp>
+#include <lnpt/core/finite.hpp>
 #include <lnpt/train/hooks.hpp>
 
 namespace lnpt {
@@ -70,7 +72,8 @@ class rigl {
     for (auto& kept : masks)
       for (std::size_t i = 0; i < at.parameters.size(); ++i)
         if (at.parameters[i].name == kept.name() && at.gradients[i])
-          move(kept, values_of(*at.parameters[i].value), values_of(*at.gradients[i]), moved_share(t));
+          move(kept, finite_values(at.parameters[i].name, *at.parameters[i].value),
+               finite_values("the gradient of " + at.parameters[i].name, *at.gradients[i]), moved_share(t));
     at.set_masks(std::move(masks));
   }
   /// f(t)
@@ -79,6 +82,13 @@ class rigl {
   }
 
  private:
+  /// Refuses what a diverged step leaves, before a mask moves by it.
+  template <class T>
+  [[nodiscard]] static std::vector<value_type<T>> finite_values(std::string const& name, T const& values) {
+    auto found = values_of(values);
+    detail::require_finite_values(found, name, "no weight is worth more than another to rigl");
+    return found;
+  }
   template <class Values>
   static void move(mask& kept, Values const& weights, Values const& slopes, double share) {
     auto living = detail::places_of(kept, true);

@@ -116,7 +116,7 @@ template <std::floating_point Scalar, class Loader>
   std::size_t right = 0, total = 0;
   for (auto const& drawn : data.loader()) {
     torch_tensor<Scalar> const input(drawn.data.to(device, torch_tensor<Scalar>::scalar_type));
-    auto const predicted = tensor_traits<torch_tensor<Scalar>>::argmax(model.predict(input, {norm_mode::eval}).output);
+    auto const predicted = decided_classes(model.predict(input, {norm_mode::eval}).output);
     auto const labels = detail::class_ids(drawn.target);
     right += count_agreeing(predicted, labels);
     total += predicted.size();
