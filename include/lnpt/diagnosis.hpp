@@ -248,4 +248,19 @@ struct strategy_diagnosis {
   }
 };
 
+/// Whether the scores of criterion `C` differ between the things that `Mask` ranks, and the sentence that says why not.
+template <class C, class Mask>
+struct ranking_diagnosis {
+  static constexpr bool well_formed = !(scores_filters<C>() && ranks_weights<Mask>);
+
+  static constexpr void explain() {
+    static_assert(
+        well_formed,
+        "lnpt: this criterion scores whole filters, all weights of one alike, and this mask strategy ranks single weights, so "
+        "that "
+        "their places alone would decide. Choose channel_structured with {.budget = channels{0.5}}, or a criterion of single "
+        "weights such as magnitude.");
+  }
+};
+
 }  // namespace lnpt::detail

@@ -36,6 +36,9 @@ template <class C, class Mask, class Schedule, class Model, class Batches, class
   } else if constexpr (!asked::well_formed) {
     asked::explain();
     return {};
+  } else if constexpr (!ranking_diagnosis<C, Mask>::well_formed) {
+    ranking_diagnosis<C, Mask>::explain();
+    return {};
   } else if constexpr (is_shard<Batches>) {
     return batches.together(model, [&](auto const& agreed) {
       auto result = prune_as_asked<C, Mask, Schedule>(model, agreed, guide, loss, options);

@@ -240,8 +240,16 @@ TEST_CASE("scores of filters are ranked as they are where channels go with all t
   CHECK(masks.find("conv1.weight")->count() == 9);
   CHECK_FALSE((*masks.find("bn1.weight"))[0]);
   CHECK(masks.find("fc.weight")->count() == 6);
-  auto const by_weights = [&] { return prune<filter_norm<>, n_of_m<1, 2>>(model, {}); };
-  CHECK_THROWS_WITH_AS((void)by_weights(), doctest::Contains("are those of whole filters"), error);
+  // Scores that come from elsewhere say themselves whose they are; prune<filter_norm<>, n_of_m<1, 2>> does not compile.
+  auto const of_filters = [](net& m) { return score<filter_norm<>>(m, shape{}); };
+  auto const as_weights = [&]<class Mask>(prune_options<Mask> const& options) {
+    return prune_by<Mask>(model, of_filters, options);
+  };
+  auto const said = doctest::Contains("the scores of conv1.weight are those of whole filters");
+  CHECK_THROWS_WITH_AS((void)as_weights(prune_options<n_of_m<1, 2>>{}), said, request_error);
+  CHECK_THROWS_WITH_AS((void)as_weights(prune_options<global_unstructured>{.budget = sparsity{0.5}}), said, request_error);
+  CHECK_THROWS_WITH_AS((void)as_weights(prune_options<layerwise_unstructured>{.budget = sparsity{0.5}}), said, request_error);
+  CHECK(as_weights(prune_options<channel_structured>{.budget = channels{0.5}}).report.sparsity_scored > 0);
 }
 
 TEST_CASE("eagle_eye: candidates fit the budget, the best agrees most, and labels may take the teacher's place") {

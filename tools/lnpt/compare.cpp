@@ -140,6 +140,11 @@ class comparison {
         data_(open_data(o.images)),
         results_(o.out, settings()),
         progress_(work()) {
+    for (auto const& criterion : criteria_)
+      if (criterion.scores_filters() && !removal_.unit)
+        refuse(criterion.text,
+               " scores whole filters, so that single weights would be chosen by place alone: prune whole channels, as "
+               "with --budgets flops:.5, or leave the criterion out");
     if (o.keep_weights && !std::holds_alternative<exported_model>(arch_.form))
       refuse("--keep-weights keeps those of a .pt2 network, and ", o.arch, " has none: leave it out, or name one with --model");
     constexpr std::string_view of_teachers[]{"--alpha", "--temperature"};

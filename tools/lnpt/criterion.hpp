@@ -98,6 +98,10 @@ struct criterion_spec {
   [[nodiscard]] bool looks_at_maps() const {
     return kind == criterion_kind::hrank || kind == criterion_kind::nisp || kind == criterion_kind::qsfm;
   }
+  /// Whether scores are those of whole filters, among whose weights none is worth more.
+  [[nodiscard]] bool scores_filters() const {
+    return looks_at_maps() || kind == criterion_kind::filter_norm || kind == criterion_kind::bn_scale;
+  }
   [[nodiscard]] curvature_kind curvature_used() const { return curvature.value_or(curvature_kind::gauss_newton); }
   [[nodiscard]] loss_kind loss_used() const;
   /// The temperature, or that of the criterion's own loss, or the loss's own.

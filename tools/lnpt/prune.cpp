@@ -351,6 +351,9 @@ void run(prune_options const& typed_options) {
     refuse("--packed leaves pruned weights out of a file and --shrink out of the network: leave one of them out");
   if (o.spend_on_live && spec.mask != mask_kind::global && spec.mask != mask_kind::layerwise)
     refuse("--spend-on-live is for masks of single weights: give --mask global or layerwise, not ", o.mask);
+  if (spec.criterion.scores_filters() && !takes_channels(spec.mask))
+    refuse(spec.criterion.text, " scores whole filters, so that --mask ", o.mask,
+           " would choose among their weights by place alone: add --mask channels, or choose a criterion of single weights");
   if (o.channels.coupled() && o.has_sparsity()) refuse("--budget and --sparsity both say how much to remove: leave one out");
   o.channels.apply_to(spec);
   if (o.channels.coupled()) return in_precision(o.engine, [&](auto t) { prune_as<decltype(t)>(o, spec); });

@@ -95,6 +95,8 @@ void run(score_options const& o) {
                                     {"--teacher-arch", o.teacher_arch},
                                     {"--data", o.images.data}});
   auto const criterion = o.asked_criterion();
+  if (criterion.rounds_used() > 1 && criterion.scores_filters())
+    refuse(criterion.text, " scores whole filters, and rounds of scoring prune single weights: leave --rounds out");
   if (criterion.rounds_used() > 1 && !o.has_sparsity())
     refuse(criterion.text, " in ", criterion.rounds_used(),
            " rounds has to know where they lead: give --sparsity, or --rounds 1");

@@ -34,6 +34,10 @@ inline constexpr spelling<mask_kind> mask_names[]{{"global", mask_kind::global},
                                                   {"channels", mask_kind::channels},
                                                   {"channels_per_layer", mask_kind::channels_per_layer},
                                                   {"2:4", mask_kind::two_of_four}};
+/// Whether whole channels go.
+[[nodiscard]] constexpr bool takes_channels(mask_kind kind) {
+  return kind == mask_kind::channels || kind == mask_kind::channels_per_layer;
+}
 inline constexpr spelling<lnpt::unreached> unreached_names[]{{"keep", lnpt::unreached::keep},
                                                              {"keep_in_budget", lnpt::unreached::keep_in_budget},
                                                              {"magnitude", lnpt::unreached::magnitude}};

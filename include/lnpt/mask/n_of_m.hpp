@@ -53,9 +53,6 @@ struct n_of_m {
     mask_set masks;
     auto const ranked = weight_ranking(parameters, wanted, masks);
     require_finite(ranked);
-    if (auto const found = std::ranges::find(parameters, true, &scored_parameter<T>::of_filters); found != parameters.end())
-      fail("the scores of ", found->name, " are those of whole filters, equal within every group of ", M,
-           " weights: choose a criterion of single weights, or a strategy that takes whole channels");
     std::size_t decided_by_position = 0;
     for (std::size_t p = 0; p < parameters.size(); ++p) {
       auto const part = ranked.parts[p].on_host();

@@ -30,6 +30,16 @@ concept mask_strategy = std::semiregular<Strategy> && requires(Strategy const& s
   { strategy(parameters, wanted) } -> std::same_as<mask_set>;
 };
 
+/// Whether a strategy ranks single weights, all of which tie within a filter where a criterion scores whole filters: its budget counts
+/// weights, unless it has a `static constexpr bool ranks_weights` that says otherwise.
+template <class Strategy>
+inline constexpr bool ranks_weights = [] {
+  if constexpr (requires { Strategy::ranks_weights; })
+    return bool(Strategy::ranks_weights);
+  else
+    return std::same_as<typename Strategy::budget, sparsity> || std::same_as<typename Strategy::budget, fixed_ratio>;
+}();
+
 /// A strategy that heeds `selection::layer_floor`, as its `static constexpr bool keeps_layer_floor = true` says. Of others no floor is asked.
 template <class Strategy>
 concept keeps_layer_floor = mask_strategy<Strategy> && requires { requires Strategy::keeps_layer_floor; };

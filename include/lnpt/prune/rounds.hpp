@@ -109,6 +109,16 @@ template <prunable Model, class T>
   return silent;
 }
 
+/// Refuses scores of whole filters where single weights are ranked: all weights of a filter tie, and their places would decide.
+template <class Mask, class T>
+void require_scores_of_weights(std::span<scored_parameter<T> const> scored) {
+  if constexpr (ranks_weights<Mask>)
+    if (auto const found = std::ranges::find(scored, true, &scored_parameter<T>::of_filters); found != scored.end())
+      fail_request("the scores of ", found->name,
+                   " are those of whole filters, equal for all weights of one, so that their places alone would decide: "
+                   "take whole channels, as channel_structured does, or choose a criterion of single weights");
+}
+
 /// One round: ranks the scores among the survivors of the rounds before, or all weights where there are no masks yet.
 template <class Mask, class Model, class T>
 void rank_round(Model& model, score_set<T> const& scores, prune_options<Mask> const& options, lnpt::density keep,
@@ -123,6 +133,7 @@ void rank_round(Model& model, score_set<T> const& scores, prune_options<Mask> co
   if (options.unreached == unreached::keep_in_budget) wanted.already_kept = unscored_weights(model, scores.unreached, survivors);
   auto const parameters = parameters_of(scores.parameters);
   std::span<scored_parameter<value_type<T>> const> const view(parameters);
+  require_scores_of_weights<Mask>(view);
   if (survivors.empty()) state.silent = silent_parameters(model, view);  // in the first round, of a whole network
   state.masks = options.strategy(view, wanted);
   if (options.unreached == unreached::magnitude)
