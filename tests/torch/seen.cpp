@@ -14,6 +14,7 @@
 #include <lnpt/criterion/fisher.hpp>
 #include <lnpt/criterion/snip.hpp>
 #include <lnpt/criterion/synflow.hpp>
+#include <lnpt/mask/channel_structured.hpp>
 #include <lnpt/prune.hpp>
 #include <lnpt/torch/model.hpp>
 #include <lnpt/torch/module/script.hpp>
@@ -93,6 +94,11 @@ TEST_CASE("a view of a weight that is read in two places is one weight: the squa
                     auto const same = w.view({4, 4});
                     return at::linear(in, same) + at::linear(in.narrow(1, 0, 2), same.narrow(1, 0, 2));
                   };
+                }),
+                x);
+  check_squares(assemble([](assembled& m) {  // several matrices in one parameter: none of them is the whole of it
+                  auto const w = m.parameter("w", {4, 4, 4});
+                  return [=](at::Tensor const& in) { return at::matmul(in.unsqueeze(1).unsqueeze(1), w).sum({1, 2}).tanh(); };
                 }),
                 x);
   check_squares(assemble([](assembled& m) {  // one product that autograd knows and one that it does not, by the same weight
@@ -291,6 +297,8 @@ TEST_CASE("a module with the size of its batches in its code is scored with batc
   for (std::size_t i = 0; i < 3; ++i)
     CHECK(distance(found.parameters[i].values.get(), expected.parameters[i].values.get()) < 1e-12);
   check_squares(module, x, of_any_size);
+  // Nothing is to be frozen, so that no pass is made of all parts together.
+  CHECK_NOTHROW((void)score<fisher>(model, std::vector{numbered(x), numbered(x.flip(0))}, {}));
   CHECK(says(words_of([&] { (void)score<snip>(model, numbered(x.narrow(0, 0, 4)), {}); }), "an input of Double [4, 3, 5, 5]"));
 }
 
@@ -316,4 +324,77 @@ TEST_CASE("a module that torch.nn.utils.prune has masked is told what makes its 
   auto const report = prune<snip>(half, batch, {.budget = sparsity{0.5}}).report;
   REQUIRE(report.warnings.size() == 1);
   CHECK(says(report.warnings[0], way_out));
+}
+
+TEST_CASE("the axis that counts output channels follows views and operators, and where they do not tell it is not guessed") {
+  auto const module = assemble([](assembled& m) {
+    auto const kernel = m.parameter("kernel", {3, 3, 3, 4});                                  // TensorFlow's layout
+    auto const scaled = m.parameter("scaled", {4, 6}), other = m.parameter("other", {3, 8});  // 4 inputs of 6 outputs, and 6 of 4
+    auto const several = m.parameter("several", {5, 4, 4}), summed = m.parameter("summed", {4, 5, 3});
+    return [=](at::Tensor const& x) {
+      auto const y = at::relu(at::conv2d(x, kernel.permute({3, 2, 0, 1}))).mean({2, 3});
+      auto const z = at::relu(at::addmm(at::zeros({6}, at::kDouble), y, scaled, 1, 0.5));
+      auto const u = at::bmm(at::matmul(z, other.view({6, 4})).unsqueeze(0).expand({5, -1, -1}), several);  // [5, B, 4]
+      return at::einsum("abi,iao->bo", {u, summed});
+    };
+  });
+  torch_model<double> model(module, images());
+  std::vector<std::size_t> axes;
+  for (auto const& p : model.parameters()) axes.push_back(p.output_axis);
+  CHECK((axes == std::vector<std::size_t>{3, 1, unknown_axis, 2, unknown_axis}));
+  auto const by_channels = [&] { (void)prune<snip, channel_structured>(model, numbered(images()), {.budget = channels{0.5}}); };
+  CHECK(says(words_of(by_channels), "which axis of other [3, 8] counts output channels is not known"));
+  CHECK(prune<snip>(model, numbered(images()), {.budget = sparsity{0.5}}).masks.find("other")->size() == 24);
+}
+
+TEST_CASE("trained tensors that no module holds are named in the report") {
+  nn::Linear forgotten(4, 4);
+  forgotten->to(at::kDouble);
+  auto const module = assemble([&](assembled& m) {
+    auto head = m.add("head", nn::Linear(4, 3));
+    return [=](at::Tensor const& x) mutable { return head(at::relu(forgotten(x))); };
+  });
+  torch_model<double> model(module);
+  auto const batch = torch_batch<double>(at::randn({3, 4}, at::kDouble), at::tensor({0, 1, 2}, at::kLong));
+  auto const report = prune<snip>(model, batch, {.budget = sparsity{0.5}}).report;
+  REQUIRE(report.warnings.size() == 1);
+  CHECK(says(report.warnings[0], "the logits depend on 2 trained tensors that no module holds"));
+}
+
+TEST_CASE("a batch norm that computes by operators of its own is not frozen, but for one that is always its constants") {
+  auto const build = [](bool learns) {
+    return assemble([=](assembled& m) {
+      struct own_norm : nn::Module {
+        explicit own_norm(bool is_learning) : learning(is_learning) {
+          mean = register_buffer("running_mean", at::zeros({3}));
+          variance = register_buffer("running_var", at::ones({3}));
+        }
+        at::Tensor forward(at::Tensor const& x) {
+          if (!learning || !is_training()) return (x - mean.view({1, 3, 1, 1})) / variance.view({1, 3, 1, 1}).sqrt();
+          auto const now = x.mean({0, 2, 3});
+          mean.mul_(0.9).add_(now.detach(), 0.1);
+          return x - now.view({1, 3, 1, 1});
+        }
+        bool learning;
+        at::Tensor mean, variance;
+      };
+      auto const norm = m.register_module("norm", std::make_shared<own_norm>(learns));
+      auto body = m.add("body", nn::Conv2d(3, 4, 3));
+      auto of_training = m.add("of_training", nn::BatchNorm1d(4));  // as the norms of auxiliary heads are
+      auto head = m.add("head", nn::Linear(4, 3));
+      return [=](at::Tensor const& x) mutable {
+        auto const y = at::relu(body(norm->forward(x))).mean({2, 3});
+        return head(of_training->is_training() ? of_training(y) : y);
+      };
+    });
+  };
+  auto const learning = build(true), constant = build(false);
+  auto const before = snapshot(*learning);
+  torch_model<double> model(learning), frozen(constant);
+  CHECK(says(words_of([&] { (void)model.forward(images(), {norm_mode::frozen}); }),
+             "batch norm norm computes by operators of its own"));
+  CHECK(words_of([&] { (void)model.forward(images(), {norm_mode::eval}); }) == "no error");
+  CHECK(words_of([&] { (void)model.forward(images(), {norm_mode::train}); }) == "no error");
+  CHECK(words_of([&] { (void)frozen.forward(images(), {norm_mode::frozen}); }) == "no error");
+  CHECK(same(snapshot(*learning), before));
 }

@@ -111,7 +111,10 @@ TEST_CASE("a chain's atoms are a row, its bias and norm, and the columns that re
     return [=](at::Tensor const& x) mutable { return head(at::relu(norm(first(x))).flatten(1)); };
   });
   torch_model<double> model(module);
-  auto const set = module_atoms(model, at::randn({1, 3, 2, 2}, at::kDouble));
+  auto const x = at::randn({1, 3, 2, 2}, at::kDouble);
+  auto const before = at::detail::getDefaultCPUGenerator().get_state();
+  auto const set = module_atoms(model, x);
+  CHECK(at::detail::getDefaultCPUGenerator().get_state().equal(before));  // the caller's random numbers are not drawn from
   auto const expected = [](std::string const& c, std::string const& columns) {
     return "first.bias/0/2[" + c + "] first.weight/0/0[" + c + "] head.weight/1/1[" + columns + "] norm.bias/0/2[" + c +
            "] norm.running_mean/0/2[" + c + "] norm.running_var/0/2[" + c + "] norm.weight/0/2[" + c + "] ";
@@ -284,6 +287,20 @@ TEST_CASE("atoms that were found once serve every module that is built alike, an
   CHECK(result.kept.empty());
   CHECK(std::ranges::any_of(result.left_whole, [](auto const& each) { return each.name == "first.weight"; }));
   CHECK(distance(module->run(x), expected) < 1e-12);
+}
+
+TEST_CASE("a parameter of several matrices is left whole: which of its axes are rows depends on what it meets") {
+  auto const module = assemble([](assembled& m) {
+    auto first = m.add("first", tnn::Linear(4, 6)), head = m.add("head", tnn::Linear(5, 3));
+    auto const each = m.parameter("each", {2, 6, 5});
+    return [=](at::Tensor const& x) mutable {
+      return head(at::matmul(at::relu(first(x)).unsqueeze(1).unsqueeze(1), each).sum({1, 2}));
+    };
+  });
+  torch_model<double> model(module);
+  auto const set = module_atoms(model, at::randn({3, 4}, at::kDouble));
+  CHECK(set.atoms.empty());
+  CHECK(std::ranges::any_of(set.whole, [](whole_tensor const& w) { return w.name == "first.weight"; }));
 }
 
 TEST_CASE("a constant that a mask leaves behind goes into the bias of an unpadded reader, and never into that of a padded one") {

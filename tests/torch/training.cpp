@@ -14,8 +14,10 @@
 #include <lnpt/torch/train/train.hpp>
 
 #include "modules.hpp"
+#include "support.hpp"
 
 using namespace lnpt;
+using namespace torch_support;
 
 namespace {
 
@@ -74,6 +76,26 @@ TEST_CASE("weight, gradient and state of a pruned weight are +0 after every step
   check(torch::optim::AdamW(parameters, torch::optim::AdamWOptions(0.01).weight_decay(1e-2)));
   check(torch::optim::RMSprop(parameters, torch::optim::RMSpropOptions(0.001).momentum(0.5).centered(true)));
   check(torch::optim::Adagrad(parameters, torch::optim::AdagradOptions(0.01).initial_accumulator_value(0.1)));
+}
+
+TEST_CASE("an optimizer of other parameters is refused, as is one whose groups learn at rates that the schedule would level") {
+  auto const data = io::synthetic({.train = 24, .test = 8});
+  torch_model model(network(1)), other(network(1)), guide(network(2));
+  auto const masks = prune<magnitude>(model, {.budget = sparsity{0.5}}).masks;
+  auto const refusal = [&](torch::optim::Optimizer&& optimizer) {
+    auto& sgd = dynamic_cast<torch::optim::SGD&>(optimizer);
+    return words_of([&] {
+      (void)train(model, masks, data.train, data.test, teacher{guide}, pseudo_label{}, train_options{.epochs = 1, .batch = 12},
+                  train_state{}, train_observer{}, sgd);
+    });
+  };
+  auto const all = model.torch_parameters();
+  CHECK(says(refusal(torch::optim::SGD(other.torch_parameters(), torch::optim::SGDOptions(0.1))),
+             "holds none of the model's parameters"));
+  std::vector<torch::optim::OptimizerParamGroup> groups;
+  groups.emplace_back(std::vector<at::Tensor>{all.front()}, std::make_unique<torch::optim::SGDOptions>(0.1));
+  groups.emplace_back(std::vector<at::Tensor>(all.begin() + 1, all.end()), std::make_unique<torch::optim::SGDOptions>(0.01));
+  CHECK(says(refusal(torch::optim::SGD(groups, torch::optim::SGDOptions(0.1))), "have the learning rates 0.1 and 0.01"));
 }
 
 TEST_CASE("so are those of weights that lie channels last, and of double") {
@@ -152,9 +174,32 @@ TEST_CASE("a run resumed from its checkpoint equals the run not interrupted, to 
   for (std::size_t i = 0; i < statistics.size(); ++i) CHECK(statistics[i].value->get().equal(others[i].value->get()));
   CHECK_FALSE(interrupted.torch_parameters()[0].equal(a[0]));
 
+  // Another run, under other masks, would go on from the weights of the first.
+  torch_model stranger(network(3));
+  auto const elsewhere = prune<magnitude>(guide, {.budget = sparsity{0.7}}).masks;
+  auto const untouched = stranger.torch_parameters()[0].detach().clone();
+  torch_train_options options;
+  options.epochs = 1;
+  options.batch = 24;
+  options.checkpoint = folder / "plain.pt";
+  (void)train(whole, prune<magnitude>(whole, {.budget = sparsity{0.7}}).masks, data.train, data.test, teacher{guide}, loss,
+              options);
+  CHECK(says(words_of([&] { (void)train(stranger, elsewhere, data.train, data.test, teacher{guide}, loss, options); }),
+             "that the masks prune, so it is of another run"));
+  CHECK(stranger.torch_parameters()[0].equal(untouched));
+
   torch_model other(std::make_shared<torch_modules::mlp>(std::vector<std::int64_t>{4, 4, 2}));
   torch::optim::SGD sgd(other.torch_parameters(), torch::optim::SGDOptions(0.1));
   CHECK_THROWS_AS((void)load_checkpoint(folder / "resumed.pt", other, sgd), lnpt::error);
+
+  // A file of a deeper network holds all that a shallower one asks for, and more.
+  auto const deep = std::make_shared<torch_modules::mlp>(std::vector<std::int64_t>{4, 4, 4, 2});
+  torch_model deeper(deep);
+  torch::optim::SGD of_deeper(deeper.torch_parameters(), torch::optim::SGDOptions(0.1));
+  save_checkpoint(folder / "deep.pt", deeper, of_deeper, {});
+  auto const before = other.torch_parameters()[0].detach().clone();
+  CHECK_THROWS_WITH_AS((void)load_checkpoint(folder / "deep.pt", other, sgd), doctest::Contains("holds hidden.1."), lnpt::error);
+  CHECK(other.torch_parameters()[0].equal(before));
   std::filesystem::remove_all(folder);
 }
 

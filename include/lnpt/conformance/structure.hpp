@@ -35,7 +35,7 @@ void examine_names(Model& model, findings& found) {
     examine(p);
     if (!is_prunable(p.role)) continue;
     ++prunable_parameters;
-    if (auto const axes = shape_of(*p.value).size(); p.output_axis >= axes)
+    if (auto const axes = shape_of(*p.value).size(); p.output_axis >= axes && p.output_axis != unknown_axis)
       found.add("shapes", p.name, " has ", axes, " axes and its output_axis is ", p.output_axis);
   }
   for (auto const& b : buffers_of(model)) examine(b);

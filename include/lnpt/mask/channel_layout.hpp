@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include <lnpt/core/error.hpp>
+#include <lnpt/core/parameter.hpp>
 #include <lnpt/mask/strategy.hpp>
 
 namespace lnpt::detail {
@@ -39,6 +40,11 @@ struct channel_layout {
 template <class Parameter>
 [[nodiscard]] channel_layout layout_of(Parameter const& parameter) {
   auto const axes = parameter.extents.size();
+  if (parameter.output_axis == unknown_axis)
+    fail("which axis of ", parameter.name, ' ', list(parameter.extents),
+         " counts output channels is not known, since it meets its input in an einsum or in another layout than its own: remove "
+         "single "
+         "weights, freeze it, or compute it by a linear layer or a convolution");
   if (parameter.output_axis >= axes)
     fail(parameter.name, " has the shape ", list(parameter.extents), " and no axis ", parameter.output_axis,
          ": let output_axis be less than ", axes);

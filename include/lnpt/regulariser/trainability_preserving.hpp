@@ -34,7 +34,8 @@ template <class T>
     auto const p = std::ranges::find(parameters, layer + ".weight", &parameter<T>::name);
     if (p == parameters.end()) fail("there is no parameter ", layer, ".weight whose filters could go: name a layer of the model");
     if (p->output_axis != 0)
-      fail("the filters of ", p->name, " lie along axis ", p->output_axis,
+      fail("the filters of ", p->name, " lie along ",
+           p->output_axis == unknown_axis ? "an unknown axis" : "axis " + std::to_string(p->output_axis),
            ", and only those along axis 0 can go: leave out layers such as "
            "transposed convolutions");
     auto const weights = values_of(*p->value);

@@ -28,7 +28,7 @@ class grouped_weights {
     switch (by) {
       case weight_group::element: number_elements(); break;
       case weight_group::output: number_channels({p.name, extents, p.output_axis, p.output_groups}); break;
-      case weight_group::input: number_inputs({p.name, extents, p.output_axis == 0 ? 1U : 0U, 1}); break;
+      case weight_group::input: number_inputs({p.name, extents, input_axis_of(p.output_axis), 1}); break;
     }
     for (std::size_t i = 0; i < weights.size(); ++i) norms_[group_[i]] += weights[i] * weights[i];
     for (auto& each : norms_) each = std::sqrt(each);
@@ -47,6 +47,10 @@ class grouped_weights {
     shape const& extents;
     std::size_t output_axis, output_groups;
   };
+
+  [[nodiscard]] static std::size_t input_axis_of(std::size_t output_axis) {
+    return output_axis == unknown_axis ? unknown_axis : output_axis == 0 ? 1 : 0;
+  }
 
   void number_elements() {
     norms_.resize(group_.size());

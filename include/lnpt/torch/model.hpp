@@ -128,6 +128,10 @@ class torch_model {
       all.emplace_back(
           "the weights and the classifier were told by the types of modules, since the module was not run: pass an example to "
           "torch_model");
+    if (network_.layout.unregistered > 0)
+      all.push_back("the logits depend on " + std::to_string(network_.layout.unregistered) +
+                    " trained tensors that no module holds, which are neither scored nor counted: register their layers by "
+                    "register_module, and parameters by register_parameter");
     for (auto const& name : detail::masked_by_hooks(network_.tree)) all.push_back(detail::why_masked(name));
     return all;
   }
@@ -211,11 +215,13 @@ class torch_model {
                   }));
   }
 
-  /// The normalisation constants of a batch that comes in parts, by one forward pass over all of it, without a graph. Where several
-  /// processes hold the parts each of them calls this, and `sum(numbers)` makes numbers their sums over all.
+  /// The normalisation constants of a batch that comes in parts, by one forward pass over all of it, without a graph; none, without a
+  /// pass, where there are no norms. Where several processes hold the parts each of them calls this, and `sum(numbers)` makes numbers
+  /// their sums over all.
   [[nodiscard]] normalization freeze(std::span<tensor_type const> parts, detail::moment_sum const& sum = {}) const {
     at::NoGradGuard const plain;
     check_scalar_types();
+    if (network_.layout.norms.empty()) return {norm_mode::frozen, std::make_shared<std::any>(detail::norm_constants{})};
     std::vector<at::Tensor> inputs;
     for (auto const& part : parts) inputs.push_back(part.get());
     auto const all = detail::in_torch("join the batches", [&] { return at::cat(inputs); });

@@ -2,6 +2,7 @@
 /// Passes back through the graph that autograd recorded.
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/engine.h>
+#include <torch/csrc/autograd/functions/accumulate_grad.h>
 #include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
@@ -88,6 +89,12 @@ void for_each_node(at::Tensor const& tensor, Visit visit) {
   std::unordered_set<torch::autograd::Node const*> nodes;
   for_each_node(tensor, [&](torch::autograd::Node const* node) { return nodes.insert(node).second; });
   return nodes;
+}
+
+/// The trained tensor that a node stands for; undefined where it stands for an operator.
+[[nodiscard]] inline at::Tensor leaf_of(torch::autograd::Node const& node) {
+  auto const* const leaf = dynamic_cast<torch::autograd::AccumulateGrad const*>(&node);
+  return leaf != nullptr ? leaf->variable : at::Tensor();
 }
 
 /// Who reads a node of the graph: how often it is an operand, and the last node that has it as one. A root has the caller as a reader,

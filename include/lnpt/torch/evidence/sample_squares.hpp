@@ -97,11 +97,11 @@ template <class T>
 }
 
 /// Whether the squares of this use are known from its input and the gradient of its output: where the operand is the whole parameter,
-/// and one axis of the input counts samples, which is not the axis that is summed over.
+/// a kernel or a matrix, and one axis of the input counts samples, which is not the axis that is summed over.
 [[nodiscard]] inline bool has_sample_squares(weight_use const& use, std::optional<std::int64_t> sample_axis) {
   if (!use.node || !sample_axis || use.form == weight_form::other) return false;
   if (use.form == weight_form::convolution) return !use.convolution->transposed && *sample_axis == 0 && use.is_whole();
-  return *sample_axis < use.input.dim() - 1 && (use.is_whole() || use.is_transposed());
+  return use.operand.dim() == 2 && *sample_axis < use.input.dim() - 1 && (use.is_whole() || use.is_transposed());
 }
 
 /// Σ_b (∂⟨gy_b, y_b⟩/∂w)², in the parameter's own layout.

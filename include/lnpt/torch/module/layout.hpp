@@ -37,6 +37,7 @@ struct norm_layer {
 struct model_layout {
   std::vector<held_parameter> parameters, frozen;  ///< those that require gradients, and those that do not
   std::vector<norm_layer> norms;                   ///< each pair of statistics once, however many modules share it
+  std::size_t unregistered = 0;                    ///< trained tensors that a pass read and no module holds
 
   /// Some parameter: a module without any is refused.
   [[nodiscard]] held_parameter const& any() const { return parameters.empty() ? frozen.front() : parameters.front(); }
@@ -100,10 +101,12 @@ inline void require_own_memory(model_layout const& layout) {
   std::vector<place> places;
   for (auto const* group : {&layout.parameters, &layout.frozen})
     for (auto const& held : *group) {
+      auto const memory = memory_of(held.value);  // sparse tensors and others without strides have none
+      if (!memory) continue;
       if (held.value.requires_grad() && at::has_internal_overlap(held.value) == at::MemOverlap::Yes)
         fail("the parameter ", held.name, ' ', list(held.value.sizes()),
              " is expanded: several of its weights lie in one place of memory and cannot go alone; register a clone of it");
-      if (auto const memory = memory_of(held.value)) places.push_back({memory, &held});
+      places.push_back({memory, &held});
     }
   std::ranges::stable_sort(places, {}, [](place const& each) { return each.memory.begin; });
   for (std::size_t i = 1, furthest = 0; i < places.size(); ++i) {

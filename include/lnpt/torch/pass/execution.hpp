@@ -122,12 +122,25 @@ struct trial_run {
     for (auto const& norm : tap.norm_reads())
       if (auto const use = use_read_by(norm, result.uses)) result.expected[*use].scales.push_back(norm.scales);
     auto const reached = nodes_behind(logits);
+    layout.unregistered = count_unregistered(reached);
     for (auto const* group : {&layout.parameters, &layout.frozen})
       for (auto const& held : *group)
         if (held.value.requires_grad() && reached.contains(torch::autograd::impl::gradient_edge(held.value).function.get()))
           result.elsewhere.insert(&held);
     for (auto const& use : result.uses) result.elsewhere.erase(use.parameter);
     return result;
+  }
+
+  /// The trained tensors behind the logits that are no parameters of the module.
+  [[nodiscard]] std::size_t count_unregistered(std::unordered_set<torch::autograd::Node const*> const& reached) const {
+    auto const is_held = [&](at::Tensor const& leaf) {
+      auto const same = [&](held_parameter const& held) { return held.value.is_same(leaf); };
+      return std::ranges::any_of(layout.parameters, same) || std::ranges::any_of(layout.frozen, same);
+    };
+    return static_cast<std::size_t>(std::ranges::count_if(reached, [&](torch::autograd::Node const* node) {
+      auto const leaf = leaf_of(*node);
+      return leaf.defined() && !is_held(leaf);
+    }));
   }
 
   /// A parameter that met an input in a product is a weight, and one that makes the logits a classifier's; a table, or a parameter that

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <string>
 #include <utility>
@@ -137,12 +138,43 @@ class torch_network {
     forward_tap tap(layout, mode, own, sum);
     auto predicted = callable_(x);
     tap.check();
+    if (own) require_seen_norms(x, tap.unseen_norms());
     predicted = with_features(std::move(predicted), x, tap.uses());
     check(predicted, x);
     if (own)
       for (std::size_t i = 0; i < constants.size(); ++i)
         constants[i] = {layout.norms[i].mean.detach(), layout.norms[i].variance.detach()};
     return {x, std::move(predicted), mode, std::move(constants), std::move(tap.uses())};
+  }
+
+  /// Refuses to freeze a batch norm that computes by operators of its own. Of the layers that no operator was called for, those are such
+  /// that learn their statistics in training, and again call none; others never run, or are constants.
+  void require_seen_norms(at::Tensor const& x, std::vector<std::size_t> const& unseen) const {
+    if (unseen.empty()) return;
+    at::NoGradGuard const plain;
+    mode_guard const modes(tree, norm_mode::train);
+    forward_tap const aside(layout);
+    auto const means = [&] {
+      std::vector<at::Tensor> now;
+      for (auto const i : unseen)
+        now.push_back(
+            find_tensor(std::ranges::find(tree, layout.norms[i].path, &module_entry::path)->buffers(), "running_mean").clone());
+      return now;
+    };
+    auto const before = means();
+    try {
+      static_cast<void>(callable_(x));
+    } catch (std::exception const&) {
+      return;  // some modules return other things in training
+    }
+    auto const after = means();
+    auto const uncalled = aside.unseen_norms();
+    for (std::size_t k = 0; k < unseen.size(); ++k)
+      if (std::ranges::count(uncalled, unseen[k]) != 0 && !after[k].equal(before[k]))
+        fail("batch norm ", layout.norms[unseen[k]].path,
+             " computes by operators of its own, so its statistics cannot be frozen: call torch::batch_norm there, or score with "
+             "batch norm "
+             "in train or eval mode");
   }
 
   [[nodiscard]] bool is_as_expected(std::vector<weight_use> const& uses) const {

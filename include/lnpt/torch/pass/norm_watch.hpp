@@ -69,6 +69,14 @@ class norm_watch {
     return {};
   }
 
+  /// The norm layers that no operator of batch norm was called for.
+  [[nodiscard]] std::vector<std::size_t> unseen() const {
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < calls_.size(); ++i)
+      if (calls_[i] == 0) found.push_back(i);
+    return found;
+  }
+
   /// Instance norm couples no samples. So wherever statistics of the batch are wanted, each instance is normalised by its own.
   [[nodiscard]] std::string see_instance_norm(operator_call const& call) const {
     if (!mode_ || !call.tensor("running_mean").defined()) return {};
@@ -84,12 +92,13 @@ class norm_watch {
 
   [[nodiscard]] std::string see(std::size_t i, at::Tensor const& x, bool trains) {
     auto const layer = "batch norm " + norms_[i].path;
+    ++calls_[i];
     if (mode_ && trains != (mode_ == norm_mode::train)) return disobeys(layer, trains);
     auto const channels = x.dim() > 1 ? x.size(1) : x.numel();
     auto const needs_deviation = own_moments_ ? !sum_ : mode_ && trains;  // what processes share they judge together
     if (needs_deviation && x.numel() <= channels) return has_no_deviation(layer);
     if (!own_moments_) return {};
-    if (++calls_[i] > 1)
+    if (calls_[i] > 1)
       return layer + " runs twice in one forward pass, so its statistics cannot be frozen: score with batch norm in eval mode";
     at::NoGradGuard const plain;
     auto const [m, v] = at::batch_norm_update_stats(x.detach(), {}, {}, 0.0);

@@ -32,6 +32,8 @@ class forward_tap : public operator_observer {
   [[nodiscard]] std::vector<weight_use>& uses() { return uses_; }
   /// What batch norms with scales among the parameters read.
   [[nodiscard]] std::vector<norm_read> const& norm_reads() const { return norm_reads_; }
+  /// The norm layers, by their place in the layout, that no operator of batch norm was called for.
+  [[nodiscard]] std::vector<std::size_t> unseen_norms() const { return norms_.unseen(); }
   /// The parameters that rows were read from, as an embedding does.
   [[nodiscard]] std::unordered_set<held_parameter const*> const& tables() const { return tables_; }
 

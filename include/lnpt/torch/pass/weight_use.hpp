@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/function.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -42,25 +43,27 @@ struct weight_use {
   held_parameter const* parameter;
   at::Tensor operand, input;  ///< the parameter as the operator saw it, and the other operand
   weight_form form;
+  std::optional<std::int64_t> output_from_end;      ///< which axis of the operand counts outputs: 1 is the last
   std::unique_ptr<torch_convolution> convolution;   ///< null for the other forms
   node_pointer node = {};                           ///< where the gradient of the output arrives, even if the output is then
   std::uint32_t output_number = 0;                  ///< changed in place
   std::vector<node_pointer> inner = {};             ///< the nodes of operators that this one is made of
   std::optional<std::int64_t> channel_stride = {};  ///< of the output's axis of channels; empty where that is not known
 
-  /// The parameter's axis that counts outputs.
+  /// The parameter's axis that counts outputs; unknown_axis where the operator or the view does not tell.
   [[nodiscard]] std::size_t output_axis() const {
-    if (form == weight_form::convolution) return convolution->transposed ? 1 : 0;
-    if (form == weight_form::other || operand.dim() < 2) return 0;
-    auto const axis = form == weight_form::linear ? operand.dim() - 2 : operand.dim() - 1;
+    auto const of_operand = operand_axis();
+    if (!of_operand) return unknown_axis;
+    if (is_whole()) return static_cast<std::size_t>(*of_operand);
     auto const& p = parameter->value;
-    auto found = std::size_t{0};
-    for (std::int64_t k = 0; k < p.dim(); ++k) {
-      if (p.stride(k) != operand.stride(axis)) continue;
-      found = static_cast<std::size_t>(k);
-      if (p.size(k) == operand.size(axis)) break;  // else the operand is a slice, or an axis of one
-    }
-    return found;
+    auto const size = operand.size(*of_operand), stride = operand.stride(*of_operand);
+    // A part of a parameter has shorter axes, and where an axis is 1 its stride says nothing.
+    auto const is_part = operand.numel() < p.numel();
+    for (std::int64_t k = 0; k < p.dim(); ++k)
+      if (p.size(k) == size && (size == 1 || p.stride(k) == stride)) return static_cast<std::size_t>(k);
+    for (std::int64_t k = 0; k < p.dim() && is_part; ++k)
+      if (p.size(k) > size && p.stride(k) == stride) return static_cast<std::size_t>(k);
+    return unknown_axis;
   }
 
   /// Whether the operand is the parameter itself, value by value.
@@ -69,6 +72,13 @@ struct weight_use {
   [[nodiscard]] bool is_transposed() const { return operand.dim() == 2 && same_values(operand.t()); }
 
  private:
+  /// The operand's own axis that counts outputs.
+  [[nodiscard]] std::optional<std::int64_t> operand_axis() const {
+    if (form == weight_form::convolution) return convolution->transposed ? 1 : 0;
+    if (!output_from_end || operand.dim() < std::max<std::int64_t>(2, *output_from_end)) return std::nullopt;
+    return operand.dim() - *output_from_end;
+  }
+
   [[nodiscard]] bool same_values(at::Tensor const& view) const {
     auto const& p = parameter->value;
     return view.is_same(p) ||
@@ -87,25 +97,26 @@ struct norm_read {
 struct product_operand {
   std::string_view name, weight, input;
   weight_form form;
+  std::int64_t output_from_end = 0;  ///< see weight_use; 0: the operator does not tell
 };
 
 /// Operators that multiply. Those that are made of others come with them: the outermost call is the use.
 inline constexpr std::array product_operands{
-    product_operand{"aten::linear", "weight", "input", weight_form::linear},
-    product_operand{"aten::matmul", "other", "self", weight_form::product},
-    product_operand{"aten::matmul", "self", "other", weight_form::other},
-    product_operand{"aten::mm", "mat2", "self", weight_form::product},
-    product_operand{"aten::mm", "self", "mat2", weight_form::other},
-    product_operand{"aten::addmm", "mat2", "mat1", weight_form::product},
-    product_operand{"aten::addmm", "mat1", "mat2", weight_form::other},
-    product_operand{"aten::bmm", "mat2", "self", weight_form::other},
-    product_operand{"aten::bmm", "self", "mat2", weight_form::other},
-    product_operand{"aten::baddbmm", "batch2", "batch1", weight_form::other},
-    product_operand{"aten::baddbmm", "batch1", "batch2", weight_form::other},
-    product_operand{"aten::addbmm", "batch2", "batch1", weight_form::other},
-    product_operand{"aten::addbmm", "batch1", "batch2", weight_form::other},
-    product_operand{"aten::mv", "self", "vec", weight_form::other},
-    product_operand{"aten::addmv", "mat", "vec", weight_form::other},
+    product_operand{"aten::linear", "weight", "input", weight_form::linear, 2},
+    product_operand{"aten::matmul", "other", "self", weight_form::product, 1},
+    product_operand{"aten::matmul", "self", "other", weight_form::other, 2},
+    product_operand{"aten::mm", "mat2", "self", weight_form::product, 1},
+    product_operand{"aten::mm", "self", "mat2", weight_form::other, 2},
+    product_operand{"aten::addmm", "mat2", "mat1", weight_form::product, 1},
+    product_operand{"aten::addmm", "mat1", "mat2", weight_form::other, 2},
+    product_operand{"aten::bmm", "mat2", "self", weight_form::other, 1},
+    product_operand{"aten::bmm", "self", "mat2", weight_form::other, 2},
+    product_operand{"aten::baddbmm", "batch2", "batch1", weight_form::other, 1},
+    product_operand{"aten::baddbmm", "batch1", "batch2", weight_form::other, 2},
+    product_operand{"aten::addbmm", "batch2", "batch1", weight_form::other, 1},
+    product_operand{"aten::addbmm", "batch1", "batch2", weight_form::other, 2},
+    product_operand{"aten::mv", "self", "vec", weight_form::other, 2},
+    product_operand{"aten::addmv", "mat", "vec", weight_form::other, 2},
     product_operand{"aten::inner", "other", "self", weight_form::other},
     product_operand{"aten::inner", "self", "other", weight_form::other},
     product_operand{"aten::tensordot", "other", "self", weight_form::other},
@@ -113,14 +124,14 @@ inline constexpr std::array product_operands{
     product_operand{"aten::einsum", "tensors", "tensors", weight_form::other},
     product_operand{"aten::chain_matmul", "matrices", "matrices", weight_form::other},
     product_operand{"aten::linalg_multi_dot", "tensors", "tensors", weight_form::other},
-    product_operand{"aten::bilinear", "weight", "input1", weight_form::other},
+    product_operand{"aten::bilinear", "weight", "input1", weight_form::other, 3},
     product_operand{"aten::convolution", "weight", "input", weight_form::convolution},
     product_operand{"aten::_convolution", "weight", "input", weight_form::convolution},
-    product_operand{"aten::conv_tbc", "weight", "self", weight_form::other},
-    product_operand{"aten::lstm", "params", "input", weight_form::other},
-    product_operand{"aten::gru", "params", "input", weight_form::other},
-    product_operand{"aten::rnn_tanh", "params", "input", weight_form::other},
-    product_operand{"aten::rnn_relu", "params", "input", weight_form::other},
+    product_operand{"aten::conv_tbc", "weight", "self", weight_form::other, 1},
+    product_operand{"aten::lstm", "params", "input", weight_form::other, 2},
+    product_operand{"aten::gru", "params", "input", weight_form::other, 2},
+    product_operand{"aten::rnn_tanh", "params", "input", weight_form::other, 2},
+    product_operand{"aten::rnn_relu", "params", "input", weight_form::other, 2},
 };
 
 /// Operators that read rows of a table: a parameter they read is no weight.
@@ -156,7 +167,8 @@ inline constexpr std::array table_operands{
       auto const* const held = parameters.find(operand);
       if (held == nullptr) continue;
       auto const convolves = each.form == weight_form::convolution;
-      uses.push_back({held, operand, call.tensor(std::string(each.input)), scaled ? weight_form::other : each.form,
+      auto const outputs = each.output_from_end > 0 ? std::optional(each.output_from_end) : std::nullopt;
+      uses.push_back({held, operand, call.tensor(std::string(each.input)), scaled ? weight_form::other : each.form, outputs,
                       convolves ? convolution_of(call) : nullptr});
     }
     if (!uses.empty()) break;

@@ -80,7 +80,8 @@ inline constexpr std::string_view table_operator = "aten::embedding";
   auto uses = weight_uses_of(call, parameters);
   if (uses.empty()) return std::nullopt;
   auto const& use = uses.front();
-  auto const dense = use.form != weight_form::other && (use.is_whole() || use.is_transposed()) && use.operand.dim() >= 2;
+  auto const has_rows = use.form == weight_form::convolution || (use.form != weight_form::other && use.operand.dim() == 2);
+  auto const dense = has_rows && (use.is_whole() || use.is_transposed());
   traced_layer layer{dense ? product : opaque, std::string(call.name()), use.parameter->value, {}};
   layer.input = use.input;
   if (!dense) {
@@ -107,7 +108,8 @@ inline constexpr std::string_view table_operator = "aten::embedding";
 struct channel_marks {
   at::Tensor producer;  ///< a weight; undefined where something else is marked
   at::Tensor where;     ///< bool [S, C] or, for all samples alike, [1, C]
-  double deviation;     ///< of the noise that is put in their place; NaN: NaN itself
+  double deviation;     ///< of the noise that is added to them; NaN: NaN is put in their place
+  at::Generator noise;  ///< of the host, so that the same is drawn for every device
 };
 
 /// The values, with the marked channels replaced. `sample_axis` is empty where all samples are marked alike.
@@ -120,8 +122,10 @@ struct channel_marks {
     sizes[static_cast<std::size_t>(*sample_axis)] = where.size(0);
     if (*sample_axis > channel_axis) where = where.t();
   }
-  auto const mark =
-      std::isnan(marks.deviation) ? at::full_like(values, marks.deviation) : values + at::randn_like(values) * marks.deviation;
+  auto const drawn = [&] {
+    return at::randn(values.sizes(), marks.noise, values.options().device(at::kCPU).requires_grad(false)).to(values.device());
+  };
+  auto const mark = std::isnan(marks.deviation) ? at::full_like(values, marks.deviation) : values + drawn() * marks.deviation;
   return at::where(where.reshape(sizes), mark, values);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 /// Relates the channels of producers to the columns that read them, by marked passes through a module.
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
 #include <bit>
@@ -149,9 +150,9 @@ class channel_tracer {
       if (where.size(0) < samples)  // the samples left mark nothing
         where = at::cat({where, at::zeros({samples - where.size(0), channels}, where.options())});
       where = where.to(input_.device());
-      auto all = mark(channel_marks{{}, where, std::numeric_limits<double>::quiet_NaN()});
+      auto all = mark(channel_marks{{}, where, std::numeric_limits<double>::quiet_NaN(), noise_});
       for (auto const deviation : {3.0, 30.0}) {
-        auto const more = mark(channel_marks{{}, where, deviation});
+        auto const more = mark(channel_marks{{}, where, deviation, noise_});
         for (std::size_t i = 0; i < all.read.size(); ++i) all.read[i] = all.read[i] | more.read[i];
         all.returned = all.returned | more.returned;
       }
@@ -189,6 +190,8 @@ class channel_tracer {
   }
 
   torch_network& network_;
+  at::Generator noise_ =
+      at::detail::createCPUGenerator(1);  ///< its own: the caller's numbers are drawn as if nothing had been traced
   bool by_sample_ = false;
   at::Tensor input_;
   std::vector<traced_layer> clean_;

@@ -5,6 +5,7 @@
 #include <torch/serialize/input-archive.h>
 #include <torch/serialize/output-archive.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <filesystem>
 #include <mutex>
@@ -69,6 +70,20 @@ inline void load_hooks(torch::serialize::InputArchive& archive, train_state& sta
   });
 }
 
+/// How far training had come.
+[[nodiscard]] inline train_state read_progress(torch::serialize::InputArchive& archive) {
+  at::Tensor progress;
+  archive.read("progress", progress);
+  auto const host = progress.cpu();
+  auto const* const number = host.data_ptr<double>();
+  train_state state{.epoch = static_cast<std::size_t>(number[0]),
+                    .last_accuracy = number[1],
+                    .best_accuracy = number[2],
+                    .last_loss = number[3]};
+  load_hooks(archive, state);
+  return state;
+}
+
 }  // namespace detail
 
 /// Writes model, optimizer, generators and `state` as one LibTorch archive; an older file of that name is replaced only by a complete
@@ -94,10 +109,50 @@ void save_checkpoint(std::filesystem::path const& path, torch_model<Scalar>& mod
   file.commit();
 }
 
-/// Reads what `save_checkpoint` wrote into a model and an optimizer of the same make.
+namespace detail {
+
+/// What a checkpoint's file says of a tensor of the module.
+struct loaded_tensor {
+  named_tensor into;
+  at::Tensor value;
+};
+
+/// The values of every tensor of the module's state, and of nothing else.
 template <std::floating_point Scalar>
-[[nodiscard]] train_state load_checkpoint(std::filesystem::path const& path, torch_model<Scalar>& model,
-                                          torch::optim::Optimizer& optimizer) {
+[[nodiscard]] std::vector<loaded_tensor> read_state(std::filesystem::path const& path, torch::serialize::InputArchive& file,
+                                                    torch_model<Scalar>& model) {
+  std::vector<loaded_tensor> loaded;
+  auto const state = state_of(model.modules());
+  for (auto const& each : state) {
+    at::Tensor value;
+    file.read(each.name, value);
+    if (value.sizes() != each.value.sizes())
+      fail(path.string(), ": ", each.name, " has the shape ", list(value.sizes()), " where the model has ",
+           list(each.value.sizes()), ": resume with the same network");
+    loaded.push_back({each, value});
+  }
+  for (auto const& name : file.keys())
+    if (std::ranges::none_of(state, [&](auto const& each) { return each.name == name; }))
+      fail(path.string(), " holds ", name, ", which the model has not: resume with the same network");
+  return loaded;
+}
+
+/// Refuses a file whose weights are not 0 where these masks prune: it is of a run under others.
+inline void require_pruned(std::filesystem::path const& path, std::vector<loaded_tensor> const& loaded, mask_set const& masks) {
+  for (auto const& each : loaded) {
+    auto const* const kept = masks.find(each.into.name);
+    if (kept == nullptr || kept->extents() != extents_of(each.value)) continue;
+    if (each.value.masked_select(pruned_places(*kept, each.value)).any().template item<bool>())
+      fail(path.string(), " holds weights of ", each.into.name,
+           " that the masks prune, so it is of another run: resume under its masks, or name another file");
+  }
+}
+
+/// Reads what `save_checkpoint` wrote into a model and an optimizer of the same make. `masks`: those that the run goes on under unless
+/// hooks had set others; null where that is not known.
+template <std::floating_point Scalar>
+[[nodiscard]] train_state read_checkpoint(std::filesystem::path const& path, torch_model<Scalar>& model,
+                                          torch::optim::Optimizer& optimizer, mask_set const* masks) {
   try {
     auto const device = model.near().get().device();
     torch::serialize::InputArchive archive, model_part, optimizer_part;
@@ -105,38 +160,32 @@ template <std::floating_point Scalar>
     archive.read("model", model_part);
     archive.read("optimizer", optimizer_part);
     at::NoGradGuard const plain;
-    std::vector<std::pair<at::Tensor, at::Tensor>> loaded;
-    for (auto const& each : detail::state_of(model.modules())) {
-      at::Tensor value;
-      model_part.read(each.name, value);
-      if (value.sizes() != each.value.sizes())
-        fail(path.string(), ": ", each.name, " has the shape ", list(value.sizes()), " where the model has ",
-             list(each.value.sizes()), ": resume with the same network");
-      loaded.emplace_back(each.value, value);
-    }
-    at::Tensor progress;
-    archive.read("progress", progress);
+    auto const loaded = read_state(path, model_part, model);
+    auto state = read_progress(archive);
+    if (masks != nullptr && state.masks.empty()) require_pruned(path, loaded, *masks);
     optimizer.load(optimizer_part);
-    for (auto& [into, from] : loaded) into.copy_(from);
-    auto generators = detail::generators_of(device);
+    for (auto const& each : loaded) at::Tensor(each.into.value).copy_(each.value);
+    auto generators = generators_of(device);
     for (std::size_t i = 0; i < generators.size(); ++i) {
-      at::Tensor state;
-      archive.read("generator" + std::to_string(i), state);
+      at::Tensor numbers;
+      archive.read("generator" + std::to_string(i), numbers);
       std::scoped_lock const lock(generators[i].mutex());
-      generators[i].set_state(state.cpu());
+      generators[i].set_state(numbers.cpu());
     }
-    auto const host = progress.cpu();
-    auto const* const number = host.template data_ptr<double>();
-    train_state state{.epoch = static_cast<std::size_t>(number[0]),
-                      .last_accuracy = number[1],
-                      .best_accuracy = number[2],
-                      .last_loss = number[3]};
-    detail::load_hooks(archive, state);
     return state;
   } catch (c10::Error const& reason) {
     fail(path.string(), " is no checkpoint of this model and optimizer (", reason.what_without_backtrace(),
          "): resume with what save_checkpoint wrote");
   }
+}
+
+}  // namespace detail
+
+/// Reads what `save_checkpoint` wrote into a model and an optimizer of the same make.
+template <std::floating_point Scalar>
+[[nodiscard]] train_state load_checkpoint(std::filesystem::path const& path, torch_model<Scalar>& model,
+                                          torch::optim::Optimizer& optimizer) {
+  return detail::read_checkpoint(path, model, optimizer, nullptr);
 }
 
 }  // namespace lnpt

@@ -7,6 +7,7 @@
 #include <torch/optim/rmsprop.h>
 #include <torch/optim/sgd.h>
 
+#include <algorithm>
 #include <functional>
 #include <sstream>
 #include <string>
@@ -71,6 +72,7 @@ class masked_optimizer {
   template <std::floating_point Scalar>
   masked_optimizer(torch::optim::Optimizer& optimizer, torch_model<Scalar>& model, mask_set const& masks)
       : optimizer_(optimizer) {
+    require_parameters_of(model);
     set_masks(model, masks);
   }
 
@@ -119,6 +121,18 @@ class masked_optimizer {
       if (values.defined() && values.sizes() == tensor.sizes()) kept.clear(values);
     }
   };
+
+  /// An optimizer of something else would move nothing here.
+  template <std::floating_point Scalar>
+  void require_parameters_of(torch_model<Scalar> const& model) const {
+    auto const own = model.torch_parameters();
+    auto const moves = [&](at::Tensor const& moved) {
+      return std::ranges::any_of(own, [&](auto const& p) { return p.is_same(moved); });
+    };
+    for (auto const& group : optimizer_.get().param_groups())
+      if (std::ranges::any_of(group.params(), moves)) return;
+    fail("the optimizer holds none of the model's parameters: make it of model.torch_parameters()");
+  }
 
   void clear_gradients() {
     for (auto& each : masked_) each.clear(each.tensor.grad());

@@ -56,6 +56,9 @@ inline void set_velocity(torch::optim::SGD& sgd, torch_model<float> const& model
     fail("there is momentum for ", velocity.size(), " parameters but the model has ", tensors.size(),
          ": go on with the state that training this model gave");
   for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (shape_of(velocity[i]) != extents_of(tensors[i]))
+      fail("there is momentum of the shape ", list(shape_of(velocity[i])), " for a parameter of ", list(extents_of(tensors[i])),
+           ": go on with the state that training this model gave");
     auto state = std::make_unique<torch::optim::SGDParamState>();
     state->momentum_buffer(convert<torch_tensor<float>>(velocity[i], torch_tensor<float>(tensors[i])).get());
     sgd.state()[state_key(sgd.state(), tensors[i])] = std::move(state);
@@ -69,7 +72,12 @@ class torch_kit {
   static constexpr std::size_t loss_every = training_traits<tensor_type>::loss_every;
 
   torch_kit(torch_model<float>& model, torch::optim::Optimizer& optimizer, mask_set masks, torch_train_options const& options)
-      : model_(model), masks_(std::move(masks)), optimizer_(optimizer, model, masks_), options_(options) {}
+      : model_(model), masks_(std::move(masks)), optimizer_(optimizer, model, masks_), options_(options) {
+    for (auto const& group : optimizer.param_groups())
+      if (group.options().get_lr() != optimizer.param_groups().front().options().get_lr())
+        fail("the groups of the optimizer have the learning rates ", optimizer.param_groups().front().options().get_lr(), " and ",
+             group.options().get_lr(), ", but a schedule sets one for all: give them one learning rate");
+  }
 
   [[nodiscard]] torch_model<float>& model() { return model_; }
   [[nodiscard]] training_guard training_mode() { return {model_.modules(), true}; }
@@ -179,7 +187,7 @@ train_state train(torch_model<float>& student, mask_set const& masks, Data const
       detail::first_that([]<class P>() { return std::derived_from<P, torch::optim::Optimizer>; }, sgd, policies...);
   if (!state.velocity.empty() && &optimizer == &sgd) detail::set_velocity(sgd, student, state.velocity);
   if (!options.checkpoint.empty() && std::filesystem::exists(options.checkpoint))
-    state = load_checkpoint(options.checkpoint, student, optimizer);
+    state = detail::read_checkpoint(options.checkpoint, student, optimizer, &masks);
   detail::torch_kit kit(student, optimizer, detail::masks_to_go_on_with(masks, state), options);
   auto&& shared = detail::kit_for(kit, policies...);
   return detail::train_loop(shared, data, test, guide, loss, options, rate_at, std::move(state), observer, policies...);
