@@ -397,14 +397,15 @@ TEST_CASE("8-bit weights are ranked by what they stand for: their value times th
     write(folder / "in", model, 1);
     return model;
   };
-  auto const factor = [](shape const& scales, std::vector<float> const& values, std::size_t i) {
+  std::size_t across = 4;  // columns that share a scale of [2, 2]: a power of two, where no configuration says otherwise
+  auto const factor = [&](shape const& scales, std::vector<float> const& values, std::size_t i) {
     if (values.size() == 1) return values[0];
     if (scales.size() == 1) return values[i / 6];
-    return values[i / 6 / 2 * 2 + i % 6 / 3];
+    return values[i / 6 / 2 * 2 + i % 6 / across];
   };
-  for (auto const& [extents, scales] : std::vector<std::pair<shape, std::vector<float>>>{
-           {{}, {0.25f}}, {{1}, {0.125f}}, {{4}, {1, 0.5f, 2, 0.01f}}, {{2, 2}, {1, 0.03f, 0.2f, 7}}}) {
+  auto const expect = [&](shape const& extents, std::vector<float> const& scales, std::string const& config = "{}") {
     auto const model = model_with(extents, scales);
+    std::ofstream(folder / "in" / "config.json") << config;
     memory_model memory;
     for (std::string const name : {"a.weight", "b.weight"}) {
       auto values = floats_of(model.at(name));
@@ -413,7 +414,28 @@ TEST_CASE("8-bit weights are ranked by what they stand for: their value times th
     }
     static_cast<void>(out_of_core::prune(folder / "in", folder / "out", {.keep = density{0.5}, .replace = true}));
     check_same(read(folder / "out"), masked(model, prune<magnitude>(memory, {.budget = density{0.5}}).masks));
+  };
+  expect({}, {0.25f});
+  expect({1}, {0.125f});
+  expect({4}, {1, 0.5f, 2, 0.01f});
+  expect({2, 2}, {1, 0.03f, 0.2f, 7});
+  across = 5;
+  expect({2, 2}, {1, 0.03f, 0.2f, 7}, R"({"quantization_config":{"weight_block_size":[2,5]}})");
+  across = 3;
+  expect({2, 2}, {1, 0.03f, 0.2f, 7},
+         R"({"quantization_config":{"config_groups":{"group_0":{"weights":{"block_structure":[2,3]}}}}})");
+
+  auto exponents = model_with({2, 2}, {1, 0.5f, 0.25f, 8});
+  static_cast<void>(out_of_core::prune(folder / "in", folder / "floats", {.keep = density{0.5}}));
+  for (auto const type : {io::dtype::u8, io::dtype::f8_e8m0}) {  // 2^(u − 127)
+    exponents["a.weight_scale_inv"] = {type, {2, 2}, {std::byte{127}, std::byte{126}, std::byte{125}, std::byte{130}}};
+    std::filesystem::remove_all(folder / "in");
+    write(folder / "in", exponents, 1);
+    static_cast<void>(out_of_core::prune(folder / "in", folder / "out", {.keep = density{0.5}, .replace = true}));
+    for (std::string const name : {"a.weight", "b.weight"})
+      CHECK(read(folder / "out").at(name).values == read(folder / "floats").at(name).values);
   }
+
   model_with({3, 2}, std::vector<float>(6, 1.0f));
   auto const refused =
       refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "no", {.keep = density{0.5}})); });
@@ -431,6 +453,19 @@ TEST_CASE("8-bit weights are ranked by what they stand for: their value times th
   CHECK(says(unknown, R"(whether "a.scale_weight" scales "a.weight" is not known)"));
   CHECK_NOTHROW(static_cast<void>(out_of_core::prune(folder / "in", folder / "layerwise",
                                                      {.keep = density{0.5}, .pattern = out_of_core::pattern::layerwise})));
+}
+
+TEST_CASE("the last block of scales may be short") {
+  using out_of_core::detail::block_extent;
+  CHECK(block_extent(576, 5, 0) == 128);  // kv_a_proj_with_mqa of DeepSeek-V3: 4 blocks of 128 rows, one of 64
+  CHECK(block_extent(576, 5, 120) == 120);
+  CHECK(block_extent(576, 5, 64) == 128);  // what is stated for other tensors would make 9
+  CHECK(block_extent(7168, 56, 0) == 128);
+  CHECK(block_extent(576, 576, 128) == 1);
+  CHECK(block_extent(576, 1, 128) == 576);
+  CHECK(block_extent(7, 3, 0) == 3);
+  CHECK(block_extent(5, 4, 0) == 0);
+  CHECK(block_extent(4, 5, 0) == 0);
 }
 
 TEST_CASE("a run that stops anywhere goes on to the same bytes, and the old output stays until the new one is whole") {

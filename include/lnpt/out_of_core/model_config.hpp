@@ -1,9 +1,11 @@
 #pragma once
 /// What a config.json beside a model says that pruning has to know.
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/io/byte_source.hpp>
@@ -11,9 +13,31 @@
 namespace lnpt::out_of_core {
 
 struct model_config {
-  std::string type;              ///< model_type
-  std::uint64_t vocabulary = 0;  ///< vocab_size; 0 where it is not given
+  std::string type;                               ///< model_type
+  std::uint64_t vocabulary = 0;                   ///< vocab_size; 0 where it is not given
+  std::array<std::uint64_t, 2> scale_block = {};  ///< rows and columns that share a scale; 0 where that is not given
 };
+
+namespace detail {
+
+/// Takes the block of 8-bit weights from a `quantization_config`: `weight_block_size` of Hugging Face transformers, or the
+/// `block_structure` of compressed-tensors, whose groups of layers have weights of their own.
+inline void read_scale_block(nlohmann::json const& quantization, model_config& config) {
+  auto const read = [&](nlohmann::json const& from, char const* key) {
+    auto const block = from.find(key);
+    if (block == from.end() || !block->is_array() || block->size() != 2) return;
+    for (std::size_t axis = 0; axis != 2; ++axis)
+      if ((*block)[axis].is_number_unsigned()) config.scale_block[axis] = (*block)[axis].get<std::uint64_t>();
+  };
+  read(quantization, "weight_block_size");
+  auto const groups = quantization.find("config_groups");
+  if (groups == quantization.end() || !groups->is_object()) return;
+  for (auto const& group : *groups)
+    if (auto const weights = group.find("weights"); weights != group.end() && weights->is_object())
+      read(*weights, "block_structure");
+}
+
+}  // namespace detail
 
 /// The configuration from its JSON text; a text model inside a larger one is looked for under text_config.
 [[nodiscard]] inline model_config parse_config(std::string_view text, std::string_view file) {
@@ -25,6 +49,8 @@ struct model_config {
       config.type = type->get<std::string>();
     if (auto const size = from.find("vocab_size"); size != from.end() && size->is_number_unsigned())
       config.vocabulary = size->get<std::uint64_t>();
+    if (auto const scales = from.find("quantization_config"); scales != from.end() && scales->is_object())
+      detail::read_scale_block(*scales, config);
   };
   read(json);
   if (auto const inner = json.find("text_config"); inner != json.end() && inner->is_object()) read(*inner);

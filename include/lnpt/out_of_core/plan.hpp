@@ -2,6 +2,7 @@
 /// Which tensors of a stored model are pruned, by their names, shapes and dtypes alone, and why the others are not.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -122,9 +123,45 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
   return found == model.tensors().end() ? nullptr : &*found;
 }
 
-/// The scales of an 8-bit tensor, or null where it has none. Refuses scales that do not tile it, and those of an unknown name.
+/// The numbers that a tensor of scales stands for; none where it holds no floats. Bytes are exponents, 2^(u − 127), as `F8_E8M0` is: so
+/// MXFP8 files store them.
+[[nodiscard]] inline std::vector<float> scale_factors(io::safetensors::file const& file, io::safetensors::entry const& scales) {
+  switch (scales.dtype) {
+    case io::dtype::f32:
+    case io::dtype::bf16:
+    case io::dtype::f16:
+    case io::dtype::f8_e8m0: return file.read<float>(scales.name);
+    case io::dtype::u8: break;
+    default: return {};
+  }
+  auto const exponents = file.read<std::uint8_t>(scales.name);
+  std::vector<float> factors(exponents.size());
+  std::ranges::transform(exponents, factors.begin(), [](std::uint8_t u) { return static_cast<float>(io::float8_e8m0{u}); });
+  return factors;
+}
+
+/// How many rows (or columns) share a scale where `held` scales stand for `size` of them; 0 where no such block covers them. The last
+/// block may be short, so several sizes can: then it is the one that the model's configuration states, else a power of two, as published
+/// ones are, else the smallest.
+///
+///     ⌈size / b⌉ = held    ⟺    ⌈size / held⌉ ≤ b ≤ ⌊(size − 1) / (held − 1)⌋
+[[nodiscard]] constexpr std::uint64_t block_extent(std::uint64_t size, std::uint64_t held, std::uint64_t stated) {
+  if (held == 0 || held > size) return 0;
+  if (held == 1) return size;
+  auto const least = (size + held - 1) / held;
+  auto const most = (size - 1) / (held - 1);
+  if (least > most) return 0;
+  if (stated >= least && stated <= most) return stated;
+  auto const power = std::bit_floor(most);
+  return power >= least ? power : least;
+}
+
+/// The scales of an 8-bit tensor, or null where it has none; `stated` is the block of the configuration. Refuses scales that do not tile
+/// it, and those of an unknown name.
 [[nodiscard]] inline std::shared_ptr<block_scales const> scales_of(io::sharded_model const& model,
-                                                                   io::stored_tensor const& tensor, bool within_tensor) {
+                                                                   io::stored_tensor const& tensor,
+                                                                   std::array<std::uint64_t, 2> const& stated,
+                                                                   bool within_tensor) {
   io::stored_tensor const* found = nullptr;
   for (auto const* const ending : {"_scale_inv", "_scale"})
     if (found == nullptr) found = model.find(tensor.name() + ending);
@@ -145,18 +182,15 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
     fail("the scales ", io::in_quotes(found->name()), " of shape ", list(found->about->shape), ' ', why, ' ',
          io::in_quotes(tensor.name()), " of shape ", list(extents), "; leave it dense with an exclude pattern");
   };
-  auto const is_float =
-      found->about->dtype == io::dtype::f32 || found->about->dtype == io::dtype::bf16 || found->about->dtype == io::dtype::f16;
-  if (!is_float) refuse("are no floats, so they say nothing of");
-  if (extents.size() != 2 || held.size() != 2 || held[0] == 0 || held[1] == 0 || held[0] > rows || held[1] > columns)
-    refuse("do not tile");
-  // A block is as large as the smallest whole number that makes so many of them cover the axis.
-  block_scales scales{
-      .columns = columns, .block_rows = (rows + held[0] - 1) / held[0], .block_columns = (columns + held[1] - 1) / held[1]};
-  if ((rows + scales.block_rows - 1) / scales.block_rows != held[0] ||
-      (columns + scales.block_columns - 1) / scales.block_columns != held[1])
-    refuse("do not tile");
-  scales.factors = model.shard(found->shard).read<float>(found->name());
+  if (found->about->size() == 0) refuse("do not tile");
+  auto factors = scale_factors(model.shard(found->shard), *found->about);
+  if (factors.empty()) refuse("are no floats, so they say nothing of");
+  if (extents.size() != 2 || held.size() != 2) refuse("do not tile");
+  block_scales scales{.columns = columns,
+                      .block_rows = block_extent(rows, held[0], stated[0]),
+                      .block_columns = block_extent(columns, held[1], stated[1])};
+  if (scales.block_rows == 0 || scales.block_columns == 0) refuse("do not tile");
+  scales.factors = std::move(factors);
   return std::make_shared<block_scales const>(std::move(scales));
 }
 
@@ -186,12 +220,12 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
     }
     auto const by_magnitude = options.criterion == criterion::magnitude;
     auto const is_small = is_float8(tensor.about->dtype);
-    plan.pruned.push_back(
-        {tensor, layout.value_or(matrix_layout{}),
-         by_magnitude
-             ? score_source::magnitude(tensor.about->dtype,
-                                       is_small ? detail::scales_of(model, tensor, options.pattern != pattern::global) : nullptr)
-             : score_source::random(options.seed, plan.pruned.size())});
+    plan.pruned.push_back({tensor, layout.value_or(matrix_layout{}),
+                           by_magnitude ? score_source::magnitude(tensor.about->dtype,
+                                                                  is_small ? detail::scales_of(model, tensor, config.scale_block,
+                                                                                               options.pattern != pattern::global)
+                                                                           : nullptr)
+                                        : score_source::random(options.seed, plan.pruned.size())});
   }
   if (plan.pruned.empty()) fail_request("nothing is left to prune: include tensors by a pattern, or exclude fewer");
   return plan;
