@@ -67,7 +67,22 @@ void set(at::Tensor const& parameter, std::vector<double> const& values) {
   parameter.detach().copy_(at::tensor(values, at::kDouble));
 }
 
+/// A network that is called after batch norm, and after a layer that may be given to it.
+template <class Norm>
+struct BatchNormNet : assembled {};
+
 }  // namespace
+
+TEST_CASE("a class is what it is called itself: namespaces and arguments of templates make no batch norm") {
+  CHECK(lnpt::detail::own_class("torch::nn::Conv2dImpl") == "Conv2dImpl");
+  CHECK(lnpt::detail::own_class("a::Net<torch::nn::BatchNorm2d, b::C<int>>") == "Net");
+  CHECK(lnpt::detail::own_class("__torch__.InstanceNormNets.___torch_mangle_3.Linear") == "Linear");
+  auto const module = std::make_shared<BatchNormNet<nn::BatchNorm2d>>();
+  auto head = module->add("head", nn::Linear(4, 3));
+  module->run = [=](at::Tensor const& x) mutable { return head(x); };
+  torch_model<float> model(module, at::ones({2, 4}));
+  CHECK(model.parameters().front().role == role::classifier_weight);
+}
 
 TEST_CASE("a view of a weight that is read in two places is one weight: the square of the sum, not the sum of squares") {
   at::manual_seed(2);

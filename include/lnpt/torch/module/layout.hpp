@@ -64,6 +64,11 @@ struct model_layout {
 /// Whether this module normalises every instance by itself. Its running statistics serve evaluation alone.
 [[nodiscard]] inline bool is_instance_norm(module_entry const& entry) { return mentions(entry.type, "InstanceNorm"); }
 
+/// Whether this is one of LibTorch's batch norms, of one to three axes, and not a network that is called after them.
+[[nodiscard]] inline bool is_batch_norm(module_entry const& entry) {
+  return mentions(entry.type, "BatchNorm1d") || mentions(entry.type, "BatchNorm2d") || mentions(entry.type, "BatchNorm3d");
+}
+
 /// Adds the norm layer of this module, if it is one.
 inline void add_norm(module_entry const& of, model_layout& layout) {
   if (is_instance_norm(of)) return;
@@ -73,7 +78,7 @@ inline void add_norm(module_entry const& of, model_layout& layout) {
     for (auto const& norm : layout.norms)
       if (norm.mean.is_same(mean)) return;
     layout.norms.push_back({of.path, mean, variance});
-  } else if (mentions(of.type, "BatchNorm")) {
+  } else if (is_batch_norm(of)) {
     fail(of.path.empty() ? "the module" : of.path,
          " is batch norm without running statistics, which couples the samples of every batch: "
          "make it with track_running_stats(true)");

@@ -19,10 +19,23 @@ struct named_tensor {
 /// Lets numbers that stand beside tensors follow their sizes, and returns what takes that back.
 using size_follower = std::function<std::function<void()>()>;
 
+/// The class itself of a qualified name: what namespaces, packages and arguments of templates are called says nothing of it.
+[[nodiscard]] inline std::string own_class(std::string_view qualified) {
+  std::string plain;
+  int depth = 0;
+  for (auto const c : qualified) {
+    depth -= c == '>' ? 1 : 0;
+    if (depth == 0 && c != '<' && c != '>') plain += c;
+    depth += c == '<' ? 1 : 0;
+  }
+  auto const last = plain.find_last_of(":.");
+  return last == plain.npos ? plain : plain.substr(last + 1);
+}
+
 /// One module of a tree, without its children.
 struct module_entry {
   std::string path;
-  std::string type;  ///< the class, in words: "torch::nn::Conv2dImpl"
+  std::string type;  ///< the class, without namespaces and arguments of templates: "Conv2dImpl"
   std::vector<named_tensor> parameters;
   std::function<std::vector<named_tensor>()> buffers;  ///< those it has at this moment
   std::function<bool()> training;
@@ -45,7 +58,7 @@ using module_tree = std::vector<module_entry>;
   };
   for (auto const& item : root.named_modules()) {
     auto const module = item.value();
-    tree.push_back({item.key(), module->name(), tensors(module->named_parameters(/*recurse=*/false)),
+    tree.push_back({item.key(), own_class(module->name()), tensors(module->named_parameters(/*recurse=*/false)),
                     [=] { return tensors(module->named_buffers(/*recurse=*/false)); }, [module] { return module->is_training(); },
                     [module](bool on) { module->train(on); }, nullptr, module});
   }

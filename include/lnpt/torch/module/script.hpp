@@ -20,7 +20,7 @@ namespace lnpt::detail {
 
 [[nodiscard]] inline std::string script_type(torch::jit::Module const& module) {
   auto const name = module.type()->name();
-  return name ? name->qualifiedName() : std::string();
+  return name ? own_class(name->qualifiedName()) : std::string();
 }
 
 [[nodiscard]] inline module_entry script_entry(std::string path, torch::jit::Module module) {
