@@ -3,11 +3,11 @@
 # logit in double, 1e-5 in float. Prints one line for each network, precision and criterion.
 # With MODULES=build/torch/tests/test_torch_module_certificates the library's networks are shrunk as modules of LibTorch, by the same masks.
 #
-#   tests/structure/certificates.sh LNPT [SEED ...]        LNPT: the command line, such as build/test/tools/lnpt/lnpt
+#   tests/structure/certificates.sh LNPT [SEED ...]        LNPT: the command line, such as build/test/lnpt
 #
 # About ten minutes of a core for one seed. NETWORKS, CRITERIA, FRACTIONS and PRECISIONS narrow it down.
 set -euo pipefail
-lnpt=${1:?name the command line, such as build/test/tools/lnpt/lnpt}
+lnpt=${1:?name the command line, such as build/test/lnpt}
 shift
 seeds=("${@:-1}")
 here=$(cd "$(dirname "$0")/.." && pwd)
