@@ -78,7 +78,7 @@ TEST_CASE("weight, gradient and state of a pruned weight are +0 after every step
   check(torch::optim::Adagrad(parameters, torch::optim::AdagradOptions(0.01).initial_accumulator_value(0.1)));
 }
 
-TEST_CASE("an optimizer of other parameters is refused, as is one whose groups learn at rates that the schedule would level") {
+TEST_CASE("an optimizer of other parameters is refused") {
   auto const data = io::synthetic({.train = 24, .test = 8});
   torch_model model(network(1)), other(network(1)), guide(network(2));
   auto const masks = prune<magnitude>(model, {.budget = sparsity{0.5}}).masks;
@@ -89,13 +89,8 @@ TEST_CASE("an optimizer of other parameters is refused, as is one whose groups l
                   train_state{}, train_observer{}, sgd);
     });
   };
-  auto const all = model.torch_parameters();
   CHECK(says(refusal(torch::optim::SGD(other.torch_parameters(), torch::optim::SGDOptions(0.1))),
              "holds none of the model's parameters"));
-  std::vector<torch::optim::OptimizerParamGroup> groups;
-  groups.emplace_back(std::vector<at::Tensor>{all.front()}, std::make_unique<torch::optim::SGDOptions>(0.1));
-  groups.emplace_back(std::vector<at::Tensor>(all.begin() + 1, all.end()), std::make_unique<torch::optim::SGDOptions>(0.01));
-  CHECK(says(refusal(torch::optim::SGD(groups, torch::optim::SGDOptions(0.1))), "have the learning rates 0.1 and 0.01"));
 }
 
 TEST_CASE("so are those of weights that lie channels last, and of double") {
@@ -217,4 +212,42 @@ TEST_CASE("training under bfloat16 autocast keeps weights in float and pruned on
   for (std::size_t i = 0; i < tensors.size(); ++i)
     if (auto const* const kept = masks.find(model.parameters()[i].name))
       CHECK(is_positive_zero(tensors[i], lnpt::detail::pruned_places(*kept, tensors[i])));
+}
+
+TEST_CASE(
+    "groups of an optimizer keep the ratio of their rates to the first one's: one at 1/10 ends there, one at 0 stays as it was") {
+  auto const data = io::synthetic({.train = 48, .test = 16});
+  torch_model model(network(6));
+  auto const tensors = model.torch_parameters();
+  REQUIRE(tensors.size() > 2);
+  auto const before = [&] {
+    std::vector<at::Tensor> copies;
+    for (auto const& each : tensors) copies.push_back(each.detach().clone());
+    return copies;
+  }();
+  auto const in_groups = [&](double first, double second, double others) {
+    auto const group = [](std::vector<at::Tensor> part, double rate) {
+      return torch::optim::OptimizerParamGroup(std::move(part), std::make_unique<torch::optim::SGDOptions>(rate));
+    };
+    std::vector<torch::optim::OptimizerParamGroup> groups;
+    groups.push_back(group({tensors[0]}, first));
+    groups.push_back(group({tensors[1]}, second));
+    groups.push_back(group({tensors.begin() + 2, tensors.end()}, others));
+    return torch::optim::SGD(std::move(groups), torch::optim::SGDOptions(first));
+  };
+  train_options const options{.epochs = 1, .batch = 16, .learning_rate = 0.05};
+  auto const run = [&](torch::optim::SGD& sgd) {
+    return train(model, {}, data.train, data.test, no_guide{}, cross_entropy{}, options, train_state{}, {}, sgd);
+  };
+  auto sgd = in_groups(1, 0.1, 0);
+  run(sgd);
+  auto const rate = [&](std::size_t group) { return sgd.param_groups()[group].options().get_lr(); };
+  CHECK(rate(0) > 0);
+  CHECK(rate(0) < 0.05);  // the schedule's, of the options' first rate
+  CHECK(rate(1) == doctest::Approx(0.1 * rate(0)));
+  CHECK_FALSE(tensors[0].equal(before[0]));
+  CHECK_FALSE(tensors[1].equal(before[1]));
+  for (std::size_t i = 2; i < tensors.size(); ++i) CHECK(tensors[i].equal(before[i]));
+  auto without_first = in_groups(0, 0.1, 0.1);
+  CHECK_THROWS_WITH_AS(run(without_first), doctest::Contains("learning rate of the optimizer's first group is 0"), lnpt::error);
 }

@@ -2,9 +2,11 @@
 /// Training under a mask on LibTorch, by default without any label.
 #include <torch/optim/sgd.h>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -65,19 +67,36 @@ inline void set_velocity(torch::optim::SGD& sgd, torch_model<float> const& model
   }
 }
 
+/// The learning rates of an optimizer's groups of parameters, in units of the first group's; 1 where all are the same. Refuses others beside
+/// a first one of 0, to which they have no ratio.
+[[nodiscard]] inline std::vector<double> group_ratios(torch::optim::Optimizer& optimizer) {
+  std::vector<double> rates;
+  for (auto& group : optimizer.param_groups()) rates.push_back(group.options().get_lr());
+  if (std::ranges::adjacent_find(rates, std::ranges::not_equal_to()) == rates.end()) return std::vector<double>(rates.size(), 1);
+  auto const first = rates.front();
+  if (first == 0)
+    fail(
+        "the learning rate of the optimizer's first group is 0, those of others are not, and training keeps the ratio of each to "
+        "the "
+        "first: put another group first");
+  for (auto& each : rates) each /= first;
+  return rates;
+}
+
 /// The kit of LibTorch's modules: autograd's gradients, an optimizer of LibTorch's under masks.
 class torch_kit {
  public:
   using tensor_type = torch_tensor<float>;
   static constexpr std::size_t loss_every = training_traits<tensor_type>::loss_every;
 
-  torch_kit(torch_model<float>& model, torch::optim::Optimizer& optimizer, mask_set masks, torch_train_options const& options)
-      : model_(model), masks_(std::move(masks)), optimizer_(optimizer, model, masks_), options_(options) {
-    for (auto const& group : optimizer.param_groups())
-      if (group.options().get_lr() != optimizer.param_groups().front().options().get_lr())
-        fail("the groups of the optimizer have the learning rates ", optimizer.param_groups().front().options().get_lr(), " and ",
-             group.options().get_lr(), ", but a schedule sets one for all: give them one learning rate");
-  }
+  /// `ratios`: of the learning rates of the optimizer's groups.
+  torch_kit(torch_model<float>& model, torch::optim::Optimizer& optimizer, std::vector<double> ratios, mask_set masks,
+            torch_train_options const& options)
+      : model_(model),
+        masks_(std::move(masks)),
+        optimizer_(optimizer, model, masks_),
+        ratios_(std::move(ratios)),
+        options_(options) {}
 
   [[nodiscard]] torch_model<float>& model() { return model_; }
   [[nodiscard]] training_guard training_mode() { return {model_.modules(), true}; }
@@ -124,7 +143,8 @@ class torch_kit {
     for (std::size_t i = 0; i < tensors.size(); ++i)
       if (at.gradients[i] && !at.gradients[i]->get().is_same(tensors[i].grad()))
         tensors[i].mutable_grad() = at.gradients[i]->get();
-    for (auto& group : optimizer_.get().param_groups()) group.options().set_lr(at.learning_rate);
+    for (std::size_t i = 0; auto& group : optimizer_.get().param_groups())
+      group.options().set_lr(at.learning_rate * ratios_[i++]);
     optimizer_.step();
   }
 
@@ -145,6 +165,7 @@ class torch_kit {
   torch_model<float>& model_;
   mask_set masks_;
   masked_optimizer optimizer_;
+  std::vector<double> ratios_;
   torch_train_options const& options_;
 };
 
@@ -167,7 +188,8 @@ concept torch_policy = learning_rate_schedule<P> || std::derived_from<P, torch::
 /// Algorithm 1.
 ///
 /// Further arguments, in any order: a learning-rate schedule (without one schedule::cosine), an optimizer of LibTorch over the model's
-/// parameters (without one SGD with the momentum and weight decay of the options), and hooks (train/hooks.hpp).
+/// parameters, whose groups keep the ratio of their learning rates to the first group's (without one SGD with the momentum and weight decay
+/// of the options), and hooks (train/hooks.hpp).
 template <class Data, class Test, class Guide, class Loss, class... Policies>
 train_state train(torch_model<float>& student, mask_set const& masks, Data const& data, Test const& test, Guide const& guide,
                   Loss const& loss, torch_train_options const& options, train_state state, train_observer const& observer = {},
@@ -185,10 +207,11 @@ train_state train(torch_model<float>& student, mask_set const& masks, Data const
   auto const& rate_at = detail::first_that([]<class P>() { return learning_rate_schedule<P>; }, cosine, policies...);
   torch::optim::Optimizer& optimizer =
       detail::first_that([]<class P>() { return std::derived_from<P, torch::optim::Optimizer>; }, sgd, policies...);
+  auto ratios = detail::group_ratios(optimizer);  // as they are given, not as a checkpoint after many steps has them
   if (!state.velocity.empty() && &optimizer == &sgd) detail::set_velocity(sgd, student, state.velocity);
   if (!options.checkpoint.empty() && std::filesystem::exists(options.checkpoint))
     state = detail::read_checkpoint(options.checkpoint, student, optimizer, &masks);
-  detail::torch_kit kit(student, optimizer, detail::masks_to_go_on_with(masks, state), options);
+  detail::torch_kit kit(student, optimizer, std::move(ratios), detail::masks_to_go_on_with(masks, state), options);
   auto&& shared = detail::kit_for(kit, policies...);
   return detail::train_loop(shared, data, test, guide, loss, options, rate_at, std::move(state), observer, policies...);
 }
