@@ -14,6 +14,7 @@
 #include <lnpt/criterion/magnitude.hpp>
 #include <lnpt/mask/apply.hpp>
 #include <lnpt/mask/layerwise_unstructured.hpp>
+#include <lnpt/mask/promise.hpp>
 #include <lnpt/mask/strategy.hpp>
 #include <lnpt/mask/tensor_scores.hpp>
 #include <lnpt/prune/options.hpp>
@@ -136,9 +137,11 @@ void rank_round(Model& model, score_set<T> const& scores, prune_options<Mask> co
   require_scores_of_weights<Mask>(view);
   if (survivors.empty()) state.silent = silent_parameters(model, view);  // in the first round, of a whole network
   state.masks = options.strategy(view, wanted);
+  require_shapes(view, state.masks);
   if (options.unreached == unreached::magnitude)
     for (auto& m : magnitude_masks(model, scores.unreached, wanted)) state.masks.add(std::move(m));
   state.masks = with_earlier(model, std::move(state.masks), survivors);
+  require_promised_count<Mask>(view, wanted, state.masks);
   state.without_score = scores.unreached;
   if constexpr (requires { options.strategy.dense_parameters(view); }) state.dense = options.strategy.dense_parameters(view);
 }
