@@ -1,6 +1,7 @@
 // The main job on a few drawn images: rows, continuation, and refusal of other settings.
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <vector>
@@ -125,6 +126,16 @@ TEST_CASE("students may learn from labels, and a folder of theirs is not continu
   auto const refused = run(command);
   CHECK(refused.status == 2);
   CHECK(refused.complaint.find("learn-from labels and not teacher") != std::string::npos);
+}
+
+TEST_CASE("students that start at their teacher's weights have nothing to learn from it, which is said before it is trained") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const refused =
+      run(settings + "--criteria feature_map_synaptic --budgets flops:.4 --start teacher --out " + (folder / "run").string());
+  CHECK(refused.status == 2);
+  CHECK(support::says(refused.complaint, "student and teacher have the same weights"));
+  CHECK_FALSE(std::filesystem::exists(folder / "run"));
 }
 
 TEST_CASE("students that lose channels of a trained network are counted, timed and equal to their masks") {

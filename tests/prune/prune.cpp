@@ -3,9 +3,11 @@
 
 #include <limits>
 #include <tbb/global_control.h>
+#include <type_traits>
 
 #include <lnpt/backend/cpu/backend.hpp>
 #include <lnpt/loss/distillation.hpp>
+#include <lnpt/loss/pseudo_label.hpp>
 #include <lnpt/mask/channel_structured.hpp>
 #include <lnpt/mask/n_of_m.hpp>
 #include <lnpt/schedule/linear.hpp>
@@ -114,6 +116,31 @@ TEST_CASE("predictions computed elsewhere guide as the teacher itself does") {
                        "there are predictions for 2 scoring batches, but batch 2 was asked for: pass one per batch", lnpt::error);
 }
 
+TEST_CASE("a student that is its own teacher is refused: all that differs are the modes of batch norm") {
+  scene s;
+  auto copy = s.student;
+  unlabelled_batch<array> const batch{s.batch.input};
+  auto const said = doctest::Contains("student and teacher have the same weights");
+  prune_options<global_unstructured> const half{.budget = sparsity{0.5}};
+  auto const guided_by = [&]<class C>(C, auto const& guide) { return prune<C>(s.student, batch, guide, half); };
+  CHECK_THROWS_WITH_AS((void)guided_by(feature_map_synaptic<>{}, teacher(s.student)), said, error);
+  CHECK_THROWS_WITH_AS((void)guided_by(feature_map_synaptic<>{}, teacher(copy)), said, error);
+  CHECK_THROWS_WITH_AS((void)guided_by(teacher_guided{}, teacher(copy)), said, error);
+  std::vector<prediction<array>> const word{teacher(copy).predict(batch.input)};
+  CHECK_THROWS_WITH_AS((void)guided_by(teacher_guided{}, known_predictions<array>(word, fingerprint_of(copy))), said, error);
+  CHECK(kept(guided_by(teacher_guided{}, known_predictions<array>(word, fingerprint_of(s.trained))).masks) > 0);
+  // In eval mode nothing differs at all, and a loss on the teacher's decisions has slopes there.
+  auto const in_eval = [&] {
+    return prune(s.student, batch, teacher(copy), {.budget = sparsity{0.5}, .batch_norm = norm_mode::eval});
+  };
+  CHECK_THROWS_WITH_AS((void)in_eval(), doctest::Contains("all scores are 0"), error);
+  CHECK(kept(prune<snip>(s.student, batch, teacher(copy), pseudo_label{}, half).masks) > 0);
+  // A student that lost some of the weights has another map to learn.
+  auto const masks = prune<magnitude>(copy, half).masks;
+  apply(masks, s.student);
+  CHECK(kept(prune<feature_map_synaptic<>>(s.student, batch, teacher(copy), half).masks) > 0);
+}
+
 TEST_CASE("where no criterion is named the teacher's class probabilities say what stays, and no layer is emptied") {
   scene s;
   auto const [masks, report] = prune(s.student, s.unlabelled_parts, s.guide(), {.budget = sparsity{0.98}});
@@ -152,6 +179,52 @@ TEST_CASE("a schedule that ends elsewhere and a network without layers are refus
   CHECK(state_of(s.student) == before);
   auto const elsewhere = std::move(s.student);
   CHECK_THROWS_WITH_AS((void)(prune<snip>(s.student, s.batch, {.budget = sparsity{0.9}})), doctest::Contains("no layers"), error);
+}
+
+namespace {
+
+/// Strategies against their contract.
+enum class fault { keeps_all, keeps_none, returns_none, misshapen, ignores_survivors };
+template <fault Fault, class Budget = sparsity>
+struct faulty {
+  using budget = Budget;
+
+  template <class T>
+  mask_set operator()(std::span<scored_parameter<T> const> parameters, selection const& wanted) const {
+    mask_set masks;
+    if (Fault == fault::ignores_survivors)  // the best of all, which in the second round are the worst of those that are left
+      return global_unstructured{}(parameters, {.keep = wanted.keep, .end = wanted.survivors ? keep_end::lowest : wanted.end});
+    if (Fault != fault::returns_none)
+      for (auto const& p : parameters)
+        masks.add({p.name, Fault == fault::misshapen ? shape{p.scores.size()} : p.extents, Fault != fault::keeps_none});
+    return masks;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a strategy of one's own that does not do what its budget says is not believed") {
+  scene s;
+  auto const by = [&]<class Mask>(prune_options<Mask> const& options) { return prune<magnitude, Mask>(s.student, options); };
+  auto const half = [&]<fault F>(std::integral_constant<fault, F>) {
+    return by(prune_options<faulty<F>>{.budget = sparsity{0.5}});
+  };
+  auto const refused = [&](auto which, char const* sentence) {
+    CHECK_THROWS_WITH_AS((void)half(which), doctest::Contains(sentence), error);
+  };
+  refused(std::integral_constant<fault, fault::keeps_all>{}, "weights where");
+  refused(std::integral_constant<fault, fault::keeps_none>{}, "the mask strategy kept 0 of ");
+  refused(std::integral_constant<fault, fault::returns_none>{}, "returned 0 masks and none of conv1.weight");
+  refused(std::integral_constant<fault, fault::misshapen>{},
+          "a mask of the shape [108] for conv1.weight, which has the shape [4, 3, 3, 3]");
+  prune_options<faulty<fault::ignores_survivors>> const twice{.budget = sparsity{0.8}, .rounds = 2};
+  CHECK_THROWS_WITH_AS((void)by(twice), doctest::Contains("weights where"), error);
+  using nothing_of_channels = faulty<fault::keeps_none, channels>;
+  CHECK_THROWS_WITH_AS((void)by(prune_options<nothing_of_channels>{.budget = channels{0.5}}),
+                       doctest::Contains("the mask strategy kept none of "), error);
+  // Where all is asked for, all may stay.
+  auto const all = by(prune_options<faulty<fault::keeps_all>>{.budget = sparsity{0}});
+  CHECK(kept(all.masks) == total(all.masks));
 }
 
 TEST_CASE("rounds keep exact counts, and what was pruned stays pruned") {

@@ -241,7 +241,11 @@ TEST_CASE("scoring leaves weights, buffers and modes as they were, also when it 
   auto const batch = torch_batch<double>(samples(), at::tensor({0, 1, 2, 0, 1, 2}, at::kLong));
   (void)score<snip>(model, batch, {});
   (void)score<synflow>(model, shape{2, 6, 6}, {});
-  (void)score<feature_map_synaptic<>>(model, batch, teacher{model}, {});
+  torch_model<double> trained(small_network());
+  trained.torch_parameters().front().detach().mul_(2);
+  (void)score<feature_map_synaptic<>>(model, batch, teacher{trained}, {});
+  CHECK(says(words_of([&] { (void)score<feature_map_synaptic<>>(model, batch, teacher{model}, {}); }),
+             "student and teacher have the same weights"));
   CHECK(same(before, snapshot(*net)));
   CHECK(words_of([&] {
           (void)score<snip>(model, torch_batch<double>(samples(), at::tensor({0, 1, 2, 0, 1, 9}, at::kLong)), {});

@@ -207,10 +207,10 @@ class comparison {
   }
 
   /// Prunes a student by every criterion, in one round and on one image per class, so that what cannot be pruned as asked is refused before
-  /// the teacher is trained. The teacher has other weights than the student, as after training.
+  /// the teacher is trained. The teacher has other weights than the student, as after training, but where students start at its own.
   void rehearse() const {
     auto teacher = make_fresh_network<trained_network>(arch_, around(data_.train), seed_for(o_.seed, purpose::teacher_weights));
-    auto student = fresh_network(seed_for(o_.seed, purpose::student_weights));
+    auto student = o_.start == start_trained ? teacher : fresh_network(seed_for(o_.seed, purpose::student_weights));
     auto const labels = std::ranges::any_of(criteria_, [](auto const& c) { return c.reads().labels; });
     seed_masks const masks(*engine_, data_.train, {sample_kind::random, 1, labels}, removal_.unit, o_.seed, o_.seed, teacher);
     for (auto criterion : criteria_) {

@@ -26,7 +26,7 @@ namespace cli {
 template <class To, class T>
 [[nodiscard]] scoring_data<To> moved(scoring_data<lnpt::cpu::array<T>> const& data, To const& near) {
   auto const move = [&](lnpt::cpu::array<T> const& values) { return lnpt::convert<To>(values, near); };
-  scoring_data<To> result{.sample = data.sample, .labels = data.labels};
+  scoring_data<To> result{.sample = data.sample, .labels = data.labels, .teacher_fingerprint = data.teacher_fingerprint};
   for (auto const& batch : data.batches) result.batches.push_back({move(batch.input)});
   if (!data.teacher_prediction) return result;
   result.teacher_prediction.emplace();
@@ -130,7 +130,7 @@ class training_engine_elsewhere final : public engine_elsewhere<Place, float, tr
         return train(lnpt::teacher(teacher.model()), spec.loss());
       }
       using tensor = lnpt::tensor_of<std::remove_reference_t<decltype(there.model())>>;
-      if (from.cache) return train(moved_cache<tensor>({*from.cache, data.train.size(), spec.options.augment}), spec.loss());
+      if (from.cache) return train(moved_cache<tensor>({*from.cache, data.train, spec.options.augment}), spec.loss());
       return train(lnpt::no_guide{}, lnpt::cross_entropy{});
     });
   }

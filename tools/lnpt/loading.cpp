@@ -174,6 +174,7 @@ void ask_teacher(scoring_options const& o, criterion_spec const& criterion, surr
   auto network = make_network<cpu_network<T>>(arch, around, 0);
   if (weights) load_weights(network, arch, *weights, o.names.under(o.teacher_prefix));
   auto const predict = engine.open(network);
+  data.teacher_fingerprint = lnpt::fingerprint_of(network);
   data.teacher_prediction.emplace();
   for (auto const& batch : data.batches) data.teacher_prediction->push_back(predict(batch.input));
 }

@@ -26,6 +26,7 @@ struct scoring_data {
   std::vector<lnpt::unlabelled_batch<T>> batches = {};
   std::optional<std::vector<std::vector<std::int64_t>>> labels = std::nullopt;        ///< one list per batch
   std::optional<std::vector<lnpt::prediction<T>>> teacher_prediction = std::nullopt;  ///< one per batch
+  std::optional<std::uint64_t> teacher_fingerprint = std::nullopt;                    ///< of the teacher's weights
 };
 
 enum class mask_kind { global, layerwise, channels, channels_per_layer, two_of_four };

@@ -53,7 +53,7 @@ template <class T>
 template <class T>
 [[nodiscard]] lnpt::known_predictions<T> guide_of(scoring_data<T> const& data, criterion_spec const& spec) {
   if (!data.teacher_prediction) refuse(spec.text, " compares with a teacher and there is none: name its weights with --teacher");
-  return lnpt::known_predictions<T>(*data.teacher_prediction);
+  return lnpt::known_predictions<T>(*data.teacher_prediction, data.teacher_fingerprint);
 }
 
 /// The scores of criterion `C` under the loss that was asked for. Only the losses on labels ever see a labelled batch.

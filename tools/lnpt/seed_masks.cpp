@@ -24,6 +24,8 @@ seed_masks::seed_masks(training_engine const& engine, lnpt::io::image_set const&
   std::set<std::size_t> const taken(sample.indices.begin(), sample.indices.end());
   std::erase_if(others, [&](auto i) { return taken.contains(i); });
   if (2 * others.size() >= sample.indices.size()) others_ = data_of(others, predict);
+  scoring_.teacher_fingerprint = lnpt::fingerprint_of(teacher);
+  if (others_) others_->teacher_fingerprint = scoring_.teacher_fingerprint;
 }
 
 lnpt::scoring_sample seed_masks::draw(std::size_t per_class, std::uint64_t seed, std::vector<std::int64_t> const& decided) const {

@@ -1,14 +1,18 @@
 #pragma once
 /// Where a teacher's word comes from: a live model, or predictions that were computed elsewhere.
 #include <concepts>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/model.hpp>
 #include <lnpt/core/model_access.hpp>
+#include <lnpt/core/same_weights.hpp>
 
 namespace lnpt {
 
@@ -35,15 +39,25 @@ class teacher {
     return result;
   }
 
+  /// Whether the teacher is this network, or one of the same weights.
+  template <prunable Student>
+  [[nodiscard]] bool has_weights_of(Student& student) const {
+    if constexpr (std::same_as<Student, Model>)
+      if (&student == &model_.get()) return true;
+    return have_same_weights(student, model_.get());
+  }
+
  private:
   std::reference_wrapper<Model> model_;
 };
 
-/// A teacher's predictions at hand, one per scoring batch, in their order.
+/// A teacher's predictions at hand, one per scoring batch, in their order; with the teacher's `fingerprint_of`, a student that is its own
+/// teacher is known.
 template <tensor T>
 class known_predictions {
  public:
-  explicit known_predictions(std::vector<prediction<T>> parts) : parts_(std::move(parts)) {}
+  explicit known_predictions(std::vector<prediction<T>> parts, std::optional<std::uint64_t> fingerprint = std::nullopt)
+      : parts_(std::move(parts)), fingerprint_(fingerprint) {}
   explicit known_predictions(prediction<T> only) { parts_.push_back(std::move(only)); }
 
   [[nodiscard]] prediction<T> const& predict(T const&, std::size_t part) const {
@@ -53,8 +67,15 @@ class known_predictions {
     return parts_[part];
   }
 
+  /// Whether the teacher is known to have the weights of this network.
+  template <prunable Student>
+  [[nodiscard]] bool has_weights_of(Student& student) const {
+    return fingerprint_ && *fingerprint_ == fingerprint_of(student);
+  }
+
  private:
   std::vector<prediction<T>> parts_;
+  std::optional<std::uint64_t> fingerprint_;
 };
 
 /// Stands where a criterion needs no teacher.

@@ -11,6 +11,7 @@
 #include <lnpt/core/model.hpp>
 #include <lnpt/core/model_access.hpp>
 #include <lnpt/evidence/evidence.hpp>
+#include <lnpt/evidence/own_teacher.hpp>
 #include <lnpt/loss/on_engine.hpp>
 
 namespace lnpt {
@@ -89,6 +90,8 @@ class scoring_problem {
       samples_ += samples;
     }
     if (parts_.empty()) fail("there is nothing to score on: pass at least one batch");
+    if constexpr (Loss::needs.teacher)
+      detail::refuse_own_teacher(model, guide, loss, norm_.mode, parts_.front().target_of_part());
   }
 
   /// The samples at hand are some of those of all processes: so many are before them, and so many are there in all.
