@@ -32,6 +32,7 @@ struct diagnosis {
   using batch = typename batch_of<Batches>::type;
 
   static constexpr bool is_criterion = criterion<C>;
+  static constexpr bool is_const = std::is_const_v<Model>;
   static constexpr bool is_model = prunable<Model>;
   static constexpr bool is_batch = batch_like<batch>;
   static constexpr bool is_loss = loss_like<Loss>;
@@ -148,6 +149,11 @@ struct diagnosis {
           "lnpt: this criterion lists a type that is no tag of evidence. Choose weight, gradient, hessian_gradient, "
           "curvature<…>, flow or noise, or give the empty type `static constexpr lnpt::evidence_needs needs` and a way to "
           "gather it: see lnpt/evidence/evidence.hpp.");
+    else if constexpr (is_const && !is_model)
+      static_assert(
+          !is_const,
+          "lnpt: this model is const. Scoring runs it, in passes that are no const members, and leaves it as it was: pass a "
+          "model that is not const.");
     else if constexpr (!has_tensor())
       static_assert(has_tensor(),
                     "lnpt: the model's tensor_type lacks an operation. A tensor is copyable, has a * b, a + b, double * a and "

@@ -19,6 +19,10 @@ class request_error : public error {
 };
 
 namespace detail {
+/// False for every type: what a `static_assert` depends on that refuses whoever instantiates it.
+template <class>
+inline constexpr bool is_refused = false;
+
 template <class Error, class... Parts>
 [[noreturn]] void throw_text(Parts const&... parts) {
   std::ostringstream text;

@@ -23,10 +23,26 @@ concept guide_for = requires(G const& guide, T const& input, std::size_t part) {
 };
 
 /// A trained model as the guide. It runs in eval mode and is never changed. Its engine may be another than the student's.
-template <differentiable Model>
+template <class Model>
 class teacher {
+  static_assert(!std::is_const_v<Model>,
+                "lnpt: a teacher runs its model, whose passes are no const members, and leaves it as it was. Pass a model that "
+                "is not const.");
+  static_assert(
+      std::is_const_v<Model> || differentiable<Model>,
+      "lnpt: this is not a model that can be a teacher. It has a tensor_type described by lnpt::tensor_traits, parameters(), "
+      "forward(x, normalization) and backward(trace, cotangents, which_gradients); see examples/host_engine.cpp.");
+
  public:
   explicit teacher(Model& model) : model_(model) {}
+  /// A temporary: refused, since it would be gone before anybody asks.
+  template <class Nothing = void>
+  explicit teacher(Model&& model) : model_(model) {
+    static_assert(
+        !std::same_as<Nothing, void>,
+        "lnpt: a teacher refers to its model, and this one is a temporary. Give the model a name, auto trained = …, and write "
+        "teacher{trained}.");
+  }
 
   template <tensor T>
   [[nodiscard]] prediction<T> predict(T const& input, std::size_t = 0) const {

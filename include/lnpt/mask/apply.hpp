@@ -98,4 +98,20 @@ void apply(mask_set const& masks, Model&& model) {
     if (auto const* const kept = masks.find(parameter.name)) detail::apply_to_tensor(*kept, *parameter.value);
 }
 
+/// The arguments the other way round: refused.
+template <class Model>
+  requires requires(Model& model) { model.parameters(); }
+void apply(Model&&, mask_set const&) {
+  static_assert(detail::is_refused<Model>,
+                "lnpt: masks come first, then the model they are applied to. Write apply(masks, model).");
+}
+/// A model that is const: refused.
+template <class Model>
+  requires(
+      !requires(Model const& model) { model.parameters(); } && requires(Model& model) { model.parameters(); })
+void apply(mask_set const&, Model const&) {
+  static_assert(detail::is_refused<Model>,
+                "lnpt: this model is const, and masks change its weights. Pass a model that is not const.");
+}
+
 }  // namespace lnpt

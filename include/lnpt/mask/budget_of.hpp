@@ -11,9 +11,6 @@ namespace lnpt {
 
 namespace detail {
 
-template <class>
-inline constexpr bool is_refused = false;
-
 /// The sentence for a strategy that counts in `Budget` and is given something else.
 template <class Budget, class Given>
 constexpr void refuse_budget() {

@@ -1,6 +1,7 @@
 #pragma once
 /// The door of train(): what a call must bring, on every engine. Misuse meets one sentence.
 #include <concepts>
+#include <type_traits>
 
 #include <lnpt/core/guide.hpp>
 #include <lnpt/loss/on_engine.hpp>
@@ -24,7 +25,10 @@ inline constexpr bool is_whole_loss<Loss, Model> = loss_for<Loss, loss_tensor_fo
 /// such as a loader's batches, say themselves whether they carry labels.
 template <class Model, class Data, class Guide, class Loss>
 constexpr void require_trainable() {
-  if constexpr (!trains_in_float<Model>) {
+  if constexpr (std::is_const_v<Model>) {
+    static_assert(!std::is_const_v<Model>,
+                  "lnpt: this model is const, and training changes its weights. Pass a model that is not const.");
+  } else if constexpr (!trains_in_float<Model>) {
     static_assert(
         trains_in_float<Model>,
         "lnpt: training computes in float, and this model holds another type. Build the network on cpu::backend<float>, or "

@@ -1,6 +1,7 @@
 #pragma once
 /// Algorithm 1: training under a mask, by default without any label, guided by a teacher that may be far away.
 #include <cstddef>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -124,7 +125,7 @@ train_state train(Model& student, mask_set const& masks, Images const& images, T
       (detail::training_policy<std::remove_cvref_t<Policies>, Model> && ...),
       "lnpt: a further argument of train is no learning-rate schedule, optimiser or hook. Give a hook before_step(step) or "
       "after_step(step), a schedule operator()(step, steps, initial), an optimiser start(model, masks).");
-  if constexpr (trainable_tensor<tensor_of<Model>>) {
+  if constexpr (trainable_tensor<tensor_of<Model>> && !std::is_const_v<Model>) {
     schedule::cosine const cosine;
     // Hooks see whole parameters and gradients.
     auto const how =
