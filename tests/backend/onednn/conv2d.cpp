@@ -115,7 +115,8 @@ TEST_CASE("the OpenMP setting of the calling thread survives a convolution") {
 TEST_CASE("shapes that do not fit are refused in words") {
   cpu::array<float> y;
   auto const x = cpu::filled<float>({4, 1, 3, 3}, 0), w = cpu::filled<float>({2, 3, 3, 3}, 0);
-  CHECK_THROWS_WITH_AS(onednn::conv2d(x, w, {3, 1, 1, 1, 1}, y, false), doctest::Contains("pass [C, N, H, W]"), lnpt::error);
+  CHECK_THROWS_WITH_AS(onednn::conv2d(x, w, {3, 1, 1, 1, 1}, y, false), doctest::Contains("pass images [N, C, H, W]"),
+                       lnpt::error);
   auto const fits = cpu::filled<float>({2, 4, 3, 3}, 0);
   CHECK_THROWS_WITH_AS(onednn::conv2d(x, fits, {3, 1, 1, 1, 1}, y, true), doctest::Contains("pass one of shape [2, 1, 3, 3]"),
                        lnpt::error);

@@ -8,6 +8,7 @@
 
 #include <lnpt/backend/cpu/array.hpp>
 #include <lnpt/backend/cpu/parallel.hpp>
+#include <lnpt/backend/image_extents.hpp>
 #include <lnpt/core/error.hpp>
 
 namespace lnpt::cpu {
@@ -86,8 +87,8 @@ template <class T>
   for (auto const* image : images) {
     detail::require_rank_4("concat_channels", image->shape());
     if (!std::equal(extents.begin() + 1, extents.end(), image->shape().begin() + 1))
-      fail("concat_channels: shapes ", list(first), " and ", list(image->shape()),
-           " differ in more than the channels; pass images of one size");
+      fail("concat_channels: images of shapes ", batch_text({first.begin(), first.end()}), " and ",
+           batch_text(detail::extents_of(*image)), " differ in more than the channels; pass images of one size");
     extents[0] += image->shape()[0];
   }
   auto result = uninitialized<T>(extents);

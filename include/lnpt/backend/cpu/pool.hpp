@@ -30,8 +30,8 @@ struct pool_window {
       return along.fits(extent) && 2 * std::max(along.before, along.after) <= along.kernel;
     };
     if (!fits(vertical(), x[2]) || !fits(horizontal(), x[3]))
-      fail("pool: a window of ", kernel, " with stride ", stride, " and padding ", padding, " does not fit an image of shape ",
-           list(x), "; pass a window no larger than the padded image, padded by half of it at most");
+      fail("pool: a window of ", kernel, " with stride ", stride, " and padding ", padding, " does not fit images of shape ",
+           batch_text(x), "; pass a window no larger than the padded image, padded by half of it at most");
     return {x[0], x[1], out(vertical(), x[2]), out(horizontal(), x[3])};
   }
 

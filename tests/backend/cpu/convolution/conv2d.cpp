@@ -207,12 +207,13 @@ TEST_CASE("convolutions have the same bits for any number of threads") {
 TEST_CASE("shapes that do not fit are refused in words") {
   cpu::array<float> y;
   auto const x = cpu::filled<float>({4, 1, 3, 3}, 0), w = cpu::filled<float>({2, 3, 3, 3}, 0);
-  CHECK_THROWS_WITH_AS(cpu::conv2d(x, w, {3, 1, 1, 1, 1}, y, false), doctest::Contains("pass [C, N, H, W]"), lnpt::error);
+  CHECK_THROWS_WITH_AS(cpu::conv2d(x, w, {3, 1, 1, 1, 1}, y, false),
+                       doctest::Contains("images of shape [1, 4, 3, 3] and weights of shape [2, 3, 3, 3]"), lnpt::error);
   auto const fits = cpu::filled<float>({2, 4, 3, 3}, 0);
   CHECK_THROWS_WITH_AS(cpu::conv2d_input_gradient(x, fits, {3, 1, 1, 1, 1}, {4, 1, 3, 3}, y, false),
                        doctest::Contains("pass one of shape [2, 1, 3, 3]"), lnpt::error);
   CHECK_THROWS_WITH_AS(cpu::conv2d(x, fits, {3, 1, 1, 1, 1}, y, true), doctest::Contains("pass one of shape [2, 1, 3, 3]"),
                        lnpt::error);
-  CHECK_THROWS_WITH_AS(cpu::conv2d(x, fits, {.kernel = 3, .dilation = 2}, y, false), doctest::Contains("pass a larger image"),
+  CHECK_THROWS_WITH_AS(cpu::conv2d(x, fits, {.kernel = 3, .dilation = 2}, y, false), doctest::Contains("pass larger images"),
                        lnpt::error);
 }

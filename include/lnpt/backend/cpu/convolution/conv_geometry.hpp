@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include <lnpt/backend/cpu/array.hpp>
+#include <lnpt/backend/image_extents.hpp>
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/shape.hpp>
 #include <lnpt/core/window.hpp>
@@ -35,12 +36,12 @@ struct conv_extents {
   conv_extents(shape const& x, shape const& weights, conv_geometry const& g) : geometry(g) {
     if (x.size() != 4 || weights.size() != 4 || g.groups == 0 || x[0] != weights[1] * g.groups || weights[0] % g.groups != 0 ||
         weights[2] != g.kernel.h || weights[3] != g.kernel.w)
-      fail("conv2d: an image of shape ", list(x), " and weights of shape ", list(weights), " with a ", g.kernel,
+      fail("conv2d: images of shape ", batch_text(x), " and weights of shape ", list(weights), " with a ", g.kernel,
            " kernel, stride ", g.stride, " and ", g.groups,
-           " groups; pass [C, N, H, W] and [O, C/groups, kh, kw], O a multiple of the groups");
+           " groups; pass images [N, C, H, W] for weights [O, C/groups, kh, kw], O a multiple of the groups");
     if (!g.vertical().fits(x[2]) || !g.horizontal().fits(x[3]))
-      fail("conv2d: a ", g.kernel, " kernel with stride ", g.stride, " and dilation ", g.dilation, " on an image of shape ",
-           list(x), " padded by ", g.padding, "; pass a larger image, and a stride and a dilation of at least 1");
+      fail("conv2d: a ", g.kernel, " kernel with stride ", g.stride, " and dilation ", g.dilation, " on images of shape ",
+           batch_text(x), " padded by ", g.padding, "; pass larger images, and a stride and a dilation of at least 1");
     channels = x[0], samples = x[1], h = x[2], w = x[3], outputs = weights[0];
     out_h = g.out_h(h), out_w = g.out_w(w);
   }
