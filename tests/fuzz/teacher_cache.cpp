@@ -7,7 +7,13 @@
 namespace {
 
 std::vector<std::byte> valid() {
-  lnpt::io::teacher_cache cache({.data_set = "d", .teacher = "t", .seed = 1, .images = 2, .views = 2}, 2, 1);
+  lnpt::io::teacher_cache cache({.data_set = "d",
+                                 .teacher = "t",
+                                 .seed = 1,
+                                 .images = 2,
+                                 .views = 2,
+                                 .form = lnpt::io::image_form{{1, 2, 2}, {0.5F}, {0.25F}}},
+                                2, 1);
   return cache.writer().bytes();
 }
 

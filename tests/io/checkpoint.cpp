@@ -4,6 +4,7 @@
 #include <lnpt/backend/cpu/backend.hpp>
 #include <lnpt/io/cached_guide.hpp>
 #include <lnpt/io/checkpoint.hpp>
+#include <lnpt/io/image_set.hpp>
 #include <lnpt/zoo/mlp.hpp>
 
 #include "support.hpp"
@@ -89,6 +90,15 @@ TEST_CASE("a cached guide says of each view what was stored, and dictates the vi
 
   CHECK(support::says(support::refusal([&] { io::cached_guide(cache, 4, true); }), "holds 3 images"));
   CHECK(support::says(support::refusal([&] { io::cached_guide(cache, 3, false); }), "train with augmentation"));
+  io::image_set set{.channels = 1, .height = 2, .width = 2, .labels = {0, 0, 0}, .mean = {0.5F}, .stddev = {0.25F}};
+  io::teacher_cache const seen({.images = 3, .views = 2, .form = io::form_of(set)}, 2, 1);
+  (void)io::cached_guide(seen, set, true);
+  set.mean = {0};
+  CHECK(support::says(
+      support::refusal([&] { io::cached_guide(seen, set, true); }),
+      "is of images of [1, 2, 2] with the means [0.5] and deviations [0.25], and the training set is of [1, 2, 2] with the "
+      "means [0] and deviations [0.25]"));
+  (void)io::cached_guide(cache, set, true);  // which does not say what the teacher saw
   io::teacher_cache const plain({.images = 3, .views = 0}, 2, 1);
   CHECK(io::cached_guide(plain, 3, false).plan(9, 2) == no_augmentation());
   CHECK(support::says(support::refusal([&] { io::cached_guide(plain, 3, true); }), "train without augmentation"));

@@ -68,6 +68,18 @@ TEST_CASE("a cache gives back what was set, after a round trip through its file"
   }
 }
 
+TEST_CASE("what the teacher saw is in the file, to the last bit, and files without it are read") {
+  support::temporary_folder const folder;
+  io::image_form const form{{2, 5, 3}, {0.1F, 1.0F / 3}, {1e-7F, 2}};
+  teacher_cache const cache({.data_set = "d", .teacher = "t", .images = 1, .form = form}, 1, 1);
+  cache.save(folder / "cache");
+  CHECK(io::open_teacher_cache(folder / "cache").about().form == form);
+  CHECK(io::safetensors::open(folder / "cache").metadata().at("lnpt.teacher_cache") == "2");
+  filled(1).save(folder / "old");
+  CHECK(io::safetensors::open(folder / "old").metadata().at("lnpt.teacher_cache") == "1");
+  CHECK_FALSE(io::open_teacher_cache(folder / "old").about().form);
+}
+
 TEST_CASE("entries outside the cache and words of other sizes are refused") {
   auto cache = filled(3);
   CHECK(says(refusal([&] { (void)cache.entry(4, 0); }), "no view 0 of image 4: it holds 4 images in 3 views"));
@@ -92,8 +104,22 @@ TEST_CASE("a file whose parts do not fit together is refused") {
     CHECK(says(p.read(), "f is no teacher cache"));
   }
   SUBCASE("another version") {
+    p.lines["lnpt.teacher_cache"] = "3";
+    CHECK(says(p.read(), R"(version "3"; this library reads versions 1 and 2)"));
+  }
+  SUBCASE("means that are not one for each channel") {
     p.lines["lnpt.teacher_cache"] = "2";
-    CHECK(says(p.read(), R"(version "2"; this library reads version 1)"));
+    CHECK(says(p.read(), R"(lack "image")"));
+    p.lines["image"] = "2,4,4";
+    p.lines["mean"] = p.lines["stddev"] = "0.5,0.25";
+    CHECK(p.read().empty());
+    for (auto const* const wrong : {"0.5", "0.5,", "0.5,x", "0.5,nan", "0.5,0.25,1", ""}) {
+      CAPTURE(wrong);
+      p.lines["mean"] = wrong;
+      CHECK(says(p.read(), "2 numbers are needed"));
+    }
+    p.lines["image"] = "2,4";
+    CHECK(says(p.read(), "3 numbers are needed"));
   }
   SUBCASE("a count that is no number") {
     p.lines["views"] = "1x";

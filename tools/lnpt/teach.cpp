@@ -75,7 +75,8 @@ void run(teach_options const& o) {
                                  .teacher = o.arch + ' ' + fingerprint(teacher),
                                  .seed = o.seed,
                                  .images = data.train.size(),
-                                 .views = o.views},
+                                 .views = o.views,
+                                 .form = lnpt::io::form_of(data.train)},
                                 first.output.size(), first.features->size());
   fill(cache, predict, data.train);
   cache.save(o.out);

@@ -60,7 +60,7 @@ lnpt::train_state train_on_cpu(trained_network& student, lnpt::io::data_set cons
   };
   if (from.answers) return train(*from.answers, spec.loss());
   if (from.teacher) return train(teacher_answers(lnpt::teacher(*from.teacher), 0), spec.loss());
-  if (from.cache) return train(lnpt::io::cached_guide(*from.cache, data.train.size(), spec.options.augment), spec.loss());
+  if (from.cache) return train(lnpt::io::cached_guide(*from.cache, data.train, spec.options.augment), spec.loss());
   return train(lnpt::no_guide{}, lnpt::cross_entropy{});
 }
 

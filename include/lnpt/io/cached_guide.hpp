@@ -19,13 +19,23 @@ class cached_guide {
   /// Refuses a cache that was made for other images, or for training with augmentation where it holds none, and the other way round.
   cached_guide(teacher_cache const& cache, std::size_t images, bool augment) : cache_(&cache) {
     if (cache.images() != images)
-      fail("the teacher cache holds ", cache.images(), " images and the training set ", images,
-           ": train on the images it was made for");
+      fail_request("the teacher cache holds ", cache.images(), " images and the training set ", images,
+                   ": train on the images it was made for");
     if (augment && cache.views() == 0)
-      fail("the teacher cache holds no augmented views: train without augmentation, or write it with at least one view");
+      fail_request("the teacher cache holds no augmented views: train without augmentation, or write it with at least one view");
     if (!augment && cache.views() != 0)
-      fail("the teacher cache holds ", cache.views(),
-           " augmented views of each image: train with augmentation, or write it with 0 views");
+      fail_request("the teacher cache holds ", cache.views(),
+                   " augmented views of each image: train with augmentation, or write it with 0 views");
+  }
+
+  /// As above for these images; refuses them, too, where the teacher saw others in size or normalisation. A cache of version 1 does not say.
+  template <image_source Images>
+  cached_guide(teacher_cache const& cache, Images const& images, bool augment) : cached_guide(cache, images.size(), augment) {
+    auto const here = form_of(images);
+    auto const& seen = cache.about().form;
+    if (seen && *seen != here)
+      fail_request("the teacher cache is of images of ", text_of(*seen), ", and the training set is of ", text_of(here),
+                   ": normalise it as the teacher's images were, or write the cache again");
   }
 
   [[nodiscard]] augmentation plan(std::size_t epoch, std::size_t image) const {
@@ -45,6 +55,9 @@ class cached_guide {
   }
 
  private:
+  [[nodiscard]] static std::string text_of(image_form const& form) {
+    return list(form.extents) + " with the means " + list(form.mean) + " and deviations " + list(form.stddev);
+  }
   [[nodiscard]] std::size_t view(std::size_t epoch) const { return cache_->views() == 0 ? 0 : epoch % cache_->views(); }
 
   teacher_cache const* cache_;

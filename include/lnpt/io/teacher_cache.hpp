@@ -1,11 +1,13 @@
 #pragma once
 /// What a teacher said about every image, written once, for a device that never holds the teacher.
 #include <algorithm>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,10 +29,26 @@ struct teacher_entry {
   augmentation how;                 ///< the view that the teacher saw
 };
 
+/// How images come to a network: [channels, height, width], and what normalises each channel.
+struct image_form {
+  shape extents;
+  std::vector<float> mean, stddev;
+
+  friend bool operator==(image_form const&, image_form const&) = default;
+};
+
+template <image_source Images>
+[[nodiscard]] image_form form_of(Images const& images) {
+  image_form form{{images.channels, images.height, images.width}, {}, {}};
+  for (std::size_t c = 0; c < images.channels; ++c) form.mean.push_back(images.mean[c]), form.stddev.push_back(images.stddev[c]);
+  return form;
+}
+
 /// Teacher outputs and features of `images` images in `views` augmented views each, or as they are if `views` is 0.
 ///
 /// The file is a safetensors file: `output` [rows, K] F32, `features` [rows, M] F32 and, with views, `crop` [rows, 2] U8
-/// (dy, dx) and `flip` [rows] U8; rows = images · max(views, 1), the views of an image next to each other.
+/// (dy, dx) and `flip` [rows] U8; rows = images · max(views, 1), the views of an image next to each other. Its metadata hold the
+/// description; in files of version 1 without the form of the images, which are read as well.
 class teacher_cache {
  public:
   struct description {
@@ -39,6 +57,7 @@ class teacher_cache {
     std::uint64_t seed = 0;     ///< of the augmentations
     std::size_t images = 0;
     std::size_t views = 0;
+    std::optional<image_form> form = std::nullopt;  ///< of the images that the teacher saw; none where it is not known
 
     friend bool operator==(description const&, description const&) = default;
   };
@@ -92,12 +111,17 @@ class teacher_cache {
     check_finite("the teacher", "output", outputs_);
     check_finite("the teacher", "features", features_);
     safetensors::writer w;
-    w.metadata(version_key, version);
+    w.metadata(version_key, about_.form ? version : version_without_form);
     w.metadata("data_set", about_.data_set);
     w.metadata("teacher", about_.teacher);
     w.metadata("seed", std::to_string(about_.seed));
     w.metadata("images", std::to_string(about_.images));
     w.metadata("views", std::to_string(about_.views));
+    if (about_.form) {
+      w.metadata("image", numbers_text(about_.form->extents));
+      w.metadata("mean", numbers_text(about_.form->mean));
+      w.metadata("stddev", numbers_text(about_.form->stddev));
+    }
     w.add("output", {rows(), output_size_}, std::span(outputs_));
     w.add("features", {rows(), feature_size_}, std::span(features_));
     if (about_.views != 0) {
@@ -114,7 +138,8 @@ class teacher_cache {
 
  private:
   static constexpr char const* version_key = "lnpt.teacher_cache";
-  static constexpr char const* version = "1";
+  static constexpr char const* version = "2";
+  static constexpr char const* version_without_form = "1";
 
   [[nodiscard]] std::size_t values_of_rows(std::size_t width) const {
     auto const count = narrowed_product<std::size_t>(shape{about_.images, std::max<std::size_t>(about_.views, 1), width});
@@ -155,11 +180,52 @@ class teacher_cache {
     return *value;
   }
 
+  /// Numbers as "3,32,32", each the shortest text that reads back as the same.
+  template <class Number>
+  [[nodiscard]] static std::string numbers_text(std::vector<Number> const& numbers) {
+    std::string text;
+    for (auto const n : numbers) text += (text.empty() ? "" : ",") + shortest_text(static_cast<double>(n));
+    return text;
+  }
+
+  /// As many numbers as are expected.
+  template <class Number>
+  [[nodiscard]] static std::vector<Number> numbers(safetensors::file const& file, char const* key, std::size_t count) {
+    std::string_view rest = line(file, key);
+    std::vector<Number> found;
+    for (auto more = true; more;) {
+      auto const comma = rest.find(',');
+      auto const value = number_in<Number>(rest.substr(0, comma));
+      if (!value || !std::isfinite(static_cast<double>(*value))) break;
+      found.push_back(*value);
+      more = comma != std::string_view::npos;
+      if (!more && found.size() == count) return found;
+      rest.remove_prefix(more ? comma + 1 : 0);
+    }
+    fail(file.name(), ": the metadata \"", key, "\" are ", in_quotes(line(file, key)), "; ", count,
+         " numbers are needed, with commas between them");
+  }
+
+  [[nodiscard]] static image_form read_form(safetensors::file const& file) {
+    image_form form{numbers<std::size_t>(file, "image", 3), {}, {}};
+    auto const channels = form.extents[0];
+    form.mean = numbers<float>(file, "mean", channels);
+    form.stddev = numbers<float>(file, "stddev", channels);
+    return form;
+  }
+
   [[nodiscard]] static description read_description(safetensors::file const& file) {
-    if (auto const& held = line(file, version_key); held != version)
-      fail(file.name(), " is a teacher cache of version ", in_quotes(held), "; this library reads version ", version);
-    description about{line(file, "data_set"), line(file, "teacher"), number<std::uint64_t>(file, "seed"),
-                      number<std::size_t>(file, "images"), number<std::size_t>(file, "views")};
+    auto const& held = line(file, version_key);
+    if (held != version && held != version_without_form)
+      fail(file.name(), " is a teacher cache of version ", in_quotes(held), "; this library reads versions ",
+           version_without_form, " and ", version);
+    description about{line(file, "data_set"),
+                      line(file, "teacher"),
+                      number<std::uint64_t>(file, "seed"),
+                      number<std::size_t>(file, "images"),
+                      number<std::size_t>(file, "views"),
+                      std::nullopt};
+    if (held == version) about.form = read_form(file);
     if (about.images == 0) fail(file.name(), " is a teacher cache of no images; it needs at least one");
     if (about.views > std::numeric_limits<std::size_t>::max() / about.images)
       fail(file.name(), ": ", about.images, " images in ", about.views,
