@@ -113,6 +113,20 @@ TEST_CASE("parameters have the state_dict's names, and roles by the graph") {
   CHECK(std::ranges::count(names, "second.weight") == 0);
 }
 
+TEST_CASE("a state_dict of weights that are still computed is refused, also where what is extra is passed over") {
+  auto network = io::load_exported<cpu::backend<float>>(folder / "layers.pt2");
+  io::exported::program const source(io::byte_source::open(folder / "layers.pt2"));
+  io::safetensors::writer pruned;
+  pruned.add("even.weight_orig", {1}, std::vector<float>{1});
+  pruned.add("even.weight_mask", {1}, std::vector<float>{0});
+  auto const bytes = pruned.bytes();
+  auto const file = io::safetensors::view(bytes, "f");
+  for (auto const& options : {io::state_dict_options{}, io::state_dict_options{.ignore_extra = true}}) {
+    auto const said = refusal([&] { io::exported::load_state_dict(network, source, file, options); });
+    CHECK(says(said, R"(of which "even.weight" is computed: call torch.nn.utils.prune.remove)"));
+  }
+}
+
 TEST_CASE("tensors beside the weights are never pruned, have their own names, and are written back") {
   auto network = io::load_exported<cpu::backend<float>>(folder / "constants.pt2");
   for (auto const* const name : {"gamma", "beta", "gain", "gate", "place", "temper"}) CHECK(role_of(network, name) == role::leaf);

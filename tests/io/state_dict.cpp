@@ -140,6 +140,25 @@ TEST_CASE("what is extra is passed over where that is asked for; what is missing
   CHECK(says(load(other, {.ignore_extra = true}), R"(lacks "fc.weight")"));
 }
 
+TEST_CASE("what a weight is computed of is not taken for the weight, renamed or passed over") {
+  auto pruned = io::safetensors::writer();
+  pruned.add("fc.weight_orig", {2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6});
+  pruned.add("fc.weight_mask", {2, 3}, std::vector<float>{1, 0, 1, 0, 1, 0});
+  pruned.add("fc.bias", {2}, std::vector<float>{7, 8});
+  pruned.add("bn.running_mean", {2}, std::vector<float>{9, 10});
+  std::string const sentence =
+      R"(f holds "fc.weight_orig" and "fc.weight_mask", of which "fc.weight" is computed: call torch.nn.utils.prune.remove on its module before saving)";
+  CHECK(load(pruned) == sentence);
+  CHECK(load(pruned, {.rename = {{"fc.weight_orig", "fc.weight"}}, .ignore_extra = true}) == sentence);
+  auto normed = complete();
+  normed.add("fc.parametrizations.weight.original0", {2, 1}, std::vector<float>{1, 2});
+  CHECK(says(load(normed, {.ignore_extra = true}),
+             R"(f holds "fc.parametrizations.weight.original0", of which a weight is computed)"));
+  auto other = complete();  // of another module's: an x_orig without a mask is like any other extra tensor
+  other.add("other.weight_orig", {1}, std::vector<float>{0});
+  CHECK(load(other, {.ignore_extra = true}).empty());
+}
+
 TEST_CASE("a pruned copy has the file's names, dtypes and bytes but for what the masks prune") {
   auto const bfloats = std::vector<std::byte>{std::byte{0x80}, std::byte{0x3f}, std::byte{1}, std::byte{2}};
   io::safetensors::writer writer;

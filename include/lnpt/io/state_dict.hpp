@@ -19,6 +19,7 @@
 #include <lnpt/core/parameter.hpp>
 #include <lnpt/core/state.hpp>
 #include <lnpt/core/tensor.hpp>
+#include <lnpt/io/computed_weights.hpp>
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/tensor_names.hpp>
 #include <lnpt/mask/mask_set.hpp>
@@ -89,6 +90,7 @@ void check_names(Model& model, safetensors::file const& file, tensor_names const
     known.insert(each.name);
     if (names.find(each.name) == nullptr && !may_be_missing(model, each, names)) missing.push_back(each.name);
   });
+  refuse_computed(file, names, known);
   for (auto const& [name, stored] : names.all()) {
     auto const beside = prefix_beside(name);
     if (beside == hook_prefix || is_counter(name)) continue;

@@ -11,6 +11,7 @@
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/parameter.hpp>
 #include <lnpt/core/tensor.hpp>
+#include <lnpt/io/computed_weights.hpp>
 #include <lnpt/io/exported_program/new_values.hpp>
 #include <lnpt/io/exported_program/program.hpp>
 #include <lnpt/io/safetensors.hpp>
@@ -29,10 +30,13 @@ namespace detail {
   return nullptr;
 }
 
-/// Refuses a file with tensors that the program's state_dict does not have.
-inline void refuse_extra(program const& source, safetensors::file const& file, tensor_names const& names) {
+/// Refuses a file with weights that are computed of its tensors or, unless they are to be passed over, with tensors that the program's
+/// state_dict does not have.
+inline void check_names(program const& source, safetensors::file const& file, tensor_names const& names, bool ignore_extra) {
   std::unordered_set<std::string> known;
   for (std::size_t i = 0; i < source.state_size(); ++i) known.insert(source.tensors()[i].name);
+  io::detail::refuse_computed(file, names, known);
+  if (ignore_extra) return;
   std::vector<std::string> extra;
   for (auto const& [name, stored] : names.all()) {
     if (prefix_beside(name).empty() && !io::detail::is_counter(name) && !known.contains(name)) extra.push_back(stored);
@@ -50,7 +54,7 @@ template <has_state Model>
 void load_state_dict(Model& network, program const& source, safetensors::file const& file,
                      state_dict_options const& options = {}) {
   tensor_names const names(file, options);
-  if (!options.ignore_extra) detail::refuse_extra(source, file, names);
+  detail::check_names(source, file, names, options.ignore_extra);
   std::vector<std::string> missing;
   std::vector<std::function<void()>> assignments;
   auto const read = [&](auto const& each) {
