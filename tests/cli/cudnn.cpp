@@ -131,6 +131,6 @@ TEST_CASE(
     }
   }
   auto const refused = run(train + parts + cudnn.flags + "--precision bf16 --resume " + state);
-  CHECK(refused.status == 1);
+  CHECK(refused.status == 2);
   CHECK(support::says(refused.complaint, "precision float and not bf16"));
 }

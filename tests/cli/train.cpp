@@ -53,12 +53,17 @@ TEST_CASE("training holds the masks, and a run killed and resumed ends with the 
   CHECK(support::text_of(parts) == support::text_of(whole));
 
   auto const dense = run(command + parts + " --execution dense --checkpoint " + parts_run + " --resume " + parts_run);
-  CHECK(dense.status == 1);
+  CHECK(dense.status == 2);
   CHECK(dense.complaint.find("execution automatic and not dense") != std::string::npos);
   auto const other =
       run("train " + settings + "--epochs 6 --lr 0.05 --teacher " + teacher + " --resume " + whole_run + " --out " + parts);
-  CHECK(other.status == 1);
+  CHECK(other.status == 2);
   CHECK(other.complaint.find("lr 0.1 and not 0.05") != std::string::npos);
+  auto const longer = run("train " + settings + "--epochs 9 --teacher " + teacher + " --resume " + whole_run + " --out " + parts);
+  CHECK(longer.status == 2);
+  CHECK(support::says(longer.complaint,
+                      "is of a run of 6 epochs, over which its learning rate falls to 0, and not of 9: resume it with "
+                      "--epochs 6, and train longer by a run of its own, with the weights that it wrote as --init"));
 }
 
 TEST_CASE("layers that masks let nothing through are named before training starts") {
@@ -100,9 +105,13 @@ TEST_CASE("a teacher cache guides as the teacher does, and only in the views it 
   CHECK(run(train + "--teacher-cache " + views + " --out " + far).status == 0);
   CHECK(run(train + "--augment crop+flip --teacher-cache " + plain + " --out " + far).status == 2);
   CHECK(run(train + "--augment none --teacher-cache " + views + " --out " + far).status == 2);
+  auto const otherwise =
+      run(train + "--mean .5,.5,.5 --std 1,1,1 --teacher-cache " + views + " --out " + (folder / "no").string());
+  CHECK(otherwise.status == 2);
+  CHECK(support::says(otherwise.complaint, "with the means [0.5, 0.5, 0.5] and deviations [1, 1, 1]: normalise it"));
   CHECK(run("train --arch resnet:8:4,8,8 --data synthetic --train-limit 128 --batch 64 --epochs 1 --teacher-cache " + views +
             " --out " + far)
-            .status == 1);
+            .status == 2);
 }
 
 TEST_CASE("regularisers compose, zero what they said they would, and resume to the same bytes") {

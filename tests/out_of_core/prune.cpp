@@ -601,6 +601,16 @@ TEST_CASE("what is read, and what others put there, is never replaced") {
   CHECK(says(refused(folder / "linked", folder / "models"), "which is read: name another folder"));
   std::ofstream(folder / "file") << "notes";
   CHECK(says(refused(folder / "models/in", folder / "file"), "is a file or a link"));
+  std::filesystem::create_directories(folder / "notes");
+  std::ofstream(folder / "notes/day") << "notes";
+  auto const unasked = [&](char const* out) {  // what would not be replaced is not offered to be
+    return refusal([&] { static_cast<void>(out_of_core::prune(folder / "models/in", folder / out, {.keep = density{0.5}})); });
+  };
+  CHECK(says(unasked("file"), "is a file or a link"));
+  CHECK(says(unasked("notes"), "no model to be replaced: name another folder"));
+  std::filesystem::create_directories(folder / "empty");
+  CHECK(says(unasked("empty"), "exists: name a new folder, or have it replaced"));
+  CHECK(refused(folder / "models/in", folder / "empty").empty());
   std::filesystem::create_directory_symlink(folder / "nowhere", folder / "link");
   CHECK(says(refused(folder / "models/in", folder / "link"), "is a file or a link"));
   std::filesystem::create_directories(folder / "out.partial");

@@ -55,7 +55,9 @@ int main(int argc, char** argv) {
   CLI::App app("lnpt prunes neural networks, without labels where the criterion reads none.");
   app.set_version_flag("--version", std::string(lnpt::version));
   app.require_subcommand(1);
-  app.footer("Each command explains itself: lnpt compare --help");
+  app.footer(
+      "Each command explains itself: lnpt compare --help\n"
+      "Exit status: 0 done; 1 failed, by a file, the data or the machine; 2 what was asked for cannot be, whatever these hold.");
   cli::add_score(app);
   cli::add_prune(app);
   cli::add_teach(app);

@@ -64,8 +64,8 @@ guidance open_guidance(train_command_options const& o, lnpt::io::data_set const&
     by.cache = lnpt::io::open_teacher_cache(o.teacher_cache);
     auto const& about = by.cache->about();
     if (about.data_set != data_kind(o.images.data))
-      lnpt::fail(o.teacher_cache, " is about ", about.data_set, " and not ", data_kind(o.images.data),
-                 ": train on the data it was made for");
+      refuse(o.teacher_cache, " is about ", about.data_set, " and not ", data_kind(o.images.data),
+             ": train on the data it was made for");
     by.text = fmt::format("cache of {} in {} views, seed {}", about.teacher, about.views, about.seed);
   }
   return by;
@@ -89,7 +89,7 @@ void load_init(train_command_options const& o, trained_network& student, lnpt::m
   if (!is_packed(file)) return;
   auto held = packed_masks(file);
   if (!masks.empty() && masks != held)
-    lnpt::fail(o.init, " is packed under other masks than those of ", o.mask, ": leave --mask out, or name the same");
+    refuse(o.init, " is packed under other masks than those of ", o.mask, ": leave --mask out, or name the same");
   masks = std::move(held);
 }
 
@@ -117,6 +117,14 @@ batch_counters counters_before(train_command_options const& o) {
   return exported == nullptr ? batch_counters() : batch_counters(*exported);
 }
 
+/// Refuses to go on for other epochs than were planned: the learning rate falls to 0 over all of them, so that each depends on their number.
+void require_planned_epochs(train_command_options const& o, std::string const& planned, std::string const& asked) {
+  if (planned.empty() || planned == asked) return;
+  refuse(o.resume, " is of a run of ", planned, " epochs, over which its learning rate falls to 0, and not of ", asked,
+         ": resume it with --epochs ", planned,
+         ", and train longer by a run of its own, with the weights that it wrote as --init");
+}
+
 /// Where the run starts: fresh, from given weights and masks, or where an earlier run stopped.
 lnpt::io::checkpoint start(train_command_options const& o, trained_network& student,
                            std::map<std::string, std::string> settings) {
@@ -128,14 +136,16 @@ lnpt::io::checkpoint start(train_command_options const& o, trained_network& stud
     return at;
   }
   auto const file = lnpt::io::safetensors::open(o.resume);
-  auto const lasting = lasting_settings(at.settings, lnpt::io::checkpoint_settings(file));
+  auto held = lnpt::io::checkpoint_settings(file);
+  require_planned_epochs(o, held["epochs"], at.settings["epochs"]);
+  auto const lasting = lasting_settings(at.settings, held);
   require_settings(file, lasting);
   auto resumed = lnpt::io::load_checkpoint(student, file);
   for (auto const& [name, value] : at.settings)
     if (!lasting.contains(name)) resumed.settings[name] = value;
   auto const masks_stay = o.dynamic.empty();
   if (!o.mask.empty() && masks_stay && resumed.masks != at.masks)
-    lnpt::fail(o.resume, " was trained under other masks than those of ", o.mask, ": leave --mask out, or name the same");
+    refuse(o.resume, " was trained under other masks than those of ", o.mask, ": leave --mask out, or name the same");
   return resumed;
 }
 

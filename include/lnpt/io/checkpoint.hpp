@@ -83,8 +83,8 @@ inline void require_settings(safetensors::file const& file, std::map<std::string
   auto const shown = [](std::string const& value) { return value.empty() ? std::string("none") : value; };
   for (auto const& [name, value] : expected)
     if (held[name] != value)
-      fail(file.name(), " was trained with ", name, ' ', shown(held[name]), " and not ", shown(value),
-           ": resume with the settings it was begun with");
+      fail_request(file.name(), " was trained with ", name, ' ', shown(held[name]), " and not ", shown(value),
+                   ": resume with the settings it was begun with");
 }
 
 /// Fills the model from a checkpoint, all or nothing, and gives back the rest. A run goes on from it to the same bits.

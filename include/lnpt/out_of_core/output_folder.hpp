@@ -99,15 +99,15 @@ class output_folder {
     keep_apart(input);
     auto const there = std::filesystem::symlink_status(out_);
     replaces_ = std::filesystem::exists(there);
-    if (replaces_ && !replace)
-      fail(out_.string(), " exists: name a new folder, or have it replaced (option `replace`, flag --replace)");
     if (replaces_ && !std::filesystem::is_directory(there))
-      fail(out_.string(), " is a file or a link, and the output is a folder: name another place for it");
+      fail_request(out_.string(), " is a file or a link, and the output is a folder: name another place for it");
     if (replaces_) require_replaceable();
+    if (replaces_ && !replace)
+      fail_request(out_.string(), " exists: name a new folder, or have it replaced (option `replace`, flag --replace)");
     if (std::filesystem::exists(partial_) && !std::filesystem::exists(partial_ / journal_) &&
         !std::filesystem::is_empty(partial_))
-      fail(partial_.string(),
-           " is where the output grows and holds files of something else: move it away, or name another output");
+      fail_request(partial_.string(),
+                   " is where the output grows and holds files of something else: move it away, or name another output");
     std::error_code problem;
     std::filesystem::create_directories(partial_, problem);
     if (problem) fail("creating ", partial_.string(), " failed (", problem.message(), "): a writable folder is needed");
@@ -139,7 +139,7 @@ class output_folder {
  private:
   /// The name without a slash at its end; the folder itself where it is called `.` or `..`.
   [[nodiscard]] static std::filesystem::path plain(std::filesystem::path const& out) {
-    if (!out.has_relative_path()) fail('"', out.string(), "\" is no name of a folder: name a new one for the output");
+    if (!out.has_relative_path()) fail_request('"', out.string(), "\" is no name of a folder: name a new one for the output");
     if (!out.has_filename()) return plain(out.parent_path());
     return out.filename() == "." || out.filename() == ".." ? std::filesystem::weakly_canonical(out) : out;
   }
@@ -150,23 +150,24 @@ class output_folder {
   /// A folder that is swapped for the output is lost, so that it has to be one of a model, and not the one that the program runs in.
   void require_replaceable() const {
     if (holds(std::filesystem::canonical(out_), std::filesystem::current_path()))
-      fail(out_.string(), " holds the folder that this runs in, which would be lost: name another one for the output");
+      fail_request(out_.string(), " holds the folder that this runs in, which would be lost: name another one for the output");
     auto const is_model = [](auto const& entry) { return io::has_ending(entry.path().string(), ".safetensors"); };
     std::filesystem::directory_iterator const files(out_);
     if (!std::filesystem::is_empty(out_) && std::none_of(begin(files), end(files), is_model))
-      fail(out_.string(), " holds no safetensors file, so that it is no model to be replaced: name another folder, or remove it");
+      fail_request(out_.string(),
+                   " holds no safetensors file, so that it is no model to be replaced: name another folder, or remove it");
   }
   /// The output may be swapped for what is there, so that nothing that is read may lie in it, neither a file nor what a link leads to.
   void keep_apart(io::sharded_model const& input) const {
     auto const out = std::filesystem::weakly_canonical(std::filesystem::absolute(out_));
     auto const folder = std::filesystem::canonical(input.folder());
-    if (out == folder) fail(out_.string(), " is the folder that is read: name another one for the output");
+    if (out == folder) fail_request(out_.string(), " is the folder that is read: name another one for the output");
     if (input.is_folder() && holds(folder, out))
-      fail(out_.string(), " lies in the folder that is read: name one beside it for the output");
+      fail_request(out_.string(), " lies in the folder that is read: name one beside it for the output");
     for (std::size_t s = 0; s != input.shard_count(); ++s)
       for (auto const& file : {folder / input.shard_name(s), std::filesystem::canonical(folder / input.shard_name(s))})
         if (holds(out, file))
-          fail(out_.string(), " holds ", file.string(), ", which is read: name another folder for the output");
+          fail_request(out_.string(), " holds ", file.string(), ", which is read: name another folder for the output");
   }
 
   void require_space(std::uint64_t bytes) const {
