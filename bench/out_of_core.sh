@@ -70,7 +70,7 @@ row bf16.safetensors 2 'global 50 %' --sparsity .5
 row f16.safetensors 2 'global 50 %' --sparsity .5
 row f8.safetensors 2 'global 50 %' --sparsity .5
 row f32.safetensors 3 'layerwise 50 %' --sparsity .5 --mask layerwise
-row bf16.safetensors 1 'rows 50 %' --sparsity .5 --mask rows
+for each in bf16 f8; do row $each.safetensors 1 'rows 50 %' --sparsity .5 --mask rows; done
 row f32.safetensors 1 'random 50 %' --sparsity .5 --criterion random
 for each in f32 bf16 f8; do row $each.safetensors 1 '2:4' --mask 2:4; done
 
