@@ -24,12 +24,18 @@ struct norm_scales {
     auto const scales_behind = scales_of(model, request.input);
     auto const parameters = model.parameters();
     gradients<tensor_of<Model>> found(parameters.size());
+    auto any = false;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       if (!scales_behind[i] || !fits(parameters[i], parameters[*scales_behind[i]])) continue;
       std::vector<double> scales;
       for (auto const scale : values_of(*parameters[*scales_behind[i]].value)) scales.push_back(std::abs(double{scale}));
       found[i] = detail::shared_out(parameters[i], scales);
+      any = true;
     }
+    if (!any)
+      fail(
+          "no batch norm with scales is the only one to read what a layer gives: choose a criterion that reads weights, such "
+          "as filter_norm");
     return found;
   }
 

@@ -1,6 +1,5 @@
 #pragma once
 /// Modules that torch.nn.utils.prune has masked: a hook computes their weights anew in every pass.
-#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
