@@ -95,8 +95,8 @@ struct trial_run {
         if (found.uses[i].parameter == other[i].parameter)
           found.expected[i].sample_axis = axis_of_samples(found.uses[i].input, other[i].input);
       return take_roles(found);
-    } catch (
-        std::exception const&) {  // whatever LibTorch or the module itself throws: a module may have its batch size in its code
+    } catch (std::exception const&) {
+      // Whatever LibTorch or the module itself throws: a module may have its batch size in its code.
     }
     return take_roles(see(x));
   }
