@@ -1,10 +1,13 @@
 // The main job on a few drawn images: rows, continuation, and refusal of other settings.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <vector>
+
+#include <lnpt/io/safetensors.hpp>
 
 #include "../skip.hpp"
 #include "interruption.hpp"
@@ -171,6 +174,45 @@ TEST_CASE("students that lose channels of a trained network are counted, timed a
   CHECK(lines_of(support::text_of(csv)) == lines);
   CHECK(support::says(run(command + " --budgets channels:.4").complaint, "budget flops and not channels"));
   CHECK(support::says(run(command + " --budgets .4").complaint, "write a unit and what of it goes"));
+}
+
+TEST_CASE("a search is a row beside criteria, and a teacher may learn under a regulariser") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const at = [&](char const* name) { return (folder / name).string(); };
+  auto const command = settings + "--criteria bn_scale,eagle_eye:candidates=3:tolerance=.05 ";
+  auto const trained = command + "--start teacher --budgets flops:.4 ";
+  auto const done = run(trained + "--out " + at("run"));
+  REQUIRE_MESSAGE(done.status == 0, done.complaint);
+  CHECK(support::says(done.output, "eagle_eye:candidates=3:tolerance=.05 "));
+  auto const results = nlohmann::json::parse(support::text_of(folder / "run" / "results.json"));
+  REQUIRE(results["rows"].size() == 4);
+  for (auto const& row : results["rows"]) {
+    if (row["criterion"] == "bn_scale") continue;
+    auto const& size = row["size"];
+    auto const left = size["multiply_adds"][1].get<double>() / size["multiply_adds"][0].get<double>();
+    CHECK(std::abs(1 - left - .4) <= .05);
+    CHECK(row["score_seconds"] > 0);
+    CHECK(row.contains("stability"));
+  }
+
+  // The strength of ten is more than anything else that moves a scale.
+  REQUIRE(run(trained + "--teacher-regulariser slimming:lambda=10 --out " + at("slim")).status == 0);
+  auto const scales = [&](char const* run) {
+    double sum = 0;
+    auto const teacher = lnpt::io::safetensors::open((folder / run / "teacher-seed0.safetensors").string());
+    for (auto const scale : teacher.read<double>("layer1.0.bn1.weight")) sum += std::abs(scale);
+    return sum;
+  };
+  CHECK(scales("slim") < 0.9 * scales("run"));
+  CHECK(support::says(run(trained + "--out " + at("slim")).complaint, "teacher-regulariser slimming:lambda=10 and not none"));
+  CHECK(support::says(run(command + "--budgets flops:.4 --out " + at("no")).complaint, "give --start teacher"));
+  CHECK(
+      support::says(run(command + "--start teacher --budgets channels:.4 --out " + at("no")).complaint, "removes multiply-adds"));
+  CHECK(support::says(run(settings + "--criteria eagle_eye --start teacher --sparsities .4 --out " + at("no")).complaint,
+                      "removes multiply-adds"));
+  auto const misspelt = run(settings + "--criteria eagle_eye:draws=3 --start teacher --budgets flops:.4 --out " + at("no"));
+  CHECK(support::says(misspelt.complaint, "choose candidates, tolerance, least or most"));
 }
 
 TEST_CASE("rows that read labels are marked and emptied layers are named") {

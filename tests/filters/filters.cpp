@@ -24,6 +24,7 @@
 #include <lnpt/prune.hpp>
 #include <lnpt/structure/counts.hpp>
 #include <lnpt/structure/coupled_channels.hpp>
+#include <lnpt/structure/shrink.hpp>
 
 using namespace lnpt;
 
@@ -264,6 +265,7 @@ TEST_CASE("eagle_eye: candidates fit the budget, the best agrees most, and label
   auto const share = static_cast<double>(count(smaller, {3, 8, 8}).multiply_adds()) /
                      static_cast<double>(count(model, {3, 8, 8}).multiply_adds());
   CHECK(std::abs(1 - share - 0.4) <= 0.03);
+  CHECK(shrink(model, found.masks, parts.front()).kept == found.kept);
   auto const again = eagle_eye(model, std::span<array const>(parts), options);
   CHECK(again.agreeing == found.agreeing);
   auto const by_labels = eagle_eye(model, std::span<array const>(parts), {std::vector<std::int64_t>(30, 2)}, options);

@@ -52,6 +52,7 @@ struct compare_options : common_options {
   std::string augment = augment_on;
   std::string learn_from = learn_from_teacher;
   std::string features;
+  std::vector<std::string> teacher_regularisers;
   bool keep_weights = false;
   std::string out;
   std::string report;
@@ -67,11 +68,11 @@ enum class purpose : std::uint64_t { teacher_weights, teacher_training, student_
 
 std::uint64_t seed_for(std::uint64_t seed, purpose what) { return lnpt::random_bits(seed, static_cast<std::uint64_t>(what)); }
 
-std::vector<criterion_spec> parse_criteria(std::string const& list) {
-  std::vector<criterion_spec> criteria;
-  for (auto const text : split(list, ',')) criteria.push_back(parse_criterion(text));
-  require_distinct("--criteria", criteria, [](auto const& each) { return each.text; });
-  return criteria;
+std::vector<pruning_method> parse_methods(std::string const& list) {
+  std::vector<pruning_method> methods;
+  for (auto const text : split(list, ',')) methods.push_back(parse_method(text));
+  require_distinct("--criteria", methods, [](auto const& each) { return each.text; });
+  return methods;
 }
 
 std::vector<double> parse_sparsities(std::string const& list) {
@@ -130,7 +131,7 @@ class comparison {
  public:
   explicit comparison(compare_options const& o)
       : o_(o),
-        criteria_(parse_criteria(o.criteria)),
+        methods_(parse_methods(o.criteria)),
         removal_(parse_removal(o)),
         sparsities_(removal_.fractions),
         asked_(parse_diagnostics(o.diagnostics)),
@@ -140,13 +141,11 @@ class comparison {
         data_(open_data(o.images)),
         results_(o.out, settings()),
         progress_(work()) {
-    for (auto const& criterion : criteria_)
-      if (criterion.scores_filters() && !removal_.unit)
-        refuse(criterion.text,
-               " scores whole filters, so that single weights would be chosen by place alone: prune whole channels, as "
-               "with --budgets flops:.5, or leave the criterion out");
     if (o.keep_weights && !std::holds_alternative<exported_model>(arch_.form))
       refuse("--keep-weights keeps those of a .pt2 network, and ", o.arch, " has none: leave it out, or name one with --model");
+    for (auto const& method : methods_) require_fit(method);
+    for (auto const& text : o.teacher_regularisers) teacher_hooks_.push_back(parse_regulariser(text));
+    require_distinct("--teacher-regulariser", teacher_hooks_, [](auto const& each) { return each.name; });
     constexpr std::string_view of_teachers[]{"--alpha", "--temperature"};
     if (o.learn_from == learn_from_labels)
       o.typed.refuse(of_teachers, " is of what a teacher says, and students learn --learn-from labels: leave it out");
@@ -165,10 +164,22 @@ class comparison {
     if (o_.json)
       fmt::print("{}\n", to_json(results_.record()).dump(2));
     else
-      print_comparison(results_, criteria_, sparsities_);
+      print_comparison(results_, methods_, sparsities_);
   }
 
  private:
+  /// Refuses a method that does not go with what is to be removed, and of what network.
+  void require_fit(pruning_method const& method) const {
+    if (method.criterion() && method.criterion()->scores_filters() && !removal_.unit)
+      refuse(method.text,
+             " scores whole filters, so that single weights would be chosen by place alone: prune whole channels, as "
+             "with --budgets flops:.5, or leave the criterion out");
+    if (!method.search()) return;
+    if (removal_.unit != lnpt::counted::flops) refuse(method.text, " removes multiply-adds: give --budgets, such as flops:.5");
+    if (o_.start != start_trained)
+      refuse(method.text, " judges shapes by what is still decided, and fresh weights decide nothing: give --start teacher");
+  }
+
   /// What decides a row beside its criterion, sparsity and seed.
   [[nodiscard]] std::map<std::string, std::string> settings() const {
     auto all = o_.training.settings();
@@ -180,6 +191,8 @@ class comparison {
     if (o_.learn_from != learn_from_teacher) all[learn_from_setting] = o_.learn_from;
     if (!o_.features.empty()) all["features"] = o_.features;
     if (auto const precision = o_.engine.precision_name(); precision != first_precision) all[precision_setting] = precision;
+    if (!o_.teacher_regularisers.empty())
+      all["teacher-regulariser"] = fmt::format("{}", fmt::join(o_.teacher_regularisers, " + "));
     all["teacher-epochs"] = std::to_string(o_.teacher_epochs);
     all["samples"] = std::to_string(o_.samples);
     all["sample-by"] = o_.sample_by;
@@ -191,7 +204,7 @@ class comparison {
   [[nodiscard]] std::size_t students_left(std::uint64_t seed) const {
     std::size_t left = 0;
     for (auto const sparsity : sparsities_)
-      for (auto const& criterion : criteria_) left += !results_.contains(criterion.text, sparsity, seed);
+      for (auto const& method : methods_) left += !results_.contains(method.text, sparsity, seed);
     return left;
   }
 
@@ -211,16 +224,14 @@ class comparison {
   void rehearse() const {
     auto teacher = make_fresh_network<trained_network>(arch_, around(data_.train), seed_for(o_.seed, purpose::teacher_weights));
     auto student = o_.start == start_trained ? teacher : fresh_network(seed_for(o_.seed, purpose::student_weights));
-    auto const labels = std::ranges::any_of(criteria_, [](auto const& c) { return c.reads().labels; });
+    auto const labels = std::ranges::any_of(methods_, [](auto const& each) { return each.reads_labels(); });
     seed_masks const masks(*engine_, data_.train, {sample_kind::random, 1, labels}, removal_.unit, o_.seed, o_.seed, teacher);
-    for (auto criterion : criteria_) {
-      criterion.rounds = 1;
+    for (auto const& method : methods_)
       for (auto const sparsity : sparsities_) try {
-          (void)masks.make(criterion, sparsity, student);
+          (void)masks.make(method.shortened(), sparsity, student);
         } catch (lnpt::error const& reason) {
-          refuse(criterion.text, " at ", 100 * sparsity, " %: ", reason.what());
+          refuse(method.text, " at ", 100 * sparsity, " %: ", reason.what());
         }
-    }
   }
 
   [[nodiscard]] std::size_t steps_per_epoch() const { return data_.train.size() / o_.training.options.batch; }
@@ -276,16 +287,20 @@ class comparison {
       progress_.milestone(fmt::format("seed {}: teacher, epoch {} of {}: {:.1f} %", seed, state.epoch, o_.teacher_epochs,
                                       100 * state.last_accuracy));
     };
+    training_hooks hooks(teacher_hooks_, teacher,
+                         {around(data_.train).input, o_.teacher_epochs * steps_per_epoch(), false, spec.options.seed});
     stopwatch const watch;
     auto const from = at.state.epoch;
-    auto const state = engine_->train(
-        teacher, data_, {}, spec, {at.masks, at.state, watcher(fmt::format("seed {}: teacher", seed), o_.teacher_epochs, save)});
+    auto const state =
+        engine_->train(teacher, data_, {}, spec,
+                       {at.masks, at.state, watcher(fmt::format("seed {}: teacher", seed), o_.teacher_epochs, save),
+                        hooks.empty() ? nullptr : &hooks});
     results_.set_teacher(seed, state.last_accuracy, watch.per_epoch(state.epoch - from));
     return teacher;
   }
 
   [[nodiscard]] seed_masks draw_images(std::uint64_t seed, trained_network& teacher) {
-    bool const labels = std::ranges::any_of(criteria_, [](auto const& c) { return c.reads().labels; });
+    bool const labels = std::ranges::any_of(methods_, [](auto const& each) { return each.reads_labels(); });
     seed_masks masks(*engine_, data_.train, {sample_by_, o_.samples, labels}, removal_.unit, seed_for(seed, purpose::sample),
                      seed_for(seed, purpose::scoring), teacher);
     auto const& found = masks.found_per_class();
@@ -311,15 +326,15 @@ class comparison {
     seed_parts parts{teacher, {}, masks, probe};
     if (o_.learn_from == learn_from_teacher) parts.from = {.teacher = &teacher, .answers = &answers};
     for (auto const sparsity : sparsities_)
-      for (auto const& criterion : criteria_)
-        if (!results_.contains(criterion.text, sparsity, seed)) run_student(seed, criterion, sparsity, parts);
+      for (auto const& method : methods_)
+        if (!results_.contains(method.text, sparsity, seed)) run_student(seed, method, sparsity, parts);
     if (answers.seconds() > 0)
       progress_.milestone(
           fmt::format("seed {}: the teacher's answers took {:.1f} s, once for all students", seed, answers.seconds()));
   }
 
   /// What is known of a student's masks beside their report.
-  [[nodiscard]] student_details details_of(std::uint64_t seed, criterion_spec const& criterion, double sparsity,
+  [[nodiscard]] student_details details_of(std::uint64_t seed, pruning_method const& method, double sparsity,
                                            trained_network& student, lnpt::prune_result const& pruned, seed_masks& all) {
     student_details details{.emptied = pruned.report.emptied};
     std::vector<compared_layer> layers;
@@ -328,11 +343,11 @@ class comparison {
       details.kept.push_back(layer.kept);
     }
     results_.set_layers(std::move(layers));
-    details.stability = all.stability(criterion, sparsity, student, pruned.masks);
-    for (auto const& other : criteria_)
+    details.stability = all.stability(method, sparsity, student, pruned.masks);
+    for (auto const& other : methods_)
       if (results_.contains(other.text, sparsity, seed))
         details.overlap[other.text] = all.overlap(other, sparsity, student, pruned.masks);
-    all.keep(criterion, sparsity, pruned.masks);
+    all.keep(method, sparsity, pruned.masks);
     return details;
   }
 
@@ -352,14 +367,14 @@ class comparison {
   }
 
   /// Scores, prunes and trains one student. All students of a seed start from the same weights.
-  void run_student(std::uint64_t seed, criterion_spec const& criterion, double sparsity, seed_parts const& of) {
-    auto const who = fmt::format("seed {}: {} at {:g} %", seed, criterion.text, 100 * sparsity);
+  void run_student(std::uint64_t seed, pruning_method const& method, double sparsity, seed_parts const& of) {
+    auto const who = fmt::format("seed {}: {} at {:g} %", seed, method.text, 100 * sparsity);
     progress_.doing(who + ", scoring");
     auto student = o_.start == start_trained ? of.teacher : fresh_network(seed_for(seed, purpose::student_weights));
-    auto const pruned = of.masks.make(criterion, sparsity, student);
+    auto const pruned = of.masks.make(method, sparsity, student);
     if (auto const warning = collapse_warning(student, pruned.masks, of.masks.scoring().sample); !warning.empty())
       progress_.milestone(fmt::format("{}: {}", who, warning));
-    auto details = details_of(seed, criterion, sparsity, student, pruned, of.masks);
+    auto details = details_of(seed, method, sparsity, student, pruned, of.masks);
 
     lnpt::apply(pruned.masks, student);
     course_recorder recorder(*engine_, of.probe, of.teacher, student);
@@ -376,7 +391,7 @@ class comparison {
     details.course = recorder.course();
     details.asked = asked.found();
     if (removal_.unit) details.size = size_of(student, pruned.masks, of.masks);
-    results_.add({criterion.text, sparsity, seed, state.last_accuracy, state.best_accuracy, pruned.report.emptied.size(),
+    results_.add({method.text, sparsity, seed, state.last_accuracy, state.best_accuracy, pruned.report.emptied.size(),
                   pruned.report.seconds, std::move(details)});
     write_page();
     progress_.milestone(
@@ -384,7 +399,8 @@ class comparison {
   }
 
   compare_options const& o_;
-  std::vector<criterion_spec> criteria_;
+  std::vector<pruning_method> methods_;
+  std::vector<hook_spec> teacher_hooks_;
   removal removal_;
   std::vector<double> const& sparsities_;
   diagnostic_choice asked_;
@@ -407,10 +423,18 @@ void describe(CLI::App& command, compare_options& o) {
   command.add_option("--teacher-epochs", o.teacher_epochs, "Epochs of the teacher, with labels")
       ->capture_default_str()
       ->check(above_zero());
+  command.add_option(
+      "--teacher-regulariser", o.teacher_regularisers,
+      std::string("What is added to the teacher's loss, name:key=value,…; may be given several times: ") + regulariser_forms);
   command.add_option("--epochs", o.training.options.epochs, "Epochs of each student, without labels")
       ->capture_default_str()
       ->check(above_zero());
-  command.add_option("--criteria", o.criteria, "Criteria, each name[:key=value...]; the keys: " + std::string(criterion_keys))
+  command
+      .add_option(
+          "--criteria", o.criteria,
+          fmt::format("Criteria, each name[:key=value...]; the keys: {}. With --budgets flops and --start teacher also the "
+                      "search eagle_eye; its keys: {}",
+                      criterion_keys, search_keys))
       ->capture_default_str();
   auto* const sparsities = command.add_option("--sparsities", o.sparsities, "Fractions of weights to remove, such as .9,.95,.98")
                                ->capture_default_str();

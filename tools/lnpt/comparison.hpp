@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "comparison_record.hpp"
-#include "criterion.hpp"
+#include "pruning_method.hpp"
 
 namespace cli {
 
@@ -49,8 +49,8 @@ class comparison_results {
   bool is_whole_ = false;  ///< results.csv, as this version writes it
 };
 
-/// Prints the rows of these criteria and sparsities: means and deviations over the seeds, and beneath them what needs words.
-void print_comparison(comparison_results const& results, std::vector<criterion_spec> const& criteria,
+/// Prints the rows of these methods and sparsities: means and deviations over the seeds, and beneath them what needs words.
+void print_comparison(comparison_results const& results, std::vector<pruning_method> const& methods,
                       std::vector<double> const& sparsities);
 
 }  // namespace cli

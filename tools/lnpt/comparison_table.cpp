@@ -11,9 +11,9 @@ namespace cli {
 
 namespace {
 
-void print_emptied(criterion_spec const& criterion, double sparsity, table_line const& line) {
+void print_emptied(pruning_method const& method, double sparsity, table_line const& line) {
   if (auto const names = emptied_names(line); !names.empty())
-    fmt::print("{} at {:g} % emptied {}\n", criterion.text, 100 * sparsity, names);
+    fmt::print("{} at {:g} % emptied {}\n", method.text, 100 * sparsity, names);
 }
 
 void print_teachers(comparison_results const& results) {
@@ -23,7 +23,7 @@ void print_teachers(comparison_results const& results) {
 }
 
 /// How long epochs took, which depends on how much is kept more than on what.
-void print_epochs(comparison_results const& results, std::vector<criterion_spec> const& criteria,
+void print_epochs(comparison_results const& results, std::vector<pruning_method> const& methods,
                   std::vector<double> const& sparsities) {
   std::vector<std::string> parts;
   auto const add = [&](std::string const& who, summary const& seconds) {
@@ -35,9 +35,9 @@ void print_epochs(comparison_results const& results, std::vector<criterion_spec>
   add("teacher", teacher);
   for (auto const sparsity : sparsities) {
     summary students;
-    for (auto const& criterion : criteria)
+    for (auto const& method : methods)
       for (auto const& row : results.record().rows)
-        if (row.criterion == criterion.text && row.sparsity == sparsity && row.details.epoch_seconds > 0)
+        if (row.criterion == method.text && row.sparsity == sparsity && row.details.epoch_seconds > 0)
           students.add(row.details.epoch_seconds);
     add(fmt::format("students at {:g} %", 100 * sparsity), students);
   }
@@ -45,51 +45,48 @@ void print_epochs(comparison_results const& results, std::vector<criterion_spec>
 }
 
 /// Students that lost whole channels, and what is left of their network.
-void print_sizes(comparison_results const& results, std::vector<criterion_spec> const& criteria,
+void print_sizes(comparison_results const& results, std::vector<pruning_method> const& methods,
                  std::vector<double> const& sparsities) {
   text_table table({"criterion", "removed %", "last %", "parameters left %", "multiply-adds left %", "ms for one image",
                     "dense ms", "scoring s"});
   for (auto const sparsity : sparsities)
-    for (auto const& criterion : criteria) {
-      auto const line = line_of(results.record(), criterion.text, sparsity);
+    for (auto const& method : methods) {
+      auto const line = line_of(results.record(), method.text, sparsity);
       if (line.parameters.count == 0) continue;
-      table.add({criterion.text + (criterion.reads().labels ? " *" : ""), fmt::format("{:g}", 100 * sparsity),
-                 line.last.percent(), line.parameters.percent(), line.multiply_adds.percent(),
-                 fmt::format("{:.3g}", line.milliseconds.mean()), fmt::format("{:.3g}", line.milliseconds_before.mean()),
-                 fmt::format("{:.2f}", line.seconds.mean())});
+      table.add({method.text + (method.reads_labels() ? " *" : ""), fmt::format("{:g}", 100 * sparsity), line.last.percent(),
+                 line.parameters.percent(), line.multiply_adds.percent(), fmt::format("{:.3g}", line.milliseconds.mean()),
+                 fmt::format("{:.3g}", line.milliseconds_before.mean()), fmt::format("{:.2f}", line.seconds.mean())});
     }
   table.print();
 }
 
-void print_weights(comparison_results const& results, std::vector<criterion_spec> const& criteria,
+void print_weights(comparison_results const& results, std::vector<pruning_method> const& methods,
                    std::vector<double> const& sparsities) {
   text_table table({"criterion", "sparsity %", "last %", "best %", "layers emptied", "scoring s"});
   for (auto const sparsity : sparsities)
-    for (auto const& criterion : criteria) {
-      auto const line = line_of(results.record(), criterion.text, sparsity);
+    for (auto const& method : methods) {
+      auto const line = line_of(results.record(), method.text, sparsity);
       if (line.last.count == 0) continue;
-      table.add({criterion.text + (criterion.reads().labels ? " *" : ""), fmt::format("{:g}", 100 * sparsity),
-                 line.last.percent(), line.best.percent(), fmt::format("{:.2g}", line.dead.mean()),
-                 fmt::format("{:.2f}", line.seconds.mean())});
+      table.add({method.text + (method.reads_labels() ? " *" : ""), fmt::format("{:g}", 100 * sparsity), line.last.percent(),
+                 line.best.percent(), fmt::format("{:.2g}", line.dead.mean()), fmt::format("{:.2f}", line.seconds.mean())});
     }
   table.print();
 }
 
 }  // namespace
 
-void print_comparison(comparison_results const& results, std::vector<criterion_spec> const& criteria,
+void print_comparison(comparison_results const& results, std::vector<pruning_method> const& methods,
                       std::vector<double> const& sparsities) {
   print_teachers(results);
   if (results.record().settings.contains(budget_setting))
-    print_sizes(results, criteria, sparsities);
+    print_sizes(results, methods, sparsities);
   else
-    print_weights(results, criteria, sparsities);
+    print_weights(results, methods, sparsities);
   fmt::print("\n* reads labels when it scores; every student trains {} labels\n",
              learns_from_labels(results.record()) ? "with" : "without");
   for (auto const sparsity : sparsities)
-    for (auto const& criterion : criteria)
-      print_emptied(criterion, sparsity, line_of(results.record(), criterion.text, sparsity));
-  print_epochs(results, criteria, sparsities);
+    for (auto const& method : methods) print_emptied(method, sparsity, line_of(results.record(), method.text, sparsity));
+  print_epochs(results, methods, sparsities);
 }
 
 }  // namespace cli

@@ -1,9 +1,12 @@
 #include "seed_masks.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
+#include <span>
 
 #include <lnpt/analysis/mask_overlap.hpp>
+#include <lnpt/mask/report.hpp>
 #include <lnpt/train/batches.hpp>
 
 #include "data.hpp"
@@ -46,8 +49,32 @@ scoring_data<lnpt::cpu::array<float>> seed_masks::data_of(std::vector<std::size_
   return scoring;
 }
 
-lnpt::prune_result seed_masks::make_from(scoring_data<array> const& scoring, criterion_spec const& criterion, double sparsity,
+lnpt::prune_result seed_masks::make_from(scoring_data<array> const& scoring, pruning_method const& method, double sparsity,
                                          trained_network& student) const {
+  if (auto const* const options = method.search()) return search(scoring, *options, sparsity, student);
+  return score_and_prune(scoring, *method.criterion(), sparsity, student);
+}
+
+lnpt::prune_result seed_masks::search(scoring_data<array> const& scoring, lnpt::eagle_eye_options options, double removed,
+                                      trained_network& student) const {
+  auto const start = std::chrono::steady_clock::now();
+  options.removed = removed;
+  options.seed = scoring_seed_;
+  std::vector<array> images;
+  std::vector<std::vector<std::int64_t>> decisions;
+  for (auto const& batch : scoring.batches) images.push_back(batch.input);
+  for (auto const& said : *scoring.teacher_prediction) decisions.push_back(lnpt::tensor_traits<array>::argmax(said.output));
+  auto masks = lnpt::eagle_eye(student, std::span<array const>(images), decisions, options).masks;
+  std::vector<lnpt::layer_report> layers;
+  for (auto const& p : student.parameters())
+    if (lnpt::is_prunable(p.role)) layers.push_back({.name = p.name, .total = p.value->size()});
+  auto report = lnpt::make_report(masks, std::move(layers));
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return {std::move(masks), std::move(report)};
+}
+
+lnpt::prune_result seed_masks::score_and_prune(scoring_data<array> const& scoring, criterion_spec const& criterion,
+                                               double sparsity, trained_network& student) const {
   pruning_spec spec{
       .criterion = criterion, .sparsity = sparsity, .unreached = lnpt::unreached::keep_in_budget, .seed = scoring_seed_};
   if (unit_) {
@@ -59,20 +86,20 @@ lnpt::prune_result seed_masks::make_from(scoring_data<array> const& scoring, cri
   return engine_.prune(student, scoring, spec);
 }
 
-std::optional<double> seed_masks::stability(criterion_spec const& criterion, double sparsity, trained_network& student,
+std::optional<double> seed_masks::stability(pruning_method const& method, double sparsity, trained_network& student,
                                             lnpt::mask_set const& masks) const {
-  if (criterion.data_free() || !others_) return std::nullopt;
-  return lnpt::mask_overlap(masks, make_from(*others_, criterion, sparsity, student).masks);
+  if (!method.reads_images() || !others_) return std::nullopt;
+  return lnpt::mask_overlap(masks, make_from(*others_, method, sparsity, student).masks);
 }
 
-double seed_masks::overlap(criterion_spec const& other, double sparsity, trained_network& student, lnpt::mask_set const& masks) {
+double seed_masks::overlap(pruning_method const& other, double sparsity, trained_network& student, lnpt::mask_set const& masks) {
   auto& theirs = kept_[{other.text, sparsity}];
   if (theirs.empty()) theirs = make(other, sparsity, student).masks;
   return lnpt::mask_overlap(masks, theirs);
 }
 
-void seed_masks::keep(criterion_spec const& criterion, double sparsity, lnpt::mask_set masks) {
-  kept_[{criterion.text, sparsity}] = std::move(masks);
+void seed_masks::keep(pruning_method const& method, double sparsity, lnpt::mask_set masks) {
+  kept_[{method.text, sparsity}] = std::move(masks);
 }
 
 }  // namespace cli

@@ -13,8 +13,8 @@
 #include <lnpt/structure/counts.hpp>
 #include <lnpt/train/sampling.hpp>
 
-#include "criterion.hpp"
 #include "engine.hpp"
+#include "pruning_method.hpp"
 
 namespace cli {
 
@@ -45,18 +45,18 @@ class seed_masks {
   [[nodiscard]] std::vector<std::size_t> const& found_per_class() const { return found_per_class_; }
 
   /// The student is left as it was. All students of a seed keep equal counts.
-  [[nodiscard]] lnpt::prune_result make(criterion_spec const& criterion, double sparsity, trained_network& student) const {
-    return make_from(scoring_, criterion, sparsity, student);
+  [[nodiscard]] lnpt::prune_result make(pruning_method const& method, double sparsity, trained_network& student) const {
+    return make_from(scoring_, method, sparsity, student);
   }
   /// What a mask from other images, drawn in the same way, shares with this one; nothing where they are less than half as many, or none
   /// are read.
-  [[nodiscard]] std::optional<double> stability(criterion_spec const& criterion, double sparsity, trained_network& student,
+  [[nodiscard]] std::optional<double> stability(pruning_method const& method, double sparsity, trained_network& student,
                                                 lnpt::mask_set const& masks) const;
-  /// What the mask of another criterion at this sparsity shares with this one. Masks are kept; one of an interrupted run is made again,
+  /// What the mask of another method at this sparsity shares with this one. Masks are kept; one of an interrupted run is made again,
   /// the same.
-  [[nodiscard]] double overlap(criterion_spec const& other, double sparsity, trained_network& student,
+  [[nodiscard]] double overlap(pruning_method const& other, double sparsity, trained_network& student,
                                lnpt::mask_set const& masks);
-  void keep(criterion_spec const& criterion, double sparsity, lnpt::mask_set masks);
+  void keep(pruning_method const& method, double sparsity, lnpt::mask_set masks);
 
   /// The images that everything is scored on.
   [[nodiscard]] scoring_data<array> const& scoring() const { return scoring_; }
@@ -66,8 +66,13 @@ class seed_masks {
   [[nodiscard]] lnpt::scoring_sample draw(std::size_t per_class, std::uint64_t seed,
                                           std::vector<std::int64_t> const& decided) const;
   [[nodiscard]] scoring_data<array> data_of(std::vector<std::size_t> const& indices, predictor<float> const& teacher) const;
-  [[nodiscard]] lnpt::prune_result make_from(scoring_data<array> const& scoring, criterion_spec const& criterion, double sparsity,
+  [[nodiscard]] lnpt::prune_result make_from(scoring_data<array> const& scoring, pruning_method const& method, double sparsity,
                                              trained_network& student) const;
+  [[nodiscard]] lnpt::prune_result score_and_prune(scoring_data<array> const& scoring, criterion_spec const& criterion,
+                                                   double sparsity, trained_network& student) const;
+  /// The best shape by what the teacher decides.
+  [[nodiscard]] lnpt::prune_result search(scoring_data<array> const& scoring, lnpt::eagle_eye_options options, double removed,
+                                          trained_network& student) const;
 
   training_engine const& engine_;
   lnpt::io::image_set const& images_;

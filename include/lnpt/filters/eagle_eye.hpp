@@ -36,6 +36,7 @@ template <class Network>
 struct eagle_eye_result {
   Network model;      ///< the best candidate, smaller, its batch norms measured again
   kept_indices kept;  ///< of every tensor that became smaller
+  mask_set masks;     ///< of the given network: what they clear is what went
   std::size_t images = 0;
   std::vector<std::size_t> agreeing;  ///< of every candidate, on how many images it decides as asked
   std::size_t best = 0;               ///< which one it is
@@ -73,8 +74,8 @@ class eagle_eye_search {
       agreeing.push_back(count_as_asked(candidate, decisions));
       if (options_.progress) options_.progress(agreeing.size(), options_.candidates);
       if (best && agreeing.back() <= agreeing[best->best]) continue;
-      best.emplace(
-          eagle_eye_result<Network>{std::move(candidate), kept_without(map_.set, removed), 0, {}, agreeing.size() - 1, 0});
+      best.emplace(eagle_eye_result<Network>{
+          std::move(candidate), kept_without(map_.set, removed), masks_of(map_.set, removed), 0, {}, agreeing.size() - 1, 0});
     }
     if (!best)
       fail("none of ", draw, " draws removes ", options_.removed, " ± ", options_.tolerance,

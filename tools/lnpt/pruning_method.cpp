@@ -1,0 +1,49 @@
+#include "pruning_method.hpp"
+
+#include <span>
+
+#include "text.hpp"
+
+namespace cli {
+
+namespace {
+
+constexpr std::string_view search_name = "eagle_eye";
+
+void set_option(lnpt::eagle_eye_options& options, std::string_view key, std::string_view value) {
+  if (key == "candidates")
+    options.candidates = parse_number<std::size_t>("number of candidates", value);
+  else if (key == "tolerance")
+    options.tolerance = parse_number<double>("tolerance", value);
+  else if (key == "least")
+    options.least = parse_number<double>("fraction of a layer", value);
+  else if (key == "most")
+    options.most = parse_number<double>("fraction of a layer", value);
+  else
+    refuse("eagle_eye has no option \"", key, "\": choose ", search_keys);
+}
+
+}  // namespace
+
+pruning_method pruning_method::shortened() const {
+  auto shorter = *this;
+  if (auto* const scored = std::get_if<criterion_spec>(&shorter.how)) scored->rounds = 1;
+  if (auto* const searched = std::get_if<lnpt::eagle_eye_options>(&shorter.how)) searched->candidates = 1;
+  return shorter;
+}
+
+pruning_method parse_method(std::string_view text) {
+  auto const pieces = split(text, ':');
+  if (pieces[0] != search_name) {
+    auto const criterion = parse_criterion(text);
+    return {criterion.text, criterion};
+  }
+  lnpt::eagle_eye_options options;
+  for (auto const option : std::span(pieces).subspan(1)) {
+    auto const [key, value] = key_and_value(option, text, "search", "candidates=20");
+    set_option(options, key, value);
+  }
+  return {std::string(text), options};
+}
+
+}  // namespace cli
