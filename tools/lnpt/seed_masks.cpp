@@ -62,6 +62,7 @@ lnpt::prune_result seed_masks::search(scoring_data<array> const& scoring, lnpt::
   options.seed = scoring_seed_;
   std::vector<array> images;
   std::vector<std::vector<std::int64_t>> decisions;
+  decisions.reserve(scoring.teacher_prediction->size());
   for (auto const& batch : scoring.batches) images.push_back(batch.input);
   for (auto const& said : *scoring.teacher_prediction) decisions.push_back(lnpt::tensor_traits<array>::argmax(said.output));
   auto masks = lnpt::eagle_eye(student, std::span<array const>(images), decisions, options).masks;
