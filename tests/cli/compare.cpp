@@ -139,6 +139,12 @@ TEST_CASE("students that start at their teacher's weights have nothing to learn 
   CHECK(refused.status == 2);
   CHECK(support::says(refused.complaint, "student and teacher have the same weights"));
   CHECK_FALSE(std::filesystem::exists(folder / "run"));
+
+  // Where nobody names criteria, they are others.
+  auto const unnamed = run(settings + "--sparsities .5 --start teacher --out " + (folder / "run").string());
+  REQUIRE_MESSAGE(unnamed.status == 0, unnamed.complaint);
+  CHECK(support::says(unnamed.output, "taylor"));
+  CHECK_FALSE(support::says(unnamed.output, "teacher_guided"));
 }
 
 TEST_CASE("students that lose channels of a trained network are counted, timed and equal to their masks") {

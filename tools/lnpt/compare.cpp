@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <map>
+#include <optional>
 
 #include <lnpt/core/random.hpp>
 #include <lnpt/io/checkpoint.hpp>
@@ -37,12 +38,17 @@ namespace {
 /// Students start at weights of their own, or at those of the teacher, as methods do that prune a trained network.
 constexpr char const* start_trained = "teacher";
 
+/// What is compared where nobody names criteria.
+constexpr char const* criteria_of_fresh =
+    "teacher_guided,feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label,grasp,synflow,random,"
+    "magnitude";
+/// The same of trained networks, which differ from their teacher in nothing that a loss of the two could see.
+constexpr char const* criteria_of_trained = "snip:loss=pseudo_label,snip,taylor,synflow,random,magnitude";
+
 struct compare_options : common_options {
   std::string arch = "resnet:20:16,32,64";
   std::size_t teacher_epochs = 8;
-  std::string criteria =
-      "teacher_guided,feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label,grasp,synflow,random,"
-      "magnitude";
+  std::optional<std::string> criteria;  ///< else those of fresh or of trained networks
   std::string sparsities = "0.95";
   std::string budgets;  ///< such as flops:.5,.65: whole channels go; empty: single weights, --sparsities of them
   std::string start = start_fresh;
@@ -131,7 +137,7 @@ class comparison {
  public:
   explicit comparison(compare_options const& o)
       : o_(o),
-        methods_(parse_methods(o.criteria)),
+        methods_(parse_methods(o.criteria.value_or(o.start == start_trained ? criteria_of_trained : criteria_of_fresh))),
         removal_(parse_removal(o)),
         sparsities_(removal_.fractions),
         asked_(parse_diagnostics(o.diagnostics)),
@@ -433,9 +439,9 @@ void describe(CLI::App& command, compare_options& o) {
       .add_option(
           "--criteria", o.criteria,
           fmt::format("Criteria, each name[:key=value...]; the keys: {}. With --budgets flops and --start teacher also the "
-                      "search eagle_eye; its keys: {}",
-                      criterion_keys, search_keys))
-      ->capture_default_str();
+                      "search eagle_eye; its keys: {}. Of --start teacher they are else {}",
+                      criterion_keys, search_keys, criteria_of_trained))
+      ->default_str(criteria_of_fresh);
   auto* const sparsities = command.add_option("--sparsities", o.sparsities, "Fractions of weights to remove, such as .9,.95,.98")
                                ->capture_default_str();
   command

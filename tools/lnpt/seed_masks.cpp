@@ -64,7 +64,7 @@ lnpt::prune_result seed_masks::search(scoring_data<array> const& scoring, lnpt::
   std::vector<std::vector<std::int64_t>> decisions;
   decisions.reserve(scoring.teacher_prediction->size());
   for (auto const& batch : scoring.batches) images.push_back(batch.input);
-  for (auto const& said : *scoring.teacher_prediction) decisions.push_back(lnpt::tensor_traits<array>::argmax(said.output));
+  for (auto const& said : *scoring.teacher_prediction) decisions.push_back(lnpt::decided_classes(said.output));
   auto masks = lnpt::eagle_eye(student, std::span<array const>(images), decisions, options).masks;
   std::vector<lnpt::layer_report> layers;
   for (auto const& p : student.parameters())
