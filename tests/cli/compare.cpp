@@ -145,6 +145,9 @@ TEST_CASE("students that start at their teacher's weights have nothing to learn 
   REQUIRE_MESSAGE(unnamed.status == 0, unnamed.complaint);
   CHECK(support::says(unnamed.output, "taylor"));
   CHECK_FALSE(support::says(unnamed.output, "teacher_guided"));
+  auto const nothing_left = run(settings + "--criteria random --sparsities 1 --out " + (folder / "no").string());
+  CHECK(nothing_left.status == 2);
+  CHECK(support::says(nothing_left.complaint, "outside [0, 1)"));
 }
 
 TEST_CASE("students that lose channels of a trained network are counted, timed and equal to their masks") {
@@ -219,6 +222,11 @@ TEST_CASE("a search is a row beside criteria, and a teacher may learn under a re
                       "removes multiply-adds"));
   auto const misspelt = run(settings + "--criteria eagle_eye:draws=3 --start teacher --budgets flops:.4 --out " + at("no"));
   CHECK(support::says(misspelt.complaint, "choose candidates, tolerance, least or most"));
+  auto const none = run(settings + "--criteria eagle_eye:candidates=0 --start teacher --budgets flops:.4 --out " + at("no"));
+  CHECK(none.status == 2);
+  auto const endless = run(trained + "--teacher-regulariser tpp --out " + at("no"));
+  CHECK(endless.status == 2);
+  CHECK_FALSE(std::filesystem::exists(folder / "no"));
 }
 
 TEST_CASE("rows that read labels are marked and emptied layers are named") {

@@ -101,6 +101,9 @@ TEST_CASE("nisp by hand: two linear layers, features of variance 1 and 4") {
   auto const scores = score<nisp>(model, unlabelled_batch<array>{of({2, 1}, {0, 2})});
   CHECK(by_filter(scores, 1) == std::vector<double>{1, 4});
   CHECK(by_filter(scores, 0) == std::vector<double>{1 + 4, 3 * 4});
+  // Where nothing varies, what rounding leaves of a mean is no variance.
+  auto const alike = unlabelled_batch<array>{of({3, 1}, {0.1, 0.1, 0.1})};
+  CHECK_THROWS_WITH_AS((void)score<nisp>(model, alike), doctest::Contains("all scores are 0"), error);
 }
 
 TEST_CASE("qsfm by hand: of two equal maps one goes first, the one that is unlike both is worth most") {

@@ -1,6 +1,8 @@
 // Checkpoints give back all that a run needs, and cached guides what the teacher said.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include <lnpt/backend/cpu/backend.hpp>
 #include <lnpt/io/cached_guide.hpp>
 #include <lnpt/io/checkpoint.hpp>
@@ -73,6 +75,7 @@ TEST_CASE("a checkpoint of other settings, or a file that is none, is refused an
 }
 
 TEST_CASE("a cached guide says of each view what was stored, and dictates the views") {
+  support::temporary_folder const folder;
   io::teacher_cache cache({.seed = 5, .images = 3, .views = 2}, 2, 1);
   for (std::size_t image = 0; image < 3; ++image)
     for (std::size_t view = 0; view < 2; ++view) {
@@ -99,6 +102,17 @@ TEST_CASE("a cached guide says of each view what was stored, and dictates the vi
       "is of images of [1, 2, 2] with the means [0.5] and deviations [0.25], and the training set is of [1, 2, 2] with the "
       "means [0] and deviations [0.25]"));
   (void)io::cached_guide(cache, set, true);  // which does not say what the teacher saw
+
+  set.pixels = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+  io::teacher_cache const of_these({.images = 3, .views = 2, .form = io::form_of(set), .pixels = io::pixel_digest(set.pixels)}, 2,
+                                   1);
+  of_these.save(folder / "cache");
+  auto const read = io::open_teacher_cache(folder / "cache");
+  CHECK(read.about().pixels == io::pixel_digest(set.pixels));
+  (void)io::cached_guide(read, set, true);
+  std::swap_ranges(set.pixels.begin(), set.pixels.begin() + 4, set.pixels.begin() + 4);
+  CHECK(support::says(support::refusal([&] { io::cached_guide(read, set, true); }), "or of these in another order"));
+
   io::teacher_cache const plain({.images = 3, .views = 0}, 2, 1);
   CHECK(io::cached_guide(plain, 3, false).plan(9, 2) == no_augmentation());
   CHECK(support::says(support::refusal([&] { io::cached_guide(plain, 3, true); }), "train without augmentation"));

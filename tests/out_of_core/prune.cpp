@@ -453,6 +453,33 @@ TEST_CASE("8-bit weights are ranked by what they stand for: their value times th
   CHECK(says(unknown, R"(whether "a.scale_weight" scales "a.weight" is not known)"));
   CHECK_NOTHROW(static_cast<void>(out_of_core::prune(folder / "in", folder / "layerwise",
                                                      {.keep = density{0.5}, .pattern = out_of_core::pattern::layerwise})));
+
+  // So does one beside the scales that are known; those of another tensor of the module do not.
+  auto with_another = model_with({1}, {0.5f});
+  with_another["a.weight_scale_2"] = with_another.at("a.weight_scale_inv");
+  std::filesystem::remove_all(folder / "in");
+  write(folder / "in", with_another, 1);
+  CHECK(says(refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "no", {.keep = density{0.5}})); }),
+             R"(whether "a.weight_scale_2" scales "a.weight" is not known)"));
+}
+
+TEST_CASE("the block of scales is the one of those stated that fits, and none where several do") {
+  using out_of_core::detail::stated_block;
+  using block = std::array<std::uint64_t, 2>;
+  CHECK(stated_block({{96, 96}}, {200, 200}, {3, 3}) == block{96, 96});
+  CHECK(stated_block({{128, 128}, {96, 96}}, {200, 200}, {3, 3}) == block{96, 96});  // 128 would make two
+  CHECK(stated_block({{70, 70}, {96, 96}}, {200, 200}, {3, 3}) == std::nullopt);
+  CHECK(stated_block({{70, 70}, {70, 70}}, {200, 200}, {3, 3}) == block{70, 70});
+  CHECK(stated_block({{64, 64}}, {200, 200}, {3, 3}) == block{0, 0});
+  CHECK(stated_block({{128, 128}}, {200, 100}, {2, 1}) == block{128, 100});
+  auto const blocks_of = [](std::string const& quantization) {
+    return out_of_core::parse_config(R"({"quantization_config":)" + quantization + "}", "config.json").scale_blocks;
+  };
+  CHECK(blocks_of(R"({"weight_block_size":[96.0,96]})") == std::vector<block>{{96, 96}});
+  CHECK(blocks_of(R"({"weight_block_size":[-1,96]})").empty());
+  CHECK(blocks_of(R"({"weight_block_size":["96",96]})").empty());
+  CHECK(blocks_of(R"({"weight_block_size":[96,96],"config_groups":{"g":{"weights":{"block_structure":[128,64]}}}})") ==
+        std::vector<block>{{96, 96}, {128, 64}});
 }
 
 TEST_CASE("the last block of scales may be short") {

@@ -84,7 +84,7 @@ std::vector<pruning_method> parse_methods(std::string const& list) {
 std::vector<double> parse_sparsities(std::string const& list) {
   auto const sparsities = parse_numbers<double>("sparsity", list);
   for (auto const s : sparsities)
-    if (!(s >= 0 && s <= 1)) refuse("a sparsity of ", s, " is outside [0, 1]: pass fractions such as .9,.95");
+    if (!(s >= 0 && s < 1)) refuse("a sparsity of ", s, " is outside [0, 1): pass fractions such as .9,.95");
   require_distinct("--sparsities", sparsities, shortest_text);
   return sparsities;
 }
@@ -230,6 +230,7 @@ class comparison {
   void rehearse() const {
     auto teacher = make_fresh_network<trained_network>(arch_, around(data_.train), seed_for(o_.seed, purpose::teacher_weights));
     auto student = o_.start == start_trained ? teacher : fresh_network(seed_for(o_.seed, purpose::student_weights));
+    (void)training_hooks(teacher_hooks_, teacher, teachers_run());
     auto const labels = std::ranges::any_of(methods_, [](auto const& each) { return each.reads_labels(); });
     seed_masks const masks(*engine_, data_.train, {sample_kind::random, 1, labels}, removal_.unit, o_.seed, o_.seed, teacher);
     for (auto const& method : methods_)
@@ -241,6 +242,10 @@ class comparison {
   }
 
   [[nodiscard]] std::size_t steps_per_epoch() const { return data_.train.size() / o_.training.options.batch; }
+  /// What the hooks of a teacher's training go by.
+  [[nodiscard]] hooked_run teachers_run(std::uint64_t seed = 0) const {
+    return {around(data_.train).input, o_.teacher_epochs * steps_per_epoch(), false, seed};
+  }
 
   /// All training steps still to be done.
   [[nodiscard]] std::size_t work() const {
@@ -293,8 +298,7 @@ class comparison {
       progress_.milestone(fmt::format("seed {}: teacher, epoch {} of {}: {:.1f} %", seed, state.epoch, o_.teacher_epochs,
                                       100 * state.last_accuracy));
     };
-    training_hooks hooks(teacher_hooks_, teacher,
-                         {around(data_.train).input, o_.teacher_epochs * steps_per_epoch(), false, spec.options.seed});
+    training_hooks hooks(teacher_hooks_, teacher, teachers_run(spec.options.seed));
     stopwatch const watch;
     auto const from = at.state.epoch;
     auto const state =
@@ -378,6 +382,7 @@ class comparison {
     progress_.doing(who + ", scoring");
     auto student = o_.start == start_trained ? of.teacher : fresh_network(seed_for(seed, purpose::student_weights));
     auto const pruned = of.masks.make(method, sparsity, student);
+    for (auto const& warning : pruned.report.warnings) progress_.milestone(fmt::format("{}: warning: {}", who, warning));
     if (auto const warning = collapse_warning(student, pruned.masks, of.masks.scoring().sample); !warning.empty())
       progress_.milestone(fmt::format("{}: {}", who, warning));
     auto details = details_of(seed, method, sparsity, student, pruned, of.masks);

@@ -77,7 +77,7 @@ void comparison_results::require_same_settings() const {
   auto const held = read_json_file(path);
   auto const is_text = [](auto const& value) { return value.is_string(); };
   if (!held.is_object() || !std::all_of(held.begin(), held.end(), is_text))
-    lnpt::fail(path, " is not as lnpt wrote it, a text for each setting: remove it, or choose another --out");
+    lnpt::fail(path, " is not as lnpt wrote it, a text for each setting: restore it, or choose another --out");
   auto asked = record_.settings;
   for (auto const& each : held.items()) asked.emplace(each.key(), unsaid(each.key()));  // said before and not now
   for (auto const& [name, value] : asked) {
@@ -96,7 +96,7 @@ bool comparison_results::read_csv() {
   if (!std::getline(file, line)) return false;
   auto const first = line;
   if (first != heading() && first != columns)  // which earlier versions wrote for channels, too
-    lnpt::fail(path, " does not begin with ", heading(), ": remove it, or choose another --out");
+    lnpt::fail(path, " does not begin with ", heading(), ": restore it, or choose another --out");
   auto whole = !file.eof();
   while (std::getline(file, line)) {
     whole = !file.eof();  // the last line of an interrupted run may be cut short

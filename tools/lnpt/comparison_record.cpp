@@ -133,11 +133,12 @@ comparison_record read_comparison(std::filesystem::path const& path) {
       record.rows.push_back(row_of(each));
       if (auto const& kept = record.rows.back().details.kept; !kept.empty() && kept.size() != record.layers.size())
         lnpt::fail(path, " counts the weights left in ", kept.size(), " layers of a student and names ", record.layers.size(),
-                   " layers: remove it, or choose another --out");
+                   " layers: restore it, or choose another --out");
     }
     return record;
   } catch (nlohmann::json::exception const& reason) {
-    lnpt::fail(path, " is not as lnpt wrote it, since it ", lnpt::io::json_fault(reason), ": remove it, or choose another --out");
+    lnpt::fail(path, " is not as lnpt wrote it, since it ", lnpt::io::json_fault(reason),
+               ": restore it, or choose another --out");
   }
 }
 
@@ -145,7 +146,7 @@ nlohmann::ordered_json read_json_file(std::filesystem::path const& path) {
   std::ifstream file(path);
   if (!file) lnpt::fail(path, " cannot be read: name the results.json of a comparison, or the folder that holds it");
   auto found = json::parse(file, nullptr, false);
-  if (found.is_discarded()) lnpt::fail(path, " is no JSON: remove it, or choose another --out");
+  if (found.is_discarded()) lnpt::fail(path, " is no JSON: restore it, or choose another --out");
   return found;
 }
 

@@ -1,4 +1,5 @@
 // The table that a comparison ends with.
+#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -82,7 +83,8 @@ void print_comparison(comparison_results const& results, std::vector<pruning_met
     print_sizes(results, methods, sparsities);
   else
     print_weights(results, methods, sparsities);
-  fmt::print("\n* reads labels when it scores; every student trains {} labels\n",
+  auto const starred = std::ranges::any_of(methods, [](auto const& each) { return each.reads_labels(); });
+  fmt::print("\n{}every student trains {} labels\n", starred ? "* reads labels when it scores; " : "",
              learns_from_labels(results.record()) ? "with" : "without");
   for (auto const sparsity : sparsities)
     for (auto const& method : methods) print_emptied(method, sparsity, line_of(results.record(), method.text, sparsity));

@@ -79,6 +79,8 @@ void set_option(criterion_spec& spec, std::string_view key, std::string_view val
     spec.schedule = parse_choice("schedule", schedule_names, value);
   else if (key == "layer-floor")
     spec.layer_floor = parse_number<double>("layer floor", value);
+  else if (key == "channel-score")
+    spec.per_channel = parse_choice("channel score", channel_score_names, value);
   else if (key == "rank")
     spec.keep_end = parse_choice("rank", rank_names, value);
   else
@@ -108,6 +110,8 @@ void check(criterion_spec const& spec) {
     refuse("a temperature of ", *spec.temperature, " divides nothing: pass a number above 0");
   if (spec.layer_floor && !(*spec.layer_floor >= 0 && *spec.layer_floor <= 1))
     refuse("a layer floor of ", *spec.layer_floor, " is outside [0, 1]: pass the share of its even part that each layer keeps");
+  if (spec.per_channel && spec.scores_filters())
+    refuse(name, " scores channels as wholes, which its measure says how: leave the channel score out");
   auto const probes =
       spec.curvature_used() == curvature_kind::gauss_newton || spec.curvature_used() == curvature_kind::gauss_newton_exact;
   if (spec.loss == loss_kind::total && takes_curvature(spec.kind) && probes)

@@ -34,6 +34,8 @@ enum class criterion_kind {
 };
 enum class curvature_kind { gauss_newton, gauss_newton_exact, hessian_diagonal, hessian_gradient };
 enum class loss_kind { cross_entropy, pseudo_label, distillation, feature_gap, feature_mse, total };
+/// How the scores of a channel's weights become that of the channel and all that goes with it.
+enum class channel_score { sum, mean, maximum, l2, normalized };
 enum class schedule_kind { one_shot, linear, exponential, cubic };
 
 inline constexpr spelling<criterion_kind> criterion_names[]{{"teacher_guided", criterion_kind::teacher_guided},
@@ -62,6 +64,11 @@ inline constexpr spelling<loss_kind> loss_names[]{
     {"cross_entropy", loss_kind::cross_entropy}, {"pseudo_label", loss_kind::pseudo_label},
     {"distillation", loss_kind::distillation},   {"feature_gap", loss_kind::feature_gap},
     {"feature_mse", loss_kind::feature_mse},     {"total", loss_kind::total}};
+inline constexpr spelling<channel_score> channel_score_names[]{{"sum", channel_score::sum},
+                                                               {"mean", channel_score::mean},
+                                                               {"max", channel_score::maximum},
+                                                               {"l2", channel_score::l2},
+                                                               {"normalized", channel_score::normalized}};
 inline constexpr spelling<schedule_kind> schedule_names[]{{"one_shot", schedule_kind::one_shot},
                                                           {"linear", schedule_kind::linear},
                                                           {"exponential", schedule_kind::exponential},
@@ -89,6 +96,7 @@ struct criterion_spec {
   std::optional<lnpt::map_similarity> similarity = std::nullopt;
   std::optional<int> rounds = std::nullopt;
   std::optional<double> layer_floor = std::nullopt;
+  std::optional<channel_score> per_channel = std::nullopt;
   schedule_kind schedule = schedule_kind::exponential;
   lnpt::keep_end keep_end = lnpt::keep_end::highest;
 
@@ -117,7 +125,7 @@ struct criterion_spec {
 
 /// The options a criterion may be given, as `key=value` in a list and as flags of their own.
 inline constexpr std::string_view criterion_keys =
-    "curvature, probes, loss, temperature, batch-norm, measure, similarity, rounds, schedule, layer-floor or rank";
+    "curvature, probes, loss, temperature, batch-norm, measure, similarity, rounds, schedule, layer-floor, channel-score or rank";
 
 /// Sets one option; refuses an unknown key or value.
 void set_option(criterion_spec& spec, std::string_view key, std::string_view value);

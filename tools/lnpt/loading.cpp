@@ -50,6 +50,9 @@ CLI::Option* scoring_options::describe(CLI::App& command) {
                      "How density falls over the rounds: one_shot, linear, exponential (default) or cubic");
   command.add_option("--layer-floor", layer_floor,
                      "What each layer keeps whatever its scores, of its even part; default: .02 for teacher_guided, else 0");
+  command.add_option("--channel-score", channel_score,
+                     "How a channel, with all that goes with it, is scored by its weights: sum (default), mean, max, l2, or "
+                     "normalized, the mean in units of each layer's own");
   command.add_option("--sparsity", sparsity, "Fraction of the weights to remove")->check(fraction());
   engine.describe(command);
   return network;
@@ -68,6 +71,7 @@ criterion_spec scoring_options::asked_criterion() const {
   set("rounds", rounds);
   set("schedule", schedule);
   set("layer-floor", layer_floor);
+  set("channel-score", channel_score);
   check(spec);
   if (!schedule.empty() && spec.rounds_used() == 1)
     refuse("--schedule says how density falls over rounds, and ", spec.text, " scores once: leave it out, or give --rounds");

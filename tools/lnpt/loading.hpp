@@ -24,7 +24,7 @@ struct scoring_options : common_options {
   data_options images;
   std::size_t samples = 100;  ///< of a data set
   std::string criterion;      ///< empty: teacher_guided
-  std::string curvature, probes, loss, temperature, batch_norm, rounds, schedule, layer_floor;
+  std::string curvature, probes, loss, temperature, batch_norm, rounds, schedule, layer_floor, channel_score;
   double sparsity = -1;  ///< below 0: not given
   engine_choice engine{.precision = "double"};
   std::string out;

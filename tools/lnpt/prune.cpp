@@ -1,8 +1,10 @@
 // lnpt prune: masks and masked weights.
+#include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -172,6 +174,7 @@ void prune_as(prune_options const& o, pruning_spec spec) {
     spec.progress = std::ref(along);
     auto pruned = engine->prune(student, data, spec);
     pruned.report.seconds += searched.seconds;
+    if (takes_channels(spec.mask)) std::ranges::move(narrow_layers(pruned.masks), std::back_inserter(pruned.report.warnings));
     return pruned;
   }();
   auto const on_paths = o.spend_on_live ? lnpt::dead_paths_of(*map, masks).effective() : std::size_t{0};
@@ -354,6 +357,8 @@ void run(prune_options const& typed_options) {
   if (spec.criterion.scores_filters() && !takes_channels(spec.mask))
     refuse(spec.criterion.text, " scores whole filters, so that --mask ", o.mask,
            " would choose among their weights by place alone: add --mask channels, or choose a criterion of single weights");
+  if (spec.criterion.per_channel && !takes_channels(spec.mask))
+    refuse("a channel score is of whole channels, and --mask ", o.mask, " takes single weights: add --mask channels");
   if (o.channels.coupled() && o.has_sparsity()) refuse("--budget and --sparsity both say how much to remove: leave one out");
   o.channels.apply_to(spec);
   if (o.channels.coupled()) return in_precision(o.engine, [&](auto t) { prune_as<decltype(t)>(o, spec); });

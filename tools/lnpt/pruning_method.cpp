@@ -10,9 +10,14 @@ namespace {
 
 constexpr std::string_view search_name = "eagle_eye";
 
+std::size_t at_least_one(std::size_t candidates) {
+  if (candidates == 0) refuse("eagle_eye chooses among candidates: give 1 or more");
+  return candidates;
+}
+
 void set_option(lnpt::eagle_eye_options& options, std::string_view key, std::string_view value) {
   if (key == "candidates")
-    options.candidates = parse_number<std::size_t>("number of candidates", value);
+    options.candidates = at_least_one(parse_number<std::size_t>("number of candidates", value));
   else if (key == "tolerance")
     options.tolerance = parse_number<double>("tolerance", value);
   else if (key == "least")

@@ -95,6 +95,7 @@ void run(score_options const& o) {
                                     {"--teacher-arch", o.teacher_arch},
                                     {"--data", o.images.data}});
   auto const criterion = o.asked_criterion();
+  if (criterion.per_channel) refuse("a channel score makes one of many, and score shows them all: leave it out");
   if (criterion.rounds_used() > 1 && criterion.scores_filters())
     refuse(criterion.text, " scores whole filters, and rounds of scoring prune single weights: leave --rounds out");
   if (criterion.rounds_used() > 1 && !o.has_sparsity())

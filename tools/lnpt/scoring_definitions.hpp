@@ -197,18 +197,35 @@ template <class Mask, class Model, class Rescore>
                        [&]<class Schedule>(Schedule) { return lnpt::prune_by<Mask, Schedule>(model, rescore, options); });
 }
 
+/// A strategy of channels that makes one score of many as was asked for.
+template <class Mask>
+[[nodiscard]] Mask strategy_scoring(std::optional<channel_score> how, Mask strategy) {
+  switch (how.value_or(channel_score::sum)) {
+    case channel_score::sum: strategy.accumulate = lnpt::accumulation::sum; break;
+    case channel_score::maximum: strategy.accumulate = lnpt::accumulation::maximum; break;
+    case channel_score::l2: strategy.accumulate = lnpt::accumulation::l2; break;
+    case channel_score::normalized: strategy.normalize = true; [[fallthrough]];
+    case channel_score::mean: strategy.accumulate = lnpt::accumulation::mean; break;
+  }
+  return strategy;
+}
+
 /// Channels with all that is coupled to them, under a budget of their unit.
 template <class Budget, class Model, class Rescore>
 [[nodiscard]] lnpt::prune_result prune_coupled(Model& model, pruning_spec const& spec, Rescore const& rescore) {
-  return prune_by_scores<lnpt::coupled_channels<Budget>>(model, spec, Budget(spec.sparsity), rescore,
-                                                         {.atoms = spec.atoms, .round_to = spec.rounding});
+  using strategy = lnpt::coupled_channels<Budget>;
+  return prune_by_scores<strategy>(
+      model, spec, Budget(spec.sparsity), rescore,
+      strategy_scoring(spec.criterion.per_channel, strategy{.atoms = spec.atoms, .round_to = spec.rounding}));
 }
 
 template <class Model, class Rescore>
 [[nodiscard]] lnpt::prune_result prune_channels(Model& model, pruning_spec const& spec, Rescore const& rescore) {
   if (spec.mask == mask_kind::channels_per_layer || spec.atoms == nullptr)
-    return prune_by_scores<lnpt::channel_structured>(model, spec, lnpt::channels{spec.sparsity}, rescore,
-                                                     {.per_layer = spec.mask == mask_kind::channels_per_layer});
+    return prune_by_scores<lnpt::channel_structured>(
+        model, spec, lnpt::channels{spec.sparsity}, rescore,
+        strategy_scoring(spec.criterion.per_channel,
+                         lnpt::channel_structured{.per_layer = spec.mask == mask_kind::channels_per_layer}));
   switch (spec.unit) {
     case lnpt::counted::parameters: return prune_coupled<lnpt::parameters>(model, spec, rescore);
     case lnpt::counted::flops: return prune_coupled<lnpt::flops>(model, spec, rescore);

@@ -1,7 +1,9 @@
 #include "searching.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <functional>
+#include <iterator>
 #include <span>
 
 #include "progress.hpp"
@@ -68,6 +70,8 @@ void print(search_summary const& s) {
   print_sizes(s.before, s.after, {});
   fmt::print("the best of {} shapes ({} draws) {} on {} of {} images\n", s.agreeing.size(), s.draws,
              s.by_labels ? "is right" : "decides as before", s.agreeing[s.best], s.images);
+  if (s.agreeing.size() > 1 && std::ranges::count(s.agreeing, s.agreeing[s.best]) == std::ssize(s.agreeing))
+    fmt::print("warning: all shapes do alike, so that the first was taken: give more images, or other ones\n");
 }
 
 nlohmann::ordered_json as_json(search_summary const& s) {

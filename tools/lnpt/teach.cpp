@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <numeric>
 
+#include <lnpt/io/pixel_digest.hpp>
 #include <lnpt/io/state_dict.hpp>
 
 #include "command.hpp"
@@ -76,7 +77,8 @@ void run(teach_options const& o) {
                                  .seed = o.seed,
                                  .images = data.train.size(),
                                  .views = o.views,
-                                 .form = lnpt::io::form_of(data.train)},
+                                 .form = lnpt::io::form_of(data.train),
+                                 .pixels = lnpt::io::pixel_digest(data.train.pixels)},
                                 first.output.size(), first.features->size());
   fill(cache, predict, data.train);
   cache.save(o.out);

@@ -63,7 +63,7 @@ guidance open_guidance(train_command_options const& o, lnpt::io::data_set const&
   } else if (!o.teacher_cache.empty()) {
     by.cache = lnpt::io::open_teacher_cache(o.teacher_cache);
     auto const& about = by.cache->about();
-    if (about.data_set != data_kind(o.images.data))
+    if (!about.pixels && about.data_set != data_kind(o.images.data))  // else their digest says more than their name
       refuse(o.teacher_cache, " is about ", about.data_set, " and not ", data_kind(o.images.data),
              ": train on the data it was made for");
     by.text = fmt::format("cache of {} in {} views, seed {}", about.teacher, about.views, about.seed);
@@ -122,7 +122,7 @@ void require_planned_epochs(train_command_options const& o, std::string const& p
   if (planned.empty() || planned == asked) return;
   refuse(o.resume, " is of a run of ", planned, " epochs, over which its learning rate falls to 0, and not of ", asked,
          ": resume it with --epochs ", planned,
-         ", and train longer by a run of its own, with the weights that it wrote as --init");
+         ", and train longer by a run of its own, with the weights that it wrote as --init and the --mask of before");
 }
 
 /// Where the run starts: fresh, from given weights and masks, or where an earlier run stopped.

@@ -2,6 +2,7 @@
 /// How much of what the features are worth comes through a filter.
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <map>
 #include <type_traits>
 #include <utility>
@@ -76,7 +77,7 @@ struct propagated_importance {
   }
 
  private:
-  /// Of each column of [N, M].
+  /// Of each column of [N, M]; 0 where it is no more than the rounding of a column of one value.
   template <class Values>
   [[nodiscard]] static std::vector<double> variances(Values const& features, std::size_t samples) {
     auto const width = features.size() / samples;
@@ -89,6 +90,8 @@ struct propagated_importance {
         auto const away = static_cast<double>(features[n * width + m]) - mean;
         found[m] += away * away / static_cast<double>(samples);
       }
+      auto const rounding = static_cast<double>(samples) * std::numeric_limits<double>::epsilon() * mean;
+      if (found[m] <= rounding * rounding) found[m] = 0;
     }
     return found;
   }

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include <lnpt/backend/cpu/array.hpp>
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/model.hpp>
+#include <lnpt/io/number_text.hpp>
+#include <lnpt/io/pixel_digest.hpp>
 #include <lnpt/io/teacher_cache.hpp>
 #include <lnpt/train/batches.hpp>
 
@@ -28,7 +31,8 @@ class cached_guide {
                    " augmented views of each image: train with augmentation, or write it with 0 views");
   }
 
-  /// As above for these images; refuses them, too, where the teacher saw others in size or normalisation. A cache of version 1 does not say.
+  /// As above for these images; refuses them, too, where the teacher saw others: in size, in normalisation, or in a byte or their order
+  /// where they are bytes. A cache of version 1 does not say.
   template <image_source Images>
   cached_guide(teacher_cache const& cache, Images const& images, bool augment) : cached_guide(cache, images.size(), augment) {
     auto const here = form_of(images);
@@ -36,6 +40,11 @@ class cached_guide {
     if (seen && *seen != here)
       fail_request("the teacher cache is of images of ", text_of(*seen), ", and the training set is of ", text_of(here),
                    ": normalise it as the teacher's images were, or write the cache again");
+    if constexpr (requires { pixel_digest(images.pixels); })
+      if (auto const& digest = cache.about().pixels; digest && *digest != pixel_digest(images.pixels))
+        fail_request(
+            "the teacher cache is of other images, or of these in another order: train on those that it was made for, or "
+            "write it again");
   }
 
   [[nodiscard]] augmentation plan(std::size_t epoch, std::size_t image) const {
@@ -56,7 +65,13 @@ class cached_guide {
 
  private:
   [[nodiscard]] static std::string text_of(image_form const& form) {
-    return list(form.extents) + " with the means " + list(form.mean) + " and deviations " + list(form.stddev);
+    return list(form.extents) + " with the means " + digits(form.mean) + " and deviations " + digits(form.stddev);
+  }
+  /// All digits that tell them apart.
+  [[nodiscard]] static std::string digits(std::vector<float> const& numbers) {
+    std::string text;
+    for (auto const n : numbers) text += (text.empty() ? "[" : ", ") + shortest_text(n);
+    return text + ']';
   }
   [[nodiscard]] std::size_t view(std::size_t epoch) const { return cache_->views() == 0 ? 0 : epoch % cache_->views(); }
 

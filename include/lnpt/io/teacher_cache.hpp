@@ -48,7 +48,7 @@ template <image_source Images>
 ///
 /// The file is a safetensors file: `output` [rows, K] F32, `features` [rows, M] F32 and, with views, `crop` [rows, 2] U8
 /// (dy, dx) and `flip` [rows] U8; rows = images · max(views, 1), the views of an image next to each other. Its metadata hold the
-/// description; in files of version 1 without the form of the images, which are read as well.
+/// description; in files of version 1 without the form of the images, which are read as well, as are files without their digest.
 class teacher_cache {
  public:
   struct description {
@@ -57,7 +57,8 @@ class teacher_cache {
     std::uint64_t seed = 0;     ///< of the augmentations
     std::size_t images = 0;
     std::size_t views = 0;
-    std::optional<image_form> form = std::nullopt;  ///< of the images that the teacher saw; none where it is not known
+    std::optional<image_form> form = std::nullopt;       ///< of the images that the teacher saw; none where it is not known
+    std::optional<std::uint64_t> pixels = std::nullopt;  ///< their `pixel_digest`; none where it is not known
 
     friend bool operator==(description const&, description const&) = default;
   };
@@ -122,6 +123,7 @@ class teacher_cache {
       w.metadata("mean", numbers_text(about_.form->mean));
       w.metadata("stddev", numbers_text(about_.form->stddev));
     }
+    if (about_.pixels) w.metadata(pixels_key, std::to_string(*about_.pixels));
     w.add("output", {rows(), output_size_}, std::span(outputs_));
     w.add("features", {rows(), feature_size_}, std::span(features_));
     if (about_.views != 0) {
@@ -140,6 +142,7 @@ class teacher_cache {
   static constexpr char const* version_key = "lnpt.teacher_cache";
   static constexpr char const* version = "2";
   static constexpr char const* version_without_form = "1";
+  static constexpr char const* pixels_key = "pixels";
 
   [[nodiscard]] std::size_t values_of_rows(std::size_t width) const {
     auto const count = narrowed_product<std::size_t>(shape{about_.images, std::max<std::size_t>(about_.views, 1), width});
@@ -224,8 +227,10 @@ class teacher_cache {
                       number<std::uint64_t>(file, "seed"),
                       number<std::size_t>(file, "images"),
                       number<std::size_t>(file, "views"),
+                      std::nullopt,
                       std::nullopt};
     if (held == version) about.form = read_form(file);
+    if (file.metadata().contains(pixels_key)) about.pixels = number<std::uint64_t>(file, pixels_key);
     if (about.images == 0) fail(file.name(), " is a teacher cache of no images; it needs at least one");
     if (about.views > std::numeric_limits<std::size_t>::max() / about.images)
       fail(file.name(), ": ", about.images, " images in ", about.views,

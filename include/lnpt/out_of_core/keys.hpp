@@ -100,6 +100,10 @@ class score_source {
   [[nodiscard]] bool reads() const { return !draw_; }
   /// Whether the stored bits without their sign sort as the keys do, and 0 has no others.
   [[nodiscard]] bool is_coded() const { return reads() && !scales_; }
+  /// Rows and columns that share a scale; 0 where nothing is scaled.
+  [[nodiscard]] std::array<std::uint64_t, 2> scale_block() const {
+    return scales_ ? std::array<std::uint64_t, 2>{scales_->block_rows, scales_->block_columns} : std::array<std::uint64_t, 2>{};
+  }
   /// Whether so few codes exist that one reading counts them all.
   [[nodiscard]] bool is_narrow() const { return is_coded() && type_ != io::dtype::f32; }
   /// Whether the code of −0 means NaN.

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/io/byte_source.hpp>
@@ -13,21 +14,27 @@
 namespace lnpt::out_of_core {
 
 struct model_config {
-  std::string type;                               ///< model_type
-  std::uint64_t vocabulary = 0;                   ///< vocab_size; 0 where it is not given
-  std::array<std::uint64_t, 2> scale_block = {};  ///< rows and columns that share a scale; 0 where that is not given
+  std::string type;              ///< model_type
+  std::uint64_t vocabulary = 0;  ///< vocab_size; 0 where it is not given
+  std::vector<std::array<std::uint64_t, 2>> scale_blocks =
+      {};  ///< rows and columns that share a scale; none where that is not given
 };
 
 namespace detail {
 
 /// Takes the block of 8-bit weights from a `quantization_config`: `weight_block_size` of Hugging Face transformers, or the
 /// `block_structure` of compressed-tensors, whose groups of layers have weights of their own.
-inline void read_scale_block(nlohmann::json const& quantization, model_config& config) {
+inline void read_scale_blocks(nlohmann::json const& quantization, model_config& config) {
   auto const read = [&](nlohmann::json const& from, char const* key) {
     auto const block = from.find(key);
     if (block == from.end() || !block->is_array() || block->size() != 2) return;
-    for (std::size_t axis = 0; axis != 2; ++axis)
-      if ((*block)[axis].is_number_unsigned()) config.scale_block[axis] = (*block)[axis].get<std::uint64_t>();
+    std::array<std::uint64_t, 2> extents{};
+    for (std::size_t axis = 0; axis != 2; ++axis) {
+      auto const& given = (*block)[axis];  // 128, or 128.0
+      if (given.is_number() && given.get<double>() >= 1 && given.get<double>() < 0x1p53)
+        extents[axis] = static_cast<std::uint64_t>(given.get<double>());
+    }
+    if (extents[0] != 0 && extents[1] != 0) config.scale_blocks.push_back(extents);
   };
   read(quantization, "weight_block_size");
   auto const groups = quantization.find("config_groups");
@@ -50,7 +57,7 @@ inline void read_scale_block(nlohmann::json const& quantization, model_config& c
     if (auto const size = from.find("vocab_size"); size != from.end() && size->is_number_unsigned())
       config.vocabulary = size->get<std::uint64_t>();
     if (auto const scales = from.find("quantization_config"); scales != from.end() && scales->is_object())
-      detail::read_scale_block(*scales, config);
+      detail::read_scale_blocks(*scales, config);
   };
   read(json);
   if (auto const inner = json.find("text_config"); inner != json.end() && inner->is_object()) read(*inner);

@@ -107,16 +107,28 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
   return {};
 }
 
-/// A tensor of the same module that may scale this one under a name whose meaning is not known, such as `scale_weight`; null where
-/// there is none. Scales of inputs and outputs change no weight, and one factor for all changes no ranking within the tensor.
+inline constexpr std::array scale_endings{"_scale_inv", "_scale"};
+
+/// Whether a tensor is the scales of another one than this.
+[[nodiscard]] inline bool scales_another(io::sharded_model const& model, std::string_view name, io::stored_tensor const& tensor) {
+  return std::ranges::any_of(scale_endings, [&](std::string_view ending) {
+    if (!name.ends_with(ending)) return false;
+    auto const of = std::string(name.substr(0, name.size() - ending.size()));
+    return of != tensor.name() && model.find(of) != nullptr;
+  });
+}
+
+/// A tensor of the same module, other than the scales `known`, that may scale or shift this one under a name whose meaning is not known,
+/// such as `scale_weight` or `weight_scale_2`; null where there is none. Scales of inputs and outputs change no weight, and one factor for
+/// all changes no ranking within the tensor.
 [[nodiscard]] inline io::stored_tensor const* unknown_scale(io::sharded_model const& model, io::stored_tensor const& tensor,
-                                                            bool within_tensor) {
+                                                            io::stored_tensor const* known, bool within_tensor) {
   auto const module = tensor.name().substr(0, tensor.name().rfind('.') + 1);
   auto const found = std::ranges::find_if(model.tensors(), [&](io::stored_tensor const& each) {
-    if (!each.name().starts_with(module)) return false;
+    if (!each.name().starts_with(module) || &each == known || scales_another(model, each.name(), tensor)) return false;
     auto const name = each.name().substr(module.size());
     auto const is_of = [&](auto... parts) { return ((name.find(parts) != std::string::npos) || ...); };
-    return name.find('.') == std::string::npos && is_of("scale") &&
+    return name.find('.') == std::string::npos && is_of("scale", "zero_point", "absmax") &&
            !is_of("input", "output", "activation", "k_scale", "v_scale", "q_scale") &&
            !(within_tensor && each.about->size() == 1);
   });
@@ -156,23 +168,35 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
   return power >= least ? power : least;
 }
 
-/// The scales of an 8-bit tensor, or null where it has none; `stated` is the block of the configuration. Refuses scales that do not tile
-/// it, and those of an unknown name.
+/// The block of those stated by which so many scales cover [rows, columns]: {0, 0} where none does, nothing where several do otherwise.
+[[nodiscard]] inline std::optional<std::array<std::uint64_t, 2>> stated_block(
+    std::vector<std::array<std::uint64_t, 2>> const& stated, std::array<std::uint64_t, 2> const& sizes, shape const& held) {
+  std::array<std::uint64_t, 2> found{};
+  for (auto const& block : stated) {
+    std::array<std::uint64_t, 2> extents{};
+    for (std::size_t axis = 0; axis != 2; ++axis) extents[axis] = block_extent(sizes[axis], held[axis], block[axis]);
+    auto const covers = [&](std::size_t axis) { return held[axis] == 1 || extents[axis] == block[axis]; };
+    if (!covers(0) || !covers(1)) continue;
+    if (found[0] != 0 && found != extents) return std::nullopt;
+    found = extents;
+  }
+  return found;
+}
+
+/// The scales of an 8-bit tensor, or null where it has none; `stated` are the blocks of the configuration. Refuses scales that do not tile
+/// it, or by several of those blocks, and factors of an unknown name.
 [[nodiscard]] inline std::shared_ptr<block_scales const> scales_of(io::sharded_model const& model,
                                                                    io::stored_tensor const& tensor,
-                                                                   std::array<std::uint64_t, 2> const& stated,
+                                                                   std::vector<std::array<std::uint64_t, 2>> const& stated,
                                                                    bool within_tensor) {
   io::stored_tensor const* found = nullptr;
-  for (auto const* const ending : {"_scale_inv", "_scale"})
+  for (auto const* const ending : scale_endings)
     if (found == nullptr) found = model.find(tensor.name() + ending);
-  if (found == nullptr) {
-    if (auto const* const other = unknown_scale(model, tensor, within_tensor))
-      fail("whether ", io::in_quotes(other->name()), " scales ", io::in_quotes(tensor.name()),
-           " is not known, so that its weights cannot be ranked; scales are called ", io::in_quotes(tensor.name() + "_scale"),
-           " or ", io::in_quotes(tensor.name() + "_scale_inv"),
-           ": rename them, or leave the tensor dense with an exclude pattern");
-    return nullptr;
-  }
+  if (auto const* const other = unknown_scale(model, tensor, found, within_tensor))
+    fail("whether ", io::in_quotes(other->name()), " scales ", io::in_quotes(tensor.name()),
+         " is not known, so that its weights cannot be ranked; scales are called ", io::in_quotes(tensor.name() + "_scale"),
+         " or ", io::in_quotes(tensor.name() + "_scale_inv"), ": rename them, or leave the tensor dense with an exclude pattern");
+  if (found == nullptr) return nullptr;
   auto const& extents = tensor.about->shape;
   auto held = found->about->shape;
   while (held.size() < 2) held.push_back(1);
@@ -186,9 +210,11 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
   auto factors = scale_factors(model.shard(found->shard), *found->about);
   if (factors.empty()) refuse("are no floats, so they say nothing of");
   if (extents.size() != 2 || held.size() != 2) refuse("do not tile");
+  auto const block = stated_block(stated, {rows, columns}, held);
+  if (!block) refuse("fit several of the blocks that config.json states for");
   block_scales scales{.columns = columns,
-                      .block_rows = block_extent(rows, held[0], stated[0]),
-                      .block_columns = block_extent(columns, held[1], stated[1])};
+                      .block_rows = block_extent(rows, held[0], (*block)[0]),
+                      .block_columns = block_extent(columns, held[1], (*block)[1])};
   if (scales.block_rows == 0 || scales.block_columns == 0) refuse("do not tile");
   scales.factors = std::move(factors);
   return std::make_shared<block_scales const>(std::move(scales));
@@ -222,7 +248,7 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
     auto const is_small = is_float8(tensor.about->dtype);
     plan.pruned.push_back({tensor, layout.value_or(matrix_layout{}),
                            by_magnitude ? score_source::magnitude(tensor.about->dtype,
-                                                                  is_small ? detail::scales_of(model, tensor, config.scale_block,
+                                                                  is_small ? detail::scales_of(model, tensor, config.scale_blocks,
                                                                                                options.pattern != pattern::global)
                                                                            : nullptr)
                                         : score_source::random(options.seed, plan.pruned.size())});

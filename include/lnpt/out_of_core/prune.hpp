@@ -146,7 +146,10 @@ class pruning_run {
     std::ostringstream text;
     text << options_.keep.value() << ' ' << static_cast<int>(options_.criterion) << ' ' << static_cast<int>(options_.pattern)
          << ' ' << options_.n << ' ' << options_.m << ' ' << options_.seed;
-    for (auto const& each : plan_.pruned) text << '\n' << each.tensor.name();
+    for (auto const& each : plan_.pruned) {
+      auto const [rows, columns] = each.scores.scale_block();  // which config.json states
+      text << '\n' << each.tensor.name() << ' ' << rows << ' ' << columns;
+    }
     for (std::size_t s = 0; s != model_.shard_count(); ++s) {
       auto const path = model_.folder() / model_.shard_name(s);
       text << '\n'

@@ -40,9 +40,10 @@ class atom_selection {
   [[nodiscard]] std::vector<char> run() const {
     auto const limit = wanted_.keep.value() * full_.cost() * (1 + 1e-12);
     if (auto const least = cost_of(removed_among(order_.size())); least > limit)
-      fail_request("no more than ", 1 - least / full_.cost(), " of the ", name_of(unit_), " can go, for ",
-                   1 - wanted_.keep.value(),
-                   " were to: every layer keeps a channel, and the outputs of the classifier all stay; ask for less");
+      fail_request(
+          "no more than ", 1 - least / full_.cost(), " of the ", name_of(unit_), " can go, for ", 1 - wanted_.keep.value(),
+          " were to: every layer keeps ", rounding_.multiple > 1 ? "channels that fill a multiple" : "a channel",
+          ", and the outputs of the classifier all stay; ask for less", rounding_.multiple > 1 ? ", or for no rounding" : "");
     std::size_t enough = order_.size();
     std::size_t few = 0;
     if (cost_of(removed_among(0)) <= limit) return removed_among(0);
