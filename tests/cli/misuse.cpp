@@ -145,7 +145,7 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"compare --criteria snip:speed=fast" + out, 2, "speed"},
            {"compare --criteria snip:rounds" + out, 2, "key=value"},
            {"compare --data synthetic --seed 18446744073709551615 --seeds 3" + out, 2, "leaves no numbers for 3 seeds"},
-           {"compare --sparsities .9,2" + out, 2, "outside [0, 1]"},
+           {"compare --sparsities .9,2" + out, 2, "outside [0, 1)"},
            {"inspect missing.safetensors", 1, "missing.safetensors"},
            // Flags that would do nothing.
            {"evaluate --arch mlp:4,6,3 --weights x --data " + batch + " --test-limit 1", 2,

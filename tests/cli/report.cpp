@@ -51,7 +51,7 @@ TEST_CASE("results that lack something are refused in lnpt's own words") {
   };
   auto lacking = results("teacher");
   lacking.erase("teachers");
-  CHECK(support::says(complaint(lacking), "results.json\" is not as lnpt wrote it, since it has no \"teachers\": remove it"));
+  CHECK(support::says(complaint(lacking), "results.json\" is not as lnpt wrote it, since it has no \"teachers\": restore it"));
   auto other = results("teacher");
   other["rows"][0]["seed"] = "seven";
   CHECK(support::says(complaint(other), "since it holds a value of another kind than belongs there"));
