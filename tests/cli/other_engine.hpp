@@ -92,11 +92,13 @@ inline std::filesystem::path exported_fixtures() { return test::repository() / "
 inline void check_exported_networks(other_engine const& other) {
   support::temporary_folder const folder;
   auto const ours = (folder / "ours").string(), theirs = (folder / "theirs").string();
+  auto const teacher = (folder / "teacher.pt2").string();
   for (std::string const name : {"own", "joins"}) {
     auto const file = (exported_fixtures() / name).string();
+    REQUIRE(run("prune --model " + file + ".pt2 --criterion magnitude --sparsity .2 --out " + teacher).status == 0);
     for (std::string const criterion :
          {"snip", "grasp", "obd", "--loss feature_gap --criterion snip", "feature_map_synaptic --curvature hessian_gradient"}) {
-      auto const score = "score --model " + file + ".pt2 --teacher-model " + file + ".pt2 --data " + file +
+      auto const score = "score --model " + file + ".pt2 --teacher-model " + teacher + " --data " + file +
                          ".safetensors --batch-norm frozen " + (criterion.starts_with("--") ? "" : "--criterion ") + criterion +
                          " --out ";
       CAPTURE(score);
