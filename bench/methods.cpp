@@ -57,9 +57,10 @@ void ranked_maps_row(benchmark::State& state) {
   auto net = zoo::resnet<cpu::backend<float>>({.depth = 56, .widths = {16, 32, 64}}, 1);
   auto const images = bench_nets::noise({ranked_images, 3, 32, 32}, 7);
   std::vector<map_set> sets;
-  lnpt::detail::for_each_feature_map(
-      net, net.forward(images, {norm_mode::eval}),
-      [&](std::size_t, auto const& maps, shape const& extents) { sets.push_back({maps, extents[2], extents[3]}); });
+  (void)lnpt::detail::worth_by_maps(net, net.forward(images, {norm_mode::eval}), [&](auto const& maps, shape const& extents) {
+    sets.push_back({{maps.begin(), maps.end()}, extents[2], extents[3]});
+    return std::vector<double>(extents[0]);
+  });
   time_passes(state, [&] {
     benchmark::DoNotOptimize(net.predict(images, {norm_mode::eval}));
     for (auto const& set : sets) {
