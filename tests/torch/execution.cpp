@@ -24,6 +24,7 @@
 #include <lnpt/torch/model.hpp>
 
 #include "assembled.hpp"
+#include "sample_squares.hpp"
 #include "support.hpp"
 
 using namespace lnpt;
@@ -44,22 +45,6 @@ role role_of(Model& model, std::string const& name) {
 
 labelled_batch<tensor_type> images(std::int64_t channels = 3) {
   return torch_batch<double>(at::randn({6, channels, 5, 5}, at::kDouble), at::tensor({0, 1, 2, 3, 0, 1}, at::kLong));
-}
-
-/// The largest difference from one pass for each sample, of all weights.
-void check_squares(std::shared_ptr<assembled> const& module, at::Tensor const& x) {
-  torch_model<double> model(module);
-  auto const t = model.forward(x);
-  auto const ones = at::ones_like(t.output().get());
-  auto const squares = model.sample_squared_gradients(t, {tensor_type(ones), std::nullopt});
-  std::size_t i = 0;
-  for (auto const& p : model.torch_parameters()) {
-    CAPTURE(i);
-    auto const& found = squares[i++];
-    if (p.dim() < 2) continue;
-    REQUIRE(found);
-    CHECK(distance(found->get(), squares_one_by_one(module->run, x, p)) < 1e-12);
-  }
 }
 
 /// A convolution, one more as the head, and a mean over the image.

@@ -21,6 +21,7 @@
 #include <lnpt/torch/pass/autocast.hpp>
 
 #include "assembled.hpp"
+#include "sample_squares.hpp"
 #include "support.hpp"
 
 using namespace lnpt;
@@ -30,23 +31,6 @@ namespace nn = torch::nn;
 namespace {
 
 using tensor_type = torch_tensor<double>;
-
-/// Holds the squares per sample of every weight to one pass for each sample.
-void check_squares(std::shared_ptr<assembled> const& module, at::Tensor const& x,
-                   std::function<at::Tensor(at::Tensor const&)> const& by_sample) {
-  torch_model<double> model(module);
-  auto const t = model.forward(x);
-  auto const squares = model.sample_squared_gradients(t, {tensor_type(at::ones_like(t.output().get())), std::nullopt});
-  std::size_t i = 0;
-  for (auto const& p : model.torch_parameters()) {
-    CAPTURE(i);
-    auto const& found = squares[i++];
-    if (p.dim() < 2) continue;
-    REQUIRE(found);
-    CHECK(distance(found->get(), squares_one_by_one(by_sample, x, p)) < 1e-12);
-  }
-}
-void check_squares(std::shared_ptr<assembled> const& module, at::Tensor const& x) { check_squares(module, x, module->run); }
 
 at::Tensor images() {
   at::manual_seed(5);
