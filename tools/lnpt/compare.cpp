@@ -180,6 +180,8 @@ class comparison {
       refuse(method.text,
              " scores whole filters, so that single weights would be chosen by place alone: prune whole channels, as "
              "with --budgets flops:.5, or leave the criterion out");
+    if (method.criterion() && method.criterion()->per_channel && !removal_.unit)
+      refuse(method.text, " has a channel score, and single weights are pruned: give --budgets, such as flops:.5");
     if (!method.search()) return;
     if (removal_.unit != lnpt::counted::flops) refuse(method.text, " removes multiply-adds: give --budgets, such as flops:.5");
     if (o_.start != start_trained)
