@@ -340,6 +340,85 @@ TEST_CASE("weights that equal the threshold are counted where their place decide
         6);  // the filters of a, one of which is certain to stay
 }
 
+namespace {
+
+/// What a ranking with minima keeps where, of equal scores, the one of the lower rank stays: first the best of each parameter, then the best
+/// of all that is left.
+std::vector<bool> kept_by_rank(std::vector<std::vector<float>> const& scores, std::vector<std::size_t> const& rank, std::size_t n,
+                               std::size_t at_least) {
+  struct weight {
+    float score;
+    std::size_t rank;
+  };
+  auto const is_better = [](weight const& a, weight const& b) {
+    return a.score > b.score || (a.score == b.score && a.rank < b.rank);
+  };
+  std::vector<bool> kept(rank.size());
+  auto const place_of = [&](weight const& w) {
+    return static_cast<std::size_t>(std::find(rank.begin(), rank.end(), w.rank) - rank.begin());
+  };
+  std::vector<weight> rest;
+  std::size_t certain = 0;
+  std::size_t place = 0;
+  for (auto const& layer : scores) {
+    std::vector<weight> all;
+    for (auto const score : layer) all.push_back({score, rank[place++]});
+    std::sort(all.begin(), all.end(), is_better);
+    for (std::size_t i = 0; i < all.size(); ++i)
+      i < at_least ? void(kept[place_of(all[i])] = true), void(++certain) : rest.push_back(all[i]);
+  }
+  std::sort(rest.begin(), rest.end(), is_better);
+  for (std::size_t i = 0; i + certain < n; ++i) kept[place_of(rest[i])] = true;
+  return kept;
+}
+
+/// How many weights some order of the places keeps and another removes.
+std::size_t decided_in_some_order(std::vector<std::vector<float>> const& scores, std::size_t n, std::size_t at_least) {
+  std::vector<std::size_t> rank;
+  for (auto const& layer : scores)
+    for (std::size_t i = 0; i < layer.size(); ++i) rank.push_back(rank.size());
+  std::vector<int> stays(rank.size());
+  int orders = 0;
+  do {
+    auto const kept = kept_by_rank(scores, rank, n, at_least);
+    for (std::size_t i = 0; i < kept.size(); ++i) stays[i] += kept[i];
+    ++orders;
+  } while (std::next_permutation(rank.begin(), rank.end()));
+  return static_cast<std::size_t>(std::ranges::count_if(stays, [&](int count) { return 0 < count && count < orders; }));
+}
+
+}  // namespace
+
+TEST_CASE("a weight that a minimum keeps, or that stays beyond it, is not decided by its place") {
+  auto const decided = [](model<> const& given, density keep, std::size_t at_least, double floor = 0) {
+    std::size_t count = 0;
+    static_cast<void>(run(lnpt::global_unstructured{}, given,
+                          {.keep = keep, .at_least = at_least, .layer_floor = floor, .decided_by_position = &count}));
+    return count;
+  };
+  model<> given;
+  given.add("a", {1, 4}, {2, 2, 2, 2}).add("b", {1, 4}, {1, 1, 1, 0});
+  CHECK(decided(given, density{7.0 / 8}, 1) == 0);  // all but the 0 stay, whichever 2 and 1 are certain to
+  CHECK(decided(given, density{6.0 / 8}, 1) == 3);  // two of the ones
+  CHECK(decided(given, density{3.0 / 8}, 1) == 7);  // two of the twos, and one of the ones
+  CHECK(decided(given, density{7.0 / 8}, 0, 0.5) == 0);
+
+  std::mt19937 generator(11);
+  std::uniform_int_distribution<int> value(0, 2);
+  for (int repetition = 0; repetition < 60; ++repetition) {
+    std::vector<std::vector<float>> scores{std::vector<float>(2), std::vector<float>(2), std::vector<float>(2)};
+    model<> small;
+    for (auto& layer : scores) {
+      for (auto& score : layer) score = static_cast<float>(value(generator));
+      small.add("p" + std::to_string(&layer - scores.data()), {1, 2}, layer);
+    }
+    for (std::size_t n = 3; n <= 6; ++n)
+      CHECK(decided(small, density{static_cast<double>(n) / 6}, 1) == decided_in_some_order(scores, n, 1));
+    for (std::size_t n = 0; n <= 6; ++n)
+      CHECK(decided(small, density{static_cast<double>(n) / 6}, 0) == decided_in_some_order(scores, n, 0));
+  }
+}
+
 TEST_CASE("ties are counted alike where the selection samples") {
   std::mt19937 generator(3);
   model<> given;

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include <lnpt/criterion/magnitude.hpp>
@@ -82,6 +83,27 @@ TEST_CASE("weights are counted where the place of equal units decides which of t
   CHECK(decided == 8);
   static_cast<void>(net.removed(channels{0.3}, {}, keep_end::highest, &decided));  // both go
   CHECK(decided == 8);
+}
+
+TEST_CASE("weights are counted once, and not where a minimum or another unit decides") {
+  auto net = zoo::mlp<backend>(std::vector<std::size_t>{1, 2, 3, 2});  // units of a with 1 weight in, of b with 2, and 3 or 2 out
+  auto const map = channel_map_of(net, {1});
+  auto const decided = [&](std::vector<float> const& a, std::vector<float> const& b, double share) {
+    std::vector<float> const none(6);
+    std::vector<scored_parameter<float>> const scores{
+        {"hidden.0.weight", {2, 1}, a}, {"hidden.1.weight", {3, 2}, b}, {"fc.weight", {2, 3}, none, role::classifier_weight}};
+    std::size_t count = 0;
+    coupled_channels<channels> const strategy{.atoms = &map.set};
+    static_cast<void>(strategy(std::span(scores), selection{.keep = density_of(channels{share}), .decided_by_position = &count}));
+    return count;
+  };
+  std::vector<float> const equal(6), of_b{1, 1, 2, 2, 3, 3}, of_a{5, 5};
+  CHECK(decided({0, 0}, equal, 0.2) == 14);  // any of five: 2 + 6 + 6 weights, those between a and b once
+  CHECK(decided({0, 0}, equal, 0.6) == 14);  // one of a and one of b are certain to stay, and none knows which
+  CHECK(decided({-9, -9}, of_b, 0.2) == 8);  // one of a: 2 weights in, 6 out
+  CHECK(decided({-9, -9}, of_b, 0.4) == 6);  // and the worst of b goes for its score, with a weight of each unit of a
+  CHECK(decided(of_a, {0, 0, 0, 0, 9, 9}, 0.2) == 8);
+  CHECK(decided({-9, -8}, {1, 1, 1, 1, 1, 1}, 0.2) == 0);
 }
 
 TEST_CASE("parameters and multiply-adds are counted as they are after removal") {
@@ -182,4 +204,22 @@ TEST_CASE("rounded widths are multiples of what the engine is good at, and the b
   CHECK(5 * after.multiply_adds() > 2 * before.multiply_adds());
   for (auto const& p : after.parameters)
     if (p.extents.size() == 4) CHECK(p.extents[0] % 8 == 0);
+
+  // No eight channels that went together had room: none of any layer, whichever they are.
+  for (auto const share_removed : {0.05, 0.3, 0.5, 0.65}) {
+    CAPTURE(share_removed);
+    auto const removed = pruned(network, map, flops{share_removed}, rounding).second;
+    detail::remaining_network left(map.set, counted::flops);
+    auto const limit = (1 - share_removed) * left.cost();
+    std::map<std::size_t, std::vector<std::size_t>> gone_of_group;
+    auto const groups = groups_of(map.set);
+    for (std::size_t a = 0; a < removed.size(); ++a)
+      if (removed[a]) left.remove(map.set.atoms[a]), gone_of_group[groups[a]].push_back(a);
+    CHECK(left.cost() <= limit);
+    for (auto const& [group, atoms] : gone_of_group) {
+      auto wider = left;
+      for (std::size_t i = 0; i < 8; ++i) wider.restore(map.set.atoms[atoms[i]]);
+      CHECK(wider.cost() > limit);
+    }
+  }
 }

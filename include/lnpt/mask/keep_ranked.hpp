@@ -62,6 +62,36 @@ template <class T>
   return keep_largest<T>(on_host, n, end);
 }
 
+/// Ranks, refuses scores that are NaN or infinite, and counts nothing.
+template <class T>
+[[nodiscard]] ranking_outcome rank(ranking<T> const& ranked, std::size_t n, keep_end end) {
+  auto outcome = keep_largest_anywhere(ranked.parts, n, end);
+  non_finite_scores refused;
+  for (std::size_t p = 0; p < outcome.non_finite.size(); ++p)
+    refused.add(ranked.names[p], outcome.non_finite[p], ranked.parts[p].scores.size());
+  refused.refuse();
+  return outcome;
+}
+
+/// Adds the weights of so many units of each part; of none where nobody asks.
+template <class T>
+void note_decided(ranking<T> const& ranked, std::vector<std::size_t> const& units) {
+  if (ranked.decided_by_position == nullptr) return;
+  for (std::size_t p = 0; p < units.size(); ++p)
+    *ranked.decided_by_position += units[p] * (ranked.weights_in_unit.empty() ? 1 : ranked.weights_in_unit[p]);
+}
+
+/// How many scores of a part their place alone decided, where `tied` of them equalled the last that its minimum took, and the others then
+/// competed with all parts, which `kept` of this part survived. Of these `tied_later` equalled the threshold, and `tied_kept` of them stay.
+///
+/// What a minimum leaves out comes first among the rest of its part. So it stays whole where more than ties stay, is tied again where ties
+/// alone are met, and has lost where nothing stays.
+[[nodiscard]] constexpr std::size_t decided_twice(std::size_t tied, std::size_t kept, std::size_t tied_later,
+                                                  std::size_t tied_kept) {
+  auto const all_stay = kept > tied_kept;
+  return all_stay ? tied_later : std::max(tied, tied_later);
+}
+
 }  // namespace detail
 
 /// All weights as a ranking: the survivors take part, and what stays is written to blank masks, which are added to `masks`. The masks
@@ -86,14 +116,7 @@ template <class T>
 /// Keeps the n best over all parts: writes the bits of what stays. Throws where a score is NaN or infinite.
 template <class T>
 void keep_ranked(ranking<T> const& ranked, std::size_t n, keep_end end) {
-  auto const outcome = detail::keep_largest_anywhere(ranked.parts, n, end);
-  detail::non_finite_scores refused;
-  for (std::size_t p = 0; p < outcome.non_finite.size(); ++p)
-    refused.add(ranked.names[p], outcome.non_finite[p], ranked.parts[p].scores.size());
-  refused.refuse();
-  if (ranked.decided_by_position == nullptr) return;
-  for (std::size_t p = 0; p < outcome.tied.size(); ++p)
-    *ranked.decided_by_position += outcome.tied[p] * (ranked.weights_in_unit.empty() ? 1 : ranked.weights_in_unit[p]);
+  detail::note_decided(ranked, detail::rank(ranked, n, end).tied);
 }
 
 /// Refuses NaN and infinite scores where weights are not ranked themselves; leaves the masks blank.
@@ -123,9 +146,11 @@ void keep_ranked(ranking<T> const& ranked, std::size_t n, std::vector<std::size_
   auto rest = ranked;
   std::vector<std::vector<mask::word>> contested(ranked.parts.size());
   std::vector<std::vector<mask::word>> chosen(ranked.parts.size());
+  std::vector<std::size_t> decided(ranked.parts.size());
   for (std::size_t p = 0; p < minima.size(); ++p) {
     auto const& part = ranked.parts[p];
-    keep_ranked(ranked.part(p), std::min(minima[p], detail::ranked_count(part)), end);
+    auto const outcome = detail::rank(ranked.part(p), std::min(minima[p], detail::ranked_count(part)), end);
+    if (!outcome.tied.empty()) decided[p] = outcome.tied.front();
     contested[p].assign(part.among.begin(), part.among.end());
     if (part.among.empty()) detail::set_bits(contested[p] = std::vector<mask::word>(part.kept.size()), 0, part.scores.size());
     for (std::size_t w = 0; w < contested[p].size(); ++w) contested[p][w] &= ~part.kept[w];
@@ -133,9 +158,16 @@ void keep_ranked(ranking<T> const& ranked, std::size_t n, std::vector<std::size_
     rest.parts[p].kept = chosen[p];
     rest.parts[p].among = contested[p];
   }
-  keep_ranked(rest, n - certain, end);
-  for (std::size_t p = 0; p < chosen.size(); ++p)
+  auto const outcome = detail::rank(rest, n - certain, end);
+  auto kept_of_tied = outcome.tied_kept;
+  for (std::size_t p = 0; p < chosen.size(); ++p) {
+    auto const tied = outcome.tied.empty() ? 0 : outcome.tied[p];
+    auto const tied_kept = std::min(tied, kept_of_tied);
+    kept_of_tied -= tied_kept;
+    decided[p] = detail::decided_twice(decided[p], detail::count_bits(chosen[p]), tied, tied_kept);
     for (std::size_t w = 0; w < chosen[p].size(); ++w) ranked.parts[p].kept[w] |= chosen[p][w];
+  }
+  detail::note_decided(ranked, decided);
 }
 
 }  // namespace lnpt

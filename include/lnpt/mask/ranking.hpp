@@ -32,7 +32,8 @@ struct ranking_outcome {
   std::vector<std::size_t> non_finite =
       {};  ///< NaN and infinite scores; empty where there are none. Otherwise `kept` means nothing
   std::vector<std::size_t> tied =
-      {};  ///< scores equal to the threshold, where not all of them stay: decided by their place alone
+      {};                     ///< scores equal to the threshold, where not all of them stay: decided by their place alone
+  std::size_t tied_kept = 0;  ///< how many of those stay, the first by part
 };
 
 namespace detail {

@@ -38,14 +38,14 @@ class selector {
     auto const ranked = count_ranked();
     if (wanted_ > ranked) fail("cannot keep ", wanted_, " of ", ranked, " ranked scores: ask for at most ", ranked);
     take_stock(first_bracket(ranked));
-    if (auto counts = non_finite(); !counts.empty()) return {std::move(counts), {}};
+    if (auto counts = non_finite(); !counts.empty()) return {.non_finite = std::move(counts)};
     if (auto const from_high = total(&tally<key>::from_high); from_high > wanted_)
       settle_at(ends_.high, {ends_.high, highest_key}, wanted_);
     else if (auto const above_low = total(&tally<key>::above_low); above_low < wanted_)
       settle_at(ends_.low, {lowest_key, ends_.low}, wanted_ - above_low);
     else if (from_high < wanted_)
       add_candidates(wanted_ - from_high);
-    return {{}, std::move(tied_)};
+    return {.tied = std::move(tied_), .tied_kept = tied_kept_};
   }
 
  private:
@@ -179,6 +179,7 @@ class selector {
   void note_ties(std::vector<std::size_t> const& ties, std::size_t available) {
     tied_.clear();
     if (available == 0 || available == std::accumulate(ties.begin(), ties.end(), std::size_t{0})) return;
+    tied_kept_ = available;
     tied_.resize(parameters_.size());
     for (std::size_t c = 0; c < ties.size(); ++c) tied_[chunks_[c].parameter] += ties[c];
   }
@@ -190,6 +191,7 @@ class selector {
   bracket<key> ends_{};
   std::vector<tally<key>> tallies_;
   std::vector<std::size_t> tied_;
+  std::size_t tied_kept_ = 0;
 };
 
 }  // namespace detail

@@ -186,8 +186,8 @@ template <prunable Model>
   for (auto const& layer : report.layers) scored += layer.reached ? layer.total : 0;
   if (100 * report.decided_by_position > scored)
     report.warnings.push_back(by_position(report.decided_by_position, scored, state.rounds) +
-                              ": score on more samples, or by another criterion; a network that was pruned before is pruned "
-                              "further from its masks, options.start");
+                              ": score on more samples, or by another criterion, and start from the masks of a network that "
+                              "was pruned before");
   return report;
 }
 

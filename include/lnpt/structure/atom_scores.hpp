@@ -20,6 +20,7 @@ struct scored_atoms {
   std::vector<double> scores;
   std::vector<char> ranked;  ///< whether the atom has a score: a surviving weight that is scored
   std::vector<char> dead;    ///< whether all its scored weights went in earlier rounds, or all its rows, where none is scored
+  std::vector<char> tensors = {};  ///< by tensor, whether its weights are scored
 };
 
 namespace detail {
@@ -104,6 +105,7 @@ template <class T>
                                                                              how);
   }
   scored_atoms result;
+  for (auto const& weights : by_tensor) result.tensors.push_back(weights.has_value());
   detail::gone_rows const is_gone(set, wanted.survivors);
   for (auto const& each : set.atoms) {
     detail::accumulator sum{how};

@@ -11,7 +11,7 @@ namespace lnpt::detail {
 /// What is left of every tensor while atoms come and go, and what that costs.
 class remaining_network {
  public:
-  remaining_network(atom_set const& set, counted unit) : set_(set), unit_(unit) {
+  remaining_network(atom_set const& set, counted unit) : set_(&set), unit_(unit) {
     for (auto const& tensor : set.tensors) {
       extents_.push_back(tensor.extents);
       total_ += tensor_cost(extents_.size() - 1);
@@ -32,7 +32,7 @@ class remaining_network {
 
  private:
   [[nodiscard]] double tensor_cost(std::size_t t) const {
-    auto const& tensor = set_.tensors[t];
+    auto const& tensor = set_->tensors[t];
     if (unit_ == counted::channels || is_buffer(tensor.role)) return 0;
     auto const size = static_cast<double>(element_count(extents_[t]));
     return unit_ == counted::parameters ? size : size * static_cast<double>(tensor.uses);
@@ -47,7 +47,7 @@ class remaining_network {
     if (unit_ == counted::channels) total_ += sign * static_cast<double>(each.rows());
   }
 
-  atom_set const& set_;
+  atom_set const* set_;
   counted unit_;
   std::vector<shape> extents_;
   double total_ = 0;  // whole numbers below 2⁵³: exact

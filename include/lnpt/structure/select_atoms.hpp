@@ -2,12 +2,16 @@
 /// Which atoms go under a budget that holds after removal.
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <ranges>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/structure/atom_scores.hpp>
 #include <lnpt/structure/remaining_network.hpp>
+#include <lnpt/structure/tied_atoms.hpp>
 
 namespace lnpt::detail {
 
@@ -19,6 +23,7 @@ class atom_selection {
       : set_(set),
         scores_(scored.scores),
         dead_(scored.dead),
+        scored_tensors_(scored.tensors),
         full_(set, unit),
         wanted_(wanted),
         rounding_(rounding),
@@ -51,24 +56,59 @@ class atom_selection {
       auto const middle = few + (enough - few) / 2;
       (cost_of(removed_among(middle)) <= limit ? enough : few) = middle;
     }
-    count_ties(enough);
-    return removed_among(enough);
+    auto removed = removed_among(enough);
+    if (rounding_.multiple > 1) give_back(removed, limit);
+    count_ties(enough, removed);
+    return removed;
   }
 
  private:
-  /// Removes the first n of the ranking, but for the last of a layer, then widens layers to what the engine is good at.
-  [[nodiscard]] std::vector<char> removed_among(std::size_t n) const {
-    auto removed = dead_;
-    auto left = without(removed);
+  /// A network that atoms have gone from, and which.
+  struct cut_network {
+    remaining_network left;
+    std::vector<char> removed;
+  };
+
+  /// Removes the first n of the ranking, but for the last of a layer.
+  [[nodiscard]] cut_network cut(std::size_t n) const {
+    cut_network now{without(dead_), dead_};
     for (std::size_t i = 0; i < n; ++i) {
       auto const& each = set_.atoms[order_[i]];
-      if (!std::ranges::all_of(each.slices, [&](tensor_slices const& s) { return spares(left, s); })) continue;
-      left.remove(each);
-      removed[order_[i]] = 1;
+      if (!spares(now.left, each)) continue;
+      now.left.remove(each);
+      now.removed[order_[i]] = 1;
     }
+    return now;
+  }
+
+  /// The same, then layers are widened to what the engine is good at.
+  [[nodiscard]] std::vector<char> removed_among(std::size_t n) const {
+    auto [left, removed] = cut(n);
     while (widen(left, removed)) {
     }
     return removed;
+  }
+
+  /// Gives back what the budget has room for, the best first: where a width falls to the next multiple more goes than was asked for.
+  void give_back(std::vector<char>& removed, double limit) const {
+    auto left = without(removed);
+    auto const groups = groups_of(set_);
+    std::vector<char> is_too_much(set_.atoms.size());  // by group: what does not fit now fits no wider network
+    for (auto const a : std::views::reverse(order_)) {
+      if (!removed[a] || is_too_much[groups[a]]) continue;
+      auto wider = left;
+      auto fewer = removed;
+      wider.restore(set_.atoms[a]);
+      fewer[a] = 0;
+      while (widen(wider, fewer)) {
+      }
+      if (wider.cost() > limit) {
+        is_too_much[groups[a]] = 1;
+        continue;
+      }
+      left = std::move(wider);
+      removed = std::move(fewer);
+    }
   }
 
   [[nodiscard]] remaining_network without(std::vector<char> const& removed) const {
@@ -88,22 +128,30 @@ class atom_selection {
     return left.width(s.tensor) >= least + s.indices.size();
   }
 
-  /// Counts the weights of the atoms whose score equals that of the n-th to go, if it is that of the next as well.
-  void count_ties(std::size_t n) const {
-    if (wanted_.decided_by_position == nullptr || n == 0 || n == order_.size()) return;
-    auto const threshold = scores_[order_[n - 1]];
-    if (scores_[order_[n]] != threshold) return;
-    for (auto const a : order_)
-      if (scores_[a] == threshold) *wanted_.decided_by_position += weights_of(set_.atoms[a]);
+  [[nodiscard]] bool spares(remaining_network const& left, atom const& each) const {
+    return std::ranges::all_of(each.slices, [&](tensor_slices const& s) { return spares(left, s); });
   }
 
-  /// The weights of convolutions and linear layers that an atom has slices of.
-  [[nodiscard]] std::size_t weights_of(atom const& each) const {
-    std::size_t count = 0;
-    for (auto const& slices : each.slices)
-      if (auto const& tensor = set_.tensors[slices.tensor]; is_prunable(tensor.role))
-        count += slices.indices.size() * element_count(tensor.extents) / tensor.extents[slices.axis];
-    return count;
+  /// Counts the weights that place alone decides, where the first n of the ranking were to go: those of atoms that are equal to the last of
+  /// them and could go, and those of equal atoms of a layer that keeps some of them.
+  void count_ties(std::size_t n, std::vector<char> const& removed) const {
+    if (wanted_.decided_by_position == nullptr) return;
+    tied_atoms tied(set_, removed);
+    for (std::size_t first = 0, last = 0; first < order_.size(); first = last) {
+      while (last < order_.size() && scores_[order_[last]] == scores_[order_[first]]) ++last;
+      if (last - first == 1) continue;
+      auto const equal = std::span(order_).subspan(first, last - first);
+      if (first < n && n < last) tied.mark_if_parted(free_to_go(equal, cut(first).left));
+      tied.mark_if_parted_in_a_layer(equal);
+    }
+    *wanted_.decided_by_position += tied.weights(scored_tensors_, wanted_.survivors);
+  }
+
+  /// Those that may go from what is left.
+  [[nodiscard]] std::vector<std::size_t> free_to_go(std::span<std::size_t const> atoms, remaining_network const& left) const {
+    std::vector<std::size_t> found;
+    std::ranges::copy_if(atoms, std::back_inserter(found), [&](std::size_t a) { return spares(left, set_.atoms[a]); });
+    return found;
   }
 
   [[nodiscard]] bool is_round(remaining_network const& left, std::size_t tensor) const {
@@ -140,6 +188,7 @@ class atom_selection {
   atom_set const& set_;
   std::vector<double> const& scores_;
   std::vector<char> const& dead_;
+  std::vector<char> const& scored_tensors_;
   remaining_network full_;
   selection const& wanted_;
   channel_rounding rounding_;

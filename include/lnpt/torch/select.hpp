@@ -115,7 +115,7 @@ template <std::floating_point Scalar>
     keys.back().masked_fill_(places, lowest);
   }
   if (n > ranked) fail("cannot keep ", n, " of ", ranked, " ranked scores: ask for at most ", ranked);
-  if (auto found = non_finite_on_device<Scalar>(parts, left_out); !found.empty()) return {std::move(found), {}};
+  if (auto found = non_finite_on_device<Scalar>(parts, left_out); !found.empty()) return {.non_finite = std::move(found)};
 
   auto const all = at::cat(keys);
   auto kept = at::zeros_like(all, all.options().dtype(at::kBool));
@@ -128,6 +128,7 @@ template <std::floating_point Scalar>
       std::vector<at::Tensor> tied;
       for (auto const& each : keys) tied.push_back(each.eq(threshold.key).sum());
       outcome.tied = counts_on_host(tied);
+      outcome.tied_kept = static_cast<std::size_t>(threshold.available);
     }
   }
   std::int64_t first = 0;

@@ -48,7 +48,8 @@ class device_selector {
     std::vector<std::uint64_t> found(found_size());
     copy(found.data(), found_->get(), found.size() * sizeof(std::uint64_t), cudaMemcpyDeviceToHost);
     auto const not_finite = found.begin() + state_size;
-    if (std::any_of(not_finite, found.end(), [](auto count) { return count != 0; })) return {{not_finite, found.end()}, {}};
+    if (std::any_of(not_finite, found.end(), [](auto count) { return count != 0; }))
+      return {.non_finite = {not_finite, found.end()}};
     if (wanted_ == 0) return {};
     return write(found[1], found[2]);
   }
@@ -112,6 +113,7 @@ class device_selector {
     for_each_word([&](std::size_t, mask::word& kept, std::size_t at) { kept = words[at]; });
     if (wanted == equal) return {};
     ranking_outcome outcome;
+    outcome.tied_kept = wanted;
     outcome.tied.resize(parts_.size());
     auto const ties = words_of(*same, bytes);
     for_each_word([&](std::size_t p, mask::word& kept, std::size_t at) {
