@@ -273,3 +273,26 @@ TEST_CASE("values and gradients equal the oracle's to 1e-9") {
     CHECK(compare(s, s.gradient(paper, 2), file, "tpp.gram_sum_gradient.") == 3);
   }
 }
+
+TEST_CASE("a regulariser that finds nothing to act on is refused, alone, in a sum and as a hook") {
+  subject plain;
+  plain.add("fc.weight", role::weight, {1, 2}, {3, 4});
+  auto const refuses = [&](auto const& regulariser, char const* why) {
+    CHECK_THROWS_WITH_AS(regulariser.require_use(plain.parameters), doctest::Contains(why), request_error);
+  };
+  auto const* const no_scales = "on the scales of batch norm, and the model has none: choose what acts on weights, group_lasso";
+  refuses(slimming{}, no_scales);
+  refuses(polarization{}, no_scales);
+  refuses(structure_selection{}, no_scales);
+  refuses(soft_masks{}, no_scales);
+  refuses(group_lasso{} + slimming{}, no_scales);
+  refuses(regularise{slimming{}}, no_scales);
+  refuses(preserve_trainability({{}, gram_form::frobenius_sum}), "there are no filters that are to go");
+  CHECK_NOTHROW((group_lasso{} + deep_hoyer{}).require_use(plain.parameters));
+
+  subject without_weights;
+  without_weights.add("bn.weight", role::norm_scale, {2}, {1, 1});
+  CHECK_NOTHROW(slimming{}.require_use(without_weights.parameters));
+  CHECK_THROWS_WITH_AS(group_lasso{}.require_use(without_weights.parameters), doctest::Contains("has none that can be pruned"),
+                       request_error);
+}

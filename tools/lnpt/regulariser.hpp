@@ -59,6 +59,16 @@ class training_hooks {
   /// Refuses options that one does not have, runs that end before it is done, and masks that are to move where there are none.
   training_hooks(std::vector<hook_spec> const& specs, cpu_network<float>& network, hooked_run const& run);
 
+  /// Refuses a network that one of them has nothing to act on of.
+  template <class T>
+  void require_use(std::vector<lnpt::parameter<T>> const& parameters) const {
+    for (auto const& each : hooks_)
+      std::visit(
+          [&](auto const& hook) {
+            if constexpr (requires { hook.require_use(parameters); }) hook.require_use(parameters);
+          },
+          each.hook);
+  }
   template <class T>
   void before_step(lnpt::training_step<T>& at) {
     for (auto& each : hooks_) std::visit([&](auto& hook) { lnpt::detail::before_step(at, hook); }, each.hook);

@@ -34,6 +34,10 @@ struct group_lasso {
   }
 
   template <class T>
+  void require_use(std::vector<parameter<T>> const& parameters) const {
+    detail::require_prunable_weights(parameters, "group_lasso");
+  }
+  template <class T>
   void add_gradient(std::vector<parameter<T>> const& parameters, gradients<T>& g, double factor) const {
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       if (!is_prunable(parameters[i].role) || !g[i]) continue;

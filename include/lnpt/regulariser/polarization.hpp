@@ -33,6 +33,10 @@ struct polarization {
   }
 
   template <class T>
+  void require_use(std::vector<parameter<T>> const& parameters) const {
+    detail::require_norm_scales(parameters, "polarization acts");
+  }
+  template <class T>
   void add_gradient(std::vector<parameter<T>> const& parameters, gradients<T>& g, double factor) const {
     auto const all = scales_of(parameters);
     if (all.empty()) return;

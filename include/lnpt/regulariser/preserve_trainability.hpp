@@ -44,6 +44,12 @@ class preserve_trainability {
       : regulariser_(std::move(regulariser)), strength_(strength), grown_(strength.steps()), zero_every_(zero_every) {}
 
   template <class T>
+  void require_use(std::vector<parameter<T>> const&) const {
+    if (regulariser_.layers.empty())
+      fail_request(
+          "there are no filters that are to go: name layers, such as inner_filters finds behind a batch norm of their own");
+  }
+  template <class T>
   void before_step(training_step<T>& at) const {
     regulariser_.add_gradient(at.parameters, at.gradients, strength_(at.of_run()));
   }

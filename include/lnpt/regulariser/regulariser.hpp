@@ -1,5 +1,6 @@
 #pragma once
 /// What training adds to the gradients of the loss.
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <functional>
@@ -7,9 +8,11 @@
 #include <ranges>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include <lnpt/core/error.hpp>
 #include <lnpt/core/model.hpp>
 #include <lnpt/train/hooks.hpp>
 
@@ -20,7 +23,8 @@ template <class R>
 concept regulariser_policy = requires { typename R::is_regulariser; };
 
 /// A regulariser R(θ) for tensors `T`: `add_gradient(parameters, gradients, factor)` adds factor · ∂R/∂θ to the gradients that are there.
-/// It may also have `project(parameters)`, which acts on the parameters after every step.
+/// It may also have `project(parameters)`, which acts on the parameters after every step, and `require_use(parameters)`, which refuses those
+/// of a model that it has nothing to act on of.
 template <class R, class T>
 concept regulariser_for = regulariser_policy<R> && requires(R const& r, std::vector<parameter<T>> const& parameters,
                                                             gradients<T>& g) { r.add_gradient(parameters, g, 1.0); };
@@ -47,6 +51,13 @@ struct regulariser_sum {
       if constexpr (requires { r.project(parameters); }) r.project(parameters);
     };
     act(first), act(second);
+  }
+  template <class T>
+  void require_use(std::vector<parameter<T>> const& parameters) const {
+    auto const ask = [&](auto const& r) {
+      if constexpr (requires { r.require_use(parameters); }) r.require_use(parameters);
+    };
+    ask(first), ask(second);
   }
 };
 
@@ -75,6 +86,11 @@ class regularise {
   void after_step(training_step<T>& at) const {
     if constexpr (requires { regulariser_.project(at.parameters); }) regulariser_.project(at.parameters);
   }
+  template <class T>
+    requires regulariser_for<R, T>
+  void require_use(std::vector<parameter<T>> const& parameters) const {
+    if constexpr (requires { regulariser_.require_use(parameters); }) regulariser_.require_use(parameters);
+  }
   /// What is added to the loss at a step of the whole run, of a regulariser that has a `value(parameters)`.
   template <class T>
   [[nodiscard]] double value(std::vector<parameter<T>> const& parameters, std::size_t step) const {
@@ -89,6 +105,14 @@ class regularise {
 };
 
 namespace detail {
+
+/// Refuses a model without scales of batch norm for what acts on those alone.
+template <class T>
+void require_norm_scales(std::vector<parameter<T>> const& parameters, std::string_view what) {
+  if (std::ranges::none_of(parameters, [](auto const& p) { return p.role == role::norm_scale; }))
+    fail_request(what,
+                 " on the scales of batch norm, and the model has none: choose what acts on weights, group_lasso or deep_hoyer");
+}
 
 /// −1, 0 or 1.
 [[nodiscard]] constexpr double sign(double x) { return static_cast<double>((x > 0) - (x < 0)); }

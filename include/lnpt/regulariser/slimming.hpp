@@ -28,6 +28,10 @@ struct slimming {
   }
 
   template <class T>
+  void require_use(std::vector<parameter<T>> const& parameters) const {
+    detail::require_norm_scales(parameters, "slimming acts");
+  }
+  template <class T>
   void add_gradient(std::vector<parameter<T>> const& parameters, gradients<T>& g, double factor) const {
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       if (parameters[i].role != role::norm_scale || !g[i]) continue;

@@ -28,6 +28,10 @@ class soft_masks {
  public:
   explicit soft_masks(double lambda = 1e-4) : lambda_(lambda) {}
 
+  template <class T>
+  void require_use(std::vector<parameter<T>> const& parameters) const {
+    detail::require_norm_scales(parameters, "soft masks act");
+  }
   /// Turns the gradients of m γ and m β into those of m, γ and β, and shows the optimiser γ and β.
   template <class T>
   void before_step(training_step<T>& at) {

@@ -30,6 +30,10 @@ class structure_selection {
  public:
   explicit structure_selection(double lambda = 1e-4, double momentum = 0.9) : lambda_(lambda), momentum_(momentum) {}
 
+  template <class T>
+  void require_use(std::vector<parameter<T>> const& parameters) const {
+    detail::require_norm_scales(parameters, "sparse structure selection acts");
+  }
   /// Looks at scales and gradients before the optimiser does.
   template <class T>
   void before_step(training_step<T>& at) {

@@ -1,11 +1,14 @@
 #pragma once
 /// The groups that regularisers drive to zero together.
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <numeric>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <lnpt/core/error.hpp>
 #include <lnpt/core/parameter.hpp>
 #include <lnpt/core/shape.hpp>
 #include <lnpt/core/tensor.hpp>
@@ -18,6 +21,14 @@ namespace lnpt {
 enum class weight_group { element, output, input };
 
 namespace detail {
+
+/// Refuses a model without prunable weights for what acts on those alone.
+template <class T>
+void require_prunable_weights(std::vector<parameter<T>> const& parameters, std::string_view what) {
+  if (std::ranges::none_of(parameters, [](auto const& p) { return is_prunable(p.role); }))
+    fail_request(
+        what, " acts on the weights of convolutions and linear layers, and the model has none that can be pruned: leave it out");
+}
 
 /// The group of every weight of one parameter, and the norm of every group.
 class grouped_weights {

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -47,7 +48,23 @@ concept carries_state = requires(H& hook, hook_state& state, hook_state const& s
 template <class H, class T>
 concept training_hook = acts_before_step<H, T> || acts_after_step<H, T>;
 
+/// Says before the first step whether it has anything to act on: `require_use(parameters)` refuses a model of which it has not.
+template <class H, class T>
+concept requires_use = requires(H const& hook, std::vector<parameter<T>> const& parameters) { hook.require_use(parameters); };
+
 namespace detail {
+
+/// Refuses hooks that would change nothing of a model.
+template <class Model, class... Hooks>
+void require_use(Model& model, Hooks const&... hooks) {
+  [[maybe_unused]] auto const ask = [&](auto const& hook) {
+    if constexpr (requires_use<std::remove_cvref_t<decltype(hook)>, tensor_of<Model>>) {
+      std::vector<parameter<tensor_of<Model>>> const parameters = model.parameters();
+      hook.require_use(parameters);
+    }
+  };
+  (ask(hooks), ...);
+}
 
 /// Tells each hook that listens, in order.
 template <class T, class... Hooks>

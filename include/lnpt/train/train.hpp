@@ -134,6 +134,7 @@ train_state train(Model& student, mask_set const& masks, Images const& images, T
     auto const& rate_at = detail::first_that([]<class P>() { return learning_rate_schedule<P>; }, cosine, policies...);
     auto& optimiser = detail::first_that([]<class P>() { return detail::starts_optimiser<P, Model>; }, descent, policies...);
     detail::require_steps(options);
+    detail::require_use(student, policies...);
     (void)detail::steps_of(images, options);  // refuses what cannot be trained on before anything changes
     detail::whole_when_done<Model> const whole(student);
     detail::engine_kit kit(student, optimiser.start(student, detail::masks_to_go_on_with(masks, state)), state);

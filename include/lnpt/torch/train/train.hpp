@@ -199,6 +199,7 @@ train_state train(torch_model<float>& student, mask_set const& masks, Data const
                 "lnpt: a further argument of train is no learning-rate schedule, optimizer of LibTorch or hook. Give a hook "
                 "before_step(step) or after_step(step), a schedule operator()(step, steps, initial).");
   detail::require_steps(options);
+  detail::require_use(student, policies...);
   (void)detail::steps_of(data, options);  // refuses what cannot be trained on before anything changes
   auto const settings =
       torch::optim::SGDOptions(options.learning_rate).momentum(options.momentum).weight_decay(options.weight_decay);
