@@ -152,8 +152,22 @@ TEST_CASE("what a weight is computed of is not taken for the weight, renamed or 
   CHECK(load(pruned, {.rename = {{"fc.weight_orig", "fc.weight"}}, .ignore_extra = true}) == sentence);
   auto normed = complete();
   normed.add("fc.parametrizations.weight.original0", {2, 1}, std::vector<float>{1, 2});
-  CHECK(says(load(normed, {.ignore_extra = true}),
-             R"(f holds "fc.parametrizations.weight.original0", of which a weight is computed)"));
+  CHECK(says(
+      load(normed, {.ignore_extra = true}),
+      R"(f holds "fc.parametrizations.weight.original0", of which "fc.weight" is computed: call torch.nn.utils.parametrize)"));
+  auto const computed = [](std::vector<std::string> const& names) {
+    io::safetensors::writer writer;
+    for (auto const& name : names) writer.add(name, {1}, std::vector<float>{1});
+    return load(writer, {.ignore_extra = true});
+  };
+  CHECK(
+      computed({"fc.weight_g", "fc.weight_v"}) ==
+      R"(f holds "fc.weight_g" and "fc.weight_v", of which "fc.weight" is computed: call torch.nn.utils.remove_weight_norm on its module before saving)");
+  CHECK(
+      computed({"fc.weight_orig", "fc.weight_u", "fc.weight_v"}) ==
+      R"(f holds "fc.weight_orig" and "fc.weight_u", of which "fc.weight" is computed: call torch.nn.utils.remove_spectral_norm on its module before saving)");
+  CHECK(says(computed({"fc.parametrizations.weight.original"}), R"(of which "fc.weight" is computed)"));
+  CHECK(says(computed({"fc.weight_g"}), R"(lacks "fc.weight")"));  // of nobody's
   auto other = complete();  // of another module's: an x_orig without a mask is like any other extra tensor
   other.add("other.weight_orig", {1}, std::vector<float>{0});
   CHECK(load(other, {.ignore_extra = true}).empty());

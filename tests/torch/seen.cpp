@@ -324,6 +324,18 @@ TEST_CASE("a module that torch.nn.utils.prune has masked is told what makes its 
   auto const report = prune<snip>(half, batch, {.budget = sparsity{0.5}}).report;
   REQUIRE(report.warnings.size() == 1);
   CHECK(says(report.warnings[0], way_out));
+
+  auto const normed = assemble([](assembled& m) {
+    auto const length = m.parameter("weight_g", {4, 1}), direction = m.parameter("weight_v", {4, 4});
+    auto head = m.add("head", nn::Linear(4, 3));
+    return [=](at::Tensor const& x) mutable {
+      return head(at::relu(at::linear(x, length * direction / direction.norm(2, 1, true))));
+    };
+  });
+  torch_model<double> with_norm(normed);
+  auto const of_norm = prune<snip>(with_norm, batch, {.budget = sparsity{0.5}}).report;
+  REQUIRE(of_norm.warnings.size() == 1);
+  CHECK(says(of_norm.warnings[0], "torch.nn.utils.weight_norm computes a weight of weight_"));
 }
 
 TEST_CASE("the axis that counts output channels follows views and operators, and where they do not tell it is not guessed") {

@@ -132,7 +132,7 @@ class torch_model {
       all.push_back("the logits depend on " + std::to_string(network_.layout.unregistered) +
                     " trained tensors that no module holds, which are neither scored nor counted: register their layers by "
                     "register_module, and parameters by register_parameter");
-    for (auto const& name : detail::masked_by_hooks(network_.tree)) all.push_back(detail::why_masked(name));
+    for (auto const& each : detail::computed_weights_of(network_.tree)) all.push_back(each.text());
     return all;
   }
 

@@ -12,7 +12,7 @@
 #include <lnpt/core/error.hpp>
 #include <lnpt/core/normalization.hpp>
 #include <lnpt/torch/evidence/autograd_graph.hpp>
-#include <lnpt/torch/module/pruned_by_hook.hpp>
+#include <lnpt/torch/module/computed_by_hooks.hpp>
 #include <lnpt/torch/module/source.hpp>
 #include <lnpt/torch/pass/attention.hpp>
 #include <lnpt/torch/pass/autocast.hpp>
@@ -74,8 +74,8 @@ class torch_network {
   void require_weights() const {
     auto const scored = [](held_parameter const& held) { return is_prunable(held.role); };
     if (std::ranges::any_of(layout.parameters, scored)) return;
-    auto const masked = masked_by_hooks(tree);
-    if (!masked.empty()) fail("the module has no weights to prune, since ", why_masked(masked.front()));
+    auto const computed = computed_by_hooks(tree);
+    if (!computed.empty()) fail("the module has no weights to prune, since ", computed.front().text());
   }
 
   /// The scales of the one batch norm that was seen to read what a weight gives; null where none did, or several.

@@ -24,7 +24,7 @@ namespace detail {
 class module_coupling {
  public:
   module_coupling(torch_network& network, at::Tensor const& example)
-      : tracer_(network, example), masked_by_hooks_(masked_by_hooks(network.tree)) {
+      : tracer_(network, example), computed_(computed_by_hooks(network.tree)) {
     list_tensors(network);
     for (auto const& layer : tracer_.layers()) couple_layer(layer);
     for (auto const& layer : tracer_.layers())
@@ -217,9 +217,10 @@ class module_coupling {
     for (std::size_t t = 0; t < parameters_; ++t) {
       auto const& name = set_.tensors[t].name;
       if (seen[t] || set_.tensors[t].extents.size() < 2) continue;
-      auto const by_hook = std::ranges::count(masked_by_hooks_, name) != 0;
-      set_.whole.push_back(
-          {name, by_hook ? why_masked(name) : "no layer is seen to multiply by it: a weight is computed of it, or it never ran"});
+      auto const computed = std::ranges::find(computed_, name, &computed_parameter::name);
+      set_.whole.push_back({name, computed != computed_.end()
+                                      ? computed->text()
+                                      : "no layer is seen to multiply by it: a weight is computed of it, or it never ran"});
     }
   }
 
@@ -238,7 +239,7 @@ class module_coupling {
   }
 
   channel_tracer tracer_;
-  std::vector<std::string> masked_by_hooks_;
+  std::vector<computed_parameter> computed_;
   atom_set set_;
   union_find sets_;
   std::vector<at::Tensor> tensors_;
