@@ -83,7 +83,8 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"score " + mlp + " --criterion snip --layer-floor 2", 2, "outside [0, 1]"},
            {"score " + mlp + " --criterion snip --curvature gauss_newton", 2, "no curvature"},
            {"score " + mlp + " --criterion magnitude --loss pseudo_label", 2, "no loss"},
-           {"score " + mlp + " --criterion synflow", 2, "--sparsity"},
+           {"score " + mlp + " --criterion synflow --rounds 3", 2, "--sparsity"},
+           {"score " + mlp + " --criterion magnitude --batch-norm eval", 2, "reads no data, which batch norm would normalise"},
            {"score " + mlp + " --criterion magnitude --precision half", 2, "double, float"},
            {"score " + mlp + " --criterion magnitude --weights missing.safetensors", 1, "missing.safetensors"},
            {"score --arch mlp:4,6,3 --data missing.safetensors --criterion magnitude", 1, "missing.safetensors"},
@@ -178,6 +179,11 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"inspect mlp:4,6,3 --batch 4", 2, "--batch requires --time"},
            {"report missing --figure cost" + out + ".html", 2, "--figure is for a figure alone"},
            {"study pretraining --data synthetic --alpha 2" + out, 2, "study pretraining has no flag --alpha"},
+           {"train --arch mlp:3072,8,10 --data synthetic --train-limit 64 --batch 32 --regulariser slimming" + out, 2,
+            "slimming acts on the scales of batch norm, and the model has none"},
+           {"train --arch resnet:8:4,8,12 --data synthetic --train-limit 64 --batch 32 --teacher-arch resnet:8:4,8,8 --teacher " +
+                resnet + out,
+            2, "the student's feature map has 12 numbers and the teacher's 8, so that --alpha cannot weigh their distance"},
            // What was typed is misuse wherever it is found out.
            {"prune --checkpoint " + resnet + " --mask 0:4" + out, 2, "0 < N < M"},
            {"prune --checkpoint " + resnet + " --sparsity .5 --include no*thing" + out, 2, "no tensor is called"},

@@ -19,6 +19,20 @@ TEST_CASE("lnpt score writes the oracle's scores and lnpt prune the masks that f
   cli_test::compare_with_oracle("", {"0.5", "0.9", "0.95", "0.99"});
 }
 
+TEST_CASE("synflow alone scores the network as it is, and what is named and not read is said") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const alone = (folder / "alone").string(), once = (folder / "once").string(), batch = (folder / "batch").string();
+  auto const score = std::string("score --arch mlp:8,20,5 --criterion synflow ");
+  REQUIRE(run(score + "--out " + alone).status == 0);
+  REQUIRE(run(score + "--rounds 1 --out " + once).status == 0);
+  CHECK(support::text_of(alone) == support::text_of(once));
+  lnpt::io::safetensors::writer writer;
+  writer.add("input", {2, 8}, std::vector<float>(16, 1.0f));
+  writer.save(batch);
+  CHECK(support::says(run(score + "--data " + batch).complaint, "synflow reads no data: of " + batch));
+}
+
 TEST_CASE("scores of the last round are those before its mask, and what earlier rounds pruned scores 0") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;

@@ -83,6 +83,34 @@ TEST_CASE("layers that masks let nothing through are named before training start
   CHECK(warning < emptied.complaint.find("epoch 1 of 1"));
 }
 
+TEST_CASE("masks of another run than the weights are told from those of weights that were never pruned") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const pruned = (folder / "pruned").string(), masks = (folder / "masks").string(), others = (folder / "others").string(),
+             whole = (folder / "whole").string(), out = " --out " + (folder / "out").string();
+  auto const prune = "prune " + std::string("--arch resnet:8:4,8,8 --criterion magnitude ");
+  REQUIRE(run(prune + "--seed 5 --sparsity .8 --out " + pruned + " --masks-out " + masks).status == 0);
+  REQUIRE(run(prune + "--seed 6 --sparsity .8" + out + " --masks-out " + others).status == 0);
+  REQUIRE(run(prune + "--seed 5 --sparsity 0 --out " + whole).status == 0);
+  auto const trained = [&](std::string const& init, std::string const& mask) {
+    auto const done = run("train " + settings + "--epochs 1 --init " + init + " --mask " + mask + out);
+    CHECK(done.status == 0);
+    return done.complaint;
+  };
+  auto const of_another = "weights that " + others + " keeps are exactly 0 in " + pruned;
+  CHECK_FALSE(support::says(trained(pruned, masks), " that are not 0"));
+  CHECK(support::says(trained(whole, masks), masks + " removes "));
+  CHECK_FALSE(support::says(trained(whole, masks), "warning"));
+  auto const said = trained(pruned, others);
+  CHECK(support::says(said, "warning: "));
+  CHECK(support::says(said, of_another));
+  CHECK(support::says(said, "these are weights of another pruning: name the masks of the same run"));
+
+  auto const further = run(prune + "--sparsity .9 --weights " + pruned + " --masks " + others + out);
+  CHECK(support::says(further.output, of_another));
+  CHECK(support::says(run(prune + "--sparsity .9 --weights " + whole + " --masks " + masks + out).output, " that are not 0"));
+}
+
 TEST_CASE("a teacher cache guides as the teacher does, and only in the views it holds") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;

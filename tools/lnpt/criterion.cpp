@@ -103,6 +103,9 @@ void check(criterion_spec const& spec) {
     refuse(name, " compares no maps: leave the similarity out, or choose qsfm");
   if (spec.loss && has_no_loss)
     refuse(name, " has no loss: leave the loss out, or choose a criterion that has one, such as snip");
+  if (spec.batch_norm && spec.data_free())
+    refuse(name,
+           " reads no data, which batch norm would normalise: leave its mode out, or choose a criterion of data, such as snip");
   if (spec.temperature && (has_no_loss || spec.loss_used() == loss_kind::feature_gap))
     refuse(has_no_loss ? name : "feature_gap",
            " has no temperature: leave it out, or choose a loss that has one, such as cross_entropy");

@@ -1,5 +1,6 @@
 // lnpt inspect: layers, shapes, what is kept, and what it costs.
 #include <algorithm>
+#include <cstdio>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <optional>
@@ -164,6 +165,7 @@ std::vector<layer_time> time_network(inspect_options const& o, architecture cons
   auto const weights = o.arch == o.what ? std::string() : o.what;
   if (!weights.empty()) load_weights(network, arch, lnpt::io::safetensors::open(weights), o.names.under(o.prefix));
   auto const found = find_masks(network, {o.mask, weights, o.prefix, o.arch, o.names});
+  if (found && !found->fit.warning().empty()) fmt::print(stderr, "warning: {}\n", found->fit.warning());
   return time_layers(network, found ? found->masks : lnpt::mask_set{}, input, o.batch);
 }
 

@@ -1,5 +1,6 @@
 #include "loading.hpp"
 
+#include <cstdio>
 #include <fmt/format.h>
 
 #include <lnpt/train/sampling.hpp>
@@ -15,7 +16,10 @@ CLI::Option* scoring_options::describe(CLI::App& command) {
       ->check(above_zero());
   auto* const given =
       command.add_option("--weights", weights, "The network's state_dict, safetensors; default: fresh weights drawn from --seed");
-  command.add_option("--weights-prefix", weights_prefix, "What its names begin with, such as \"student.\"")->needs(given);
+  command
+      .add_option("--weights-prefix", weights_prefix,
+                  "What its names begin with, such as \"student.\"; files that are written name tensors without it")
+      ->needs(given);
   auto* const guide = command.add_option("--teacher", teacher, "A teacher's state_dict, for losses that compare with one");
   command.add_option("--teacher-prefix", teacher_prefix, "What its names begin with, such as \"teacher.\"")->needs(guide);
   command.add_option("--teacher-arch,--teacher-model", teacher_arch, "The teacher's network; default: as --arch");
@@ -56,6 +60,13 @@ CLI::Option* scoring_options::describe(CLI::App& command) {
   command.add_option("--sparsity", sparsity, "Fraction of the weights to remove")->check(fraction());
   engine.describe(command);
   return network;
+}
+
+void scoring_options::note_unread(criterion_spec const& by, bool runs) const {
+  if (by.data_free() && !images.data.empty() && !runs)
+    fmt::print(stderr, "lnpt: {} reads no data: of {} only the shape of an input counts\n", by.text, images.data);
+  if (!by.reads().teacher && (!teacher.empty() || names_exported(teacher_arch)))
+    fmt::print(stderr, "lnpt: {} compares with no teacher: {} is not read\n", by.text, teacher.empty() ? teacher_arch : teacher);
 }
 
 criterion_spec scoring_options::asked_criterion() const {

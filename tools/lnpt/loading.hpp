@@ -38,6 +38,8 @@ struct scoring_options : common_options {
   [[nodiscard]] architecture teacher_network() const { return parse_teacher(arch, features, teacher_arch, teacher_features); }
   /// Which weights the network has, in words.
   [[nodiscard]] std::string weights_used() const;
+  /// Says what was named and is not read. `runs`: whether the command runs the network on --data beside scoring.
+  void note_unread(criterion_spec const& by, bool runs = false) const;
   /// The criterion with its flags.
   [[nodiscard]] criterion_spec asked_criterion() const;
 };

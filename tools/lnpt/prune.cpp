@@ -174,6 +174,7 @@ void prune_as(prune_options const& o, pruning_spec spec) {
     spec.progress = std::ref(along);
     auto pruned = engine->prune(student, data, spec);
     pruned.report.seconds += searched.seconds;
+    if (start && !start->fit.warning().empty()) pruned.report.warnings.push_back(start->fit.warning());
     if (takes_channels(spec.mask)) std::ranges::move(narrow_layers(pruned.masks), std::back_inserter(pruned.report.warnings));
     return pruned;
   }();
@@ -291,8 +292,7 @@ void describe(CLI::App& command, prune_options& o) {
   command
       .add_option("--out", o.out,
                   "File for the masked weights, safetensors: exactly the names and dtypes of --weights, or of the network's "
-                  "state_dict; of a "
-                  ".pt2 network, the same with .pt2, or its state_dict")
+                  "state_dict; of a .pt2 network, the same with .pt2, or its state_dict")
       ->required();
 }
 
@@ -323,6 +323,12 @@ void require_outputs_distinct(prune_options const& o) {
     if (outputs[i].path != o.masks_out) others.push_back({"--masks", o.masks});
     require_output(outputs[i], others);
   }
+}
+
+/// Prunes by scores, and says what of the command was not read.
+void run_scored(prune_options const& o, pruning_spec const& spec) {
+  in_precision(o.engine, [&](auto t) { prune_as<decltype(t)>(o, spec); });
+  o.note_unread(spec.criterion, o.channels.shrink || o.trainability != 0);
 }
 
 void run(prune_options const& typed_options) {
@@ -361,14 +367,14 @@ void run(prune_options const& typed_options) {
     refuse("a channel score is of whole channels, and --mask ", o.mask, " takes single weights: add --mask channels");
   if (o.channels.coupled() && o.has_sparsity()) refuse("--budget and --sparsity both say how much to remove: leave one out");
   o.channels.apply_to(spec);
-  if (o.channels.coupled()) return in_precision(o.engine, [&](auto t) { prune_as<decltype(t)>(o, spec); });
+  if (o.channels.coupled()) return run_scored(o, spec);
   constexpr double two_of_four = 0.5;
   if (spec.mask == mask_kind::two_of_four && o.has_sparsity() && o.sparsity != two_of_four)
     refuse("2:4 removes half of the weights, not ", o.sparsity, ": leave --sparsity out");
   if (spec.mask != mask_kind::two_of_four && !o.has_sparsity())
     refuse("how much to remove is missing: give --sparsity, such as .95, or with --mask channels --budget, such as flops:0.65");
   spec.sparsity = o.has_sparsity() ? o.sparsity : two_of_four;
-  in_precision(o.engine, [&](auto t) { prune_as<decltype(t)>(o, spec); });
+  run_scored(o, spec);
 }
 
 }  // namespace

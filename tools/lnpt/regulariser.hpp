@@ -26,8 +26,7 @@ namespace cli {
 /// Every form, for the help text.
 inline constexpr char const* regulariser_forms =
     "slimming, polarization, deep_hoyer, group_lasso (lambda, after, over), sss (lambda, momentum), gal_lite (lambda), tpp "
-    "(pruned, "
-    "form, step, every, ceiling, zero-every)";
+    "(pruned, form, step, every, ceiling, zero-every)";
 
 inline constexpr char const* dynamic_forms = "rigl (until, every, fraction) or deep_rewiring (alpha, temperature)";
 

@@ -94,7 +94,8 @@ void run(score_options const& o) {
                                     {"--teacher", o.teacher},
                                     {"--teacher-arch", o.teacher_arch},
                                     {"--data", o.images.data}});
-  auto const criterion = o.asked_criterion();
+  auto criterion = o.asked_criterion();
+  if (!criterion.rounds && !o.has_sparsity() && o.schedule.empty()) criterion.rounds = 1;  // of the network as it is
   if (criterion.per_channel) refuse("a channel score makes one of many, and score shows them all: leave it out");
   if (criterion.rounds_used() > 1 && criterion.scores_filters())
     refuse(criterion.text, " scores whole filters, and rounds of scoring prune single weights: leave --rounds out");
@@ -104,6 +105,7 @@ void run(score_options const& o) {
   if (criterion.rounds_used() == 1 && o.has_sparsity())
     refuse("--sparsity says where rounds of scoring lead, and ", criterion.text, " scores once: leave it out, or give --rounds");
   in_precision(o.engine, [&](auto t) { score_as<decltype(t)>(o, criterion); });
+  o.note_unread(criterion);
 }
 
 }  // namespace
@@ -112,7 +114,8 @@ void add_score(CLI::App& app) {
   add_command<score_options>(
       app,
       {"score", "Score every prunable weight of a network by a criterion",
-       "Scores are of the network as it is or, with --rounds N --sparsity S, of the last of N rounds before its mask.\n\n"
+       "Scores are of the network as it is or, with --sparsity S and --rounds N (of synflow 100), of the last of N rounds before "
+       "its mask.\n\n"
        "  lnpt score --arch vgg:19:64 --weights vgg.safetensors --data batch.safetensors --criterion snip --out "
        "scores.safetensors\n"
        "  lnpt score --arch resnet:32:32,64,128 --weights s.safetensors --teacher t.safetensors --data batch.safetensors\n"

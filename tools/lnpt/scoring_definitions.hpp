@@ -86,8 +86,7 @@ template <template <class> class Criterion, class Model, class... Rest>
       lnpt::has_normalization(model))
     refuse(
         "gauss_newton squares per sample, but batch norm in train mode couples the samples of a batch: use --batch-norm frozen, "
-        "or "
-        "--curvature gauss_newton_exact");
+        "or --curvature gauss_newton_exact");
   if constexpr (std::same_as<Criterion<lnpt::hessian_gradient>,
                              lnpt::feature_map_synaptic<lnpt::hessian_gradient>>)  // no diagonal, so not obd's
     if (spec.curvature_used() == curvature_kind::hessian_gradient)

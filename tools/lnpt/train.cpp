@@ -233,6 +233,14 @@ void describe(CLI::App& command, train_command_options& o) {
   o.engine.describe_execution(command);
 }
 
+/// What is to be said of masks and weights that two files hold; empty where the one file was made from the other.
+std::string fit_text(train_command_options const& o, trained_network& student, lnpt::mask_set const& masks) {
+  if (o.mask.empty() || (o.init.empty() && !names_exported(o.arch))) return {};
+  auto const fit = fit_of(masks, student, o.mask, o.init.empty() ? o.arch : o.init);
+  auto const warning = fit.warning();
+  return warning.empty() ? fit.note() : "warning: " + warning;
+}
+
 /// Of weights that were pruned and are not held at 0; empty where there are none. Training alone leaves next to no weight exactly 0.
 std::string regrowth_warning(trained_network& student, lnpt::mask_set const& masks) {
   if (!masks.empty()) return {};
@@ -245,6 +253,25 @@ std::string regrowth_warning(trained_network& student, lnpt::mask_set const& mas
     }
   if (100 * zeros <= all) return {};
   return fmt::format("warning: {} of {} weights are exactly 0 and learn again: --mask holds them at 0", zeros, all);
+}
+
+/// How many numbers the network's feature map has for one of the images; 0 where it has none.
+std::size_t feature_count(trained_network& network, lnpt::io::image_set const& images) {
+  auto extents = around(images).input;
+  extents.insert(extents.begin(), 1);
+  auto const predicted = network.predict(lnpt::cpu::filled<float>(extents, 0));
+  return predicted.features ? lnpt::size_of(*predicted.features) : 0;
+}
+
+/// Refuses a student whose feature map is not as wide as the teacher's where the two are compared.
+void require_features_of_one_width(trained_network& student, guidance& by, training_spec const& spec,
+                                   lnpt::io::image_set const& images) {
+  if (spec.alpha == 0 || (!by.teacher && !by.cache)) return;
+  auto const own = feature_count(student, images);
+  auto const said = by.teacher ? feature_count(*by.teacher, images) : by.cache->feature_size();
+  if (own != said)
+    refuse("the student's feature map has ", own, " numbers and the teacher's ", said,
+           ", so that --alpha cannot weigh their distance: give --alpha 0, to learn from the classes that the teacher predicts");
 }
 
 /// Refuses flags that are of a teacher where there is none.
@@ -288,6 +315,7 @@ void run(train_command_options const& o) {
     refuse(o.dynamic.empty() ? "--regulariser" : "--dynamic",
            " reads all weights of a layer, and --execution sparse holds those that are kept: leave one of them out");
   spec.options.augment = augments(o, by);
+  require_features_of_one_width(student, by, spec, data.train);
   auto at = start(o, student, settings_of(o, spec, data, by));
 
   auto const epochs = spec.options.epochs, steps = data.train.size() / spec.options.batch;
@@ -307,6 +335,7 @@ void run(train_command_options const& o) {
   if (auto const warning = collapse_warning(student, at.masks, around(data.train).input); !warning.empty())
     along.milestone(warning);
   if (auto const warning = regrowth_warning(student, at.masks); at.state.epoch == 0 && !warning.empty()) along.milestone(warning);
+  if (auto const text = fit_text(o, student, at.masks); o.resume.empty() && !text.empty()) along.milestone(text);
   auto const from = std::exchange(at.state, {});
   auto const state =
       engine->train(student, data, by.from(), spec, {at.masks, from, {on_step, on_epoch}, hooks.empty() ? nullptr : &hooks});
