@@ -119,9 +119,10 @@ inline void check_pruning(other_engine const& other) {
   support::temporary_folder const folder;
   auto const batch = (folder / "batch").string(), ours = (folder / "ours").string(), theirs = (folder / "theirs").string();
   write_batch(batch, 12, 16);
-  for (std::string const how : {"--criterion snip --rounds 4 --sparsity .9", "--criterion synflow --sparsity .95",
-                                "--criterion snip --mask channels --sparsity .5",
-                                "--criterion grasp --mask layerwise --sparsity .8", "--criterion snip --mask 2:4"}) {
+  for (std::string const how :
+       {"--criterion snip --rounds 4 --sparsity .9", "--criterion synflow --sparsity .95",
+        "--criterion snip --mask channels --sparsity .5", "--criterion grasp --mask layerwise --sparsity .8",
+        "--criterion snip --mask 2:4", "--criterion hrank --mask channels --sparsity .5"}) {
     CAPTURE(how);
     auto const prune = "prune --arch resnet:8:4,8,8 --data " + batch + ' ' + how + " --out ";
     REQUIRE(run(prune + ours).status == 0);

@@ -111,20 +111,19 @@ template <class Model>
   return lnpt::score<lnpt::filter_norm<>>(model, sample, options);
 }
 
-/// Of criteria that look at feature maps, which the library's own networks show.
+/// Of criteria that look at feature maps, or at how layers follow one another, which the library's own networks alone show.
 template <class Model>
 [[nodiscard]] auto score_by_maps(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data, criterion_spec const& spec,
                                  lnpt::score_options const& options) {
   if constexpr (lnpt::shows_layers<Model>) {
-    if (spec.kind == criterion_kind::hrank) return lnpt::score<lnpt::hrank>(model, data.batches, options);
     if (spec.kind == criterion_kind::nisp) return lnpt::score<lnpt::nisp>(model, data.batches, options);
-    if (spec.similarity == lnpt::map_similarity::psnr)
-      return lnpt::score<lnpt::qsfm<lnpt::map_similarity::psnr>>(model, data.batches, options);
-    return lnpt::score<lnpt::qsfm<>>(model, data.batches, options);
-  } else {
-    refuse(spec.text, " looks at what layers compute, which networks of this engine do not show: use --engine cpu");
-    return lnpt::score_set<lnpt::tensor_of<Model>>{};
+  } else if (spec.kind == criterion_kind::nisp) {
+    refuse(spec.text, " looks at how layers follow one another, which networks of this engine do not show: use --engine cpu");
   }
+  if (spec.kind == criterion_kind::hrank) return lnpt::score<lnpt::hrank>(model, data.batches, options);
+  if (spec.similarity == lnpt::map_similarity::psnr)
+    return lnpt::score<lnpt::qsfm<lnpt::map_similarity::psnr>>(model, data.batches, options);
+  return lnpt::score<lnpt::qsfm<>>(model, data.batches, options);
 }
 
 /// Refuses criteria that score the filters of convolutions, or those before batch norms, of a network that has none.

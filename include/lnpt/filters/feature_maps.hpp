@@ -22,6 +22,17 @@ concept shows_layers = requires(Model const& model, typename Model::trace const&
   model.watch(trace, [](std::size_t, auto const&) {});
 };
 
+/// A model that shows the feature maps of its convolutions itself: `visit_maps(trace, f)` calls f(weight, values, extents), the values of
+/// [C, N, H, W], row-major, for each, in the order of execution.
+template <class Model>
+concept visits_maps = requires(Model const& model, typename Model::trace const& trace) {
+  model.visit_maps(trace, [](std::size_t, auto const&, shape const&) {});
+};
+
+/// A model whose feature maps can be looked at.
+template <class Model>
+concept shows_maps = shows_layers<Model> || visits_maps<Model>;
+
 namespace detail {
 
 /// A convolution's weight and the node at which its filters' maps are looked at.
@@ -58,27 +69,43 @@ template <class Network>
   return found;
 }
 
+/// Calls `f(weight, values, extents)` for the feature maps of every convolution of a trace.
+template <shows_maps Model, class F>
+void for_each_maps(Model& model, typename Model::trace const& trace, F f) {
+  if constexpr (visits_maps<Model>) {
+    model.visit_maps(trace, f);
+  } else {
+    auto const outputs = filter_outputs(model);
+    model.watch(trace, [&](std::size_t node, auto const& output) {
+      for (auto const& each : outputs)
+        if (each.node == node) f(each.weight, values_of(output), Model::backend::extents(output));
+    });
+  }
+}
+
 /// The worth of every filter by the feature maps of a trace, shared out among its weights: `worth(maps, extents)` gives that of every filter
 /// of one convolution, whose maps are the values of [C, N, H, W], row-major. Where several convolutions share a weight it is their mean.
-template <class Network, class Worth>
-[[nodiscard]] gradients<tensor_of<Network>> worth_by_maps(Network& network, typename Network::trace const& trace, Worth worth) {
-  auto const parameters = network.parameters();
-  auto const outputs = filter_outputs(network);
-  std::map<std::size_t, std::vector<double>> by_weight;
-  network.watch(trace, [&](std::size_t node, auto const& output) {
-    for (auto const& each : outputs) {
-      if (each.node != node) continue;
-      require_finite_values(values_of(output), "the feature maps of " + parameters[each.weight].name,
-                            "their filters cannot be ranked");
-      auto const uses = static_cast<double>(std::ranges::count(outputs, each.weight, &filter_output::weight));
-      std::vector<double> const here = worth(values_of(output), Network::backend::extents(output));
-      auto& mean = by_weight[each.weight];
-      mean.resize(here.size());
-      for (std::size_t c = 0; c < here.size(); ++c) mean[c] += here[c] / uses;
-    }
+template <shows_maps Model, class Worth>
+[[nodiscard]] gradients<tensor_of<Model>> worth_by_maps(Model& model, typename Model::trace const& trace, Worth worth) {
+  struct uses {
+    std::vector<double> sum;
+    double count = 0;
+  };
+  auto const parameters = model.parameters();
+  std::map<std::size_t, uses> by_weight;
+  for_each_maps(model, trace, [&](std::size_t weight, auto const& maps, shape const& extents) {
+    require_finite_values(maps, "the feature maps of " + parameters[weight].name, "their filters cannot be ranked");
+    std::vector<double> const here = worth(maps, extents);
+    auto& all = by_weight[weight];
+    all.sum.resize(here.size());
+    for (std::size_t c = 0; c < here.size(); ++c) all.sum[c] += here[c];
+    ++all.count;
   });
-  gradients<tensor_of<Network>> found(parameters.size());
-  for (auto const& [weight, mean] : by_weight) found[weight] = shared_out(parameters[weight], mean);
+  gradients<tensor_of<Model>> found(parameters.size());
+  for (auto& [weight, all] : by_weight) {
+    for (auto& each : all.sum) each /= all.count;
+    found[weight] = shared_out(parameters[weight], all.sum);
+  }
   return found;
 }
 

@@ -100,7 +100,7 @@ struct map_similarities {
   static constexpr evidence_needs needs{.data = true, .gradients = true};
 
   template <class Problem>
-    requires shows_layers<std::remove_cvref_t<decltype(std::declval<Problem const&>().model())>>
+    requires shows_maps<std::remove_cvref_t<decltype(std::declval<Problem const&>().model())>>
   [[nodiscard]] static gradients<typename Problem::tensor_type> of_part(Problem const& problem,
                                                                         typename Problem::part const& part,
                                                                         typename Problem::trace_type& trace) {

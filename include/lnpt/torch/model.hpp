@@ -277,6 +277,19 @@ class torch_model {
     return found;
   }
 
+  /// Calls `f(weight, values, extents)` for the maps [C, N, H, W] of every convolution over images, behind the batch norm and the first
+  /// activation function that read it alone: by one more pass, without a graph. Convolutions by weights that are computed are left out.
+  template <class F>
+  void visit_maps(trace const& t, F f) const {
+    for (auto const& [weight, maps] : network_.maps_of(t.pass_)) {
+      auto const& all = network_.layout.parameters;
+      auto const at = std::ranges::find_if(all, [&](detail::held_parameter const& held) { return &held == weight; });
+      if (at == all.end()) continue;  // frozen
+      tensor_type const by_channel(maps.transpose(0, 1).to(tensor_type::scalar_type).contiguous());
+      f(static_cast<std::size_t>(at - all.begin()), values_of(by_channel), shape_of(by_channel));
+    }
+  }
+
   /// Calls `f` on the module's parts, once its roles are known from running it on the example.
   template <class F>
   auto on_network(at::Tensor const& example, F f) {

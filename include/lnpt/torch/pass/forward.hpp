@@ -18,6 +18,7 @@
 #include <lnpt/torch/pass/autocast.hpp>
 #include <lnpt/torch/pass/execution.hpp>
 #include <lnpt/torch/pass/guard.hpp>
+#include <lnpt/torch/pass/map_tap.hpp>
 #include <lnpt/torch/pass/tap.hpp>
 #include <lnpt/torch/refusal.hpp>
 
@@ -114,6 +115,20 @@ class torch_network {
     mode_guard const modes(tree, norm_mode::eval);
     plain_attention_guard const attention;
     return in_torch(running_on(x), [&] { return callable_(x); });
+  }
+
+  /// The feature maps of every convolution over images, by the pass once more, without a graph.
+  [[nodiscard]] std::vector<seen_maps> maps_of(forward_pass const& pass) const {
+    at::NoGradGuard const plain;
+    mode_guard const modes(tree, pass.mode);
+    norm_guard const norms(layout.norms, pass.constants);
+    plain_attention_guard const attention;
+    return in_torch(running_on(pass.input), [&] {
+      map_tap const tap(layout);
+      static_cast<void>(callable_(pass.input));
+      tap.check();
+      return tap.maps();
+    });
   }
 
   /// Why a prediction has no features.
