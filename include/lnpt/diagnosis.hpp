@@ -229,8 +229,7 @@ struct diagnosis {
     else
       static_assert(has_probe(),
                     "lnpt: this criterion needs the loss's curvature and the loss has none. Choose a single loss with "
-                    "curvature_probe(), such "
-                    "as feature_gap or cross_entropy, not a sum.");
+                    "curvature_probe(), such as feature_gap or cross_entropy, not a sum.");
   }
 };
 
@@ -260,12 +259,10 @@ struct ranking_diagnosis {
   static constexpr bool well_formed = !(scores_filters<C>() && ranks_weights<Mask>);
 
   static constexpr void explain() {
-    static_assert(
-        well_formed,
-        "lnpt: this criterion scores whole filters, all weights of one alike, and this mask strategy ranks single weights, so "
-        "that "
-        "their places alone would decide. Choose channel_structured with {.budget = channels{0.5}}, or a criterion of single "
-        "weights such as magnitude.");
+    static_assert(well_formed,
+                  "lnpt: this criterion scores whole filters, all weights of one alike, and this mask strategy ranks single "
+                  "weights, so that their places alone would decide. Choose channel_structured with {.budget = channels{0.5}}, "
+                  "or a criterion of single weights such as magnitude.");
   }
 };
 

@@ -62,8 +62,7 @@ void require_ranking(score_set<T> const& scores, int round = 1) {
          "criterion");
   fail("all scores are 0, from ", scores.parameters.front().name, " to ", scores.parameters.back().name,
        ", so nothing is more worth keeping than anything else: score weights that are not 0, on data and with a loss or teacher "
-       "that "
-       "the model does not satisfy already");
+       "that the model does not satisfy already");
 }
 
 namespace detail {
@@ -130,6 +129,7 @@ template <class C, class Model, class Batches, class Guide, class Loss>
     return batches.together(model, [&](auto const& agreed) { return score_as_asked<C>(model, agreed, guide, loss, options); });
   } else if constexpr (asked::well_formed) {
     auto scores = score_well_formed<C>(model, batches, guide, loss, options);
+    require_finite(scores);
     require_ranking(scores);
     return scores;
   } else {
@@ -141,7 +141,7 @@ template <class C, class Model, class Batches, class Guide, class Loss>
 
 /// The scores of every prunable weight on a batch or a range of batches, under a guide and a loss of one's choice, by `C` or, where
 /// none is named, `teacher_guided`. The model is left as it was. `batches` may be the shape of one input where the criterion reads no
-/// data. Throws `lnpt::error` where the scores would rank nothing: all of them 0 or rounding noise, or none.
+/// data. Throws `lnpt::error` where the scores would rank nothing: NaN or infinite, all of them 0 or rounding noise, or none.
 template <class C = teacher_guided, class Model, class Batches, class Guide, class Loss>
 [[nodiscard]] auto score(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
                          score_options const& options = {}) {

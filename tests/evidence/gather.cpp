@@ -245,6 +245,13 @@ TEST_CASE("layers that a criterion says nothing about are named, as where satura
   says(warnings.front(), "every score of hidden.0.weight is 0, though the weights are not");
 }
 
+TEST_CASE("scores that are NaN are refused by score as by prune") {
+  scene s;
+  s.student.spoil = [](auto& g) { g[2]->values[7] = std::numeric_limits<double>::quiet_NaN(); };
+  says(sentence([&] { (void)score<snip>(s.student, s.batch, {}); }), "scores are NaN or infinite (1 of 36 in fc.weight)");
+  says(sentence([&] { (void)prune<snip>(s.student, s.batch, half); }), "scores are NaN or infinite (1 of 36 in fc.weight)");
+}
+
 TEST_CASE("groups of no samples are refused") {
   scene s;
   says(sentence([&] { (void)score<obd<>>(s.student, s.batch, {.sample_group = 0}); }), "sample_group is 0");
@@ -280,4 +287,26 @@ TEST_CASE("weights of equal scores are counted, and warned of above one in a hun
        "decisions in 2 rounds on 400 scored weights were between equal scores");
   fill(0);
   CHECK(prune_by(model, ranks, half).report.decided_by_position == 0);
+}
+
+TEST_CASE("a parameter that the loss does not reach keeps at_least weights, too, where it is pruned by magnitude") {
+  counted model({10, 20, 2}, 1);  // 200 and 40 weights, of which 6 and 1 would stay
+  auto const first_alone = [](counted& m) {
+    score_set<matrix> scores;
+    for (auto const& p : m.parameters())
+      if (is_prunable(p.role)) {
+        if (scores.parameters.empty())
+          scores.parameters.push_back({p.name, *p.value, p.role, 0});
+        else
+          scores.unreached.push_back(p.name);
+      }
+    return scores;
+  };
+  auto const masks =
+      prune_by(model, first_alone,
+               prune_options<global_unstructured>{.budget = sparsity{0.97}, .unreached = unreached::magnitude, .at_least = 5})
+          .masks;
+  REQUIRE(masks.size() == 2);
+  CHECK(masks.begin()->count() == 6);
+  CHECK(std::next(masks.begin())->count() == 5);
 }

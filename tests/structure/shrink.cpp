@@ -265,3 +265,16 @@ TEST_CASE("a NaN beside equal values is no equality, wherever it stands") {
     CHECK_FALSE(compare_outputs(row(found), row(found)).holds());
   }
 }
+
+TEST_CASE("inputs and weights that leave no finite logit are named, not the smaller network") {
+  builder net(2);
+  net.classifier("fc", net.linear("a", net.input(), 3), 2);
+  auto network = std::move(net).build();
+  auto const* const reason = "the masked network's outputs are NaN or infinite on the given inputs";
+  auto inputs = images({4, 2}, 1);
+  inputs(1, 0) = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS_WITH_AS((void)shrink(network, {}, inputs), doctest::Contains(reason), error);
+  auto const parameters = network.parameters();
+  (*parameters[0].value)(0, 0) = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS_WITH_AS((void)shrink(network, {}, images({4, 2}, 1)), doctest::Contains(reason), error);
+}

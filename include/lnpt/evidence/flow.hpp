@@ -63,8 +63,7 @@ void refuse_negative_flow(Model& model, gradients<tensor_of<Model>> const& flows
       if (first)
         fail("the synaptic flow of ", p.name, ", the first layer, is negative in ", counted,
              " values: the network subtracts from its input, or what follows its last layer turns slopes around, as log_softmax "
-             "does; "
-             "leave that out of the network, or choose another criterion");
+             "does; leave that out of the network, or choose another criterion");
       fail("the synaptic flow of ", p.name, " is negative in ", counted, " values and of no layer before: ", p.name,
            " is the first layer that reads a negative value; rectify what it reads, or choose another criterion");
     }

@@ -43,8 +43,7 @@ template <class Parameter>
   if (parameter.output_axis == unknown_axis)
     fail("which axis of ", parameter.name, ' ', list(parameter.extents),
          " counts output channels is not known, since it meets its input in an einsum or in another layout than its own: remove "
-         "single "
-         "weights, freeze it, or compute it by a linear layer or a convolution");
+         "single weights, freeze it, or compute it by a linear layer or a convolution");
   if (parameter.output_axis >= axes)
     fail(parameter.name, " has the shape ", list(parameter.extents), " and no axis ", parameter.output_axis,
          ": let output_axis be less than ", axes);

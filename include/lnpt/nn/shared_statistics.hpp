@@ -35,8 +35,7 @@ void add_up(std::function<void(std::span<double>)> const& sum, Channels& first, 
   } else {
     fail(
         "statistics of a batch that several processes share have first derivatives alone, in host memory: score with batch norm "
-        "in "
-        "frozen or eval mode");
+        "in frozen or eval mode");
   }
 }
 

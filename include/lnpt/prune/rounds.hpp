@@ -49,7 +49,8 @@ template <prunable Model>
   return found;
 }
 
-/// Masks of the parameters the loss does not reach, by magnitude, each at the density of the selection and among its survivors.
+/// Masks of the parameters the loss does not reach, by magnitude, each at the density of the selection and among its survivors,
+/// and of so many weights at least.
 template <prunable Model>
 [[nodiscard]] mask_set magnitude_masks(Model& model, std::vector<std::string> const& names, selection const& wanted) {
   std::vector<scored<tensor_of<Model>>> scores;
@@ -57,9 +58,11 @@ template <prunable Model>
     if (is_among(names, p.name))
       scores.push_back({p.name, tensor_of<Model>(magnitude{}(*p.value)), p.role, p.output_axis, p.output_groups});
   auto const parameters = parameters_of(scores);
-  return layerwise_unstructured{}(
-      std::span(parameters.data(), parameters.size()),
-      selection{.keep = wanted.keep, .survivors = wanted.survivors, .decided_by_position = wanted.decided_by_position});
+  return layerwise_unstructured{}(std::span(parameters.data(), parameters.size()),
+                                  selection{.keep = wanted.keep,
+                                            .survivors = wanted.survivors,
+                                            .at_least = wanted.at_least,
+                                            .decided_by_position = wanted.decided_by_position});
 }
 
 /// The masks of a round within those from before, in the model's order: what was pruned stays pruned, in parameters that the loss does not
@@ -178,10 +181,8 @@ template <prunable Model>
         "every score of " + state.silent.front() +
         (state.silent.size() > 1 ? " and of " + std::to_string(state.silent.size() - 1) + " more parameters" : "") +
         " is 0, though the weights are not, so that the criterion says nothing about them: synflow does not where absolute "
-        "weights "
-        "saturate activation functions such as ReLU6, nor do gradients behind units that are off for every sample; choose "
-        "another "
-        "criterion, such as snip, or other data");
+        "weights saturate activation functions such as ReLU6, nor do gradients behind units that are off for every sample; "
+        "choose another criterion, such as snip, or other data");
   std::size_t scored = 0;
   for (auto const& layer : report.layers) scored += layer.reached ? layer.total : 0;
   if (100 * report.decided_by_position > scored)

@@ -37,6 +37,16 @@ struct certificate {
 template <std::floating_point T>
 inline constexpr double equality_tolerance = sizeof(T) == sizeof(float) ? 1e-5 : 1e-12;
 
+/// Refuses outputs of a network that are NaN or infinite, beside which nothing is equal to it.
+template <tensor T>
+void require_finite_outputs(T const& outputs) {
+  auto const values = values_of(outputs);
+  if (!std::ranges::all_of(values, [](auto v) { return std::isfinite(v); }))
+    fail(
+        "the masked network's outputs are NaN or infinite on the given inputs, so that no smaller one can be held against it: "
+        "pass finite inputs, and a network of finite weights");
+}
+
 /// The certificate of `found` against `expected`, both logits [B, K] of the same inputs. A value that is not finite is no equality.
 template <tensor T>
 [[nodiscard]] certificate compare_outputs(T const& expected, T const& found,

@@ -42,6 +42,7 @@ class shrinking {
     auto const extents = shape_of(inputs);
     map_ = channel_map_of(model, {extents.begin() + 1, extents.end()});
     apply(masks, masked_);
+    require_finite_outputs(masked_.predict(inputs).output);
     auto const paths = dead_paths_of(map_, masks);
     removed_ = dead_atoms(map_, paths);
     whole_ = map_.set.whole;

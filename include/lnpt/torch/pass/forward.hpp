@@ -134,8 +134,7 @@ class torch_network {
   /// Why a prediction has no features.
   static constexpr auto no_features =
       "the features were not found, since no single linear layer or convolution makes the logits: choose a criterion or a loss "
-      "that "
-      "reads none, or pass a callable that returns {logits, features}";
+      "that reads none, or pass a callable that returns {logits, features}";
 
   /// The axis of the input of `uses[i]` that counts samples, if it is known.
   [[nodiscard]] std::optional<std::int64_t> sample_axis(std::vector<weight_use> const& uses, std::size_t i) const {
@@ -188,8 +187,7 @@ class torch_network {
       if (std::ranges::count(uncalled, unseen[k]) != 0 && !after[k].equal(before[k]))
         fail("batch norm ", layout.norms[unseen[k]].path,
              " computes by operators of its own, so its statistics cannot be frozen: call torch::batch_norm there, or score with "
-             "batch norm "
-             "in train or eval mode");
+             "batch norm in train or eval mode");
   }
 
   [[nodiscard]] bool is_as_expected(std::vector<weight_use> const& uses) const {

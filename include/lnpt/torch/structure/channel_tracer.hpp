@@ -114,8 +114,7 @@ class channel_tracer {
     if (tap.strayed())
       fail(
           "two passes through the module take different paths, so that nothing can be said of its channels: let its forward pass "
-          "not "
-          "depend on values");
+          "not depend on values");
     changes found{tap.changed(), {}};
     auto const axis = std::min<std::int64_t>(1, last_.logits.dim() - 1);
     found.returned = returned_changes(last_.logits, returned_.logits, axis);
@@ -135,8 +134,7 @@ class channel_tracer {
     if (differs)
       fail(
           "two passes through the module on the same input differ, so that nothing can be said of its channels: switch off what "
-          "draws "
-          "random numbers");
+          "draws random numbers");
   }
 
   /// `mark(marks)` runs a pass with these marks.

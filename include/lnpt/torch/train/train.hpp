@@ -77,8 +77,7 @@ inline void set_velocity(torch::optim::SGD& sgd, torch_model<float> const& model
   if (first == 0)
     fail(
         "the learning rate of the optimizer's first group is 0, those of others are not, and training keeps the ratio of each to "
-        "the "
-        "first: put another group first");
+        "the first: put another group first");
   for (auto& each : rates) each /= first;
   return rates;
 }

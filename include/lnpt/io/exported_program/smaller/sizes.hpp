@@ -24,7 +24,7 @@ namespace detail {
 /// Says that a part of the graph cannot follow the network.
 template <class... Parts>
 [[noreturn]] void refuse_to_follow(program const& source, Parts const&... what) {
-  fail(source.name(), ": ", what..., ": write the smaller network to .safetensors, or to ONNX with --onnx");
+  fail(source.name(), ": ", what..., ": write the smaller network to .safetensors");
 }
 
 /// The extents of a tensor of the file whose counterpart in the network went from `before` to `now`. Either may have axes of extent 1
