@@ -57,6 +57,21 @@ TEST_CASE("both arms lose filters step by step, and an interrupted study ends as
   CHECK_FALSE(std::filesystem::exists(folder / "parts" / "scratch-seed0-step2.safetensors"));
 }
 
+TEST_CASE(
+    "layers of which one filter is left stay, and the others go on losing theirs: depthwise convolutions couple nothing then") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const done =
+      run("study pretraining --arch mobilenet:2 --data synthetic --train-limit 64 --test-limit 20 --batch 32 --epochs 1 "
+          "--pretrain-epochs 1 --fine-tune-epochs 1 --steps 3 --step .4 --seeds 1 --json --out " +
+          (folder / "study").string());
+  REQUIRE(done.status == 0);
+  auto const rows = nlohmann::json::parse(done.output)["rows"];
+  REQUIRE(rows.size() == 2 * 4);
+  for (std::size_t i = 1; i < rows.size(); ++i)
+    if (rows[i]["step"] != 0) CHECK(rows[i]["parameters"] < rows[i - 1]["parameters"]);
+}
+
 namespace {
 
 /// Eight images of two classes in a file of their own, with pixels that begin at `first`.

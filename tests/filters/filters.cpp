@@ -106,6 +106,38 @@ TEST_CASE("nisp by hand: two linear layers, features of variance 1 and 4") {
   CHECK_THROWS_WITH_AS((void)score<nisp>(model, alike), doctest::Contains("all scores are 0"), error);
 }
 
+namespace {
+
+/// Scores by `nisp` of linear layers that pass (x, x) on as it is, by weights (10000, −9999): each multiplies importance by 20000.
+template <class T>
+score_set<cpu::array<T>> of_a_chain(std::size_t layers) {
+  network_builder<cpu::backend<T>> build(1);
+  auto last = build.input();
+  for (std::size_t i = 0; i < layers; ++i) last = build.linear("layer" + std::to_string(i), last, 2);
+  build.classifier("fc", last, 2);
+  auto model = std::move(build).build();
+  auto const numbers = [](std::vector<T> const& values) { return make_tensor<cpu::array<T>>({2, 2}, values, {}); };
+  for (std::size_t i = 0; i < layers; ++i) *model.parameters()[2 * i].value = numbers({10000, -9999, 10000, -9999});
+  return score<nisp>(model, unlabelled_batch<cpu::array<T>>{numbers({0, 0, 2, 2})});
+}
+
+}  // namespace
+
+TEST_CASE("nisp in float ranks as in double where importance outgrows a float, and refuses layers too far apart") {
+  auto const in_float = of_a_chain<float>(12);
+  auto const in_double = of_a_chain<double>(12);  // in the first layer 2e47 times the last one's
+  auto const unit =
+      static_cast<double>(values_of(in_float.parameters[11].values)[0]) / values_of(in_double.parameters[11].values)[0];
+  for (std::size_t i = 0; i < 12; ++i) {
+    auto const found = values_of(in_float.parameters[i].values);
+    auto const expected = values_of(in_double.parameters[i].values);
+    for (std::size_t k = 0; k < found.size(); ++k)
+      CHECK(static_cast<double>(found[k]) / (unit * expected[k]) == doctest::Approx(1).epsilon(1e-6));
+  }
+  CHECK_THROWS_WITH_AS((void)of_a_chain<float>(40), doctest::Contains("for float: score in double"), error);
+  CHECK_NOTHROW((void)of_a_chain<double>(40));
+}
+
 TEST_CASE("qsfm by hand: of two equal maps one goes first, the one that is unlike both is worth most") {
   auto model = scaling({1, 1, -1});
   auto const batch = unlabelled_batch<array>{images(4, 1, 6)};

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -130,7 +131,7 @@ class pretraining_study {
   void rehearse() const {
     auto const sample = around(data_.target.train).input;
     auto network = make_fresh_network<trained_network>(arch_, around(data_.target.train), o_.seed);
-    auto smaller = remove_filters(network, sample, group_sizes(network, sample));
+    auto smaller = remove_filters(network, sample, sizes_of_groups(network, sample));
     if (lnpt::count(smaller, sample).size() == lnpt::count(network, sample).size())
       refuse(o_.arch, " has no filters that could go: name a network with hidden layers of more than one unit");
   }
@@ -192,7 +193,7 @@ class pretraining_study {
     auto const name = [&](std::size_t step) { return fmt::format("{}-seed{}-step{}", arm, seed, step); };
     auto const sample = around(data_.target.train).input;
     auto whole = make_fresh_network<trained_network>(arch_, around(data_.target.train), seed);
-    auto const widths = group_sizes(whole, sample);
+    auto const at_first = sizes_of_groups(whole, sample);
     auto const done = steps_done(arm, seed);
     auto const first = done > 0 && std::filesystem::exists(path_of(name(done - 1))) ? done - 1 : 0;
     std::optional<trained_network> network;
@@ -200,7 +201,7 @@ class pretraining_study {
       auto const who = fmt::format("seed {}: {}, step {}", seed, arm, step);
       auto trained = step == 0 ? train(name(0), [&] { return fresh_network(arm, seed); }, data_.target,
                                        {who, seed, o_.training.options.epochs, o_.training.options.learning_rate})
-                               : train(name(step), [&] { return remove_filters(*network, sample, widths); }, data_.target,
+                               : train(name(step), [&] { return remove_filters(*network, sample, at_first); }, data_.target,
                                        {who, seed + step, o_.fine_tune_epochs, o_.fine_tune_rate});
       network = std::move(trained.network);
       auto const size = lnpt::count(*network, sample);
@@ -212,22 +213,27 @@ class pretraining_study {
     std::filesystem::remove(path_of(name(o_.steps)));
   }
 
-  [[nodiscard]] static std::vector<std::size_t> group_sizes(trained_network& network, lnpt::shape const& sample) {
-    std::vector<std::size_t> sizes;
-    for (auto const& group : lnpt::groups_by_norm(network, lnpt::channel_map_of(network, sample).set))
-      sizes.push_back(group.size());
+  /// How many filters each group of coupled filters has, by the first layer that makes them. The groups of a smaller network are others: a
+  /// depthwise convolution of one channel is coupled to nothing.
+  using group_sizes = std::map<std::string, std::size_t>;
+
+  [[nodiscard]] static group_sizes sizes_of_groups(trained_network& network, lnpt::shape const& sample) {
+    group_sizes sizes;
+    auto const map = lnpt::channel_map_of(network, sample);
+    for (auto const& group : lnpt::groups_by_norm(network, map.set))
+      sizes[lnpt::name_of(map.set, map.set.atoms[group.front()])] = group.size();
     return sizes;
   }
   /// Removes of every group of coupled filters a share of what it had at first, those of the smallest Σ|w|, and leaves one.
   [[nodiscard]] trained_network remove_filters(trained_network& network, lnpt::shape const& sample,
-                                               std::vector<std::size_t> const& widths) const {
+                                               group_sizes const& at_first) const {
     auto const map = lnpt::channel_map_of(network, sample);
-    auto const groups = lnpt::groups_by_norm(network, map.set);
     std::vector<char> removed(map.set.atoms.size(), 0);
-    for (std::size_t g = 0; g < groups.size(); ++g) {
-      auto const wanted = static_cast<std::size_t>(o_.step * static_cast<double>(widths.at(g)) + 0.5);
-      for (std::size_t i = 0; i < std::min(std::max<std::size_t>(wanted, 1), groups[g].size() - 1); ++i)
-        removed[groups[g][i]] = 1;
+    for (auto const& group : lnpt::groups_by_norm(network, map.set)) {
+      auto const whole = at_first.find(lnpt::name_of(map.set, map.set.atoms[group.front()]));
+      if (whole == at_first.end()) continue;  // of one filter
+      auto const wanted = static_cast<std::size_t>(o_.step * static_cast<double>(whole->second) + 0.5);
+      for (std::size_t i = 0; i < std::min(std::max<std::size_t>(wanted, 1), group.size() - 1); ++i) removed[group[i]] = 1;
     }
     return lnpt::without(network, map, removed);
   }

@@ -1,5 +1,6 @@
 #pragma once
 /// How much of what the features are worth comes through a filter.
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -8,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include <lnpt/core/error.hpp>
+#include <lnpt/core/tensor.hpp>
 #include <lnpt/evidence/channel_values.hpp>
 #include <lnpt/evidence/evidence.hpp>
 #include <lnpt/filters/feature_maps.hpp>
@@ -48,7 +51,9 @@ template <class Network>
 
 /// The importance of a filter's output, shared out among its weights; of a weight that several layers share the sum of theirs. The
 /// features' own is their variance over the samples of a batch, the mean over batches by their samples. Layers behind the features are not
-/// reached. Costs one read of the weights.
+/// reached. Importance grows from layer to layer, in deep networks beyond what a float holds: all of it is known up to one power of two,
+/// by which that of features of variance 1 would be at most 2⁶⁰. Throws where what is left still is no number of the model's precision.
+/// Costs two reads of the weights.
 struct propagated_importance {
   static constexpr evidence_needs needs{.data = true, .gradients = true};
 
@@ -61,7 +66,9 @@ struct propagated_importance {
     auto extents = shape_of(*part.input);
     auto const flows = channel_flows(network, {extents.begin() + 1, extents.end()});
     auto variance = variances(values_of(trace.features()), part.samples);
-    for (auto& each : variance) each *= static_cast<double>(part.samples) / static_cast<double>(problem.samples());
+    auto const share = std::ldexp(static_cast<double>(part.samples) / static_cast<double>(problem.samples()),
+                                  -exponent_to_lose(network, flows, variance.size()));
+    for (auto& each : variance) each *= share;
     auto const importance = propagate_importance(network, flows, variance);
     auto const parameters = network.parameters();
     std::map<std::size_t, std::vector<double>> by_weight;
@@ -72,11 +79,39 @@ struct propagated_importance {
       for (std::size_t c = 0; c < sum.size(); ++c) sum[c] += importance[i][c];
     }
     gradients<typename Problem::tensor_type> found(parameters.size());
-    for (auto const& [weight, sum] : by_weight) found[weight] = detail::shared_out(parameters[weight], sum);
+    for (auto const& [weight, sum] : by_weight) {
+      found[weight] = detail::shared_out(parameters[weight], sum);
+      require_held(parameters[weight], sum, *found[weight]);
+    }
     return found;
   }
 
  private:
+  /// Does not depend on the batch, so that parts of it add up.
+  template <class Network>
+  [[nodiscard]] static int exponent_to_lose(Network& network, std::vector<channel_flow> const& flows, std::size_t features) {
+    constexpr int most = 60;
+    double largest = 1;
+    for (auto const& node : propagate_importance(network, flows, std::vector<double>(features, 1.0)))
+      for (auto const each : node) largest = std::max(largest, each);
+    return std::isfinite(largest) ? std::max(0, std::ilogb(largest) - most) : 0;
+  }
+
+  /// Refuses shares of a layer that are none of its precision's numbers, though its importance is one: the largest is infinite, or rounded
+  /// to 0.
+  template <class T>
+  static void require_held(parameter<T> const& p, std::vector<double> const& importance, T const& shares) {
+    using value = value_type<T>;
+    auto const values = values_of(shares);
+    auto const largest = std::ranges::max(values);
+    auto const most = std::ranges::max(importance);
+    if (!std::isfinite(most) || most == 0) return;
+    if (std::isfinite(largest) && largest >= std::numeric_limits<value>::min()) return;
+    constexpr auto in_float = sizeof(value) == sizeof(float);
+    fail("the importance of ", p.name, " is too far from that of other layers for ", in_float ? "float" : "double", ": score ",
+         in_float ? "in double" : "by another criterion");
+  }
+
   /// Of each column of [N, M]; 0 where it is no more than the rounding of a column of one value.
   template <class Values>
   [[nodiscard]] static std::vector<double> variances(Values const& features, std::size_t samples) {
