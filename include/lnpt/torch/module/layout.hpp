@@ -117,10 +117,10 @@ inline void require_own_memory(model_layout const& layout) {
   for (std::size_t i = 1, furthest = 0; i < places.size(); ++i) {
     auto const &before = places[furthest], &each = places[i];
     if (each.memory.begin < before.memory.end && (each.held->value.requires_grad() || before.held->value.requires_grad()))
-      fail("the parameters ", before.held->name, " and ", each.held->name,
-           " are two tensors in one stretch of memory: register the same tensor under both names where they are one weight, and "
-           "a clone of "
-           "each where they are two");
+      fail(
+          "the parameters ", before.held->name, " and ", each.held->name,
+          " are two tensors over the same memory, so that a weight pruned from one would go from the other as well: register one "
+          "tensor under both names where they are one weight, and a clone of each where they are two");
     if (each.memory.end > before.memory.end) furthest = i;
   }
 }

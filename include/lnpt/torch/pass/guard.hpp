@@ -1,5 +1,7 @@
 #pragma once
 /// Puts a module of LibTorch into the state that a pass needs, and back, on every path.
+#include <torch/nn/modules/embedding.h>
+
 #include <ranges>
 #include <unordered_set>
 #include <utility>
@@ -51,14 +53,27 @@ class norm_guard {
   storage_guard storage_;
 };
 
-/// Whatever a pass writes to a module's buffers is lost when it ends: values go to copies, and a script that assigns a new tensor to a
-/// buffer gets the old one back.
+/// Whether a pass may write to a module's parameters: embeddings with a `max_norm` shorten the rows that they read. Of a script its type
+/// does not tell.
+[[nodiscard]] inline bool shortens_rows(module_entry const& entry) {
+  if (!mentions(entry.type, "Embedding")) return false;
+  if (auto const* const table = dynamic_cast<torch::nn::EmbeddingImpl const*>(entry.module.get()))
+    return table->options.max_norm().has_value();
+  if (auto const* const bag = dynamic_cast<torch::nn::EmbeddingBagImpl const*>(entry.module.get()))
+    return bag->options.max_norm().has_value();
+  return true;
+}
+
+/// Whatever a pass writes to a module's buffers, or to rows of embeddings, is lost when it ends: values go to copies, and a script that
+/// assigns a new tensor to a buffer gets the old one back.
 class buffer_guard {
  public:
   explicit buffer_guard(module_tree const& tree) {
     for (auto const& entry : tree) {
       auto const buffers = entry.buffers();
       for (auto const& buffer : buffers) storage_.replace(buffer.value, buffer.value.detach().clone());
+      if (shortens_rows(entry))
+        for (auto const& table : entry.parameters) storage_.replace(table.value, table.value.detach().clone());
       if (entry.put_back) own_.emplace_back(&entry, buffers);
     }
   }
