@@ -6,7 +6,8 @@
 #     IQ3_S, IQ3_XXS and IQ2_S, which have no code for zero, none, except where a whole row is zero.
 #  2. optimum-quanto 0.2.7: qint8 keeps all, qint4 and qint2 none; their shift is no multiple of the scale.
 #  3. hqq 0.2.8: none, also with 8 bits, since its zero point is a fraction.
-#  4. torchao 0.18.0 (int8; int4 in groups of 32, symmetric or not) and bitsandbytes 0.50.2 (NF4, FP4, int8) keep them all.
+#  4. torchao 0.18.0 (int8; int4 in groups of 32 by IntxWeightOnlyConfig, symmetric or not) and bitsandbytes 0.50.2 (NF4, FP4, int8) keep them all.
+#     Int4WeightOnlyConfig of torchao, whose zero points are fractions, wants a GPU and was not run.
 # A zero that moves becomes a number near the distance of two codes: up to .03 of the largest weight by Q4_K, up to .3 by Q2_K. So weights that
 # `lnpt prune` pruned are counted, packed and made 2:4 before they are quantised, or are quantised by a format that keeps zeros. Fails when any of
 # this changes.
