@@ -83,7 +83,7 @@ std::string refusal_with(std::string const& name, std::string const& from, std::
 }  // namespace
 
 TEST_CASE_TEMPLATE("networks compute what PyTorch computes, in both modes of batch norm", T, double, float) {
-  for (auto const* const name : {"layers", "joins", "line", "own", "constants", "pieces", "core", "spelt_out"}) {
+  for (auto const* const name : {"layers", "joins", "line", "own", "constants", "pieces", "core", "spelt_out", "branches"}) {
     CAPTURE(name);
     auto const network = io::load_exported<cpu::backend<T>>(folder / (std::string(name) + ".pt2"));
     auto const file = io::safetensors::open(folder / (std::string(name) + ".safetensors"));

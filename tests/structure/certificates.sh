@@ -14,8 +14,8 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-exported=$here/io/exported/joins.pt2
-read -ra networks <<< "${NETWORKS:-resnet:56:16,32,64:a vgg:16:64 mobilenet:32 $([[ -n ${MODULES:-} ]] || echo "$exported")}"
+exported=$here/io/exported
+read -ra networks <<< "${NETWORKS:-resnet:56:16,32,64:a vgg:16:64 mobilenet:32 $exported/branches.pt2 $exported/joins.pt2}"
 read -ra criteria <<< "${CRITERIA:-magnitude random snip taylor grasp obd synflow feature_map_synaptic movement fisher filter_norm bn_scale}"
 read -ra fractions <<< "${FRACTIONS:-0.3 0.5 0.7 0.9}"
 read -ra precisions <<< "${PRECISIONS:-double float}"
@@ -58,7 +58,7 @@ certificate() {
 sweep() {
   local worst=0 bar=1e-12 teacher=() relative fraction seed
   [[ $precision == float ]] && bar=1e-5
-  [[ $criterion == feature_map_synaptic ]] && teacher=(--teacher "$scratch/teacher.safetensors")
+  [[ $criterion == feature_map_synaptic ]] && teacher=(--teacher-arch "$guide" --teacher "$scratch/teacher.safetensors")
   for fraction in "${fractions[@]}"; do
     for seed in "${seeds[@]}"; do
       local which="$network $criterion $precision $fraction seed $seed"
@@ -79,16 +79,18 @@ sweep() {
   echo "$network $precision $criterion: largest difference $worst"
 }
 
-# Networks of the library read images with labels, and a teacher of other fresh weights where the criterion asks for one. The exported one
-# reads small images of its own and is shrunk by the criteria without data.
+# Networks read images with labels, and a teacher of other weights where the criterion asks for one: of their own architecture, or any that
+# has as many features. joins.pt2 reads small images of its own and is shrunk by the criteria without data.
 for network in "${networks[@]}"; do
   data=(--data synthetic --samples 8)
   asked=("${criteria[@]}")
-  if [[ $network == *.pt2 ]]; then
+  guide=$network
+  [[ $network == *branches.pt2 ]] && guide=resnet:8:8,16,32
+  if [[ $network == *joins.pt2 ]]; then
     data=()
     asked=(magnitude random synflow filter_norm bn_scale)
   else
-    "$lnpt" prune --arch "$network" --criterion random --sparsity 0 --seed 99 --out "$scratch/teacher.safetensors" > /dev/null
+    "$lnpt" prune --arch "$guide" --criterion random --sparsity 0 --seed 99 --out "$scratch/teacher.safetensors" > /dev/null
   fi
   for precision in "${precisions[@]}"; do
     start_module

@@ -2,6 +2,8 @@
 #include "doctest.hpp"
 
 #include <cstdlib>
+#include <ctime>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <istream>
@@ -11,6 +13,7 @@
 #include <string_view>
 
 #include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/io/exported_program.hpp>
 #include <lnpt/io/state_dict.hpp>
 #include <lnpt/torch/module_of.hpp>
 #include <lnpt/torch/structure/module_shrink.hpp>
@@ -18,6 +21,7 @@
 #include <lnpt/zoo/resnet.hpp>
 #include <lnpt/zoo/vgg.hpp>
 
+#include "../repository.hpp"
 #include "../structure/nets.hpp"
 
 using namespace lnpt;
@@ -27,7 +31,13 @@ namespace {
 template <class T>
 using maker = std::function<network<cpu::backend<T>>()>;
 
-/// A chain, option-A shortcuts, depthwise convolutions; narrow ones, by the names under which the command line has them whole.
+template <class T>
+maker<T> exported(std::filesystem::path const& path) {
+  return [path] { return io::load_exported<cpu::backend<T>>(path); };
+}
+
+/// A chain, option-A shortcuts, depthwise convolutions; narrow ones, by the names under which the command line has them whole. Joined
+/// branches, as they are.
 template <class T>
 std::map<std::string, maker<T>> networks(bool whole) {
   using backend = cpu::backend<T>;
@@ -37,21 +47,27 @@ std::map<std::string, maker<T>> networks(bool whole) {
   zoo::mobilenet_options const mobilenet{.width = whole ? 32u : 4u};
   return {{"resnet:56:16,32,64:a", [=] { return zoo::resnet<backend>(resnet, 3); }},
           {"vgg:16:64", [=] { return zoo::vgg<backend>(vgg, 3); }},
-          {"mobilenet:32", [=] { return zoo::mobilenet<backend>(mobilenet, 3); }}};
+          {"mobilenet:32", [=] { return zoo::mobilenet<backend>(mobilenet, 3); }},
+          {"branches", exported<T>(test::repository() / "tests/io/exported/branches.pt2")}};
 }
 
 template <class T>
-at::Tensor example() {
+at::Tensor example(shape const& sample = {3, 32, 32}) {
   at::manual_seed(11);
-  return at::randn({2, 3, 32, 32}, c10::CppTypeToScalarType<T>::value);
+  std::vector<std::int64_t> sizes{2};
+  sizes.insert(sizes.end(), sample.begin(), sample.end());
+  return at::randn(sizes, c10::CppTypeToScalarType<T>::value);
 }
 
-/// A network's module, in evaluation mode.
+/// A network's module, in evaluation mode, which may count how often it runs.
 template <class T>
-torch_model<T> as_module(network<cpu::backend<T>>& network) {
+torch_model<T> as_module(network<cpu::backend<T>>& network, std::size_t* passes = nullptr) {
   auto const module = std::make_shared<graph_module>(network, at::kCPU);
   module->eval();
-  return torch_model<T>(module, [module](at::Tensor const& x) { return module->forward(x).first; });
+  return torch_model<T>(module, [module, passes](at::Tensor const& x) {
+    if (passes) ++*passes;
+    return module->forward(x).first;
+  });
 }
 
 template <class T>
@@ -78,23 +94,47 @@ void hold_drawn_masks() {
   }
 }
 
-/// Shrinks one of the whole networks by weights and masks of the command line, whose names come in pairs, and prints each certificate or
-/// why there is none. Its atoms are found once.
+/// What to shrink by files: a whole network of the library, or one of an exported program, and one of its samples' shape.
 template <class T>
-void hold_files(std::string const& architecture, std::istream& requests) {
+std::pair<maker<T>, shape> chosen(std::string const& architecture) {
+  if (architecture.ends_with(".pt2")) {
+    io::exported::program const source(io::byte_source::open(architecture));
+    return {exported<T>(architecture), source.sample_shape(source.batch())};
+  }
   auto const all = networks<T>(true);
   auto const found = all.find(architecture);
   REQUIRE(found != all.end());
-  auto const fresh = found->second();
-  auto searched = fresh;
-  auto traced = as_module<T>(searched);
-  auto const atoms = module_atoms(traced, example<T>());
+  return {found->second, {3, 32, 32}};
+}
+
+/// Says how many seconds of a processor it took to find the atoms, in how many passes, and how many have so many rows.
+void print(atom_set const& atoms, std::size_t passes, double seconds) {
+  std::map<std::size_t, std::size_t> by_rows;
+  for (auto const& each : atoms.atoms) ++by_rows[each.rows()];
+  std::cout << atoms.atoms.size() << " atoms in " << passes << " passes, " << seconds << " s;";
+  for (auto const& [rows, count] : by_rows) std::cout << ' ' << count << " of " << rows;
+  std::cout << std::endl;
+}
+
+/// Shrinks a network by weights and masks of the command line, whose names come in pairs, and prints each certificate or why there is none.
+/// Its atoms are found once.
+template <class T>
+void hold_files(std::string const& architecture, std::istream& requests) {
+  auto const [fresh, sample] = chosen<T>(architecture);
+  auto const x = example<T>(sample);
+  auto searched = fresh();
+  std::size_t passes = 0;
+  auto traced = as_module<T>(searched, &passes);
+  auto const begin = std::clock();
+  auto const atoms = module_atoms(traced, x);
+  print(atoms, passes, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
   for (std::string weights, masks; requests >> weights >> masks;) {
     try {
-      auto network = fresh;
-      io::load_state_dict(network, weights);
+      auto network = fresh();
+      io::load_state_dict(network, io::safetensors::open(weights),
+                          io::state_dict_options{.ignore_extra = true});  // counters of batches
       auto model = as_module<T>(network);
-      auto const result = shrink(model, io::load_masks(network, io::safetensors::open(masks)), atoms, example<T>());
+      auto const result = shrink(model, io::load_masks(network, io::safetensors::open(masks)), atoms, x);
       std::cout << "certificate " << result.certificate.relative() << ", tensors left whole " << result.left_whole.size()
                 << std::endl;
       CHECK(result.certificate.relative() <= equality_tolerance<T>);

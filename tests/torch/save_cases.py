@@ -436,6 +436,194 @@ class more_roll_and_flip(Base):         # channels in another order, added to th
         super().__init__(); s.a = cbr(3, 9); s.b = cbr(9, 8); s.fc = nn.Linear(8, 5)
     def forward(s, x): y = s.a(x); z = s.b(y + y.roll(3, 1)); return s.fc(pool(z + z.flip(1)))
 
+@case(2, 3, 8, 8)
+class more_shared_gate(Base):           # one squeeze and excitation for two stages
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 8, 3, 2); s.s1 = nn.Linear(8, 3); s.s2 = nn.Linear(3, 8); s.c = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def gated(s, x): return x * torch.sigmoid(s.s2(F.relu(s.s1(pool(x))))).unsqueeze(2).unsqueeze(3)
+    def forward(s, x): return s.fc(pool(s.c(s.gated(s.b(s.gated(s.a(x)))))))
+
+@case(2, 3, 8, 8)
+class more_shared_between_stages(Base):  # one convolution at two resolutions, a norm of its own at each
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.w = nn.Conv2d(8, 8, 3, 1, 1); s.n1 = nn.BatchNorm2d(8); s.n2 = nn.BatchNorm2d(8); s.d = cbr(8, 8, 3, 2); s.c = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): y = F.relu(s.n1(s.w(s.a(x)))); return s.fc(pool(s.c(F.relu(s.n2(s.w(s.d(y)))))))
+
+@case(2, 3, 8, 8)
+class more_unequal_split(Base):         # a third of the channels one way, the rest another, counted by the tensor
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 12); s.b = cbr(4, 6); s.c = cbr(8, 6); s.fc = nn.Linear(12, 5)
+    def forward(s, x):
+        y = s.a(x); k = y.size(1) // 3
+        return s.fc(pool(torch.cat([s.b(y[:, :k]), s.c(y[:, k:])], 1)))
+
+@case(2, 3, 8, 8)
+class more_depth_to_space(Base):        # blocks of channels become pixels, in TensorFlow's order
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 12); s.b = cbr(3, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x):
+        y = s.a(x); n, c, h, w = y.shape
+        return s.fc(pool(s.b(y.view(n, 2, 2, c // 4, h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, c // 4, 2 * h, 2 * w))))
+
+@case(2, 3, 8, 8)
+class more_concat_of_concats(Base):     # joined, joined again with a part of itself, normed in groups that cross the seams
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 4); s.b = cbr(3, 6, 1); s.c = cbr(3, 2, 5); s.d = cbr(10, 6); s.n = nn.GroupNorm(3, 24); s.e = nn.Conv2d(24, 7, 1); s.fc = nn.Linear(7, 5)
+    def forward(s, x):
+        ab = torch.cat([s.a(x), s.b(x)], 1); all = torch.cat([torch.cat([ab, s.c(x)], 1), torch.cat([s.d(ab), ab[:, 2:8]], 1)], 1)
+        return s.fc(pool(F.relu(s.e(F.relu(s.n(all))))))
+
+@case(2, 3, 8, 8)
+class more_bilinear_pooling(Base):      # every channel of one map times every channel of another
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 6); s.b = cbr(3, 4); s.h = nn.Linear(24, 9); s.fc = nn.Linear(9, 5)
+    def forward(s, x):
+        u = s.a(x).flatten(2); v = s.b(x).flatten(2); z = torch.bmm(u, v.transpose(1, 2)).flatten(1) / 64.0
+        return s.fc(F.relu(s.h(torch.sqrt(z + 1.0))))
+
+@case(2, 3, 8, 8)
+class more_three_results(Base):
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5); s.fd = nn.Linear(6, 2)
+    def forward(s, x): y = pool(s.b(s.a(x))); return s.fc(y), s.fd(y), y
+
+@case(2, 3, 8, 8)
+class more_joined_heads(Base):          # boxes and classes of two scales in one result, as of a detector
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 10, 3, 2); s.lat = nn.Conv2d(10, 8, 1); s.t = cbr(8, 6); s.cls = nn.Conv2d(6, 3, 3, 1, 1); s.box = nn.Conv2d(6, 4, 3, 1, 1)
+    def forward(s, x):
+        y = s.a(x); z = s.b(y); y = y + F.interpolate(s.lat(z), scale_factor=2.0, mode='nearest'); out = []
+        for m in [s.t(y), s.t(s.lat(z))]: out.append(torch.cat([s.cls(m), s.box(m)], 1).flatten(2).transpose(1, 2))
+        return torch.cat(out, 1)
+
+@case(2, 3, 9, 9)
+class more_cropped_unet(Base):          # transposed convolutions overshoot odd maps and are cropped; bilinear beside them
+    def __init__(s):
+        super().__init__(); s.d1 = cbr(3, 6); s.d2 = cbr(6, 10, 3, 2); s.d3 = cbr(10, 12, 3, 2); s.u2 = nn.ConvTranspose2d(12, 8, 2, 2); s.c2 = cbr(18, 9); s.u1 = nn.ConvTranspose2d(9, 6, 3, 2, 1, 1, groups=3); s.c1 = cbr(21, 7); s.out = nn.Conv2d(7, 3, 1)
+    def forward(s, x):
+        a = s.d1(x); b = s.d2(a); c = s.d3(b); y = s.c2(torch.cat([s.u2(c)[:, :, :b.size(2), :b.size(3)], b], 1))
+        up = F.interpolate(y, size=[x.size(2), x.size(3)], mode='bilinear', align_corners=False)
+        return s.out(s.c1(torch.cat([s.u1(y)[:, :, :x.size(2), :x.size(3)], a, up], 1)))
+
+@case(2, 3, 8, 8)
+class more_gru_over_channels(Base):     # channels are the steps of a sequence
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6, 3, 2); s.r = nn.GRU(16, 7, batch_first=True); s.fc = nn.Linear(7, 5)
+    def forward(s, x): y, h = s.r(s.b(s.a(x)).flatten(2)); return s.fc(y[:, -1])
+
+@case(2, 3, 8, 8)
+class more_einsum_mixing(Base):         # a matrix of its own mixes channels, on either side
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.m = nn.Parameter(torch.randn(8, 7)); s.k = nn.Parameter(torch.randn(6, 7)); s.b = cbr(6, 5); s.fc = nn.Linear(5, 5)
+    def forward(s, x):
+        y = F.relu(torch.einsum('bchw,cd->bdhw', s.a(x), s.m)); n, c, h, w = y.shape
+        return s.fc(pool(s.b(F.relu(torch.matmul(s.k, y.flatten(2))).view(n, -1, h, w))))
+
+@case(2, 3, 8, 8)
+class more_seamed_group_norm(Base):     # groups of a norm lie across what was joined
+    def __init__(s):
+        super().__init__(); s.a = nn.Conv2d(3, 5, 3, 1, 1); s.b = nn.Conv2d(3, 7, 1); s.n = nn.GroupNorm(4, 12); s.c = cbr(12, 8); s.fc = nn.Linear(8, 5)
+    def forward(s, x): return s.fc(pool(s.c(F.relu(s.n(torch.cat([s.a(x), s.b(x)], 1))))))
+
+@case(2, 3, 8, 8)
+class more_context_residual(Base):      # [N, C, 1, 1] added to [N, C, H, W], and [N, 1, H, W] times it
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.k = nn.Conv2d(8, 1, 1); s.t1 = nn.Conv2d(8, 4, 1); s.n = nn.LayerNorm([4, 1, 1]); s.t2 = nn.Conv2d(4, 8, 1); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x):
+        y = s.a(x); n, c, h, w = y.shape; k = torch.softmax(s.k(y).view(n, 1, h * w), 2)
+        context = torch.matmul(y.view(n, c, h * w), k.transpose(1, 2)).view(n, c, 1, 1)
+        return s.fc(pool(s.b(y + s.t2(F.relu(s.n(s.t1(context)))))))
+
+@case(2, 3, 8, 8)
+class more_modulated(Base):             # FiLM: scales and shifts from another branch, as two halves of one layer
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.g = cbr(3, 6); s.f = nn.Linear(6, 16); s.b = cbr(8, 7); s.fc = nn.Linear(7, 5)
+    def forward(s, x):
+        scale, shift = s.f(pool(s.g(x))).unsqueeze(2).unsqueeze(3).chunk(2, 1)
+        return s.fc(pool(s.b(F.relu(s.a(x) * (1.0 + scale) + shift))))
+
+@case(2, 3, 8, 8)
+class more_neighbouring_gates(Base):    # efficient channel attention: a convolution over the axis of channels
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.e = nn.Conv1d(1, 1, 3, padding=1, bias=False); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): y = s.a(x); g = torch.sigmoid(s.e(pool(y).unsqueeze(1))).transpose(1, 2).unsqueeze(3); return s.fc(pool(s.b(y * g)))
+
+@case(2, 3, 8, 8)
+class more_running_sum(Base):           # every channel holds all before it
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): return s.fc(pool(s.b(s.a(x).cumsum(1))))
+
+@case(2, 3, 8, 8)
+class more_divided_by_width(Base):      # the number of channels is in the arithmetic
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): y = s.a(x); return s.fc(pool(s.b(y / float(y.size(1)))))
+
+@case(2, 3, 8, 8)
+class more_numbered_channels(Base):     # each channel is shifted by its number
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): y = s.a(x); return s.fc(pool(s.b(y + torch.arange(y.size(1), dtype=y.dtype).view(1, -1, 1, 1) * 0.1)))
+
+@case(2, 3, 8, 8)
+class more_standardised_weights(Base):  # a weight is standardised before it is used; another is read by its norm too
+    def __init__(s):
+        super().__init__(); s.a = nn.Conv2d(3, 8, 3, 1, 1); s.b = nn.Conv2d(8, 6, 3, 1, 1); s.c = cbr(6, 8); s.fc = nn.Linear(8, 5)
+    def forward(s, x):
+        w = s.b.weight; w = (w - w.mean((1, 2, 3), True)) / (w.std((1, 2, 3), True, True) + 1e-5)
+        y = F.relu(F.conv2d(F.relu(s.a(x)), w, s.b.bias, 1, 1)) / s.a.weight.norm()
+        return s.fc(pool(s.c(y)))
+
+@case(0, make=lambda: torch.randint(0, 11, (2, 7)))
+class more_tied_table(Base):            # the table of words is the classifier too
+    def __init__(s):
+        super().__init__(); s.e = nn.Embedding(11, 8); s.m1 = nn.Linear(8, 12); s.m2 = nn.Linear(12, 8)
+    def forward(s, x): y = s.e(x); y = y + s.m2(F.relu(s.m1(y))); return F.linear(y.mean(1), s.e.weight)
+
+@case(2, 3, 8, 8)
+class more_parts_of_a_weight(Base):     # two convolutions by the halves of one parameter
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.w = nn.Parameter(torch.randn(12, 8, 1, 1)); s.b = cbr(6, 7); s.fc = nn.Linear(7, 5)
+    def forward(s, x): y = s.a(x); return s.fc(pool(s.b(F.relu(F.conv2d(y, s.w[:6]) + F.conv2d(y, s.w[6:])))))
+
+@case(2, 3, 8, 8)
+class more_channel_products(Base):      # attention between channels, of features over pixels
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.q = nn.Conv2d(8, 6, 1); s.k = nn.Conv2d(8, 6, 1); s.v = nn.Conv2d(8, 6, 1); s.b = cbr(6, 7); s.fc = nn.Linear(7, 5)
+    def forward(s, x):
+        y = s.a(x); n, c, h, w = y.shape; q = F.normalize(s.q(y).flatten(2), dim=2); k = F.normalize(s.k(y).flatten(2), dim=2)
+        return s.fc(pool(s.b(torch.relu(q @ k.transpose(1, 2) @ s.v(y).flatten(2)).view(n, -1, h, w))))
+
+@case(2, 3, 8, 8)
+class more_experts(Base):               # three experts, mixed by a softmax that sees the input
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.e0 = cbr(8, 6); s.e1 = cbr(8, 6, 1); s.e2 = cbr(8, 6, 5); s.g = nn.Linear(8, 3); s.c = cbr(6, 9); s.fc = nn.Linear(9, 5)
+    def forward(s, x):
+        y = s.a(x); g = torch.softmax(s.g(pool(y)), 1); all = torch.stack([s.e0(y), s.e1(y), s.e2(y)], 1)
+        return s.fc(pool(s.c((all * g.view(-1, 3, 1, 1, 1)).sum(1))))
+
+@case(2, 3, 8, 8)
+class more_fourier_filter(Base):        # learnt filters of every channel in the frequencies of the image
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 8); s.f = nn.Parameter(torch.randn(8, 8, 5)); s.b = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): y = s.a(x); return s.fc(pool(s.b(torch.fft.irfft2(torch.fft.rfft2(y) * s.f, s=[8, 8]) + y)))
+
+@case(2, 3, 8, 8)
+class more_channel_by_channel(Base):    # one small convolution for each channel in turn
+    def __init__(s):
+        super().__init__(); s.a = cbr(3, 6); s.w = nn.Conv2d(1, 1, 3, 1, 1); s.b = cbr(6, 7); s.fc = nn.Linear(7, 5)
+    def forward(s, x):
+        y = s.a(x); parts = []
+        for i in range(y.size(1)): parts.append(s.w(y[:, i:i + 1]))
+        return s.fc(pool(s.b(F.relu(torch.cat(parts, 1)))))
+
+@case(2, 3, 8, 8)
+class more_late_gate(Base):             # a gate that opens at values that no example has
+    def __init__(s):
+        super().__init__(); s.a = nn.Conv2d(3, 8, 3, 1, 1); s.b = nn.Conv2d(3, 8, 3, 1, 1); s.c = cbr(8, 6); s.fc = nn.Linear(6, 5)
+    def forward(s, x): y = F.relu(s.a(x)); return s.fc(pool(s.c(y + F.relu(s.b(x)) * (y.mean((1, 2, 3), True) > 5.0))))
+
 def build(name, seed=0):
     torch.manual_seed(seed)
     cls, make = CASES[name]

@@ -241,6 +241,41 @@ TEST_CASE("what cannot go is left whole and named") {
             .contains("b.weight"));
 }
 
+TEST_CASE("a difference is found in the layer that makes it, where all behind it is silent on the inputs at hand") {
+  auto const module = assemble([](assembled& m) {
+    auto a = m.add("a", conv(4, 8)), b = m.add("b", conv(8, 6));
+    auto head = m.add("head", tnn::Linear(6, 3));
+    return [=](at::Tensor const& in) mutable {
+      auto const y = at::relu(a(in));
+      return head(at::relu(b(y / static_cast<double>(y.size(1))) - 100).mean({2, 3}));  // the width is in the arithmetic
+    };
+  });
+  auto const found = shrink_drawn(module, at::randn({3, 4, 6, 6}, at::kDouble), 0.5, 4);
+  CHECK(module->named_parameters()["a.weight"].size(0) == 8);
+  CHECK(std::ranges::any_of(found.result.left_whole, [](whole_tensor const& each) {
+    return each.name == "a.weight" && says(each.reason, "what b.weight reads differs by");
+  }));
+}
+
+TEST_CASE("a table that is the classifier too makes channels one way and reads them the other") {
+  auto const module = assemble([](assembled& m) {
+    auto words = m.add("words", tnn::Embedding(11, 8));
+    auto up = m.add("up", tnn::Linear(8, 12)), down = m.add("down", tnn::Linear(12, 8));
+    return [=](at::Tensor const& in) mutable {
+      auto const y = words(in);
+      return at::linear((y + down(at::relu(up(y)))).mean(1), words->weight);
+    };
+  });
+  auto const sentences = at::arange(14, at::kLong).remainder(11).view({2, 7});
+  torch_model<double> model(module);
+  auto const set = module_atoms(model, sentences);
+  CHECK(by_rows(set) == std::map<std::size_t, std::size_t>{{1, 12}, {2, 8}});
+  auto const found = shrink_drawn(module, sentences, 0.5, 4);
+  CHECK(found.whole == std::set<std::string>{"words.weight"});  // a row for each word is returned
+  CHECK(module->named_parameters()["words.weight"].size(1) < 8);
+  CHECK(module->named_parameters()["words.weight"].size(0) == 11);
+}
+
 TEST_CASE("atoms that were found once serve every module that is built alike, and no other") {
   auto const build = [] {
     auto const module = assemble([](assembled& m) {

@@ -6,7 +6,7 @@ usage: python make.py [FOLDER]      (PyTorch 2.9 or newer; the files here are fr
 NAME.pt2 holds the network, NAME.safetensors a batch and its logits in both modes of batch norm; for layers, joins, own and constants also
 a teacher's weights, labels, losses and the scores of every criterion, score.CRITERION.PARAMETER, in the mode that bn_mode names. The
 networks of core.pt2, which was exported in train mode, and of spelt_out.pt2 were decomposed; of the latter moved.BUFFER are running
-statistics after a step in train mode.
+statistics after a step in train mode. tests/structure/certificates.sh prunes branches.pt2, too.
 """
 import copy
 import json
@@ -199,6 +199,30 @@ class SpeltOut(nn.Module):
         return self.head(self.features(F.celu(self.hidden(x.mean((2, 3))))))
 
 
+class Branches(nn.Module):
+    """Kernels of several sizes side by side, joined, and joined again with a pooled branch and with what came of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16)
+        self.one = nn.Conv2d(16, 40, 1)
+        self.three, self.three_norm = nn.Conv2d(16, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16)
+        self.five = nn.Conv2d(16, 16, 5, padding=2)
+        self.pooled = nn.Conv2d(16, 40, 1)
+        self.mix, self.mix_norm = nn.Conv2d(112, 40, 1, bias=False), nn.BatchNorm2d(40)
+        self.last = nn.Conv2d(80, 16, 2, stride=2)
+        self.head = nn.Linear(32, 10)
+
+    def forward(self, x):
+        x = F.relu(self.norm(self.stem(x)))
+        one = F.relu(self.one(x))
+        near = torch.cat((one, F.relu(self.three_norm(self.three(x)))), 1)
+        far = torch.cat((F.relu(self.five(x)), F.relu(self.pooled(F.max_pool2d(x, 3, 1, 1)))), 1)
+        x = F.relu(self.mix_norm(self.mix(torch.cat((near, far), 1))))
+        x = F.relu(self.last(torch.cat((one, x), 1)))
+        return self.head(torch.cat((x.mean((2, 3)), F.adaptive_max_pool2d(x, 1).flatten(1)), 1))
+
+
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
@@ -355,7 +379,7 @@ def initialise(network):
 def main(folder):
     cases = {"layers": (Layers(), (3, 9, 8)), "joins": (Joins(), (2, 10, 11)), "line": (Line(), (2, 24)),
              "own": (Own(), (3, 32, 32)), "constants": (Constants(), (3, 8, 8)), "pieces": (Pieces(), (3, 6, 5)),
-             "core": (Core(), (2, 8, 10)), "spelt_out": (SpeltOut(), (2, 7, 6))}
+             "core": (Core(), (2, 8, 10)), "spelt_out": (SpeltOut(), (2, 7, 6)), "branches": (Branches(), (3, 32, 32))}
     for seed, (name, (network, extents)) in enumerate(cases.items()):
         torch.manual_seed(seed)
         initialise(network)

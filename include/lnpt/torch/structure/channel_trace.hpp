@@ -4,6 +4,7 @@
 /// No table of operators stands in between: only the places where a weight meets its input are known. A pass without marks records what
 /// every layer reads and gives. Each later pass cuts the network there: every layer gives what it gave before, but for the channels of one
 /// producer, which are marked. A column of a layer that is not equal, bit for bit, to the pass without marks has read a marked channel.
+/// Since what a cut layer computes is overwritten, it computes one sample alone, where its operator is one that takes samples one by one.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -21,6 +22,7 @@
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/torch/pass/execution.hpp>
+#include <lnpt/torch/pass/guard.hpp>
 #include <lnpt/torch/pass/norm_watch.hpp>
 #include <lnpt/torch/pass/observer.hpp>
 #include <lnpt/torch/pass/weight_use.hpp>
@@ -106,10 +108,11 @@ inline constexpr std::string_view table_operator = "aten::embedding";
 
 /// What a pass marks: some channels of what a weight makes, of the network's input, or some slices of a tensor.
 struct channel_marks {
-  at::Tensor producer;  ///< a weight; undefined where something else is marked
-  at::Tensor where;     ///< bool [S, C] or, for all samples alike, [1, C]
-  double deviation;     ///< of the noise that is added to them; NaN: NaN is put in their place
-  at::Generator noise;  ///< of the host, so that the same is drawn for every device
+  at::Tensor producer;       ///< a weight; undefined where something else is marked
+  at::Tensor where;          ///< bool [S, C] or, for all samples alike, [1, C]
+  double deviation;          ///< of the noise that is added to them; NaN: NaN is put in their place
+  at::Generator noise;       ///< of the host, so that the same is drawn for every device
+  std::size_t row_axis = 0;  ///< of the weight: one that is used both ways round makes other channels each way
 };
 
 /// The values, with the marked channels replaced. `sample_axis` is empty where all samples are marked alike.
@@ -154,6 +157,7 @@ class channel_tap : public operator_observer {
   struct running : at::ObserverContext {
     std::optional<traced_layer> layer;
     std::size_t at = 0;
+    std::optional<storage_guard> one_sample;  ///< while the operator runs, all that it reads
   };
 
   [[nodiscard]] std::unique_ptr<at::ObserverContext> start(at::RecordFunction const& record) override {
@@ -165,11 +169,20 @@ class channel_tap : public operator_observer {
     auto& layer = *context->layer;
     context->at = at_++;
     at::NoGradGuard const plain;
-    if (clean_)
+    if (clean_) {
       read(context->at, layer);
-    else if (layer.input.defined())
+      if (!strayed_ && takes_samples_one_by_one((*clean_)[context->at]))
+        context->one_sample.emplace().replace(layer.input, layer.input.narrow(0, 0, 1));
+    } else if (layer.input.defined()) {
       layer.input = layer.input.clone();  // before anything is changed in place
+    }
     return context;
+  }
+
+  /// Whether a layer is cut, and what it makes of the first entry of its input's first axis is the first entry of all that it makes.
+  [[nodiscard]] static bool takes_samples_one_by_one(traced_layer const& was) {
+    auto const in_order = was.name.ends_with("convolution") || (was.name == "aten::linear" && was.input.dim() > 1);
+    return was.what == traced_layer::kind::product && in_order && was.input.size(0) > 1;
   }
 
   void read(std::size_t at, traced_layer const& layer) {
@@ -188,6 +201,8 @@ class channel_tap : public operator_observer {
   void end(at::RecordFunction const& record, at::ObserverContext& context) override {
     --depth_;
     auto& done = static_cast<running&>(context);
+    auto const alone = done.one_sample.has_value();
+    done.one_sample.reset();
     auto const results = operator_call(record).results();
     if (!done.layer || strayed_ || results.empty() || !results[0].isTensor()) return;
     auto output = results[0].toTensor();
@@ -200,10 +215,12 @@ class channel_tap : public operator_observer {
       return;
     }
     auto const& was = (*clean_)[done.at];
-    if (!output.sizes().equals(was.output.sizes())) {
+    if (!output.sizes().slice(alone).equals(was.output.sizes().slice(alone))) {
       strayed_ = true;
     } else if (was.what == traced_layer::kind::product) {
-      auto const marked = marks_ && marks_->producer.defined() && marks_->producer.is_same(was.weight);
+      if (alone) output.set_data(at::empty_like(was.output));
+      auto const marked =
+          marks_ && marks_->producer.defined() && marks_->producer.is_same(was.weight) && marks_->row_axis == was.row_axis;
       output.copy_(marked ? with_marks(was.output, *marks_, was.out_axis, was.out_samples) : was.output);
     }
   }

@@ -57,6 +57,7 @@ class channel_tracer {
   [[nodiscard]] channel_relation of_producer(traced_layer const& layer) {
     return relation(layer.outputs(), by_sample_, [&](channel_marks marks) {
       marks.producer = layer.weight;
+      marks.row_axis = layer.row_axis;
       return pass(input_, &marks);
     });
   }

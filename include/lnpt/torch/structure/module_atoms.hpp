@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -28,7 +29,7 @@ class module_coupling {
     list_tensors(network);
     for (auto const& layer : tracer_.layers()) couple_layer(layer);
     for (auto const& layer : tracer_.layers())
-      if (layer.what == traced_layer::kind::product && !std::exchange(traced_[number_of(layer.weight)], 1))
+      if (layer.what == traced_layer::kind::product && traced_[number_of(layer.weight)].insert(layer.row_axis).second)
         couple_producer(layer);
     couple_input();
     for (std::size_t t = 0; t < tensors_.size(); ++t)
@@ -86,7 +87,7 @@ class module_coupling {
     if (layer.what == product) {
       auto const t = number_of(layer.weight);
       roles_[t][layer.row_axis] = slice_role::row;
-      roles_[t][layer.column_axis] = slice_role::column;
+      if (roles_[t][layer.column_axis] != slice_role::row) roles_[t][layer.column_axis] = slice_role::column;
       set_.tensors[t].uses +=
           count(layer.output.numel() * layer.groups / std::max<std::int64_t>(1, layer.outputs() * layer.output.size(0))) / groups;
       for (std::size_t axis = 0; axis < 2 && groups > 1; ++axis) {
@@ -246,7 +247,8 @@ class module_coupling {
   std::unordered_map<void const*, std::size_t> numbers_;  ///< tensor → its place in `tensors_`
   std::vector<std::vector<std::size_t>> slices_;          ///< tensor, axis → its first element
   std::vector<std::vector<slice_role>> roles_;            ///< tensor, axis
-  std::vector<char> in_layers_, traced_;                  ///< tensors that layers hold; weights whose rows were traced
+  std::vector<char> in_layers_;                           ///< whether layers hold a tensor
+  std::vector<std::set<std::size_t>> traced_;  ///< the axes of a weight whose rows were traced: two where it is used both ways
   std::unordered_map<traced_layer const*, std::size_t> carried_;
   std::size_t reasons_ = 0, parameters_ = 0;
 };

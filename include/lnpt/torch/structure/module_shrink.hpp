@@ -19,6 +19,7 @@
 #include <lnpt/structure/trials.hpp>
 #include <lnpt/torch/module/source.hpp>
 #include <lnpt/torch/structure/module_atoms.hpp>
+#include <lnpt/torch/structure/module_computes.hpp>
 #include <lnpt/torch/structure/module_constants.hpp>
 #include <lnpt/torch/structure/module_sizes.hpp>
 
@@ -119,9 +120,8 @@ class module_shrinking {
       constants_.emplace(network_, set_, inputs_, trial_);
       put_back_stuck_constants();
       put_back_failing_groups(set_, removed_, whole_, [this](auto const& only) { return problem_without(only); });
-      require(difference(removed_, trial_, expected_));
-      result.certificate = difference(removed_, inputs_, answer(inputs_));
-      require(result.certificate);
+      static_cast<void>(proof_without(removed_, trial_, expected_));
+      result.certificate = proof_without(removed_, inputs_, answer(inputs_));
       result.kept = kept_without(set_, removed_);
       smaller.emplace(network_, result.kept, constants_->amounts(set_, removed_), constants_->merged(removed_));
     }
@@ -199,11 +199,19 @@ class module_shrinking {
     }
   }
 
-  /// What the module returns, with a second result if there is one.
-  [[nodiscard]] torch_prediction answer(at::Tensor const& x) {
+  /// What the module returns, with a second result if there is one, and what its weights read and made on the way.
+  struct watched_answer {
+    torch_prediction returned;
+    std::vector<traced_layer> layers;
+  };
+  [[nodiscard]] watched_answer answer(at::Tensor const& x) {
+    channel_tap tap(network_.layout, nullptr, nullptr, false);
     auto const found = network_.evaluate(x);
-    return {found.logits.detach().clone(), found.features.defined() ? found.features.detach().clone() : at::Tensor()};
+    tap.check();
+    return {{found.logits.detach().clone(), found.features.defined() ? found.features.detach().clone() : at::Tensor()},
+            std::move(tap.layers())};
   }
+
   /// Of the logits, or of the second result where that is too far off.
   [[nodiscard]] static certificate compare(torch_prediction const& expected, torch_prediction const& found) {
     auto const proof = compare_outputs(values(expected.logits), values(found.logits));
@@ -213,27 +221,41 @@ class module_shrinking {
     return second.holds() ? proof : second;
   }
 
-  [[nodiscard]] certificate difference(std::vector<char> const& atoms, at::Tensor const& x, torch_prediction const& expected) {
+  /// How far the module without some atoms is the masked one.
+  struct comparison {
+    certificate proof;
+    std::string problem;  ///< empty where it is
+  };
+  [[nodiscard]] comparison compare_without(std::vector<char> const& atoms, at::Tensor const& x, watched_answer const& expected) {
     storage_guard storage;
-    narrowed_tensors(network_, kept_without(set_, atoms), constants_->amounts(set_, atoms), constants_->merged(atoms))
-        .lend(storage);
+    auto const kept = kept_without(set_, atoms);
+    narrowed_tensors(network_, kept, constants_->amounts(set_, atoms), constants_->merged(atoms)).lend(storage);
     module_sizes const sizes(network_.tree, scripts_);
-    return compare(expected, answer(x));
+    auto const found = answer(x);
+    auto const proof = compare(expected.returned, found.returned);
+    if (!proof.holds()) return {proof, proof.text()};
+    return {proof, computed_values(network_, set_, kept)
+                       .first_difference(expected.layers, found.layers, inner_slack * equality_tolerance<Scalar>)};
   }
 
   [[nodiscard]] std::string problem_without(std::vector<char> const& atoms) {
     try {
-      auto const proof = difference(atoms, trial_, expected_);
-      return proof.holds() ? std::string() : proof.text();
+      return compare_without(atoms, trial_, expected_).problem;
     } catch (error const& reason) {
       return std::string("does not run: ") + reason.what();
     }
   }
 
-  static void require(certificate const& proof) {
-    if (!proof.holds())
-      fail("the smaller module ", proof.text(), ", although each group of channels alone equals its mask: shrink in double");
+  [[nodiscard]] certificate proof_without(std::vector<char> const& atoms, at::Tensor const& x, watched_answer const& expected) {
+    auto const [proof, problem] = compare_without(atoms, x, expected);
+    if (!problem.empty())
+      fail("the smaller module is not the masked one (", problem,
+           "), although each group of channels alone equals its mask: shrink in double");
+    return proof;
   }
+
+  /// Layers inside round in units of their own largest value, which later ones may have made small.
+  static constexpr double inner_slack = 100;
 
   torch_model<Scalar>& model_;
   torch_network& network_;
@@ -245,7 +267,7 @@ class module_shrinking {
   std::vector<char> removed_;
   std::vector<whole_tensor> whole_;
   bool constant_channel_;
-  torch_prediction expected_;
+  watched_answer expected_;
 };
 
 }  // namespace detail
@@ -253,8 +275,8 @@ class module_shrinking {
 /// Makes a module smaller in place: every channel that the masks leave dead goes, with all that is coupled to it, by the atoms that
 /// `module_atoms` finds on `inputs`.
 ///
-/// Each group of channels is first removed alone and run on other inputs and another batch size; one that does not run or differs from
-/// its mask stays, and `left_whole` names it with LibTorch's own sentence. The union is then compared on both batches. Parameters and
+/// Each group of channels is first removed alone and run on other inputs and another batch size; one that does not run, or answers
+/// otherwise than its mask, or lets any weight read or make something else, stays, and `left_whole` names it with LibTorch's own sentence. The union is then compared on both batches. Parameters and
 /// buffers stay the objects that they are; gradients are dropped. A constant that masked channels still say goes into the bias of the
 /// unpadded layer that reads it, else they stay, or all but one with `constant_channel`. A script gets code of its own where depthwise
 /// convolutions and group norms follow. Throws `lnpt::error` where a mask fits no parameter, the module cannot be traced, or the union is
