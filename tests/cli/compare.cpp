@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include <lnpt/io/safetensors.hpp>
@@ -102,6 +103,13 @@ TEST_CASE("a comparison writes a row per student, continues where it stopped, an
   check_details(json);
   check_page(json, support::text_of(out + ".html"));
 
+  // Rows of seeds that were not asked for are in no mean.
+  auto fewer = command;
+  auto const less = run(fewer.replace(fewer.find("--seeds 2"), 9, "--seeds 1"));
+  REQUIRE_MESSAGE(less.status == 0, less.complaint);
+  CHECK_FALSE(support::says(less.output, "±"));
+  CHECK(lines_of(support::text_of(csv)) == continued);
+
   for (auto const& each : json["rows"]) CHECK(each["epoch_seconds"] > 0);
   CHECK(json["teachers"][0]["epoch_seconds"] > 0);
 
@@ -183,6 +191,115 @@ TEST_CASE("students that lose channels of a trained network are counted, timed a
   CHECK(lines_of(support::text_of(csv)) == lines);
   CHECK(support::says(run(command + " --budgets channels:.4").complaint, "budget flops and not channels"));
   CHECK(support::says(run(command + " --budgets .4").complaint, "write a unit and what of it goes"));
+}
+
+TEST_CASE("a folder that lost one of its files loses no row, and rows of which nothing says the settings are not believed") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const out = (folder / "run").string();
+  auto const csv = out + "/results.csv";
+  auto const command =
+      "compare --data synthetic --train-limit 128 --test-limit 40 --arch mlp:3072,8,10 --batch 64 --teacher-epochs 1 --epochs 1 "
+      "--seeds 2 --samples 2 --criteria magnitude,random --budgets channels:.5 --out " +
+      out;
+  auto const first = run(command);
+  REQUIRE_MESSAGE(first.status == 0, first.complaint);
+  auto const rows = support::text_of(csv);
+  auto const table = first.output.substr(0, first.output.find("seconds per epoch"));
+
+  std::filesystem::remove(csv);
+  auto const without_rows = run(command);
+  CHECK(without_rows.output == first.output);
+  CHECK(support::text_of(csv) == rows);
+
+  std::filesystem::remove(out + "/results.json");
+  auto const without_details = run(command);
+  CHECK(without_details.output == table);  // how long epochs took is lost
+  CHECK(support::says(without_details.complaint, "results.json is missing"));
+  CHECK(support::says(without_details.complaint, "of 4 students"));
+  CHECK(support::text_of(csv) == rows);
+
+  std::filesystem::remove(out + "/manifest.json");
+  auto const other = run(command + " --lr .05");
+  CHECK(other.status == 2);
+  CHECK(support::says(other.complaint, "lr 0.1 and not 0.05"));
+  CHECK(run(command).output == table);
+  CHECK(std::filesystem::exists(out + "/manifest.json"));
+
+  std::filesystem::remove(out + "/manifest.json");
+  std::filesystem::remove(out + "/results.json");
+  auto const alone = run(command);
+  CHECK(alone.status == 1);
+  CHECK(support::says(alone.complaint, "which say by which settings its rows came to be: restore one of them"));
+  CHECK(support::text_of(csv) == rows);
+}
+
+TEST_CASE("a row that no comparison wrote is the fault of its file, which stays as it is") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const out = (folder / "run").string();
+  auto const command = settings + "--criteria random --sparsities .5 --out " + out;
+  REQUIRE(run(command).status == 0);
+  auto const rows = lines_of(support::text_of(out + "/results.csv"));
+  for (auto const* const row : {"random,half,1,0.1,0.1,0,0", "random,0.5,1,0.1,1.5,0,0", "random,0.5,1"}) {
+    CAPTURE(row);
+    auto const text = rows[0] + '\n' + rows[1] + '\n' + row + '\n';
+    std::ofstream(out + "/results.csv") << text;
+    auto const done = run(command);
+    CHECK(done.status == 1);
+    CHECK(support::says(done.complaint, std::string("results.csv holds the line \"") + row + '"'));
+    CHECK(support::text_of(out + "/results.csv") == text);
+  }
+}
+
+TEST_CASE("a teacher that diverges is named and asks for a lower rate, which its folder then takes") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const command = [&](std::string const& rate) {
+    return run(
+        "compare --data synthetic --train-limit 128 --test-limit 40 --arch mlp:3072,8,10 --batch 64 --teacher-epochs 1 "
+        "--epochs 1 --seeds 1 --samples 2 --criteria random --sparsities .5 --lr " +
+        rate + " --out " + (folder / "run").string());
+  };
+  for (auto const* const rate : {"1e10", "1e30"}) {  // of which the second is seen in the loss
+    auto const diverged = command(rate);
+    CHECK(diverged.status == 1);
+    CHECK(support::says(diverged.complaint, "seed 0: teacher: "));
+    CHECK(support::says(diverged.complaint, "learning rate\n"));
+    CHECK_FALSE(support::says(diverged.complaint, "double"));
+  }
+  CHECK(command(".1").status == 0);
+}
+
+TEST_CASE("a manifest or rows that no comparison wrote are not written over") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  for (auto const& [name, text] : {std::pair{"manifest.json", "{\"name\": \"app\"}"}, {"results.csv", "method,score\n"}}) {
+    CAPTURE(name);
+    std::ofstream(folder / name) << text;
+    auto const done = run(settings + "--criteria random --sparsities .5 --out " + folder.path().string());
+    CHECK(done.status == 1);
+    CHECK(support::says(done.complaint, "restore it, or choose another --out"));
+    CHECK(support::text_of(folder / name) == text);
+    std::filesystem::remove(folder / name);
+  }
+}
+
+TEST_CASE("two comparisons do not write one folder at once, and one that was killed leaves it free") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const out = (folder / "run").string();
+  std::string const command =
+      "compare --data synthetic --train-limit 128 --test-limit 40 --arch mlp:3072,8,10 --batch 64 --teacher-epochs 1000000 "
+      "--criteria random --out " +
+      out;
+  auto const first = start(command);
+  wait_for(out + "/manifest.json", first);
+  auto const second = run(command);
+  CHECK(second.status == 1);
+  CHECK(support::says(second.complaint, "is being written by another lnpt: wait until that ends, or choose another --out"));
+  kill(first);
+  CHECK(support::says(run(command + " --lr .05").complaint, "lr 0.1 and not 0.05"));
 }
 
 TEST_CASE("a search is a row beside criteria, and a teacher may learn under a regulariser") {

@@ -20,8 +20,8 @@
 
 namespace cli_test {
 
-/// Starts `lnpt` and kills it as soon as `file` is there.
-inline void run_until(std::string const& arguments, std::string const& file) {
+/// Starts `lnpt`, which says nothing.
+inline ::pid_t start(std::string const& arguments) {
   std::istringstream words(arguments);
   std::vector<std::string> list{std::getenv("LNPT_CLI")};
   for (std::string word; words >> word;) list.push_back(word);
@@ -36,10 +36,25 @@ inline void run_until(std::string const& arguments, std::string const& file) {
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
+  return child;
+}
+
+/// Waits until `file` is there, or the process ended.
+inline void wait_for(std::string const& file, ::pid_t process) {
   using namespace std::chrono_literals;
-  while (!std::filesystem::exists(file) && ::waitpid(child, nullptr, WNOHANG) == 0) std::this_thread::sleep_for(1ms);
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
+  while (!std::filesystem::exists(file) && ::waitpid(process, nullptr, WNOHANG) == 0) std::this_thread::sleep_for(1ms);
+}
+
+inline void kill(::pid_t process) {
+  ::kill(process, SIGKILL);
+  ::waitpid(process, nullptr, 0);
+}
+
+/// Starts `lnpt` and kills it as soon as `file` is there.
+inline void run_until(std::string const& arguments, std::string const& file) {
+  auto const process = start(arguments);
+  wait_for(file, process);
+  kill(process);
 }
 
 /// How many weights a checkpoint's masks prune; all of them, and their momentum, must be +0.

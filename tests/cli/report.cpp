@@ -127,5 +127,14 @@ TEST_CASE("results of before figures existed have a page, those of later version
   auto const other = run("report " + taught + ' ' + write(folder, "other.json", labelled) + out);
   CHECK(other.status == 2);
   CHECK(other.complaint.find("differ in data") != std::string::npos);
+  labelled = results("labels");
+  labelled["settings"]["teacher-regulariser"] = "slimming";  // which the first does not say
+  auto const regularised = run("report " + taught + ' ' + write(folder, "other.json", labelled) + out);
+  CHECK(regularised.status == 2);
+  CHECK(support::says(regularised.complaint, "differ in teacher-regulariser"));
+  auto doubled = results("teacher");
+  doubled["rows"].push_back(doubled["rows"][0]);
+  CHECK(
+      support::says(run("report " + write(folder, "doubled.json", doubled) + out).complaint, "holds two rows of random at 0.9"));
   CHECK(run("report " + taught + " --out " + taught).status == 2);
 }

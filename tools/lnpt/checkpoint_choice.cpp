@@ -45,7 +45,11 @@ lnpt::out_of_core::prune_options checkpoint_choice::options(criterion_kind crite
 }
 
 criterion_kind checkpoint_criterion(std::string const& typed) {
-  return typed.empty() ? criterion_kind::magnitude : parse_criterion(typed).kind;
+  if (typed.empty()) return criterion_kind::magnitude;
+  if (auto const colon = typed.find(':'); colon != std::string::npos)
+    refuse("\"", typed, "\" gives options, which are for scoring a network: write ", typed.substr(0, colon),
+           ", or give --arch instead of --checkpoint");
+  return parse_criterion(typed).kind;
 }
 
 void print_left_dense(std::vector<std::pair<std::string, std::string>> const& dense) {

@@ -159,18 +159,28 @@ class comparison {
 
   void run() {
     if (students_left() > 0) rehearse();
+    recall_teachers();
     results_.begin();
+    if (auto const alone = results_.rows_alone(); alone > 0)
+      progress_.milestone(
+          fmt::format("results.json is missing, and with it the names of emptied layers, the course of training and what masks "
+                      "share, of {} students: restore it, or take their lines out of results.csv to train them again",
+                      alone));
     require_output({"--report", o_.report, file_kind::page}, {});  // which may lie in --out, now that this is there
     write_page();
     for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed)
       if (students_left(seed) > 0) run_seed(seed);
+    progress_.finish();
   }
 
   void print() const {
-    if (o_.json)
-      fmt::print("{}\n", to_json(results_.record()).dump(2));
-    else
-      print_comparison(results_, methods_, sparsities_);
+    if (o_.json) return fmt::print("{}\n", to_json(results_.record()).dump(2));
+    // A mean over other seeds than those asked for would stand beside means over these.
+    auto asked = results_.record();
+    auto const is_other = [&](std::uint64_t seed) { return seed < o_.seed || seed - o_.seed >= o_.seeds; };
+    std::erase_if(asked.rows, [&](auto const& row) { return is_other(row.seed); });
+    std::erase_if(asked.teachers, [&](auto const& each) { return is_other(each.first); });
+    print_comparison(asked, methods_, sparsities_);
   }
 
  private:
@@ -230,6 +240,7 @@ class comparison {
   /// Prunes a student by every criterion, in one round and on one image per class, so that what cannot be pruned as asked is refused before
   /// the teacher is trained. The teacher has other weights than the student, as after training, but where students start at its own.
   void rehearse() const {
+    (void)lnpt::detail::steps_of(data_.train, o_.training.options);  // refuses a batch that cannot be drawn
     auto teacher = make_fresh_network<trained_network>(arch_, around(data_.train), seed_for(o_.seed, purpose::teacher_weights));
     auto student = o_.start == start_trained ? teacher : fresh_network(seed_for(o_.seed, purpose::student_weights));
     (void)training_hooks(teacher_hooks_, teacher, teachers_run());
@@ -282,6 +293,12 @@ class comparison {
             .on_epoch = std::move(on_epoch)};
   }
 
+  /// Takes from the files of teachers what results.json does not know of them, where no student is left to be trained.
+  void recall_teachers() {
+    for (auto seed = o_.seed; seed < o_.seed + o_.seeds; ++seed)
+      if (!results_.knows_teacher(seed) && students_left(seed) == 0 && teacher_epochs_left(seed) == 0) (void)make_teacher(seed);
+  }
+
   /// The teacher of a seed, trained with labels; saved after every epoch, so that an interrupted run goes on where it was.
   trained_network make_teacher(std::uint64_t seed) {
     auto teacher = fresh_network(seed_for(seed, purpose::teacher_weights));
@@ -303,10 +320,11 @@ class comparison {
     training_hooks hooks(teacher_hooks_, teacher, teachers_run(spec.options.seed));
     stopwatch const watch;
     auto const from = at.state.epoch;
-    auto const state =
-        engine_->train(teacher, data_, {}, spec,
-                       {at.masks, at.state, watcher(fmt::format("seed {}: teacher", seed), o_.teacher_epochs, save),
-                        hooks.empty() ? nullptr : &hooks});
+    auto const who = fmt::format("seed {}: teacher", seed);
+    auto const state = about(who, [&] {
+      return engine_->train(teacher, data_, {}, spec,
+                            {at.masks, at.state, watcher(who, o_.teacher_epochs, save), hooks.empty() ? nullptr : &hooks});
+    });
     results_.set_teacher(seed, state.last_accuracy, watch.per_epoch(state.epoch - from));
     return teacher;
   }
@@ -383,7 +401,7 @@ class comparison {
     auto const who = fmt::format("seed {}: {} at {:g} %", seed, method.text, 100 * sparsity);
     progress_.doing(who + ", scoring");
     auto student = o_.start == start_trained ? of.teacher : fresh_network(seed_for(seed, purpose::student_weights));
-    auto const pruned = of.masks.make(method, sparsity, student);
+    auto const pruned = about(who, [&] { return of.masks.make(method, sparsity, student); });
     for (auto const& warning : pruned.report.warnings) progress_.milestone(fmt::format("{}: warning: {}", who, warning));
     if (auto const warning = collapse_warning(student, pruned.masks, of.masks.scoring().sample); !warning.empty())
       progress_.milestone(fmt::format("{}: {}", who, warning));
@@ -398,7 +416,9 @@ class comparison {
     auto const seconds_asked = [&] { return of.from.answers ? of.from.answers->seconds() : 0.0; };
     auto const asked_before = seconds_asked();
     auto const note = [&](lnpt::train_state const& at) { watch.leave_out([&] { recorder.note(at); }); };
-    auto const state = engine_->train(student, data_, of.from, spec, {pruned.masks, {}, watcher(who, spec.options.epochs, note)});
+    auto const state = about(who, [&] {
+      return engine_->train(student, data_, of.from, spec, {pruned.masks, {}, watcher(who, spec.options.epochs, note)});
+    });
     details.epoch_seconds = watch.per_epoch(state.epoch, seconds_asked() - asked_before);
     asked.note();
     details.course = recorder.course();

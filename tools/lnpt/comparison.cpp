@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fstream>
+#include <optional>
+#include <span>
 #include <string_view>
 
-#include "engine_setting.hpp"
+#include "output_files.hpp"
 
 namespace cli {
 
@@ -16,38 +18,77 @@ constexpr std::string_view columns = "criterion,sparsity,seed,last_accuracy,best
 constexpr std::string_view columns_of_channels =
     ",budget,parameters_before,parameters,multiply_adds_before,multiply_adds,milliseconds_before,milliseconds";
 
-/// The row of a line; what results.json holds, too, is read from there.
-comparison_row parse_row(std::filesystem::path const& path, std::string_view heading, std::string const& line) {
+/// The sizes in the cells that follow the budget's; nothing where no channel went.
+std::optional<compared_size> parse_size(std::span<std::string_view const> cells) {
+  if (cells.empty() || cells.front().empty()) return std::nullopt;
+  auto const count = [&](std::size_t cell) { return parse_number<std::size_t>("size", cells[cell]); };
+  auto const milliseconds = [&](std::size_t cell) { return parse_number<double>("time", cells[cell]); };
+  return compared_size{count(1), count(3), count(0), count(2), milliseconds(5), milliseconds(4)};
+}
+
+/// The row of a line under this heading, as far as a line holds it.
+comparison_row parse_row(std::string_view heading, std::string const& line) {
   auto const cells = split(line, ',');
-  if (cells.size() != split(heading, ',').size())
-    lnpt::fail(path, " holds the line \"", line, "\": a row has the cells ", heading);
-  auto const number = [&]<class Number>(std::size_t cell, Number) {
-    return parse_number<Number>("cell of results.csv", cells[cell]);
-  };
-  comparison_row const row{std::string(cells[0]),    number(1, 0.0), number(2, std::uint64_t{}), number(3, 0.0), number(4, 0.0),
-                           number(5, std::size_t{}), number(6, 0.0)};
-  auto const is_share = [](double x) { return x >= 0 && x <= 1; };
-  if (!is_share(row.sparsity) || !is_share(row.last_accuracy) || !is_share(row.best_accuracy))
-    lnpt::fail(path, " holds the line \"", line,
-               "\", with a sparsity or an accuracy outside [0, 1]: remove that line, or choose another --out");
+  if (cells.size() != split(heading, ',').size()) refuse("a row has the cells ", heading);
+  comparison_row row{std::string(cells[0]),
+                     parse_share("sparsity", cells[1]),
+                     parse_number<std::uint64_t>("seed", cells[2]),
+                     parse_share("accuracy", cells[3]),
+                     parse_share("accuracy", cells[4]),
+                     parse_number<std::size_t>("number of layers", cells[5]),
+                     parse_number<double>("time", cells[6])};
+  constexpr std::size_t before_sizes = 8;
+  row.details.size = parse_size(std::span(cells).subspan(std::min(before_sizes, cells.size())));
   return row;
 }
 
 }  // namespace
 
 comparison_results::comparison_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
-    : folder_(std::move(folder)), record_{.settings = std::move(settings)} {
-  if (std::filesystem::exists(folder_ / "manifest.json")) require_same_settings();
-  is_whole_ = read_csv();
-  read_json();
+    : folder_(std::move(folder)), lock_(folder_ / "results.lock"), record_{.settings = std::move(settings)} {
+  require_output_folder("--out", folder_);
+  if (!has_records()) return;
+  lock_.take();  // before the rows are read, to which another process could add
+  auto const held = read_manifest();
+  if (held && is_begun()) require_same_settings(*held);
+  auto const has_rows = std::filesystem::exists(csv());
+  auto const has_details = std::filesystem::exists(json());
+  is_whole_ = has_rows && read_csv();
+  if (has_details)
+    read_json(has_rows);
+  else
+    rows_alone_ = record_.rows.size();
+  if (!held && rows_alone_ > 0)
+    lnpt::fail(csv(),
+               " lies there without manifest.json and results.json, which say by which settings its rows came to be: "
+               "restore one of them, or choose another --out");
 }
 
-void comparison_results::begin() const {
+bool comparison_results::has_records() const {
+  auto const files = {manifest(), csv(), json()};
+  return std::ranges::any_of(files, [](auto const& file) { return std::filesystem::exists(file); });
+}
+
+bool comparison_results::is_begun() const {
+  auto const is_teacher = [](auto const& each) { return each.path().filename().string().starts_with("teacher-seed"); };
+  if (std::filesystem::exists(json()) || std::ranges::any_of(std::filesystem::directory_iterator(folder_), is_teacher))
+    return true;
+  std::ifstream file(csv());
+  std::string heading;
+  return std::getline(file, heading) && file.peek() != std::ifstream::traits_type::eof();
+}
+
+void comparison_results::begin() {
   std::error_code problem;
   std::filesystem::create_directories(folder_, problem);
   if (problem) lnpt::fail("creating ", folder_, " failed (", problem.message(), "): choose an --out that can be written");
-  if (!std::filesystem::exists(folder_ / "manifest.json"))
-    write_atomically(folder_ / "manifest.json", nlohmann::json(record_.settings).dump(2) + "\n");
+  if (!lock_.is_taken()) {
+    lock_.take();
+    if (has_records())
+      lnpt::fail(folder_, " was begun by another lnpt meanwhile: give the command again, which goes on from there");
+  }
+  if (!std::filesystem::exists(manifest()) || !is_begun())
+    write_atomically(manifest(), nlohmann::json(record_.settings).dump(2) + "\n");
   if (!is_whole_) write_csv();
   if (!record_.rows.empty()) write_json();  // of which rows may have been lost
 }
@@ -71,57 +112,61 @@ std::string comparison_results::csv_line(comparison_row const& row) const {
   return line + '\n';
 }
 
-void comparison_results::require_same_settings() const {
-  auto const path = folder_ / "manifest.json";
-  auto const shown = [](std::string const& value) { return value.empty() ? std::string("none") : value; };
-  auto const held = read_json_file(path);
+std::optional<std::map<std::string, std::string>> comparison_results::read_manifest() const {
+  if (!std::filesystem::exists(manifest())) return std::nullopt;
+  auto const held = read_json_file(manifest());
   auto const is_text = [](auto const& value) { return value.is_string(); };
-  if (!held.is_object() || !std::all_of(held.begin(), held.end(), is_text))
-    lnpt::fail(path, " is not as lnpt wrote it, a text for each setting: restore it, or choose another --out");
-  auto asked = record_.settings;
-  for (auto const& each : held.items()) asked.emplace(each.key(), unsaid(each.key()));  // said before and not now
-  for (auto const& [name, value] : asked) {
-    if (!held.contains(name) && may_go_unsaid(name, value)) continue;
-    auto const before = held.value(name, unsaid(name));
-    if (before != value)
-      refuse(folder_, " holds a comparison with ", name, ' ', shown(before), " and not ", shown(value),
-             ": give the same settings to continue it, or another --out");
-  }
+  if (!held.is_object() || !held.contains("arch") || !std::all_of(held.begin(), held.end(), is_text))
+    lnpt::fail(manifest(), " is not as lnpt wrote it, a text for each setting: restore it, or choose another --out");
+  return held.get<std::map<std::string, std::string>>();
+}
+
+void comparison_results::require_same_settings(std::map<std::string, std::string> const& held) const {
+  auto const name = differing_setting(record_.settings, held);
+  if (!name) return;
+  auto const shown = [&](std::map<std::string, std::string> const& settings) {
+    auto value = setting_of(settings, *name);
+    return value.empty() ? std::string("none") : value;
+  };
+  refuse(folder_, " holds a comparison with ", *name, ' ', shown(held), " and not ", shown(record_.settings),
+         ": give the same settings to continue it, or another --out");
 }
 
 bool comparison_results::read_csv() {
-  auto const path = folder_ / "results.csv";
-  std::ifstream file(path);
+  std::ifstream file(csv());
   std::string line;
   if (!std::getline(file, line)) return false;
   auto const first = line;
-  if (first != heading() && first != columns)  // which earlier versions wrote for channels, too
-    lnpt::fail(path, " does not begin with ", heading(), ": restore it, or choose another --out");
-  auto whole = !file.eof();
+  if (first != columns && first != std::string(columns) + std::string(columns_of_channels))
+    lnpt::fail(csv(), " does not begin with ", heading(), ": restore it, or choose another --out");
+  auto whole = !file.eof();  // earlier versions wrote the shorter heading for channels, too
   while (std::getline(file, line)) {
     whole = !file.eof();  // the last line of an interrupted run may be cut short
     if (!whole) break;
-    auto row = parse_row(path, first, line);
+    auto row = held_in(csv().string() + " holds the line \"" + line + '"', [&] { return parse_row(first, line); });
     if (contains(row.criterion, row.sparsity, row.seed))  // as two runs at once would leave it
-      lnpt::fail(path, " holds two rows of ", row.criterion, " at ", row.sparsity, " of seed ", row.seed, ": remove one");
+      lnpt::fail(csv(), " holds two rows of ", row.criterion, " at ", row.sparsity, " of seed ", row.seed, ": remove one");
     record_.rows.push_back(std::move(row));
   }
   return whole && first == heading();
 }
 
-void comparison_results::read_json() {
-  auto const path = folder_ / "results.json";
-  if (!std::filesystem::exists(path)) return;
-  auto before = read_comparison(path);
+void comparison_results::read_json(bool has_rows) {
+  auto before = read_comparison(json());
+  require_same_settings(before.settings);
   record_.teachers = std::move(before.teachers);
   record_.layers = std::move(before.layers);
+  if (!has_rows) {
+    record_.rows = std::move(before.rows);
+    return;
+  }
   for (auto& each : before.rows)
     for (auto& row : record_.rows)
       if (is_of(row, each.criterion, each.sparsity, each.seed)) row.details = std::move(each.details);
 }
 
 bool comparison_results::contains(std::string const& criterion, double sparsity, std::uint64_t seed) const {
-  return std::ranges::any_of(record_.rows, [&](auto const& row) { return is_of(row, criterion, sparsity, seed); });
+  return cli::contains(record_.rows, criterion, sparsity, seed);
 }
 
 void comparison_results::set_teacher(std::uint64_t seed, double accuracy, double epoch_seconds) {
@@ -139,18 +184,17 @@ void comparison_results::set_layers(std::vector<compared_layer> layers) {
 void comparison_results::add(comparison_row row) {
   record_.rows.push_back(std::move(row));
   write_json();  // first, so that every row of the other file has its names here
-  auto const path = folder_ / "results.csv";
-  std::ofstream file(path, std::ios::app);
+  std::ofstream file(csv(), std::ios::app);
   if (!(file << csv_line(record_.rows.back()) << std::flush))
-    lnpt::fail("writing ", path, " failed: a writable folder with enough free space is needed");
+    lnpt::fail("writing ", csv(), " failed: a writable folder with enough free space is needed");
 }
 
 void comparison_results::write_csv() const {
   auto text = heading() + '\n';
   for (auto const& row : record_.rows) text += csv_line(row);
-  write_atomically(folder_ / "results.csv", text);
+  write_atomically(csv(), text);
 }
 
-void comparison_results::write_json() const { write_atomically(folder_ / "results.json", to_json(record_).dump(2) + "\n"); }
+void comparison_results::write_json() const { write_atomically(json(), to_json(record_).dump(2) + "\n"); }
 
 }  // namespace cli

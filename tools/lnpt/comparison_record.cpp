@@ -9,6 +9,8 @@
 #include <lnpt/io/atomic_file.hpp>
 #include <lnpt/io/json_fault.hpp>
 
+#include "engine_setting.hpp"
+
 namespace cli {
 
 namespace {
@@ -103,6 +105,23 @@ std::optional<double> escape_of(student_course const& course) {
   return lnpt::weight_escape(course.distance, course.learning_gap);
 }
 
+std::string setting_of(std::map<std::string, std::string> const& settings, std::string const& name) {
+  auto const found = settings.find(name);
+  return found == settings.end() ? unsaid(name) : found->second;
+}
+
+std::optional<std::string> differing_setting(std::map<std::string, std::string> const& a,
+                                             std::map<std::string, std::string> const& b) {
+  auto all = a;
+  all.insert(b.begin(), b.end());
+  for (auto const& [name, value] : all) {
+    auto const said = a.contains(name) && b.contains(name);
+    if (said || !may_go_unsaid(name, value))
+      if (setting_of(a, name) != setting_of(b, name)) return name;
+  }
+  return std::nullopt;
+}
+
 json to_json(comparison_record const& record) {
   json all{{"version", version},
            {"settings", record.settings},
@@ -130,7 +149,10 @@ comparison_record read_comparison(std::filesystem::path const& path) {
       record.teachers[each.at("seed")] = {number_in(each.at("accuracy")), each.value("epoch_seconds", 0.0)};
     for (auto const& each : all.value("layers", json::array())) record.layers.push_back({each.at("name"), each.at("weights")});
     for (auto const& each : all.at("rows")) {
-      record.rows.push_back(row_of(each));
+      auto row = row_of(each);
+      if (contains(record.rows, row.criterion, row.sparsity, row.seed))
+        lnpt::fail(path, " holds two rows of ", row.criterion, " at ", row.sparsity, " of seed ", row.seed, ": remove one");
+      record.rows.push_back(std::move(row));
       if (auto const& kept = record.rows.back().details.kept; !kept.empty() && kept.size() != record.layers.size())
         lnpt::fail(path, " counts the weights left in ", kept.size(), " layers of a student and names ", record.layers.size(),
                    " layers: restore it, or choose another --out");

@@ -130,10 +130,8 @@ criterion_spec parse_criterion(std::string_view text) {
   // One criterion has one name in results, however it was typed.
   criterion_spec spec{.text = std::string(spell(criterion_names, kind)) + std::string(text.substr(pieces[0].size())),
                       .kind = kind};
-  for (auto const option : std::span(pieces).subspan(1)) {
-    auto const [key, value] = key_and_value(option, text, "criterion", "rounds=10");
-    set_option(spec, key, value);
-  }
+  read_options(std::span(pieces).subspan(1), text, "criterion", "rounds=10",
+               [&](auto key, auto value) { set_option(spec, key, value); });
   check(spec);
   return spec;
 }

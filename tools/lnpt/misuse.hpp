@@ -28,4 +28,26 @@ auto typed(F f) {
   }
 }
 
+/// Runs `f`; its errors begin with what it was about, and are misuse or failures as they were.
+template <class F>
+auto about(std::string const& what, F f) {
+  try {
+    return f();
+  } catch (lnpt::request_error const& reason) {
+    refuse(what, ": ", reason.what());
+  } catch (lnpt::error const& reason) {
+    lnpt::fail(what, ": ", reason.what());
+  }
+}
+
+/// Runs `f`, which reads what a file holds; an error there is the fault of that file, which it names.
+template <class F>
+auto held_in(std::string const& file, F f) {
+  try {
+    return f();
+  } catch (lnpt::error const& reason) {
+    lnpt::fail(file, ": ", reason.what());
+  }
+}
+
 }  // namespace cli

@@ -82,15 +82,19 @@ bool is_of_kind(named_file const& output) {
   return begin.starts_with(chart_begins) || begin.starts_with(gnuplot_begins);
 }
 
+/// Refuses an output `path` into a folder that is there and takes no file.
+void require_writable(char const* option, std::string const& path, std::filesystem::path const& folder) {
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    refuse(option, " is ", path, ", and the folder ", folder.string(), " takes no new file: name one that can be written");
+}
+
 /// Refuses an output into a folder that is not there or takes no file.
 void require_folder_of(named_file const& output) {
   auto const folder = std::filesystem::absolute(output.path).parent_path();
   std::error_code unknown;
   if (!std::filesystem::is_directory(folder, unknown))
     refuse(output.option, " is ", output.path, ", and there is no folder ", folder.string(), ": make it, or name another file");
-  if (::access(folder.c_str(), W_OK | X_OK) != 0)
-    refuse(output.option, " is ", output.path, ", and the folder ", folder.string(),
-           " takes no new file: name one that can be written");
+  require_writable(output.option, output.path, folder);
 }
 
 }  // namespace
@@ -119,6 +123,15 @@ void require_output(named_file const& output, std::vector<named_file> const& oth
   if (holds_something && !is_of_kind(output))
     refuse(output.option, " is ", output.path, ", where a file lies that is not ", name_of(output),
            " and would be lost: name another file, or remove that one");
+}
+
+void require_output_folder(char const* option, std::filesystem::path const& folder) {
+  auto nearest = std::filesystem::absolute(folder).lexically_normal();
+  std::error_code unknown;
+  while (!std::filesystem::exists(nearest, unknown) && nearest.has_relative_path()) nearest = nearest.parent_path();
+  if (!std::filesystem::is_directory(nearest, unknown))
+    refuse(option, " is the folder ", folder.string(), ", and ", nearest.string(), " is a file: name another folder");
+  require_writable(option, folder.string(), nearest);
 }
 
 }  // namespace cli

@@ -1,6 +1,7 @@
 #pragma once
 /// Outputs that cannot be written, or would replace one another, what is only read, or a file of another kind: refused before the work that
 /// they are to hold.
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -29,5 +30,8 @@ struct named_file {
 /// Refuses an output whose folder takes no file, that is a folder itself, also one of the other files, of which one would be lost, or in the
 /// place of a file of another kind.
 void require_output(named_file const& output, std::vector<named_file> const& others);
+
+/// Refuses a folder of outputs that cannot be: one that is a file, or lies in a file or in a folder that takes nothing new.
+void require_output_folder(char const* option, std::filesystem::path const& folder);
 
 }  // namespace cli

@@ -39,16 +39,14 @@ pruning_method pruning_method::shortened() const {
 
 pruning_method parse_method(std::string_view text) {
   auto const pieces = split(text, ':');
-  if (pieces[0] != search_name) {
+  if (!spelt_alike(pieces[0], search_name)) {
     auto const criterion = parse_criterion(text);
     return {criterion.text, criterion};
   }
   lnpt::eagle_eye_options options;
-  for (auto const option : std::span(pieces).subspan(1)) {
-    auto const [key, value] = key_and_value(option, text, "search", "candidates=20");
-    set_option(options, key, value);
-  }
-  return {std::string(text), options};
+  read_options(std::span(pieces).subspan(1), text, "search", "candidates=20",
+               [&](auto key, auto value) { set_option(options, key, value); });
+  return {std::string(search_name) + std::string(text.substr(search_name.size())), options};
 }
 
 }  // namespace cli

@@ -37,11 +37,11 @@ void require_comparable(std::vector<comparison_record> const& runs, std::vector<
   if (runs.size() > 2)
     refuse("there are ", runs.size(), " results: name one, or two of which one was trained --learn-from labels");
   if (runs.size() < 2) return;
-  for (auto const& [name, value] : runs[0].settings) {
-    auto const other = runs[1].settings.find(name);
-    if (name != learn_from_setting && (other == runs[1].settings.end() || other->second != value))
-      refuse(names[0], " and ", names[1], " differ in ", name, ": name runs that differ in nothing but --learn-from");
-  }
+  auto first = runs[0].settings;
+  auto second = runs[1].settings;
+  for (auto* const each : {&first, &second}) each->erase(learn_from_setting);
+  if (auto const name = differing_setting(first, second))
+    refuse(names[0], " and ", names[1], " differ in ", *name, ": name runs that differ in nothing but --learn-from");
   if (learns_from_labels(runs[0]) == learns_from_labels(runs[1]))
     refuse(names[0], " and ", names[1],
            " both learn from the same: name one, or two of which one was trained --learn-from labels");

@@ -27,10 +27,13 @@ struct summary {
     auto const n = static_cast<double>(count);
     return std::sqrt(std::max(0.0, squares - sum * sum / n) / (n - 1));
   }
-  /// As a percentage, with the deviation where there is one.
+  /// As a percentage, with the deviation where there is one; a dash of no numbers.
   [[nodiscard]] std::string percent() const {
+    if (count == 0) return "–";
     return count > 1 ? fmt::format("{:.1f} ± {:3.1f}", 100 * mean(), 100 * deviation()) : fmt::format("{:.1f}", 100 * mean());
   }
+  /// The mean in three digits; a dash of no numbers.
+  [[nodiscard]] std::string text() const { return count == 0 ? "–" : fmt::format("{:.3g}", mean()); }
 };
 
 }  // namespace cli

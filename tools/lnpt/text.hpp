@@ -34,6 +34,18 @@ namespace cli {
   return {option.substr(0, equals), option.substr(equals + 1)};
 }
 
+/// Calls `set(key, value)` for each option key=value. Refuses a key that is given twice, of which one value would go unheard.
+template <class Options, class Set>
+void read_options(Options const& options, std::string_view whole, std::string_view of, std::string_view example, Set set) {
+  std::vector<std::string_view> seen;
+  for (std::string_view const option : options) {
+    auto const [key, value] = key_and_value(option, whole, of, example);
+    if (std::ranges::find(seen, key) != seen.end()) refuse("\"", whole, "\" gives ", key, " twice: give it once");
+    seen.push_back(key);
+    set(key, value);
+  }
+}
+
 /// The number that is the whole of `text`; `what` names it in the refusal.
 template <class Number>
 [[nodiscard]] Number parse_number(std::string_view what, std::string_view text) {

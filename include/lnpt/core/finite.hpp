@@ -17,14 +17,14 @@ template <std::floating_point T>
   return static_cast<std::size_t>(std::count_if(values.begin(), values.end(), [](T v) { return !std::isfinite(v); }));
 }
 
-/// Refuses values of which any is NaN or infinite: "1 of 8 values of `what` are …, so `consequence`: …".
+/// Refuses values of which any is NaN or infinite: "1 of 8 values of `what` are …, so `consequence`: `remedy`".
 template <std::ranges::contiguous_range Values>
-void require_finite_values(Values const& values, std::string_view what, std::string_view consequence) {
+void require_finite_values(Values const& values, std::string_view what, std::string_view consequence,
+                           std::string_view remedy = "use finite weights and inputs, or compute in double") {
   using value = std::ranges::range_value_t<Values>;
   std::span<value const> const all(values);
   if (auto const bad = count_non_finite<value>(all); bad != 0)
-    fail(bad, " of ", all.size(), " values of ", what, " are NaN or infinite, so ", consequence,
-         ": use finite weights and inputs, or compute in double");
+    fail(bad, " of ", all.size(), " values of ", what, " are NaN or infinite, so ", consequence, ": ", remedy);
 }
 
 }  // namespace lnpt::detail

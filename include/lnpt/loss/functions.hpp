@@ -57,7 +57,8 @@ template <loss_tensor T>
 /// infinite, since every comparison with it is as good as none.
 template <tensor T>
 [[nodiscard]] std::vector<std::int64_t> decided_classes(T const& logits) {
-  detail::require_finite_values(values_of(logits), "the network's outputs", "they decide nothing");
+  detail::require_finite_values(values_of(logits), "the network's outputs", "they decide nothing",
+                                "use finite weights and inputs, and where training made them so, lower its learning rate");
   return tensor_traits<T>::argmax(logits);
 }
 

@@ -18,7 +18,7 @@ template <class Network>
   std::vector<std::vector<double>> magnitudes;
   for (auto const& p : network.parameters()) {
     auto const values = values_of(*p.value);
-    detail::require_finite_values(values, p.name, "no channel is smaller than another");
+    detail::require_finite_values(values, p.name, "no channel is smaller than another", "use finite weights");
     auto& into = magnitudes.emplace_back(values.begin(), values.end());
     for (auto& each : into) each = std::abs(each);
   }

@@ -54,7 +54,8 @@ class deep_rewiring {
       for (std::size_t i = 0; i < at.parameters.size(); ++i) {
         if (at.parameters[i].name != kept.name()) continue;
         auto weights = detail::doubles_of(*at.parameters[i].value);
-        detail::require_finite_values(weights, at.parameters[i].name, "deep_rewiring knows no strength of its connections");
+        detail::require_finite_values(weights, at.parameters[i].name, "deep_rewiring knows no strength of its connections",
+                                      "lower the learning rate");
         auto const fallen = walk(weights, kept, signs_[i], at.learning_rate, at.of_run(), i);
         detail::assign_doubles(*at.parameters[i].value, weights);
         wake(kept, fallen, at.of_run(), i);

@@ -86,7 +86,7 @@ class rigl {
   template <class T>
   [[nodiscard]] static std::vector<value_type<T>> finite_values(std::string const& name, T const& values) {
     auto found = values_of(values);
-    detail::require_finite_values(found, name, "no weight is worth more than another to rigl");
+    detail::require_finite_values(found, name, "no weight is worth more than another to rigl", "lower the learning rate");
     return found;
   }
   template <class Values>
