@@ -315,6 +315,15 @@ TEST_CASE("every group of large parameters keeps its N best, as loops over chann
   }
 }
 
+TEST_CASE("a pattern that keeps fewer weights than are to stay in any case is refused") {
+  model<> given;
+  given.add("a", {2, 4}, {8, 7, 6, 5, 4, 3, 2, 1});
+  CHECK(kept(run(lnpt::n_of_m<2, 4>{}, given, {.at_least = 4})) == 4);
+  CHECK_THROWS_WITH_AS(static_cast<void>(run(lnpt::n_of_m<2, 4>{}, given, {.at_least = 5})),
+                       doctest::Contains("2 of every 4 weights are 4 of a, fewer than the 5 that it is to keep at least"),
+                       lnpt::request_error);
+}
+
 TEST_CASE("weights that equal the threshold are counted where their place decides which of them stay") {
   auto const decided = [](auto const& strategy, model<> const& given, selection wanted) {
     std::size_t count = 0;

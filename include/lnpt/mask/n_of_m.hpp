@@ -62,6 +62,7 @@ struct n_of_m {
         keep_all(part);
     }
     if (wanted.decided_by_position != nullptr) *wanted.decided_by_position += decided_by_position;
+    require_at_least(ranked, wanted.at_least);
     return masks;
   }
 
@@ -75,6 +76,16 @@ struct n_of_m {
   }
 
  private:
+  /// Refuses where the pattern leaves a parameter fewer weights than it is to keep in any case.
+  template <class T>
+  static void require_at_least(ranking<T> const& ranked, std::size_t least) {
+    for (std::size_t p = 0; p < ranked.parts.size(); ++p)
+      if (auto const kept = detail::count_bits(ranked.parts[p].kept);
+          kept < std::min(least, detail::ranked_count(ranked.parts[p])))
+        fail_request(N, " of every ", M, " weights are ", kept, " of ", ranked.names[p], ", fewer than the ", least,
+                     " that it is to keep at least: ask for fewer, or for a strategy without a ratio of its own");
+  }
+
   template <class T>
   [[nodiscard]] static std::optional<detail::input_layout> grouped(scored_parameter<T> const& parameter) {
     auto layout = detail::input_layout_of(parameter.extents, parameter.output_axis);
