@@ -115,7 +115,7 @@ class module_shrinking {
       storage_guard masked;  // the module's own tensors are not written
       for (auto const& held : network_.layout.parameters) masked.replace(held.value, held.value.detach().clone());
       apply(masks_, model_);
-      require_finite_outputs(values(answer(inputs_).logits));
+      require_finite_outputs(values(network_.evaluate(inputs_).logits));
       expected_ = answer(trial_);
       constants_.emplace(network_, set_, inputs_, trial_);
       put_back_stuck_constants();
