@@ -190,7 +190,7 @@ TEST_CASE("labels and teachers that do not fit are refused in one sentence") {
   s.teacher_prediction.features = noise({4, 7}, 5);
   CHECK_THROWS_WITH_AS(static_cast<void>(feature_gap{}.value(s.student, s.expected())),
                        "the student's features are [4, 5] but the teacher's are [4, 7]: both must have the same number of "
-                       "samples and the same width",
+                       "samples and the same width, or leave out the loss that compares them, as a weight of 0 does",
                        lnpt::error);
   s.teacher_prediction.features.reset();
   CHECK_THROWS_WITH_AS(static_cast<void>(feature_mse{}.value(s.student, s.expected())),

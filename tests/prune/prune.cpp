@@ -388,7 +388,7 @@ TEST_CASE("bad input meets one sentence and leaves the model as it was") {
   auto wide = zoo::resnet<backend>({.depth = 8, .widths = {4, 6, 10}, .classes = 4});
   refused(
       "the student's features are [11, 8] but the teacher's are [11, 10]: both must have the same number of samples and the same "
-      "width",
+      "width, or leave out the loss that compares them, as a weight of 0 does",
       [&] { return prune<feature_map_synaptic<>>(s.student, unlabelled_batch{s.batch.input}, teacher(wide), options); });
   refused("sparsity{1.5} is outside [0, 1]: pass a fraction such as sparsity{0.5}",
           [&] { return prune<snip>(s.student, s.batch, {.budget = sparsity{1.5}}); });

@@ -10,7 +10,11 @@ template <class V>
   auto const& teacher_prediction = expected.teacher->features;
   if (!teacher_prediction)
     fail("the teacher gives no features: pass a guide whose predictions hold a feature map as well as logits");
-  check_same_shape("features", value_of(*student.features), *teacher_prediction);
+  if (shape_of(value_of(*student.features)) != shape_of(*teacher_prediction))
+    fail("the student's features are ", list(shape_of(value_of(*student.features))), " but the teacher's are ",
+         list(shape_of(*teacher_prediction)),
+         ": both must have the same number of samples and the same width, or leave out the loss that compares them, as a weight "
+         "of 0 does");
   return V((1.0 / temperature) * *student.features - V(*teacher_prediction));
 }
 
