@@ -11,7 +11,8 @@
 
 namespace cli {
 
-/// Milliseconds of one layer in a prediction: by all weights, and as a pruned network predicts by itself.
+/// Milliseconds of one layer by itself: by all weights, and as a pruned network multiplies. A prediction does batch norm, sums and
+/// rectifiers with the convolution before them, and takes less than the sum.
 struct layer_time {
   std::string name = {};
   double dense = 0, chosen = 0;

@@ -29,6 +29,13 @@ class kept_table {
     return found == entries_.end() ? nullptr : found->second.get();
   }
 
+  /// The extents of a parameter, be it held whole or by its kept weights.
+  [[nodiscard]] shape extents_of(Array const& parameter) const {
+    if constexpr (holds_kept_weights<Array>)
+      if (auto const* const weights = find(&parameter)) return weights->pattern().extents();
+    return shape_of(parameter);
+  }
+
   /// Fills the gradient of a parameter: calls `fill` with the parameter's extents, or with its kept weights, whose gradient becomes whole
   /// again, with zeros elsewhere, where the parameter is.
   template <class Fill>

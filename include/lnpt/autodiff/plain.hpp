@@ -50,6 +50,13 @@ class plain : public primitives<plain<Backend>, Backend> {
       }
     return bilinear(x, w, into);
   }
+  [[nodiscard]] shape parameter_extents(tensor const& w) const { return kept_.extents_of(*w); }
+  /// A convolution and what follows it, in one; for passes that write nothing down.
+  template <class Geometry>
+  tensor fused_conv2d(tensor const& x, tensor const& w, Geometry const& geometry, epilogue<array, channels> const& after) {
+    return by_weights(
+        x, w, [&](auto const& xv, auto const& wv, array& y, bool) { y = Backend::fused_conv2d(xv, wv, geometry, after); });
+  }
   template <class Fill>
   void weight_gradient(tensor const& w, array& gw, Fill fill) const {
     kept_.fill_gradient(*w, gw, fill);

@@ -30,6 +30,15 @@ struct combined {
   bool gated = false;
 };
 
+/// What `Backend::fused_conv2d` does with the results of a convolution.
+template <class Array, class Channels>
+struct epilogue {
+  Channels const* slope = nullptr;   ///< null: 1
+  Channels const* offset = nullptr;  ///< null: 0
+  Array const* addend = nullptr;     ///< of the result's shape; null: none
+  bool rectify = false;
+};
+
 /// The types of a backend. `array` is a tensor, empty when default-constructed; `indices` is what max pooling chose; `channels` holds
 /// one double per channel and is opaque; `context` says where new arrays are made (device, stream), and is empty on the CPU.
 template <class B>
@@ -85,6 +94,17 @@ concept backend_convolution = requires(typename B::array const& x, typename B::c
   B::conv2d_input_gradient(x, x, geometry, extents, out, accumulate);
   B::conv2d_weight_gradient(x, x, geometry, extents, out, accumulate);
   B::conv2d_weight_gradient_squares(x, x, geometry, extents, out, accumulate);
+};
+
+/// Optional: convolutions by which predictions need no passes of their own for batch norm, sums and rectifiers.
+///
+///     fused_conv2d(x, w, geometry, after) = max(0, slope[c] (w ∗ x) + offset[c] + addend), as far as `after` goes
+///
+/// in the bits of `conv2d`, `combine` and `add`; by kept weights as well where the backend multiplies by those.
+template <class B>
+concept backend_fused_convolution = requires(typename B::array const& x, typename B::conv_geometry const& geometry,
+                                             epilogue<typename B::array, typename B::channels> const& after) {
+  { B::fused_conv2d(x, x, geometry, after) } -> std::same_as<typename B::array>;
 };
 
 /// Products of feature matrices: y = x wᵀ, ∂x = ∂y w, ∂w = ∂yᵀ x, Σ_b (∂y_b x_bᵀ)²; a bias added to every row; sums of columns.

@@ -64,8 +64,10 @@ struct window_axis {
   [[nodiscard]] constexpr bool fits(std::size_t extent) const {
     return kernel != 0 && stride != 0 && dilation != 0 && extent + before + after >= reach();
   }
-  /// The positions that the window has on an extent.
-  [[nodiscard]] constexpr std::size_t out(std::size_t extent) const { return (extent + before + after - reach()) / stride + 1; }
+  /// The positions that the window has on an extent: none where it does not fit.
+  [[nodiscard]] constexpr std::size_t out(std::size_t extent) const {
+    return fits(extent) ? (extent + before + after - reach()) / stride + 1 : 0;
+  }
   /// The pixel that an element reads; of the margin before the image it wraps below zero.
   [[nodiscard]] constexpr std::size_t pixel(std::size_t position, std::size_t element) const {
     return position * stride + element * dilation - before;

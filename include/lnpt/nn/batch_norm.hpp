@@ -63,13 +63,20 @@ struct batch_norm {
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
-    auto const [mu, sigma2] = moments(pass, pass.output(input));
-    auto const inverse = inverse_root(sigma2, epsilon);
-    auto const slope = scale ? pass.algebra.as_channels(pass.parameters[*scale]) * inverse : inverse;
-    auto const moved = mu * slope;
-    auto const offset = shift ? pass.algebra.as_channels(pass.parameters[*shift]) - moved : -1.0 * moved;
-    state.statistics = {mu, inverse, slope, offset, sigma2};
+    auto known = constants(pass);
+    state.statistics = known ? std::move(*known) : statistics(pass, moments_of_batch(pass, pass.output(input)));
     restore(pass, state);
+  }
+
+  /// The statistics, where the batch does not give them.
+  template <class A>
+  [[nodiscard]] std::optional<std::vector<typename A::channels>> constants(forward_pass<A> const& pass) const {
+    if (pass.norm.mode == norm_mode::eval)
+      return statistics<A>(pass,
+                           {pass.algebra.as_channels(pass.buffers[mean]), pass.algebra.as_channels(pass.buffers[variance])});
+    if (pass.norm.mode != norm_mode::frozen || !pass.norm.constants) return std::nullopt;
+    auto const& found = constants_of<frozen_constants<typename A::backend>>(pass.norm).at(index);
+    return statistics<A>(pass, {pass.algebra.constant(found.mean), pass.algebra.constant(found.variance)});
   }
 
   /// y from x and the statistics.
@@ -154,14 +161,21 @@ struct batch_norm {
   }
 
   template <class A>
-  [[nodiscard]] std::pair<typename A::channels, typename A::channels> moments(forward_pass<A> const& pass,
-                                                                              typename A::tensor const& x) const {
-    if (pass.norm.mode == norm_mode::eval)
-      return {pass.algebra.as_channels(pass.buffers[mean]), pass.algebra.as_channels(pass.buffers[variance])};
-    if (pass.norm.mode == norm_mode::frozen && pass.norm.constants) {
-      auto const& constants = constants_of<frozen_constants<typename A::backend>>(pass.norm).at(index);
-      return {pass.algebra.constant(constants.mean), pass.algebra.constant(constants.variance)};
-    }
+  using moments = std::pair<typename A::channels, typename A::channels>;
+
+  /// What follows from μ and σ².
+  template <class A>
+  [[nodiscard]] std::vector<typename A::channels> statistics(forward_pass<A> const& pass, moments<A> const& given) const {
+    auto const& [mu, sigma2] = given;
+    auto const inverse = inverse_root(sigma2, epsilon);
+    auto const slope = scale ? pass.algebra.as_channels(pass.parameters[*scale]) * inverse : inverse;
+    auto const moved = mu * slope;
+    auto const offset = shift ? pass.algebra.as_channels(pass.parameters[*shift]) - moved : -1.0 * moved;
+    return {mu, inverse, slope, offset, sigma2};
+  }
+
+  template <class A>
+  [[nodiscard]] moments<A> moments_of_batch(forward_pass<A> const& pass, typename A::tensor const& x) const {
     auto [sum, squares] = pass.algebra.channel_sums(x, x, {});
     auto values = count(pass, x);
     if (pass.norm.shared) add_up(pass.norm.shared->sum, sum, squares, values);

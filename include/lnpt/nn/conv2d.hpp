@@ -18,8 +18,11 @@ struct conv2d {
   [[nodiscard]] links inputs() const { return {input}; }
   [[nodiscard]] links parameters() const { return bias ? links{weight, *bias} : links{weight}; }
   [[nodiscard]] shape output_shape(std::vector<shape> const& nodes, std::vector<shape> const& parameters) const {
-    auto const& x = nodes[input];
-    return {parameters[weight][0], x[1], geometry.out_h(x[2]), geometry.out_w(x[3])};
+    return shape_of_result(nodes[input], parameters[weight]);
+  }
+  /// From the shapes of the images and of the weights.
+  [[nodiscard]] shape shape_of_result(shape const& x, shape const& w) const {
+    return {w[0], x[1], geometry.out_h(x[2]), geometry.out_w(x[3])};
   }
 
   template <class A>

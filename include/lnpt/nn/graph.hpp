@@ -55,21 +55,35 @@ class graph {
     std::visit(
         [&](auto const& rules) {
           if constexpr (requires { rules.examine(pass, nodes_[i].name); }) rules.examine(pass, nodes_[i].name);
-          if constexpr (!std::same_as<std::remove_cvref_t<decltype(rules)>, input>)
-            forward_named(nodes_[i].name, rules, pass, state);
+          if constexpr (!std::same_as<std::remove_cvref_t<decltype(rules)>, input>) named(i, [&] { rules.forward(pass, state); });
         },
         nodes_[i].rules);
   }
 
-  /// Forward through all nodes, from `batch` at node 0. `after(i)` is called when node i is done.
-  template <class A, class After>
-  void forward(forward_pass<A> const& pass, states<A>& all, typename A::tensor batch, After after) const {
+  /// Calls `f`; the name of a node goes before what that refuses.
+  template <class F>
+  void named(std::size_t i, F f) const {
+    try {
+      f();
+    } catch (error const& refusal) {
+      fail("layer ", nodes_[i].name, ": ", refusal.what());
+    }
+  }
+
+  /// Forward through all nodes, from `batch` at node 0. `instead(i, pass)` says whether it did, or needs not do, node i by itself; `after(i)`
+  /// is called when node i is done.
+  template <class A, class Instead, class After>
+  void forward(forward_pass<A> const& pass, states<A>& all, typename A::tensor batch, Instead const& instead, After after) const {
     all.resize(nodes_.size());
     all[0].output = std::move(batch);
     for (std::size_t i = 1; i < nodes_.size(); ++i) {
-      forward_at(i, pass, all[i]);
+      if (!instead(i, pass)) forward_at(i, pass, all[i]);
       after(i);
     }
+  }
+  template <class A, class After>
+  void forward(forward_pass<A> const& pass, states<A>& all, typename A::tensor batch, After after) const {
+    forward(pass, all, std::move(batch), [](std::size_t, forward_pass<A> const&) { return false; }, std::move(after));
   }
   template <class A>
   void forward(forward_pass<A> const& pass, states<A>& all, typename A::tensor batch) const {
@@ -120,16 +134,6 @@ class graph {
   }
 
  private:
-  /// The forward rule of a layer, whose name goes before what it refuses.
-  template <class Rules, class A>
-  static void forward_named(std::string const& name, Rules const& rules, forward_pass<A> const& pass, node_state<A>& state) {
-    try {
-      rules.forward(pass, state);
-    } catch (error const& refusal) {
-      fail("layer ", name, ": ", refusal.what());
-    }
-  }
-
   template <class Rules>
   static constexpr bool restores = requires { std::remove_cvref_t<Rules>::restorable; };
 

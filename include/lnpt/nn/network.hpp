@@ -15,6 +15,7 @@
 #include <lnpt/autodiff/sample_squares.hpp>
 #include <lnpt/backend/concept.hpp>
 #include <lnpt/nn/freezing.hpp>
+#include <lnpt/nn/fused_convolutions.hpp>
 #include <lnpt/nn/input_layout.hpp>
 #include <lnpt/nn/keep_only.hpp>
 #include <lnpt/nn/network_body.hpp>
@@ -113,11 +114,13 @@ class network {
     return result;
   }
 
-  /// What the network says, without a trace: each activation is dropped when nothing reads it any more.
+  /// What the network says, without a trace: each activation is dropped when nothing reads it any more, and batch norm, sums and
+  /// rectifiers are done with the convolution before them; see nn/fused_convolutions.hpp.
   [[nodiscard]] prediction<tensor_type> predict(tensor_type const& x, normalization const& norm = {}) const {
     autodiff::plain<Backend> algebra(nullptr, kept());
     states<autodiff::plain<Backend>> all;
-    run_forward(algebra, all, x, norm, body_.drop_dead(all));
+    auto drop = body_.drop_dead(all);  // refuses a network without layers
+    run_forward(algebra, all, x, norm, std::move(drop), nn::fused_convolutions<Backend>(body_));
     return {*all.back().output, *all[body_.features].output};
   }
 
@@ -254,11 +257,12 @@ class network {
   [[nodiscard]] autodiff::kept_table<tensor_type> kept() const { return nn::kept_table_of(body_.parameters); }
   [[nodiscard]] static std::shared_ptr<tensor_type const> batch_of(trace const& t) { return t.states_[0].output; }
 
-  template <class A, class Drop>
-  void run_forward(A& algebra, states<A>& all, tensor_type const& x, normalization const& norm, Drop drop) const {
+  template <class A, class Drop, class... Instead>
+  void run_forward(A& algebra, states<A>& all, tensor_type const& x, normalization const& norm, Drop drop,
+                   Instead const&... instead) const {
     auto const parameters = nn::handles_of(body_.parameters);
     auto const buffers = nn::handles_of(body_.buffers);
-    body_.graph.forward({algebra, all, parameters, buffers, norm}, all, body_.entering(x), std::move(drop));
+    body_.graph.forward({algebra, all, parameters, buffers, norm}, all, body_.entering(x), instead..., std::move(drop));
   }
 
   template <class A>

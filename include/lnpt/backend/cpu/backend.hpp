@@ -18,6 +18,7 @@
 #include <lnpt/backend/cpu/channel_vector.hpp>
 #include <lnpt/backend/cpu/channels.hpp>
 #include <lnpt/backend/cpu/convolution/conv2d.hpp>
+#include <lnpt/backend/cpu/convolution/fused_conv2d.hpp>
 #include <lnpt/backend/cpu/elementwise.hpp>
 #include <lnpt/backend/cpu/layout.hpp>
 #include <lnpt/backend/cpu/linear.hpp>
@@ -75,6 +76,9 @@ struct backend {
                                      bool accumulate) {
     cpu::conv2d_weight_gradient(x, gy, g, w_shape, gw, accumulate);
   }
+  static array fused_conv2d(array const& x, array const& w, conv_geometry const& g, epilogue<T> const& after) {
+    return cpu::fused_conv2d(x, w, g, after);
+  }
   using kept_weights = sparse::kept_weights<T>;
   /// A parameter under a mask by its kept weights alone, where `how` asks for it or they cost less than all.
   static std::optional<kept_weights> keep_only(array const& w, std::span<std::uint64_t const> mask, execution how) {
@@ -88,6 +92,9 @@ struct backend {
   }
   static void conv2d(array const& x, kept_weights const& w, conv_geometry const& g, array& y, bool accumulate) {
     sparse::conv2d<T>(x, w.pattern(), w.view(), g, y, accumulate);
+  }
+  static array fused_conv2d(array const& x, kept_weights const& w, conv_geometry const& g, epilogue<T> const& after) {
+    return cpu::fused_conv2d<T>(x, w.pattern(), w.view(), g, after);
   }
   static void conv2d_input_gradient(array const& gy, kept_weights const& w, conv_geometry const& g, shape const& x_shape,
                                     array& gx, bool accumulate) {
@@ -234,5 +241,6 @@ struct backend {
 };
 
 static_assert(complete_backend<backend<float>> && complete_backend<backend<double>>);
+static_assert(backend_fused_convolution<backend<float>>);
 
 }  // namespace lnpt::cpu

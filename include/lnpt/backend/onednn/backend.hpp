@@ -22,10 +22,17 @@ struct backend : cpu::backend<T> {
   static constexpr std::size_t output_multiple = 16, output_multiple_above = 16;
 
   using cpu::backend<T>::conv2d;  // by kept weights
+  using cpu::backend<T>::fused_conv2d;
   using cpu::backend<T>::conv2d_input_gradient;
   using cpu::backend<T>::conv2d_weight_gradient;
   static void conv2d(array const& x, array const& w, conv_geometry const& g, array& y, bool accumulate) {
     onednn::conv2d(x, w, g, y, accumulate);
+  }
+  static array fused_conv2d(array const& x, array const& w, conv_geometry const& g, cpu::epilogue<T> const& after) {
+    array y;
+    onednn::conv2d(x, w, g, y, false);
+    cpu::apply_epilogue(y, after);
+    return y;
   }
   static void conv2d_input_gradient(array const& gy, array const& w, conv_geometry const& g, shape const& x_shape, array& gx,
                                     bool accumulate) {

@@ -18,22 +18,31 @@
 
 namespace lnpt::cpu {
 
+namespace detail {
+
+/// The sums of x ∗ w, which end in y as `end` says.
+template <class T>
+void convolve(conv_extents const& e, T const* x, T const* w, T* y, ending<T> const& end) {
+  if (by_few_pixels<T>(e, [&](auto const& one, std::size_t g) {
+        one.forward(x + g * e.group_inputs(), w + g * e.group_weights(), y + g * e.group_results(),
+                    end.from(g * e.group_outputs(), g * e.group_results()));
+      }))
+    return;
+  image_view<T const> const source{x, e.group_channels(), e.samples, e.h, e.w};
+  image_view<T> const destination{y, e.group_outputs(), e.samples, e.out_h, e.out_w};
+  if (e.depthwise()) return correlate_depthwise(forward_sweep(e), source, destination, w, e.taps(), e.channels, end);
+  correlate(forward_sweep(e), source, destination, w, {e.group_channels() * e.taps(), e.taps()}, e.group_weights(),
+            e.geometry.groups, end);
+}
+
+}  // namespace detail
+
 /// y = x ∗ w, or y += x ∗ w.
 template <class T>
 void conv2d(array<T> const& x, array<T> const& w, conv_geometry const& geometry, array<T>& y, bool accumulate) {
   conv_extents const e(detail::extents_of(x), detail::extents_of(w), geometry);
   e.prepare("conv2d", y, e.y_shape(), accumulate);
-  if (detail::by_few_pixels<T>(e, [&](auto const& one, std::size_t g) {
-        one.forward(x.data() + g * e.group_inputs(), w.data() + g * e.group_weights(), y.data() + g * e.group_results(),
-                    accumulate);
-      }))
-    return;
-  detail::image_view<T const> const source{x.data(), e.group_channels(), e.samples, e.h, e.w};
-  detail::image_view<T> const destination{y.data(), e.group_outputs(), e.samples, e.out_h, e.out_w};
-  if (e.depthwise())
-    return detail::correlate_depthwise(detail::forward_sweep(e), source, destination, w.data(), e.taps(), e.channels, accumulate);
-  detail::correlate(detail::forward_sweep(e), source, destination, w.data(), {e.group_channels() * e.taps(), e.taps()},
-                    e.group_weights(), geometry.groups, accumulate);
+  detail::convolve(e, x.data(), w.data(), y.data(), detail::stored_or_added(y.data(), accumulate));
 }
 
 /// gx: the gradient with respect to x, of this shape.
@@ -53,12 +62,13 @@ void conv2d_input_gradient(array<T> const& gy, array<T> const& w, conv_geometry 
   if (gaps && !accumulate) std::fill(gx.data(), gx.data() + gx.size(), T{0});
   detail::image_view<T const> const source{gy.data(), e.group_outputs(), e.samples, e.out_h, e.out_w};
   detail::image_view<T> const destination{gx.data(), e.group_channels(), e.samples, e.h, e.w};
+  auto const end = detail::stored_or_added(gx.data(), accumulate);
   for (auto const& s : sweeps)
     if (e.depthwise())
-      detail::correlate_depthwise(s, source, destination, w.data(), e.taps(), e.channels, accumulate);
+      detail::correlate_depthwise(s, source, destination, w.data(), e.taps(), e.channels, end);
     else
       detail::correlate(s, source, destination, w.data(), {e.taps(), e.group_channels() * e.taps()}, e.group_weights(),
-                        geometry.groups, accumulate);
+                        geometry.groups, end);
 }
 
 namespace detail {

@@ -44,12 +44,12 @@ template <class T>
 template <class T>
 class correlation {
  public:
-  correlation(sweep const& s, image_view<T const> source, image_view<T> destination, T const* packed, bool accumulate)
+  correlation(sweep const& s, image_view<T const> source, image_view<T> destination, T const* packed, ending<T> const& end)
       : sweep_(s),
         source_(source),
         destination_(destination),
         packed_(packed),
-        accumulate_(accumulate),
+        ending_(end),
         order_(order_for<T>(s, source.samples)),
         blocks_(source.samples, s, patch_elements / source.channels, order_ == pixel_order::samples ? lanes<T> : 1),
         splits_(std::clamp<std::size_t>(chunk_count(wanted_tasks, blocks_.count()), 1, chunk_count(tiles(), 4))) {}
@@ -92,19 +92,26 @@ class correlation {
     std::array<T const*, Count> b;
     for (std::size_t v = 0; v < Count; ++v) b[v] = patch + strips[v].read;
     auto const rows = std::min(tile_rows, destination_.channels - t * tile_rows);
-    auto* const to = destination_.data + t * tile_rows * destination_.channel_stride();
+    auto const first = [&](std::size_t r) { return (t * tile_rows + r) * destination_.channel_stride(); };
     for (std::size_t r = 0; r < rows; ++r)
-      for (std::size_t v = 0; v < Count; ++v) __builtin_prefetch(to + r * destination_.channel_stride() + strips[v].write[0], 1);
+      for (std::size_t v = 0; v < Count; ++v) {
+        __builtin_prefetch(destination_.data + first(r) + strips[v].write[0], 1);
+        if (ending_.addend) __builtin_prefetch(ending_.addend + first(r) + strips[v].write[0]);
+      }
     auto const sums = multiply<T, Count>(packed_ + t * offsets.size() * tile_rows, b, offsets.data(), offsets.size());
-    for (std::size_t r = 0; r < rows; ++r)
-      for (std::size_t v = 0; v < Count; ++v) strips[v].put(sums[r][v], to + r * destination_.channel_stride(), accumulate_);
+    ending_.with_kind([&](auto kind) {
+      for (std::size_t r = 0; r < rows; ++r) {
+        auto const end = ending_.of(t * tile_rows + r);
+        for (std::size_t v = 0; v < Count; ++v) strips[v].template put<kind>(sums[r][v], destination_.data, first(r), end);
+      }
+    });
   }
 
   sweep const& sweep_;
   image_view<T const> source_;
   image_view<T> destination_;
   T const* packed_;
-  bool accumulate_;
+  ending<T> ending_;
   pixel_order order_;
   blocking blocks_;
   std::size_t splits_;
@@ -113,7 +120,7 @@ class correlation {
 /// Carries out a sweep over all groups; the source and destination images hold the channels of one group.
 template <class T>
 void correlate(sweep s, image_view<T const> source, image_view<T> destination, T const* w, weight_strides strides,
-               std::size_t weights_per_group, std::size_t groups, bool accumulate) {
+               std::size_t weights_per_group, std::size_t groups, ending<T> end) {
   if (s.taps.empty() || s.rows * s.columns == 0) return;
   bool const same_extents = source.h == destination.h && source.w == destination.w;
   if (s.pointwise() && same_extents && source.channel_stride() % lanes<T> == 0) {  // neighbours do not matter: any rows will do
@@ -123,10 +130,11 @@ void correlate(sweep s, image_view<T const> source, image_view<T> destination, T
   }
   for (std::size_t g = 0; g < groups; ++g) {
     auto const packed = pack_weights(w + g * weights_per_group, strides, destination.channels, source.channels, s);
-    correlation<T> const one(s, source, destination, packed.data(), accumulate);
+    correlation<T> const one(s, source, destination, packed.data(), end);
     for_each_task(one.tasks(), one);
     source.data += source.channels * source.channel_stride();
     destination.data += destination.channels * destination.channel_stride();
+    end = end.from(destination.channels, destination.channels * destination.channel_stride());
   }
 }
 

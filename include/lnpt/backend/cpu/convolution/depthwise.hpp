@@ -19,7 +19,7 @@ inline constexpr std::size_t depthwise_channels = 16;  // of a task, that share 
 /// Carries out a sweep for every channel by itself; the views hold one channel.
 template <class T>
 void correlate_depthwise(sweep const& s, image_view<T const> source, image_view<T> destination, T const* w,
-                         std::size_t weights_per_channel, std::size_t channels, bool accumulate) {
+                         std::size_t weights_per_channel, std::size_t channels, ending<T> const& ending_of) {
   if (s.taps.empty() || s.rows * s.columns == 0) return;
   auto const order = order_for<T>(s, source.samples);
   blocking const blocks(source.samples, s, depthwise_pixels, order == pixel_order::samples ? lanes<T> : 1);
@@ -32,12 +32,15 @@ void correlate_depthwise(sweep const& s, image_view<T const> source, image_view<
     auto const begin = task % ranges * depthwise_channels;
     for (auto c = begin; c != std::min(channels, begin + depthwise_channels); ++c) {
       copy(source.data + c * source.channel_stride(), patch.data());
-      for (auto const& each : strips) {
-        vec<T> sum{};
-        for (auto const& t : s.taps)
-          sum += w[c * weights_per_channel + t.weight] * load(patch.data() + layout.offset(t) + each.read);
-        each.put(sum, destination.data + c * destination.channel_stride(), accumulate);
-      }
+      auto const end = ending_of.of(c);
+      ending_of.with_kind([&](auto kind) {
+        for (auto const& each : strips) {
+          vec<T> sum{};
+          for (auto const& t : s.taps)
+            sum += w[c * weights_per_channel + t.weight] * load(patch.data() + layout.offset(t) + each.read);
+          each.template put<kind>(sum, destination.data, c * destination.channel_stride(), end);
+        }
+      });
     }
   });
 }

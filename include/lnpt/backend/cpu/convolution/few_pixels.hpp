@@ -6,6 +6,7 @@
 
 #include <lnpt/backend/cpu/array.hpp>
 #include <lnpt/backend/cpu/convolution/conv_geometry.hpp>
+#include <lnpt/backend/cpu/convolution/ending.hpp>
 #include <lnpt/backend/cpu/convolution/patch.hpp>
 #include <lnpt/backend/cpu/convolution/tile.hpp>
 #include <lnpt/backend/cpu/parallel.hpp>
@@ -30,11 +31,11 @@ class few_pixels {
         outputs_(e.group_outputs()),
         stride_((chunk_count(depth_, dot_depth) | 1) * dot_depth) {}
 
-  /// y[o, p] = Σ_k w[o, k]·columns[p, k].
-  void forward(T const* x, T const* w, T* y, bool accumulate) const {
+  /// y[o, p] = Σ_k w[o, k]·columns[p, k], which ends as `end` says.
+  void forward(T const* x, T const* w, T* y, ending<T> const& end) const {
     auto const columns = columns_of(x);
-    for_chunks(outputs_, 4 * dot_rows, [&](std::size_t begin, std::size_t end) {
-      for (auto o = begin; o < end; o += dot_rows) dots(w, columns.data(), o, y, accumulate);
+    for_chunks(outputs_, 4 * dot_rows, [&](std::size_t first, std::size_t last) {
+      for (auto o = first; o < last; o += dot_rows) dots(w, columns.data(), o, y, end);
     });
   }
 
@@ -112,17 +113,22 @@ class few_pixels {
   using dot_tile = std::array<std::array<vec<T>, dot_pixels>, dot_rows>;
 
   /// y of `dot_rows` outputs. Several tiles of pixels go through the depth in steps, so that a step's weights and columns stay near.
-  void dots(T const* w, T const* columns, std::size_t o, T* y, bool accumulate) const {
+  void dots(T const* w, T const* columns, std::size_t o, T* y, ending<T> const& ending_of) const {
     std::array<dot_tile, most / dot_pixels> sums{};
     auto const tiles = chunk_count(pixels_, dot_pixels);
     auto const step = tiles == 1 ? depth_ : dot_depth;
     for (std::size_t k = 0; k < depth_; k += step)
       for (std::size_t t = 0; t < tiles; ++t) add_dots(w, columns, o, t * dot_pixels, k, std::min(k + step, depth_), sums[t]);
-    for (std::size_t r = 0; r < std::min(dot_rows, outputs_ - o); ++r)
-      for (std::size_t p = 0; p < pixels_; ++p) {
-        auto& to = y[(o + r) * pixels_ + p];
-        to = (accumulate ? to : T{0}) + total(sums[p / dot_pixels][r][p % dot_pixels]);
+    ending_of.with_kind([&](auto kind) {
+      for (std::size_t r = 0; r < std::min(dot_rows, outputs_ - o); ++r) {
+        auto const end = ending_of.of(o + r);
+        for (std::size_t p = 0; p < pixels_; ++p) {
+          auto const at = (o + r) * pixels_ + p;
+          y[at] = end.template finish<kind>(total(sums[p / dot_pixels][r][p % dot_pixels]),
+                                            [at](T const* addend) { return addend[at]; });
+        }
       }
+    });
   }
 
   /// Part of a tile of dot products; where it reaches beyond the last row or pixel, that one again, which is not written.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <lnpt/backend/cpu/convolution/ending.hpp>
 #include <lnpt/backend/cpu/convolution/patch.hpp>
 
 namespace lnpt::cpu::detail {
@@ -16,12 +17,19 @@ struct strip {
   bool contiguous;
   std::array<std::uint32_t, lanes<T>> write;
 
-  void put(vec<T> const& values, T* channel, bool add) const {
+  /// Stores what the sums end as; the channel begins at element `first` of the image.
+  template <ending_kind Kind>
+  void put(vec<T> const& sums, T* image, std::size_t first, channel_ending<T> const& end) const {
     if (contiguous) {
-      auto* const here = channel + write[0];
-      store(here, add ? load(here) + values : values);
+      auto const at = first + write[0];
+      store(image + at, end.template finish<Kind>(sums, [at](T const* addend) { return load(addend + at); }));
     } else {
-      for (std::size_t l = 0; l < width; ++l) channel[write[l]] = add ? channel[write[l]] + values[l] : values[l];
+      auto const values = end.template finish<Kind>(sums, [&](T const* addend) {
+        vec<T> there{};
+        for (std::size_t l = 0; l < width; ++l) there[l] = addend[first + write[l]];
+        return there;
+      });
+      for (std::size_t l = 0; l < width; ++l) image[first + write[l]] = values[l];
     }
   }
 };

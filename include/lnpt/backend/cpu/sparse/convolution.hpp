@@ -88,6 +88,7 @@ class sparse_sweep {
         auto const* const last = lists_.entries.data() + lists_.begin[channel + 1];
         if (to.contiguous() && width == count() * lanes<T>) {
           auto* const at = to.begin(b, channel) + p;
+          if (channel + 1 < end) fetch(at + target_.channel_stride(), width);
           if (accumulate_)
             sum_planes<T, lanes<T>, count()>(planes + p, first, last,
                                              [&](std::size_t i, vec<T> const& sum) { store(at + i, load(at + i) + sum); });
@@ -107,6 +108,12 @@ class sparse_sweep {
  private:
   static constexpr std::size_t enough_blocks = 8;  ///< to keep all cores busy with a block each
   static constexpr std::size_t split_tasks = 8;    ///< into which the channels of a block are divided otherwise
+
+  /// Brings near what the next tile writes: it lies a whole channel further, where no processor looks ahead.
+  static void fetch(T const* next, std::size_t width) {
+    constexpr std::size_t line = 64 / sizeof(T);
+    for (std::size_t i = 0; i < width; i += line) __builtin_prefetch(next + i, 1);
+  }
 
   template <std::size_t Size>
   void put(destination<T> const& to, block const& b, std::size_t channel, std::size_t begin, std::size_t count,
