@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -43,6 +44,10 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
   auto const fresh = std::string("prune --arch resnet:8:4,8,8 --criterion magnitude --sparsity 0 --out ");
   REQUIRE(run(fresh + resnet).status == 0);
   REQUIRE(run(fresh + wide + " --classes 100").status == 0);
+  lnpt::io::safetensors::writer no_numbers;
+  no_numbers.add("input", {2, 3, 8, 8}, std::vector<float>(2 * 3 * 8 * 8, std::nanf("")));
+  auto const nan = (folder / "nan.safetensors").string();
+  no_numbers.save(nan);
   auto const mlp = "--arch mlp:4,6,3 --data " + batch;
   auto const out = " --out " + (folder / "out").string();
   for (auto const& [arguments, status, sentence] : std::vector<refusal>{
@@ -182,6 +187,18 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"prune --checkpoint " + resnet + " --criterion magnitude:rank=lowest --sparsity .5" + out, 2, "write magnitude"},
            {"compare --data synthetic --train-limit 64 --test-limit 20 --batch 128 --arch mlp:3072,4,10 --criteria random" + out,
             1, "a batch of 128 cannot be drawn from 64 images"},
+           // What the numbers of a network or its data do is a failure, what was typed of them is not.
+           {"prune --arch resnet:8:4,8,8 --weights " + resnet + " --data " + nan +
+                " --method eagle_eye --budget flops:.5 --tolerance .4" + out,
+            1, "values of the network's outputs are NaN or infinite"},
+           {"train --arch resnet:8:4,8,8 --data synthetic --train-limit 64 --batch 32 --momentum 1" + out, 2,
+            "a momentum below 1"},
+           {"train --arch resnet:8:4,8,8 --data synthetic --train-limit 64 --batch 32 --resume " + resnet + out, 1,
+            "is no checkpoint: its metadata lack \"epoch\""},
+           {"robustness --arch resnet:8:4,8,8 --weights " + resnet + " --data " + images + " --epsilons=-1", 2,
+            "a distance of -1 is none"},
+           {"robustness --arch resnet:8:4,8,8 --weights " + resnet + " --data " + images + " --box 1,0", 2,
+            "pass the lower bound first"},
            // Folders that cannot be.
            {"compare --data synthetic --train-limit 64 --test-limit 20 --out " + batch, 2, "is a file: name another folder"},
            {"compare --data synthetic --train-limit 64 --test-limit 20 --out " + batch + "/run", 2, "is a file: name another"},

@@ -48,9 +48,7 @@ search_summary search(cpu_network<T>& network, scoring_data<lnpt::cpu::array<T>>
   std::vector<lnpt::cpu::array<T>> images;
   for (auto const& batch : data.batches) images.push_back(batch.input);
   std::span<lnpt::cpu::array<T> const> const parts(images);
-  auto found = typed([&] {
-    return by_labels ? lnpt::eagle_eye(network, parts, *data.labels, options) : lnpt::eagle_eye(network, parts, options);
-  });
+  auto found = by_labels ? lnpt::eagle_eye(network, parts, *data.labels, options) : lnpt::eagle_eye(network, parts, options);
   search_summary summary{lnpt::count(network, data.sample),
                          lnpt::count(found.model, data.sample),
                          found.images,

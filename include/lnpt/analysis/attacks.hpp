@@ -53,7 +53,7 @@ template <class T>
 
 template <class T>
 void require_inputs(T const& x, attack_options const& o) {
-  if (!(o.low < o.high)) fail("inputs from ", o.low, " to ", o.high, " hold none: pass the lower bound first");
+  if (!(o.low < o.high)) fail_request("inputs from ", o.low, " to ", o.high, " hold none: pass the lower bound first");
   for (auto const v : values_of(x))
     if (!(v >= static_cast<value_type<T>>(o.low) && v <= static_cast<value_type<T>>(o.high)))
       fail("an input of ", v, " is outside the box from ", o.low, " to ", o.high, ": pass bounds that hold the inputs");

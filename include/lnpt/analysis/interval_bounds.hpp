@@ -41,7 +41,8 @@ void require_box(interval<T> const& box) {
   auto const high = values_of(box.high);
   for (std::size_t i = 0; i < low.size(); ++i)
     if (!(low[i] <= high[i]) || !std::isfinite(low[i]) || !std::isfinite(high[i]))
-      fail("a box from ", low[i], " to ", high[i], " at value ", i, " holds no input: pass finite bounds, the lower one first");
+      fail_request("a box from ", low[i], " to ", high[i], " at value ", i,
+                   " holds no input: pass finite bounds, the lower one first");
 }
 
 /// Parameters or buffers as intervals of one point each. They stay the network's own.

@@ -75,7 +75,8 @@ template <class Network>
   };
   report.agreeing = agreeing(x);
   for (auto const epsilon : epsilons) {
-    if (!(epsilon >= 0) || !std::isfinite(epsilon)) fail("a distance of ", epsilon, " is none: pass numbers of 0 or more");
+    if (!(epsilon >= 0) || !std::isfinite(epsilon))
+      fail_request("a distance of ", epsilon, " is none: pass numbers of 0 or more");
     robustness_row row{epsilon, agreeing(fast_gradient_sign(network, x, classes, epsilon, o)),
                        agreeing(projected_gradient(network, x, classes, epsilon, o)), std::nullopt};
     try {

@@ -55,8 +55,9 @@ class eagle_eye_search {
     if (images.empty()) fail("eagle_eye measures batch norm on images: pass at least one batch");
     if (!(options.removed > 0 && options.removed < 1) || !(options.tolerance > 0) || !(options.least >= 0) ||
         !(options.least <= options.most) || !(options.most <= 1) || options.candidates == 0)
-      fail("eagle_eye cannot remove ", options.removed, " ± ", options.tolerance, " of the multiply-adds by fractions from ",
-           options.least, " to ", options.most, ": pass fractions in [0, 1], the lower one first, and at least one candidate");
+      fail_request("eagle_eye cannot remove ", options.removed, " ± ", options.tolerance,
+                   " of the multiply-adds by fractions from ", options.least, " to ", options.most,
+                   ": pass fractions in [0, 1], the lower one first, and at least one candidate");
     auto const extents = shape_of(images.front());
     map_ = channel_map_of(model, {extents.begin() + 1, extents.end()});
     groups_ = groups_by_norm(model, map_.set);
@@ -78,9 +79,9 @@ class eagle_eye_search {
           std::move(candidate), kept_without(map_.set, removed), masks_of(map_.set, removed), 0, {}, agreeing.size() - 1, 0});
     }
     if (!best)
-      fail("none of ", draw, " draws removes ", options_.removed, " ± ", options_.tolerance,
-           " of the multiply-adds: raise most, the largest fraction of a layer that a shape goes without, from ", options_.most,
-           ", or tolerance");
+      fail_request("none of ", draw, " draws removes ", options_.removed, " ± ", options_.tolerance,
+                   " of the multiply-adds: raise most, the largest fraction of a layer that a shape goes without, from ",
+                   options_.most, ", or tolerance");
     for (auto const& each : decisions) best->images += each.size();
     best->agreeing = std::move(agreeing);
     best->draws = draw;

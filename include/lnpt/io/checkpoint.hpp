@@ -77,8 +77,9 @@ void save_checkpoint(std::filesystem::path const& path, Model& model, checkpoint
   return settings;
 }
 
-/// Refuses a checkpoint whose run had other settings than these, naming the first that differs.
+/// Refuses a checkpoint whose run had other settings than these, naming the first that differs, and a file that is none.
 inline void require_settings(safetensors::file const& file, std::map<std::string, std::string> const& expected) {
+  (void)checkpoint_epoch(file);
   auto held = checkpoint_settings(file);
   auto const shown = [](std::string const& value) { return value.empty() ? std::string("none") : value; };
   for (auto const& [name, value] : expected)

@@ -40,8 +40,8 @@ namespace detail {
 inline void require_steps(train_options const& options) {
   auto const is_rate = [](double rate) { return std::isfinite(rate) && rate >= 0; };
   if (!is_rate(options.learning_rate) || !is_rate(options.momentum) || !is_rate(options.weight_decay) || options.momentum >= 1)
-    fail("a learning rate of ", options.learning_rate, ", a momentum of ", options.momentum, " and a weight decay of ",
-         options.weight_decay, ": pass finite numbers of at least 0, and a momentum below 1");
+    fail_request("a learning rate of ", options.learning_rate, ", a momentum of ", options.momentum, " and a weight decay of ",
+                 options.weight_decay, ": pass finite numbers of at least 0, and a momentum below 1");
 }
 
 /// How many whole batches an epoch has.
