@@ -39,7 +39,7 @@ void require_finite(score_set<T> const& scores) {
   detail::non_finite_scores found;
   for (auto const& p : scores.parameters) {
     auto const values = values_of(p.values);
-    found.add(p.name, detail::count_non_finite<value_type<T>>(values), values.size());
+    found.add(p.name, count_nonfinite<value_type<T>>(values), values.size());
   }
   found.refuse();
 }

@@ -49,6 +49,7 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
   auto const nan = (folder / "nan.safetensors").string();
   no_numbers.save(nan);
   auto const mlp = "--arch mlp:4,6,3 --data " + batch;
+  auto const robust = "robustness --arch resnet:8:4,8,8 --weights " + resnet + " --data " + images;
   auto const out = " --out " + (folder / "out").string();
   for (auto const& [arguments, status, sentence] : std::vector<refusal>{
            {"", 2, "subcommand"},
@@ -184,24 +185,36 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"compare --criteria snip:rounds=2:rounds=3" + out, 2, "\"snip:rounds=2:rounds=3\" gives rounds twice"},
            {"compare --criteria eagle_eye:candidates=5:candidates=6 --start teacher --budgets flops:.5" + out, 2,
             "gives candidates twice"},
+           {"compare --criteria snip:schedule=linear" + out, 2, "snip:schedule=linear scores once"},
+           {"score " + mlp + " --criterion snip:loss=pseudo_label --loss cross_entropy", 2, "both give the loss"},
+           {"prune " + mlp + " --criterion random:rank=lowest --rank highest --sparsity .5" + out, 2, "both give the rank"},
            {"prune --checkpoint " + resnet + " --criterion magnitude:rank=lowest --sparsity .5" + out, 2, "write magnitude"},
-           {"compare --data synthetic --train-limit 64 --test-limit 20 --batch 128 --arch mlp:3072,4,10 --criteria random" + out,
-            1, "a batch of 128 cannot be drawn from 64 images"},
            // What the numbers of a network or its data do is a failure, what was typed of them is not.
            {"prune --arch resnet:8:4,8,8 --weights " + resnet + " --data " + nan +
                 " --method eagle_eye --budget flops:.5 --tolerance .4" + out,
             1, "values of the network's outputs are NaN or infinite"},
-           {"train --arch resnet:8:4,8,8 --data synthetic --train-limit 64 --batch 32 --momentum 1" + out, 2,
-            "a momentum below 1"},
-           {"train --arch resnet:8:4,8,8 --data synthetic --train-limit 64 --batch 32 --resume " + resnet + out, 1,
+           {"prune --arch mlp:4,6,3 --method merge --target .5 --box 1,0" + out, 2, "holds no input"},
+           {"train --arch resnet:8:4,8,8 --data synthetic --momentum 1 --out x", 2, "give a number of 0 or more and below 1"},
+           {"train --arch resnet:8:4,8,8 --data synthetic --lr inf --out x", 2, "\"inf\" is no number"},
+           {"train --arch resnet:8:4,8,8 --data synthetic --train-limit 64 --batch 32 --out x --resume " + resnet, 1,
             "is no checkpoint: its metadata lack \"epoch\""},
-           {"robustness --arch resnet:8:4,8,8 --weights " + resnet + " --data " + images + " --epsilons=-1", 2,
-            "a distance of -1 is none"},
-           {"robustness --arch resnet:8:4,8,8 --weights " + resnet + " --data " + images + " --box 1,0", 2,
-            "pass the lower bound first"},
+           {robust + " --epsilons=-1", 2, "a distance of -1 is none"},
+           {robust + " --box 1,0", 2, "pass the lower bound first"},
+           {robust + " --reference x.pt2", 2,
+            "--reference names a state_dict, and x.pt2 is a whole network: name it with --reference-model"},
+           {robust + " --reference-arch resnet:8:4,4,4", 2,
+            "the weights of resnet:8:4,4,4 are missing: name them with --reference"},
+           {"compare --data synthetic --train-limit 64 --test-limit 20 --batch 128 --arch mlp:3072,4,10 --criteria random" + out,
+            1, "a batch of 128 cannot be drawn from 64 images"},
+           {"study trainability --data synthetic --train-limit 64 --test-limit 20 --arch resnet:8:4,4,8:a" + out, 1,
+            "a batch of 128 cannot be drawn from 64 images"},
+           {"study pretraining --data synthetic --train-limit 64 --test-limit 20 --arch mlp:3072,4,10" + out, 2,
+            "name the data to pre-train on with --pretrain"},
            // Folders that cannot be.
            {"compare --data synthetic --train-limit 64 --test-limit 20 --out " + batch, 2, "is a file: name another folder"},
            {"compare --data synthetic --train-limit 64 --test-limit 20 --out " + batch + "/run", 2, "is a file: name another"},
+           {"study merging --data synthetic --train-limit 64 --test-limit 20 --out " + batch, 2,
+            "is a file: name another folder"},
            {"inspect mlp:4,6,3 --batch 4", 2, "--batch requires --time"},
            {"report missing --figure cost" + out + ".html", 2, "--figure is for a figure alone"},
            {"study pretraining --data synthetic --alpha 2" + out, 2, "study pretraining has no flag --alpha"},

@@ -22,14 +22,14 @@ TEST_CASE("both arms lose filters step by step, and an interrupted study ends as
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;
   auto const at = [&](char const* name) { return (folder / name).string(); };
-  CHECK(run("study pretraining --data synthetic --train-limit 200 --arch mlp:3072,1,5 --steps 2 --out " + at("none")).status ==
-        2);
+  CHECK(run("study pretraining --data synthetic --train-limit 200 --batch 32 --arch mlp:3072,1,5 --steps 2 --out " + at("none"))
+            .status == 2);
   CHECK_FALSE(std::filesystem::exists(folder / "none"));
   std::string const study = "study pretraining --report " + at("page.html") +
                             " --arch vgg:11:4 --data synthetic --train-limit 200 --test-limit 60 --batch 32 --epochs 1 "
                             "--pretrain-epochs 1 --fine-tune-epochs 1 --steps 2 --step .25 --seeds 2 --out ";
   auto const whole = run(study + at("whole") + " --json");
-  REQUIRE(whole.status == 0);
+  REQUIRE_MESSAGE(whole.status == 0, whole.complaint);
   auto const rows = nlohmann::json::parse(whole.output)["rows"];
   REQUIRE(rows.size() == 2 * 2 * 3);
   CHECK(rows[0]["arm"] == "scratch");
@@ -62,7 +62,7 @@ TEST_CASE(
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;
   auto const done =
-      run("study pretraining --arch mobilenet:2 --data synthetic --train-limit 64 --test-limit 20 --batch 32 --epochs 1 "
+      run("study pretraining --arch mobilenet:2 --data synthetic --train-limit 120 --test-limit 20 --batch 32 --epochs 1 "
           "--pretrain-epochs 1 --fine-tune-epochs 1 --steps 3 --step .4 --seeds 1 --json --out " +
           (folder / "study").string());
   REQUIRE(done.status == 0);
@@ -99,7 +99,7 @@ TEST_CASE("the study of trainability trains what three ways of pruning leave, an
       "--rates .01 --samples 2 --seeds 1 --augment none --data ";
   auto const study = settings + images(folder / "images.safetensors", 0) + " --part-epochs 3 --out ";
   auto const whole = run(study + at("whole") + " --json");
-  REQUIRE(whole.status == 0);
+  REQUIRE_MESSAGE(whole.status == 0, whole.complaint);
   auto const rows = nlohmann::json::parse(whole.output)["rows"];
   REQUIRE(rows.size() == 1 + 2 * 3);
   CHECK(rows[0]["method"] == "dense");
@@ -131,8 +131,12 @@ TEST_CASE("the study of merging attacks what is left of one network, and goes on
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;
   auto const at = [&](char const* name) { return (folder / name).string(); };
-  auto const study = "study merging --arch mlp:36,12,10,2 --batch 2 --epochs 3 --seeds 1 --samples 6 --epsilons .01,.3 --data " +
-                     images(folder / "images.safetensors", 0) + " --report " + at("page.html") + " --out ";
+  auto const data = images(folder / "images.safetensors", 0);
+  auto const study_of = [&](std::string const& epochs) {
+    return "study merging --arch mlp:36,12,10,2 --batch 2 --seeds 1 --samples 6 --epsilons .01,.3 --data " + data + " --report " +
+           at("page.html") + " --epochs " + epochs + " --out ";
+  };
+  auto const study = study_of("3");
   auto const whole = run(study + at("whole") + " --json");
   REQUIRE_MESSAGE(whole.status == 0, whole.complaint);
   auto const rows = nlohmann::json::parse(whole.output)["rows"];
@@ -163,6 +167,18 @@ TEST_CASE("the study of merging attacks what is left of one network, and goes on
   REQUIRE(printed.status == 0);
   CHECK(support::says(printed.output, "under FGSM at 0.01: merged, impact"));
   CHECK(support::text_of(folder / "parts" / "merging.csv") == support::text_of(folder / "whole" / "merging.csv"));
+  // A second one in its folder, and a row that none wrote.
+  auto const endless = study_of("1000000") + at("long");
+  auto const first = cli_test::start(endless);
+  cli_test::wait_for(at("long") + "/whole-seed0.safetensors", first);
+  auto const second = run(endless);
+  CHECK(second.status == 1);
+  CHECK(support::says(second.complaint, "is being written by another lnpt"));
+  cli_test::kill(first);
+  std::ofstream(at("parts") + "/merging.csv", std::ios::app) << "whole,1,many,1,1,1,1,1,1\n";
+  auto const damaged = run(study + at("parts"));
+  CHECK(damaged.status == 1);
+  CHECK(support::says(damaged.complaint, "merging.csv: \"many\" is no distance"));
   auto const pooled =
       run("study merging --arch resnet:8:4,4,8 --epochs 1 --batch 2 --data " + at("images.safetensors") + " --out " + at("none"));
   CHECK(pooled.status == 2);

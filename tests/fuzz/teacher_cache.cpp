@@ -22,7 +22,7 @@ void read_everything(lnpt::io::teacher_cache const& cache) {
     for (std::size_t view = 0; view != std::max<std::size_t>(cache.views(), 1); ++view) {
       auto const entry = cache.entry(image, view);
       fuzz::require(entry.output.size() == cache.output_size() && entry.features.size() == cache.feature_size());
-      fuzz::require(lnpt::io::count_nonfinite(entry.output) == 0 && lnpt::io::count_nonfinite(entry.features) == 0);
+      fuzz::require(lnpt::count_nonfinite(entry.output) == 0 && lnpt::count_nonfinite(entry.features) == 0);
       fuzz::require(entry.how.dy <= 8 && entry.how.dx <= 8);
     }
 }

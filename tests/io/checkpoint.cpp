@@ -93,7 +93,8 @@ TEST_CASE("a cached guide says of each view what was stored, and dictates the vi
 
   CHECK(support::says(support::refusal([&] { io::cached_guide(cache, 4, true); }), "holds 3 images"));
   CHECK(support::says(support::refusal([&] { io::cached_guide(cache, 3, false); }), "train with augmentation"));
-  io::image_set set{.channels = 1, .height = 2, .width = 2, .labels = {0, 0, 0}, .mean = {0.5F}, .stddev = {0.25F}};
+  io::image_set set{.channels = 1, .height = 2, .width = 2, .mean = {0.5F}, .stddev = {0.25F}};
+  set.pixels = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
   io::teacher_cache const seen({.images = 3, .views = 2, .form = io::form_of(set)}, 2, 1);
   (void)io::cached_guide(seen, set, true);
   set.mean = {0};
@@ -103,7 +104,6 @@ TEST_CASE("a cached guide says of each view what was stored, and dictates the vi
       "means [0] and deviations [0.25]"));
   (void)io::cached_guide(cache, set, true);  // which does not say what the teacher saw
 
-  set.pixels = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
   io::teacher_cache const of_these({.images = 3, .views = 2, .form = io::form_of(set), .pixels = io::pixel_digest(set.pixels)}, 2,
                                    1);
   of_these.save(folder / "cache");

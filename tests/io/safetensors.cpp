@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <lnpt/core/finite.hpp>
 #include <lnpt/io/safetensors.hpp>
 #include <random>
 
@@ -203,8 +204,8 @@ TEST_CASE("what does not convert is refused by name") {
 TEST_CASE("values that are not finite are counted") {
   auto const inf = std::numeric_limits<double>::infinity();
   std::vector<double> const values{1, inf, -inf, std::nan(""), 0};
-  CHECK(lnpt::io::count_nonfinite(std::span(values)) == 3);
-  CHECK(lnpt::io::count_nonfinite(std::span(values).first(1)) == 0);
+  CHECK(lnpt::count_nonfinite(std::span(values)) == 3);
+  CHECK(lnpt::count_nonfinite(std::span(values).first(1)) == 0);
 }
 
 TEST_CASE("an empty file of the format is legal") {

@@ -74,3 +74,17 @@ TEST_CASE("an order of n holds each of 0 … n − 1 once, and streams differ") 
   CHECK(shuffled(100, 3, 0) != shuffled(100, 3, 1));
   CHECK(shuffled(100, 3, 0) != shuffled(100, 4, 0));
 }
+
+TEST_CASE("images without labels are refused where labels are read") {
+  auto images = io::synthetic({.train = 4, .test = 0}).train;
+  CHECK(images.has_labels());
+  images.labels.clear();
+  CHECK(images.size() == 4);
+  CHECK_FALSE(images.has_labels());
+  std::vector<std::size_t> const all{0, 1, 2, 3};
+  CHECK(plain_batches(images, std::span(all), 4).size() == 1);
+  CHECK_THROWS_WITH_AS((void)gather_labels(images, all),
+                       "0 of 4 images have a label: give one for each, or ask for what reads none", error);
+  CHECK_THROWS_AS((void)labelled_batches(images, std::span(all), 2), error);
+  CHECK_THROWS_AS((void)sample_by_label(images, 10, 1, 0), error);
+}

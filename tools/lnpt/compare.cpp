@@ -144,7 +144,7 @@ class comparison {
         sample_by_(parse_choice("way of sampling", sample_names, o.sample_by)),
         arch_(parse_architecture(o.arch, o.features)),
         engine_(open_training_engine(o.engine, o.threads)),
-        data_(open_data(o.images)),
+        data_(open_labelled_data(o.images)),
         results_(o.out, settings()),
         progress_(work()) {
     if (o.keep_weights && !std::holds_alternative<exported_model>(arch_.form))
@@ -213,7 +213,7 @@ class comparison {
       all["teacher-regulariser"] = fmt::format("{}", fmt::join(o_.teacher_regularisers, " + "));
     all["teacher-epochs"] = std::to_string(o_.teacher_epochs);
     all["samples"] = std::to_string(o_.samples);
-    all["sample-by"] = o_.sample_by;
+    all[sample_setting] = std::string(spell(sample_names, sample_by_));
     all[engine_setting] = o_.engine.name;
     all[execution_setting] = o_.engine.execution_name();
     return all;
@@ -240,7 +240,7 @@ class comparison {
   /// Prunes a student by every criterion, in one round and on one image per class, so that what cannot be pruned as asked is refused before
   /// the teacher is trained. The teacher has other weights than the student, as after training, but where students start at its own.
   void rehearse() const {
-    (void)lnpt::detail::steps_of(data_.train, o_.training.options);  // refuses a batch that cannot be drawn
+    require_batch(o_.training, data_.train);
     auto teacher = make_fresh_network<trained_network>(arch_, around(data_.train), seed_for(o_.seed, purpose::teacher_weights));
     auto student = o_.start == start_trained ? teacher : fresh_network(seed_for(o_.seed, purpose::student_weights));
     (void)training_hooks(teacher_hooks_, teacher, teachers_run());

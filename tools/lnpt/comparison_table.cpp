@@ -86,6 +86,7 @@ void print_comparison(comparison_record const& record, std::vector<pruning_metho
   auto const starred = std::ranges::any_of(methods, [](auto const& each) { return each.reads_labels(); });
   fmt::print("\n{}every student trains {} labels\n", starred ? "* reads labels when it scores; " : "",
              learns_from_labels(record) ? "with" : "without");
+  if (samples_by_labels(record)) fmt::print("the images that criteria score on were chosen by their labels\n");
   for (auto const sparsity : sparsities)
     for (auto const& method : methods) print_emptied(method, sparsity, line_of(record, method.text, sparsity));
   print_epochs(record, methods, sparsities);

@@ -87,6 +87,14 @@ void set_option(criterion_spec& spec, std::string_view key, std::string_view val
     refuse("a criterion has no option \"", key, "\": choose ", criterion_keys);
 }
 
+void set_by_flag(criterion_spec& spec, std::string_view key, std::string_view value) {
+  if (value.empty()) return;
+  auto const option = std::string(key) + '=';
+  for (auto const piece : split(spec.text, ':'))
+    if (piece.starts_with(option)) refuse("--", key, " and \"", spec.text, "\" both give the ", key, ": leave one of them out");
+  set_option(spec, key, value);
+}
+
 void check(criterion_spec const& spec) {
   auto const name = spell(criterion_names, spec.kind);
   auto const has_no_loss = spec.data_free() || spec.looks_at_maps();
@@ -122,6 +130,11 @@ void check(criterion_spec const& spec) {
         name, " with the curvature ", spell(curvature_names, spec.curvature_used()),
         " needs a root of its loss's Hessian, which the sum total does not give: choose one of its terms, such as feature_mse");
   if (spec.rounds && *spec.rounds < 1) refuse(*spec.rounds, " rounds score nothing: pass 1 or more");
+}
+
+void require_use_of_schedule(criterion_spec const& spec) {
+  if (spec.schedule && spec.rounds_used() == 1)
+    refuse("a schedule says how density falls over rounds, and ", spec.text, " scores once: leave it out, or give rounds");
 }
 
 criterion_spec parse_criterion(std::string_view text) {

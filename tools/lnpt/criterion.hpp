@@ -97,7 +97,7 @@ struct criterion_spec {
   std::optional<int> rounds = std::nullopt;
   std::optional<double> layer_floor = std::nullopt;
   std::optional<channel_score> per_channel = std::nullopt;
-  schedule_kind schedule = schedule_kind::exponential;
+  std::optional<schedule_kind> schedule = std::nullopt;
   lnpt::keep_end keep_end = lnpt::keep_end::highest;
 
   /// Whether scores come from the model alone.
@@ -130,8 +130,14 @@ inline constexpr std::string_view criterion_keys =
 /// Sets one option; refuses an unknown key or value.
 void set_option(criterion_spec& spec, std::string_view key, std::string_view value);
 
+/// Sets one option by the flag of its name; an empty value is that of a flag nobody gave. Refuses an option that the text gives, too.
+void set_by_flag(criterion_spec& spec, std::string_view key, std::string_view value);
+
 /// Refuses options that the criterion has no use for.
 void check(criterion_spec const& spec);
+
+/// Refuses a schedule of a criterion that scores once; apart from the others, since a flag may still bring the rounds.
+void require_use_of_schedule(criterion_spec const& spec);
 
 /// `name[:key=value…]`, checked.
 [[nodiscard]] criterion_spec parse_criterion(std::string_view text);

@@ -96,4 +96,23 @@ lnpt::io::data_set open_data(data_options const& o) {
   return set;
 }
 
+void require_training_labels(lnpt::io::data_set const& data, char const* otherwise) {
+  if (!data.train.has_labels())
+    lnpt::fail(data.name, " holds no labels, which are learnt from: add \"labels\" I64 [samples]", otherwise);
+}
+
+void require_test_labels(lnpt::io::data_set const& data) {
+  if (!data.test.has_labels())
+    lnpt::fail(data.name,
+               " holds no labels of its test images, which accuracy is measured with: add \"test_labels\" I64 [samples] beside "
+               "\"test_input\", or \"labels\" where there is none");
+}
+
+lnpt::io::data_set open_labelled_data(data_options const& o) {
+  auto data = open_data(o);
+  require_training_labels(data);
+  require_test_labels(data);
+  return data;
+}
+
 }  // namespace cli

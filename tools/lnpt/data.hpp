@@ -15,8 +15,8 @@
 namespace cli {
 
 inline constexpr char const* data_forms =
-    "synthetic, cifar10:FOLDER, cifar100:FOLDER, mnist:FOLDER, or a safetensors file of images, input U8 [N,C,H,W] and labels "
-    "[N]";
+    "synthetic, cifar10:FOLDER, cifar100:FOLDER, mnist:FOLDER, or a safetensors file of images, input U8 [N,C,H,W] and, where "
+    "they are read, labels [N]";
 inline constexpr char const* batch_forms =
     "; or one of numbers, which are taken as they are: input [N,C,H,W] or [N,F] and, where they are read, labels [N]";
 
@@ -38,8 +38,15 @@ struct data_options {
 /// flags that would do nothing to such tensors.
 [[nodiscard]] bool names_batch_file(data_options const& options);
 
-/// Images to train or evaluate on; text of no such form is misuse, a folder without the files a failure.
+/// Images to train or evaluate on, those of a file with labels or without; text of no such form is misuse, a folder without the files a
+/// failure.
 [[nodiscard]] lnpt::io::data_set open_data(data_options const& options);
+/// The same for work that reads the labels of both splits. Refuses a file without them.
+[[nodiscard]] lnpt::io::data_set open_labelled_data(data_options const& options);
+
+/// Refuse images to train on, or to test on, whose labels are read and are not there.
+void require_training_labels(lnpt::io::data_set const& data, char const* otherwise = "");
+void require_test_labels(lnpt::io::data_set const& data);
 
 /// The kind of a data set without its folder, and of a file its own name: what does not change when the files are moved.
 [[nodiscard]] std::string data_kind(std::string const& text);
@@ -48,8 +55,10 @@ struct data_options {
 [[nodiscard]] std::vector<std::vector<std::int64_t>> label_batches(lnpt::io::image_set const& images,
                                                                    std::span<std::size_t const> indices, std::size_t size);
 
+/// What a network has to fit that is for these images; of how many classes they are, images without labels do not say.
 [[nodiscard]] inline surroundings around(lnpt::io::image_set const& images) {
-  return {{images.channels, images.height, images.width}, images.classes};
+  constexpr std::size_t classes_unless_said = 10;
+  return {{images.channels, images.height, images.width}, images.classes != 0 ? images.classes : classes_unless_said};
 }
 
 }  // namespace cli

@@ -19,6 +19,9 @@ inline constexpr char const* learn_from_setting = "learn-from";
 inline constexpr char const* learn_from_teacher = "teacher";
 inline constexpr char const* learn_from_labels = "labels";
 
+/// How a comparison chooses the images that criteria score on.
+inline constexpr char const* sample_setting = "sample-by";
+
 /// Where the students of a comparison start.
 inline constexpr char const* start_setting = "start";
 inline constexpr char const* start_fresh = "fresh";

@@ -131,13 +131,16 @@ verdict evaluate_file(evaluate_options const& o, training_engine const& engine) 
 
 verdict evaluate_data_set(evaluate_options const& o, training_engine const& engine) {
   auto const data = open_data(o.images);
+  if (o.logits.empty()) require_test_labels(data);
   auto network = open_network(o, around(data.train));
   auto const predict = requiring_numbers(open_predictor(o, engine, network));
   logit_rows logits;
   auto const decided = decide(logits.copied(predict), data.test);
   if (!o.logits.empty()) logits.save(o.logits, o.arch);
-  return {.right = lnpt::count_agreeing(decided, data.test.labels),
+  auto const knows_labels = data.test.has_labels();
+  return {.right = knows_labels ? lnpt::count_agreeing(decided, data.test.labels) : 0,
           .samples = decided.size(),
+          .knows_labels = knows_labels,
           .took = latency_of(o, predict, around(data.train).input)};
 }
 
@@ -163,6 +166,7 @@ void describe(CLI::App& command, evaluate_options& o) {
 void run(evaluate_options const& o) {
   auto const arch = std::filesystem::exists(o.arch) ? o.arch : std::string();
   require_output({"--logits", o.logits}, {{"--data", o.images.data}, {"--weights", o.weights}, {"--arch", arch}});
+  o.names.require_use({{o.weights, o.weights_prefix}});
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const seen = names_batch_file(o.images) ? evaluate_file(o, *engine) : evaluate_data_set(o, *engine);
   if (o.json) {

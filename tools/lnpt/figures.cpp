@@ -264,4 +264,6 @@ bool learns_from_labels(comparison_record const& run) {
   return found != run.settings.end() && found->second == learn_from_labels;
 }
 
+bool samples_by_labels(comparison_record const& run) { return setting_of(run.settings, sample_setting) == "label"; }
+
 }  // namespace cli

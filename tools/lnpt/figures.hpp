@@ -36,5 +36,7 @@ struct overlap_table {
 
 /// Whether the students of a run learn from labels.
 [[nodiscard]] bool learns_from_labels(comparison_record const& run);
+/// Whether the images that criteria score on were chosen by their labels.
+[[nodiscard]] bool samples_by_labels(comparison_record const& run);
 
 }  // namespace cli

@@ -71,9 +71,7 @@ void scoring_options::note_unread(criterion_spec const& by, bool runs) const {
 
 criterion_spec scoring_options::asked_criterion() const {
   auto spec = parse_criterion(criterion.empty() ? "teacher_guided" : criterion);
-  auto const set = [&](char const* key, std::string const& value) {
-    if (!value.empty()) set_option(spec, key, value);
-  };
+  auto const set = [&](char const* key, std::string const& value) { set_by_flag(spec, key, value); };
   set("curvature", curvature);
   set("probes", probes);
   set("loss", loss);
@@ -84,8 +82,7 @@ criterion_spec scoring_options::asked_criterion() const {
   set("layer-floor", layer_floor);
   set("channel-score", channel_score);
   check(spec);
-  if (!schedule.empty() && spec.rounds_used() == 1)
-    refuse("--schedule says how density falls over rounds, and ", spec.text, " scores once: leave it out, or give --rounds");
+  require_use_of_schedule(spec);
   return spec;
 }
 
@@ -170,7 +167,7 @@ std::size_t draw_batches(scoring_options const& o, scoring_data<lnpt::cpu::array
   auto const drawn = lnpt::sample_at_random(images.size(), o.samples, o.seed).indices;
   data.sample = around(images).input;
   data.batches = lnpt::plain_batches<T>(images, std::span(drawn), batch);
-  if (labels) data.labels = label_batches(images, drawn, batch);
+  if (labels && images.has_labels()) data.labels = label_batches(images, drawn, batch);
   return images.classes;
 }
 
@@ -269,10 +266,10 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
 
 trained_network open_network(network_source const& from, naming const& names, std::string const& data, surroundings around) {
   auto const arch = parse_architecture(from.arch);
-  names.require_use({{from.weights, from.prefix}});
   std::optional<lnpt::io::safetensors::file> weights;
-  if (!from.weights.empty()) weights = open_weights(from.weights, "--weights", "--model");
-  if (!weights && !names_exported(from.arch)) refuse("the weights are missing: name them with --weights");
+  if (!from.weights.empty()) weights = open_weights(from.weights, from.weights_flag, from.arch_flag);
+  if (!weights && !names_exported(from.arch))
+    refuse("the weights of ", from.arch, " are missing: name them with ", from.weights_flag);
   auto const own = from.classes != 0 ? from.classes : own_classes(arch, weights, from.prefix);
   if (own != 0) around.classes = own;
   auto network = make_network<trained_network>(arch, around, 0);

@@ -68,10 +68,12 @@ template <class T>
 void check_channels(cpu_network<T>& network, lnpt::shape const& sample, std::string const& data,
                     lnpt::io::safetensors::file const& weights, lnpt::io::state_dict_options const& names);
 
-/// A network as `evaluate` and `robustness` take it: its form, its weights and how their names are read.
+/// A network as `evaluate` and `robustness` take it: its form, its weights and how their names are read; and by which flags.
 struct network_source {
-  std::string arch, weights, prefix;
+  std::string arch = {}, weights = {}, prefix = {};
   std::size_t classes = 0;  ///< 0: as the weights or the architecture say
+  char const* arch_flag = "--model";
+  char const* weights_flag = "--weights";
 };
 
 /// The network with its weights, for data of this shape. Refuses a missing file of weights where the form has none.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <fmt/format.h>
+#include <new>
 #include <span>
 
 #include <lnpt/version.hpp>
@@ -82,6 +83,8 @@ int main(int argc, char** argv) {
     return complain(misuse, std::string(reason.what()) + "; see lnpt --help");
   } catch (lnpt::request_error const& reason) {
     return complain(misuse, reason.what());
+  } catch (std::bad_alloc const&) {
+    return complain(failure, "the memory does not suffice: ask for less at a time, such as fewer samples, views or images");
   } catch (std::exception const& reason) {
     return complain(failure, reason.what());
   }

@@ -49,8 +49,7 @@ merge_summary merge(cpu_network<T>& network, lnpt::shape const& sample, merge_ch
   options.progress = std::ref(along);
   auto extents = sample;
   extents.insert(extents.begin(), 1);
-  auto less =
-      typed([&] { return lnpt::merge_units(network, lnpt::box_of<lnpt::cpu::array<T>>(extents, ends[0], ends[1]), options); });
+  auto less = lnpt::merge_units(network, lnpt::box_of<lnpt::cpu::array<T>>(extents, ends[0], ends[1]), options);
   merge_summary summary{lnpt::count(network, sample), lnpt::count(less.model, sample), std::move(less.layers),
                         std::move(less.merges), std::move(less.change)};
   network = std::move(less.model);

@@ -72,8 +72,7 @@ bool is_merge(std::string const& method) { return method != whole_method && meth
 
 merging_results::merging_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
     : file_(std::move(folder), "merging", columns, std::move(settings)) {
-  for (auto const& cells : file_.rows()) {
-    auto const row = parse_row(cells);
+  for (auto const& row : file_.parsed(parse_row)) {
     if (row.samples == 0 || contains(row.method, row.seed, row.epsilon))
       lnpt::fail(file_.folder() / "merging.csv", " holds the row of ", row.method, " at ", row.epsilon, ", seed ", row.seed,
                  ", twice or of no samples: mend it, or give another --out");

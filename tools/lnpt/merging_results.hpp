@@ -32,6 +32,7 @@ class merging_results {
   merging_results(std::filesystem::path folder, std::map<std::string, std::string> settings);
 
   [[nodiscard]] study_file const& file() const { return file_; }
+  [[nodiscard]] study_file& file() { return file_; }
   [[nodiscard]] bool contains(std::string const& method, std::uint64_t seed, double epsilon) const;
   /// Writes a row that is not there yet to the disk before it returns.
   void add(merging_row const& row);

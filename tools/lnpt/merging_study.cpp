@@ -63,7 +63,7 @@ lnpt::io::image_set grey_squares(lnpt::io::image_set const& all, std::size_t sid
 
 /// The images, as grey squares where the network is a perceptron that reads just so many numbers.
 lnpt::io::data_set open_images(merging_options const& o, architecture const& arch) {
-  auto data = open_data(o.images);
+  auto data = open_labelled_data(o.images);
   auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form);
   if (sizes == nullptr || sizes->front() == data.train.image_size()) return data;
   for (std::size_t side = 1; side <= std::min(data.train.height, data.train.width); ++side)
@@ -151,8 +151,9 @@ class merging_study {
   }
   /// What cannot be merged is refused before anything is trained.
   void rehearse() const {
+    require_batch(o_.training, data_.train);
     auto network = fresh_network(o_.seed);
-    typed([&] { return merge(network, lnpt::merge_mode::saliency, 0).parameters().size(); });
+    (void)merge(network, lnpt::merge_mode::saliency, 0);
   }
 
   [[nodiscard]] trained_network merge(trained_network& whole, lnpt::merge_mode mode, std::uint64_t seed) const {

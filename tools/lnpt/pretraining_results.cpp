@@ -39,8 +39,7 @@ double removed(study_row const& first, study_row const& now) {
 
 pretraining_results::pretraining_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
     : file_(std::move(folder), "pretraining", columns, std::move(settings)) {
-  for (auto const& cells : file_.rows()) {
-    auto const row = parse_study_row(cells);
+  for (auto const& row : file_.parsed(parse_study_row)) {
     if (row.step != of(row.arm, row.seed).size())
       lnpt::fail(file_.folder() / "pretraining.csv", " holds step ", row.step, " of arm ", row.arm, " and seed ", row.seed,
                  " out of its order, or twice: mend it, or give another --out");

@@ -31,6 +31,7 @@ class pretraining_results {
   pretraining_results(std::filesystem::path folder, std::map<std::string, std::string> settings);
 
   [[nodiscard]] study_file const& file() const { return file_; }
+  [[nodiscard]] study_file& file() { return file_; }
   /// Writes a row that is not there yet to the disk before it returns.
   void add(study_row const& row);
   /// The rows of one run, in order.

@@ -17,6 +17,7 @@
 
 #include "command.hpp"
 #include "data_digest.hpp"
+#include "loading.hpp"
 #include "pretraining_results.hpp"
 #include "progress.hpp"
 #include "studies.hpp"
@@ -65,13 +66,17 @@ struct study_data {
 };
 
 study_data open_study_data(pretraining_options const& o) {
-  auto all = open_data(o.target);
+  auto all = open_labelled_data(o.target);
   if (o.source.data.empty()) {
     auto const half = all.train.classes / 2;
     if (half < 2) refuse(o.target.data, " has too few classes to part: name the data to pre-train on with --pretrain");
+    auto const own = own_classes(parse_architecture(o.arch), std::nullopt, "");
+    if (own != 0 && (own != half || own != all.train.classes - half))
+      refuse(o.arch, " tells ", own, " classes apart, and the halves of ", o.target.data, " have ", half, " and ",
+             all.train.classes - half, ": name the data to pre-train on with --pretrain, or a network that fits both halves");
     return {of_classes(all, 0, half), of_classes(all, half, all.train.classes)};
   }
-  study_data data{open_data(o.source), std::move(all)};
+  study_data data{open_labelled_data(o.source), std::move(all)};
   auto const from = around(data.source.train).input;
   auto const to = around(data.target.train).input;
   if (from != to)
@@ -129,6 +134,10 @@ class pretraining_study {
   }
   /// What has no filters that could go is refused before anything is trained.
   void rehearse() const {
+    for (auto const* const data : {&data_.source, &data_.target}) {
+      (void)make_fresh_network<trained_network>(arch_, around(data->train), o_.seed);
+      require_batch(o_.training, data->train);
+    }
     auto const sample = around(data_.target.train).input;
     auto network = make_fresh_network<trained_network>(arch_, around(data_.target.train), o_.seed);
     auto smaller = remove_filters(network, sample, sizes_of_groups(network, sample));
@@ -251,7 +260,7 @@ void describe(CLI::App& command, pretraining_options& o) {
   command.add_option("--data", o.target.data, std::string("What the network is for: ") + data_forms)->required();
   command.add_option("--pretrain", o.source.data,
                      "What one arm is trained on before; default: the first half of the classes of --data, which is then for the "
-                     "others alone");
+                     "others alone. A .pt2 network, whose classes are as many as they are, mostly needs it");
   command.add_option("--pretrain-epochs", o.pretrain_epochs, "Epochs on it")->capture_default_str()->check(above_zero());
   command.add_option("--epochs", o.training.options.epochs, "Epochs of both arms on --data")
       ->capture_default_str()

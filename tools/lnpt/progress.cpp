@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <utility>
 
 namespace cli {
 
@@ -22,7 +23,7 @@ progress::progress(std::size_t total) : total_(std::max<std::size_t>(total, 1)),
 
 progress::~progress() { finish(); }
 
-void progress::finish() const { erase(); }
+void progress::finish() { erase(); }
 
 void progress::doing(std::string what) {
   what_ = std::move(what);
@@ -60,10 +61,11 @@ void progress::draw(bool always) {
   for (std::size_t i = 0; i < width; ++i) bar += i < filled ? "█" : "░";
   fmt::print(stderr, "\r\x1b[K{} {:3} %  {} left  {}", bar, 100 * done_ / total_, done_ ? time_left() : "?", what_);
   std::fflush(stderr);
+  shown_ = true;
 }
 
-void progress::erase() const {
-  if (!terminal_) return;
+void progress::erase() {
+  if (!std::exchange(shown_, false)) return;
   fmt::print(stderr, "\r\x1b[K");
   std::fflush(stderr);
 }

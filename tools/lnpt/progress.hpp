@@ -25,18 +25,19 @@ class progress {
   /// Something worth a line of its own.
   void milestone(std::string const& text);
   /// Takes the bar away, so that a result begins on a line of its own.
-  void finish() const;
+  void finish();
 
  private:
   using clock = std::chrono::steady_clock;
 
   void draw(bool always);
-  void erase() const;
+  void erase();
   [[nodiscard]] std::string time_left() const;
 
   std::size_t total_, done_ = 0;
   std::string what_;
   bool terminal_;
+  bool shown_ = false;
   clock::time_point start_ = clock::now(), drawn_{};
 };
 

@@ -353,7 +353,7 @@ void run(prune_options const& typed_options) {
   if (method != method_kind::score) return run_without_scores(o, method);
   if (o.density >= 0) o.sparsity = 1 - o.density;
   pruning_spec spec{.criterion = o.asked_criterion(), .at_least = o.at_least, .seed = o.seed};
-  if (!o.rank.empty()) set_option(spec.criterion, "rank", o.rank);
+  set_by_flag(spec.criterion, "rank", o.rank);
   spec.mask = parse_choice("mask", mask_names, o.mask);
   spec.unreached = parse_choice("treatment of unreached weights", unreached_names, o.unreached);
   if (o.channels.shrink && !o.packed.empty())

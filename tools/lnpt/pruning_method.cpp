@@ -41,6 +41,7 @@ pruning_method parse_method(std::string_view text) {
   auto const pieces = split(text, ':');
   if (!spelt_alike(pieces[0], search_name)) {
     auto const criterion = parse_criterion(text);
+    require_use_of_schedule(criterion);
     return {criterion.text, criterion};
   }
   lnpt::eagle_eye_options options;

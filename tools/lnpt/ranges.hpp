@@ -1,6 +1,7 @@
 #pragma once
 /// Ranges of numbers that flags may have, refused in words.
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <concepts>
 #include <limits>
 #include <string>
@@ -16,7 +17,7 @@ template <class Holds>
   CLI::Validator check;
   check.operation([range, holds](std::string& text) {
     auto const number = lnpt::io::number_in<double>(text);
-    if (!number) return '"' + text + "\" is no number: write one " + range;
+    if (!number || !std::isfinite(*number)) return '"' + text + "\" is no number: write one " + range;
     return holds(*number) ? std::string() : text + " is out of range: give a number " + range;
   });
   return check;
@@ -27,6 +28,9 @@ template <class Holds>
 }
 [[nodiscard]] inline CLI::Validator zero_or_more() {
   return number_that_is("of 0 or more", [](double x) { return x >= 0; });
+}
+[[nodiscard]] inline CLI::Validator below_one() {
+  return number_that_is("of 0 or more and below 1", [](double x) { return x >= 0 && x < 1; });
 }
 [[nodiscard]] inline CLI::Validator fraction() {
   return number_that_is("from 0 to 1", [](double x) { return x >= 0 && x <= 1; });

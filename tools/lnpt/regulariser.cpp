@@ -100,13 +100,13 @@ lnpt::rigl read_rigl(option_reader& options, hook_spec const& spec, hooked_run c
     refuse(spec.text, " moves nothing: its first move is at step ", every, ", it ends at step ", until, " and the run has ",
            run.steps, ": pass more --epochs, or a smaller every");
   auto const fraction = options.number("fraction", 0.3);
-  return typed([&] { return lnpt::rigl(until, every, fraction); });
+  return lnpt::rigl(until, every, fraction);
 }
 
 lnpt::deep_rewiring read_deep_rewiring(option_reader& options, hooked_run const& run) {
   auto const alpha = options.number("alpha", 1e-5);
   auto const temperature = options.number("temperature", 0.0);
-  return typed([&] { return lnpt::deep_rewiring(alpha, temperature, run.seed); });
+  return lnpt::deep_rewiring(alpha, temperature, run.seed);
 }
 
 template <std::size_t N>
@@ -115,10 +115,8 @@ hook_spec parse_hook(std::string_view text, char const* what, spelling<hook_kind
   auto const kind = parse_choice(what, names, text.substr(0, colon));
   hook_spec spec{std::string(text), kind, std::string(spell(names, kind)), {}};
   if (colon == text.npos) return spec;
-  for (auto const option : split(text.substr(colon + 1), ',')) {
-    auto const [key, value] = key_and_value(option, text, what, example);
-    if (!spec.options.emplace(key, value).second) refuse("\"", text, "\" gives ", key, " twice: give it once");
-  }
+  read_options(split(text.substr(colon + 1), ','), text, what, example,
+               [&](auto key, auto value) { spec.options.emplace(key, std::string(value)); });
   return spec;
 }
 

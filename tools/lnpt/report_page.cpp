@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <fmt/format.h>
+#include <map>
 #include <string_view>
 
 #include "comparison_summary.hpp"
@@ -49,12 +51,14 @@ std::string heading(runs_type const& runs, std::size_t planned) {
   summary teachers;
   summary epoch;
   std::size_t students = 0;
+  std::map<std::uint64_t, compared_teacher> by_seed;  // which runs that differ in --learn-from have in common
   for (auto const& each : runs) {
     students += each.rows.size();
-    for (auto const& [seed, teacher] : each.teachers) {
-      teachers.add(teacher.accuracy);
-      if (teacher.epoch_seconds > 0) epoch.add(teacher.epoch_seconds);
-    }
+    by_seed.insert(each.teachers.begin(), each.teachers.end());
+  }
+  for (auto const& [seed, teacher] : by_seed) {
+    teachers.add(teacher.accuracy);
+    if (teacher.epoch_seconds > 0) epoch.add(teacher.epoch_seconds);
   }
   if (teachers.count > 0)
     html += fmt::format("<p>Teacher, trained with labels: {} % accuracy{}.</p>\n", teachers.percent(),
@@ -88,14 +92,14 @@ std::string summary_table(runs_type const& runs) {
                 cell(line.epoch.count > 0 ? fmt::format("{:.2f}", line.epoch.mean()) : "–") +
                 cell(std::to_string(line.last.count));
         if (channels)
-          html += cell(line.parameters.percent()) + cell(line.multiply_adds.percent()) +
-                  cell(fmt::format("{:.3g}", line.milliseconds.mean()));
+          html += cell(line.parameters.percent()) + cell(line.multiply_adds.percent()) + cell(line.milliseconds.text());
         html += "</tr>\n";
       }
   return html + std::string(closed_table) +
          "<p>Means, with the standard deviation over seeds. * reads labels when it scores. Other images are scoring images drawn "
          "in the "
-         "same way; criteria that read none have no such mask.</p>\n";
+         "same way; criteria that read none have no such mask." +
+         (samples_by_labels(runs.front()) ? " Scoring images were chosen by their labels." : "") + "</p>\n";
 }
 
 std::string overlap_tables(comparison_record const& run) {

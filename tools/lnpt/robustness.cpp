@@ -21,7 +21,7 @@ constexpr char const* unit_box = "0,1";
 
 struct robustness_options : common_options {
   static constexpr bool draws = false;
-  network_source network, reference;
+  network_source network, reference{.arch_flag = "--reference-model", .weights_flag = "--reference"};
   naming names;
   data_options images;
   std::string epsilons = "0.01,0.03,0.1";
@@ -94,7 +94,7 @@ void describe(CLI::App& command, robustness_options& o) {
       ->check(above_zero());
   command.add_option("--reference", o.reference.weights,
                      "Weights of the network whose decisions are to be kept, such as that before pruning; default: this one");
-  command.add_option("--reference-arch", o.reference.arch, "Its network; default: as --arch");
+  command.add_option("--reference-arch,--reference-model", o.reference.arch, "Its network; default: as --arch");
   command
       .add_option("--data", o.images.data,
                   std::string("What to move, of images those for testing; labels are not read: ") + data_forms + batch_forms)
@@ -127,6 +127,7 @@ void run(robustness_options const& o) {
            " once they are normalised: give --mean 0 --std 1 where the network was trained so, or "
            "the --box of normalised ones, such as -3,3");
   auto const epsilons = parse_numbers<double>("distance", o.epsilons);
+  o.names.require_use({{o.network.weights, o.network.prefix}, {o.reference.weights, ""}});
   auto const data = read_samples(o);
   surroundings const around{data.input, data.classes == 0 ? 10 : data.classes};
   auto network = open_network(o.network, o.names, o.images.data, around);

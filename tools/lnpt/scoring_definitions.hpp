@@ -191,7 +191,7 @@ template <class Mask, class Model, class Rescore>
       .start = spec.start,
       .execution = spec.criterion.data_free() ? lnpt::execution::dense : lnpt::execution::automatic,
       .progress = spec.progress};
-  return with_schedule(spec.criterion.schedule,
+  return with_schedule(spec.criterion.schedule.value_or(schedule_kind::exponential),
                        [&]<class Schedule>(Schedule) { return lnpt::prune_by<Mask, Schedule>(model, rescore, options); });
 }
 

@@ -18,11 +18,14 @@ study_file::study_file(std::filesystem::path folder, std::string_view name, std:
                        std::map<std::string, std::string> settings)
     : folder_(std::move(folder)),
       path_(folder_ / (std::string(name) + ".csv")),
+      lock_(folder_ / (std::string(name) + ".lock")),
       columns_(columns),
       settings_(std::move(settings)) {
+  require_output_folder("--out", folder_);
   if (std::filesystem::exists(figure())) require_output({"the figure of the study", figure().string(), file_kind::plot}, {});
+  if (!std::filesystem::exists(path_)) return;
+  lock_.take();  // before the rows are read, to which another process could add
   std::ifstream file(path_);
-  if (!file) return;
   std::string line;
   std::getline(file, line);
   require_same_settings(line);
@@ -48,10 +51,14 @@ void study_file::require_same_settings(std::string const& held) const {
   }
 }
 
-void study_file::make_folder() const {
+void study_file::make_folder() {
   std::error_code problem;
   std::filesystem::create_directories(folder_, problem);
   if (problem) lnpt::fail("creating ", folder_, " failed (", problem.message(), "): choose an --out that can be written");
+  if (lock_.is_taken()) return;
+  lock_.take();
+  if (std::filesystem::exists(path_))
+    lnpt::fail(path_, " was begun by another lnpt meanwhile: give the command again, which goes on from there");
 }
 
 void study_file::add(row cells) {

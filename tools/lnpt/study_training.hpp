@@ -37,7 +37,7 @@ struct training_plan {
 
 /// Refuses what would end a study after hours, `rehearse` among it, and only then makes the folder of its rows.
 template <class Rehearse>
-void begin_study(page_of_study const& page, study_file const& rows, Rehearse rehearse) {
+void begin_study(page_of_study const& page, study_file& rows, Rehearse rehearse) {
   page.require_ending();
   rehearse();
   rows.make_folder();

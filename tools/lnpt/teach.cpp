@@ -7,6 +7,7 @@
 
 #include "command.hpp"
 #include "engine.hpp"
+#include "loading.hpp"
 #include "naming.hpp"
 #include "output_files.hpp"
 #include "progress.hpp"
@@ -65,15 +66,19 @@ void run(teach_options const& o) {
   o.names.require_use({{o.teacher, o.teacher_prefix}});
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const data = open_data(o.images);
-  auto const arch = parse_architecture(o.arch, o.features);
-  auto teacher = make_network<trained_network>(arch, around(data.train), 0);
   if (o.teacher.empty() && !names_exported(o.arch)) refuse("the teacher's weights are missing: name them with --teacher");
-  if (!o.teacher.empty())
-    load_weights(teacher, arch, open_weights(o.teacher, "--teacher", "--model"), o.names.under(o.teacher_prefix));
+  auto const arch = parse_architecture(o.arch, o.features);
+  std::optional<lnpt::io::safetensors::file> weights;
+  if (!o.teacher.empty()) weights = open_weights(o.teacher, "--teacher", "--model");
+  auto surroundings = around(data.train);
+  if (auto const own = own_classes(arch, weights, o.teacher_prefix); own != 0 && !data.train.has_labels())
+    surroundings.classes = own;  // which images alone do not say
+  auto teacher = make_network<trained_network>(arch, surroundings, 0);
+  if (weights) load_weights(teacher, arch, *weights, o.names.under(o.teacher_prefix));
   auto const predict = engine->open(teacher);
   auto const first = predict(lnpt::gather_images<float>(data.train, {{0}, {}}));
   lnpt::io::teacher_cache cache({.data_set = data_kind(o.images.data),
-                                 .teacher = o.arch + ' ' + fingerprint(teacher),
+                                 .teacher = fmt::format("{} {:016x}", o.arch, lnpt::fingerprint_of_state(teacher)),
                                  .seed = o.seed,
                                  .images = data.train.size(),
                                  .views = o.views,
@@ -82,17 +87,22 @@ void run(teach_options const& o) {
                                 first.output.size(), first.features->size());
   fill(cache, predict, data.train);
   cache.save(o.out);
-  auto const accuracy = accuracy_of(predict, data.test);
-  if (o.json)
-    fmt::print("{}\n", nlohmann::ordered_json{{"images", cache.images()},
-                                              {"views", cache.views()},
-                                              {"outputs", cache.output_size()},
-                                              {"features", cache.feature_size()},
-                                              {"accuracy", accuracy}}
-                           .dump(2));
+  std::optional<double> accuracy;
+  if (data.test.has_labels()) accuracy = accuracy_of(predict, data.test);
+  if (o.json) {
+    nlohmann::ordered_json all{{"images", cache.images()},
+                               {"views", cache.views()},
+                               {"outputs", cache.output_size()},
+                               {"features", cache.feature_size()}};
+    if (accuracy) all["accuracy"] = *accuracy;
+    return fmt::print("{}\n", all.dump(2));
+  }
+  fmt::print("{}: {} images in {} views, {} outputs and {} features each; ", o.out, cache.images(), cache.views(),
+             cache.output_size(), cache.feature_size());
+  if (accuracy)
+    fmt::print("the teacher is right on {:.1f} % of {} test images\n", 100 * *accuracy, data.test.size());
   else
-    fmt::print("{}: {} images in {} views, {} outputs and {} features each; the teacher is right on {:.1f} % of {} test images\n",
-               o.out, cache.images(), cache.views(), cache.output_size(), cache.feature_size(), 100 * accuracy, data.test.size());
+    fmt::print("no labels say how often the teacher is right\n");
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "engine.hpp"
 #include "engine_setting.hpp"
 #include "found_masks.hpp"
+#include "loading.hpp"
 #include "naming.hpp"
 #include "output_files.hpp"
 #include "progress.hpp"
@@ -48,6 +49,7 @@ struct guidance {
   std::optional<trained_network> teacher;
   std::optional<lnpt::io::teacher_cache> cache;
   std::string text = "labels";
+  std::size_t classes = 0;  ///< as a teacher tells them apart
 
   [[nodiscard]] lesson from() { return {.teacher = teacher ? &*teacher : nullptr, .cache = cache ? &*cache : nullptr}; }
 };
@@ -56,19 +58,33 @@ guidance open_guidance(train_command_options const& o, lnpt::io::data_set const&
   guidance by;
   if (o.has_teacher()) {
     auto const arch = o.teacher_network();
-    by.teacher = make_network<trained_network>(arch, around(data.train), 0);
-    if (!o.teacher.empty())
-      load_weights(*by.teacher, arch, open_weights(o.teacher, "--teacher", "--teacher-model"), o.names.under(o.teacher_prefix));
-    by.text = "teacher " + fingerprint(*by.teacher);
+    std::optional<lnpt::io::safetensors::file> weights;
+    if (!o.teacher.empty()) weights = open_weights(o.teacher, "--teacher", "--teacher-model");
+    auto surroundings = around(data.train);
+    if (auto const own = own_classes(arch, weights, o.teacher_prefix); own != 0 && !data.train.has_labels())
+      surroundings.classes = own;
+    by.teacher = make_network<trained_network>(arch, surroundings, 0);
+    if (weights) load_weights(*by.teacher, arch, *weights, o.names.under(o.teacher_prefix));
+    by.classes = surroundings.classes;
+    by.text = fmt::format("teacher {:016x}", lnpt::fingerprint_of_state(*by.teacher));
   } else if (!o.teacher_cache.empty()) {
     by.cache = lnpt::io::open_teacher_cache(o.teacher_cache);
     auto const& about = by.cache->about();
     if (!about.pixels && about.data_set != data_kind(o.images.data))  // else their digest says more than their name
       refuse(o.teacher_cache, " is about ", about.data_set, " and not ", data_kind(o.images.data),
              ": train on the data it was made for");
+    by.classes = by.cache->output_size();
     by.text = fmt::format("cache of {} in {} views, seed {}", about.teacher, about.views, about.seed);
   }
   return by;
+}
+
+/// The images, which have labels where they are learnt from, and those for testing in any case.
+lnpt::io::data_set open_training_data(train_command_options const& o) {
+  auto data = open_data(o.images);
+  if (!o.has_teacher() && o.teacher_cache.empty()) require_training_labels(data, ", or learn from a --teacher");
+  require_test_labels(data);
+  return data;
 }
 
 /// Whether images are augmented: as asked, and by default as the teacher cache was.
@@ -305,9 +321,10 @@ void run(train_command_options const& o) {
   if (!o.dynamic.empty()) specs.push_back(parse_dynamic(o.dynamic));
   require_teacher_for_its_flags(o);
   auto const engine = open_training_engine(o.engine, o.threads);
-  auto const data = open_data(o.images);
-  auto student = make_network<trained_network>(o.student_network(), around(data.train), o.seed);
+  auto data = open_training_data(o);
   auto by = open_guidance(o, data);
+  if (!data.train.has_labels()) data.train.classes = data.test.classes = by.classes;  // which images alone do not say
+  auto student = make_network<trained_network>(o.student_network(), around(data.train), o.seed);
   auto spec = o.training;
   spec.options.seed = o.seed;
   spec.options.execution = o.engine.how();

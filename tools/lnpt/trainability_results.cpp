@@ -59,8 +59,7 @@ summary over(std::vector<trainability_row> const& rows, Get get) {
 
 trainability_results::trainability_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
     : file_(std::move(folder), "trainability", columns, std::move(settings)) {
-  for (auto const& cells : file_.rows()) {
-    auto const row = parse_row(cells);
+  for (auto const& row : file_.parsed(parse_row)) {
     if (contains(row.method, row.removed, row.rate, row.seed))
       lnpt::fail(file_.folder() / "trainability.csv", " holds the row of ", row.method, " at ", row.removed, " and rate ",
                  row.rate, ", seed ", row.seed, ", twice: mend it, or give another --out");

@@ -34,6 +34,7 @@ class trainability_results {
   trainability_results(std::filesystem::path folder, std::map<std::string, std::string> settings);
 
   [[nodiscard]] study_file const& file() const { return file_; }
+  [[nodiscard]] study_file& file() { return file_; }
   [[nodiscard]] bool contains(std::string const& method, double removed, double rate, std::uint64_t seed) const;
   /// Writes a row that is not there yet to the disk before it returns.
   void add(trainability_row const& row);

@@ -81,7 +81,7 @@ class trainability_study {
         arch_(parse_architecture(o.arch)),
         ratios_(parse_numbers<double>("fraction of filters", o.ratios)),
         rates_(parse_numbers<double>("learning rate", o.rates)),
-        data_(open_data(o.images)),
+        data_(open_labelled_data(o.images)),
         sample_(around(data_.train).input),
         results_(o.out, settings()),
         progress_(work()),
@@ -118,6 +118,7 @@ class trainability_study {
   }
   /// What cannot be parted or removed is refused before the dense network is trained.
   void rehearse() const {
+    require_batch(o_.training, data_.train);
     auto network = make_fresh_network<trained_network>(arch_, around(data_.train), o_.seed);
     for (auto const ratio : ratios_) {
       auto const going = lowest(network, ratio);
@@ -177,11 +178,15 @@ class trainability_study {
     return train_resumably(
                {path_of(name), results_.file().settings(), sample_}, [&] { return dense; },
                [&](trained_network& network, lnpt::train_state from, std::function<void(lnpt::train_state const&)> const& save) {
-                 auto hook = parting(going, network, o_.ceiling, steps_of(plan.epochs));
                  auto const constant = [](std::size_t, std::size_t, double rate) { return rate; };
-                 return lnpt::train(network, {}, data_.train, data_.test, lnpt::no_guide{}, lnpt::cross_entropy{},
-                                    spec_of(o_.training, plan).options, std::move(from), watcher(progress_, plan, save), constant,
-                                    hook);
+                 auto const train = [&](auto&... hook) {
+                   return lnpt::train(network, {}, data_.train, data_.test, lnpt::no_guide{}, lnpt::cross_entropy{},
+                                      spec_of(o_.training, plan).options, std::move(from), watcher(progress_, plan, save),
+                                      constant, hook...);
+                 };
+                 if (going.empty()) return train();
+                 auto hook = parting(going, network, o_.ceiling, steps_of(plan.epochs));
+                 return train(hook);
                })
         .network;
   }

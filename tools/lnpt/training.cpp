@@ -1,17 +1,16 @@
 #include "training.hpp"
 
-#include <bit>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <lnpt/core/guide.hpp>
-#include <lnpt/core/random.hpp>
 #include <lnpt/io/cached_guide.hpp>
 #include <lnpt/io/checkpoint.hpp>
 #include <lnpt/structure/channel_map.hpp>
 #include <lnpt/structure/dead_paths.hpp>
 
 #include "engine_setting.hpp"
+#include "ranges.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -23,7 +22,7 @@ void training_spec::describe_labelled(CLI::App& command) {
   command.add_option("--lr", options.learning_rate, "First learning rate, falling to 0 along a cosine")
       ->capture_default_str()
       ->check(zero_or_more());
-  command.add_option("--momentum", options.momentum, "Momentum of SGD")->capture_default_str()->check(fraction());
+  command.add_option("--momentum", options.momentum, "Momentum of SGD")->capture_default_str()->check(below_one());
   command.add_option("--weight-decay", options.weight_decay, "Weight decay")->capture_default_str()->check(zero_or_more());
 }
 
@@ -64,6 +63,10 @@ lnpt::train_state train_on_cpu(trained_network& student, lnpt::io::data_set cons
   return train(lnpt::no_guide{}, lnpt::cross_entropy{});
 }
 
+void require_batch(training_spec const& spec, lnpt::io::image_set const& images) {
+  (void)lnpt::detail::steps_of(images, spec.options);
+}
+
 std::string collapse_warning(trained_network& network, lnpt::mask_set const& masks, lnpt::shape const& sample) {
   if (masks.empty()) return {};
   auto const layers = lnpt::dead_paths_of(lnpt::channel_map_of(network, sample), masks).collapsed();
@@ -76,17 +79,6 @@ void require_settings(lnpt::io::safetensors::file const& file, std::map<std::str
   auto const held = lnpt::io::checkpoint_settings(file);
   std::erase_if(settings, [&](auto const& each) { return !held.contains(each.first) && may_go_unsaid(each.first, each.second); });
   lnpt::io::require_settings(file, settings);
-}
-
-std::string fingerprint(trained_network& network) {
-  std::uint64_t hash = 0;
-  auto const mix = [&](auto const& each) {
-    for (auto const value : lnpt::tensor_traits<lnpt::cpu::array<float>>::view(std::as_const(*each.value)))
-      hash = lnpt::random_bits(hash, std::bit_cast<std::uint32_t>(value));
-  };
-  for (auto const& p : network.parameters()) mix(p);
-  for (auto const& b : network.buffers()) mix(b);
-  return fmt::format("{:016x}", hash);
 }
 
 }  // namespace cli

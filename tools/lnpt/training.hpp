@@ -63,13 +63,13 @@ struct lesson {
 lnpt::train_state train_on_cpu(trained_network& student, lnpt::io::data_set const& data, lesson const& from,
                                training_spec const& spec, training_run run);
 
+/// Refuses a batch that the images cannot fill.
+void require_batch(training_spec const& spec, lnpt::io::image_set const& images);
+
 /// What to say, before the first step, of layers that masks let nothing through (layer collapse); empty where there is none.
 [[nodiscard]] std::string collapse_warning(trained_network& network, lnpt::mask_set const& masks, lnpt::shape const& sample);
 
 /// Refuses a checkpoint whose run had other settings than these.
 void require_settings(lnpt::io::safetensors::file const& file, std::map<std::string, std::string> settings);
-
-/// A number that changes with any weight of the network.
-[[nodiscard]] std::string fingerprint(trained_network& network);
 
 }  // namespace cli

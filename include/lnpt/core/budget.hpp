@@ -27,7 +27,8 @@ constexpr void refuse_bare_channel_number() {
 }
 
 [[nodiscard]] constexpr double checked_ratio(char const* what, double ratio) {
-  if (!(ratio >= 0.0 && ratio <= 1.0)) fail(what, '{', ratio, "} is outside [0, 1]: pass a fraction such as ", what, "{0.5}");
+  if (!(ratio >= 0.0 && ratio <= 1.0))
+    fail_request(what, '{', ratio, "} is outside [0, 1]: pass a fraction such as ", what, "{0.5}");
   return ratio;
 }
 }  // namespace detail

@@ -10,12 +10,15 @@
 
 #include <lnpt/core/error.hpp>
 
-namespace lnpt::detail {
+namespace lnpt {
 
+/// How many values are NaN or infinite.
 template <std::floating_point T>
-[[nodiscard]] std::size_t count_non_finite(std::span<T const> values) {
-  return static_cast<std::size_t>(std::count_if(values.begin(), values.end(), [](T v) { return !std::isfinite(v); }));
+[[nodiscard]] std::size_t count_nonfinite(std::span<T const> values) {
+  return static_cast<std::size_t>(std::ranges::count_if(values, [](T v) { return !std::isfinite(v); }));
 }
+
+namespace detail {
 
 /// Refuses values of which any is NaN or infinite: "1 of 8 values of `what` are …, so `consequence`: `remedy`".
 template <std::ranges::contiguous_range Values>
@@ -23,8 +26,9 @@ void require_finite_values(Values const& values, std::string_view what, std::str
                            std::string_view remedy = "use finite weights and inputs, or compute in double") {
   using value = std::ranges::range_value_t<Values>;
   std::span<value const> const all(values);
-  if (auto const bad = count_non_finite<value>(all); bad != 0)
+  if (auto const bad = count_nonfinite(all); bad != 0)
     fail(bad, " of ", all.size(), " values of ", what, " are NaN or infinite, so ", consequence, ": ", remedy);
 }
 
-}  // namespace lnpt::detail
+}  // namespace detail
+}  // namespace lnpt

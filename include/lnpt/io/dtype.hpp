@@ -2,13 +2,11 @@
 /// The element types of a safetensors file, and how their values are read.
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
-#include <span>
 #include <string_view>
 #include <type_traits>
 
@@ -128,12 +126,6 @@ template <storable T>
       default: return sign ? dtype::i64 : dtype::u64;
     }
   }
-}
-
-/// How many values are NaN or infinite.
-template <std::floating_point T>
-[[nodiscard]] std::size_t count_nonfinite(std::span<T const> values) {
-  return static_cast<std::size_t>(std::ranges::count_if(values, [](T value) { return !std::isfinite(value); }));
 }
 
 }  // namespace lnpt::io

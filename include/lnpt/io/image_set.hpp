@@ -1,5 +1,5 @@
 #pragma once
-/// Labelled images of bytes in memory, with the statistics that normalise them.
+/// Images of bytes in memory, with their labels and the statistics that normalise them.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -15,10 +15,11 @@ struct image_set {
   std::size_t channels = 0, height = 0, width = 0;
   std::size_t classes = 0;
   std::vector<std::uint8_t> pixels = {};      ///< NCHW
-  std::vector<std::int64_t> labels = {};      ///< in [0, classes)
+  std::vector<std::int64_t> labels = {};      ///< in [0, classes); empty: not known
   std::vector<float> mean = {}, stddev = {};  ///< per channel, of pixels / 255 over the whole training split
 
-  [[nodiscard]] std::size_t size() const { return labels.size(); }
+  [[nodiscard]] std::size_t size() const { return image_size() == 0 ? 0 : pixels.size() / image_size(); }
+  [[nodiscard]] bool has_labels() const { return labels.size() == size(); }
   [[nodiscard]] std::size_t image_size() const { return channels * height * width; }
   [[nodiscard]] std::span<std::uint8_t const> image(std::size_t i) const {
     return std::span(pixels).subspan(i * image_size(), image_size());

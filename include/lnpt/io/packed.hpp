@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <lnpt/backend/cpu/sparse/kept_weights.hpp>
+#include <lnpt/core/finite.hpp>
 #include <lnpt/core/model.hpp>
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/state_dict.hpp>

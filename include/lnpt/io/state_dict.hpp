@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <lnpt/core/error.hpp>
+#include <lnpt/core/finite.hpp>
 #include <lnpt/core/parameter.hpp>
 #include <lnpt/core/state.hpp>
 #include <lnpt/core/tensor.hpp>

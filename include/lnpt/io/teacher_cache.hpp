@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <lnpt/core/error.hpp>
+#include <lnpt/core/finite.hpp>
 #include <lnpt/io/narrowed.hpp>
 #include <lnpt/io/number_text.hpp>
 #include <lnpt/io/safetensors.hpp>

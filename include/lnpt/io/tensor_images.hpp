@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/io/image_set.hpp>
@@ -15,27 +16,31 @@ namespace lnpt::io {
 
 namespace detail {
 
-/// The split whose tensors have these names; `statistics` see all of it.
+/// The class of each of so many images.
+[[nodiscard]] inline std::vector<std::int64_t> read_labels(safetensors::file const& file, std::string const& name,
+                                                           std::uint64_t images) {
+  auto labels = file.read<std::int64_t>(name);
+  if (labels.size() != images) fail(file.name(), " holds ", labels.size(), " labels for ", images, " images; give one for each");
+  for (std::size_t i = 0; i != labels.size(); ++i)
+    if (labels[i] < 0 || labels[i] >= std::int64_t{1} << 20)
+      fail(file.name(), ": label ", i, " is ", labels[i], "; labels count classes from 0");
+  return labels;
+}
+
+/// The split whose tensors have these names, without labels where the file holds none; `statistics` see all of it.
 [[nodiscard]] inline image_set read_tensor_images(safetensors::file const& file, std::string const& input,
                                                   std::string const& labels, std::size_t limit, channel_statistics* statistics) {
   auto const& about = file.info(input);
   if (about.shape.size() != 4 || about.dtype != dtype::u8)
     fail(file.name(), ": ", in_quotes(input), " is ", name_of(about.dtype), ' ', list(about.shape),
          ": images to train on are bytes, U8 [samples, channels, height, width]");
-  if (!file.contains(labels))
-    fail(file.name(), " holds no ", in_quotes(labels), " [samples], which accuracy is measured with: add them as I64");
   image_set set{.channels = about.shape[1], .height = about.shape[2], .width = about.shape[3]};
   set.pixels = file.read<std::uint8_t>(input);
-  set.labels = file.read<std::int64_t>(labels);
-  if (set.labels.size() != about.shape[0])
-    fail(file.name(), " holds ", set.labels.size(), " labels for ", about.shape[0], " images; give one for each");
-  for (std::size_t i = 0; i != set.labels.size(); ++i)
-    if (set.labels[i] < 0 || set.labels[i] >= std::int64_t{1} << 20)
-      fail(file.name(), ": label ", i, " is ", set.labels[i], "; labels count classes from 0");
+  if (file.contains(labels)) set.labels = read_labels(file, labels, about.shape[0]);
   for (std::size_t i = 0; statistics != nullptr && i != set.size(); ++i) statistics->add(set.image(i));
   for (auto const label : set.labels) set.classes = std::max(set.classes, static_cast<std::size_t>(label) + 1);
   auto const kept = std::min(limit, set.size());
-  set.labels.resize(kept);
+  set.labels.resize(std::min(kept, set.labels.size()));
   set.pixels.resize(kept * set.image_size());
   return set;
 }
@@ -45,7 +50,8 @@ namespace detail {
 }  // namespace detail
 
 /// The images `input` U8 [N, C, H, W] with `labels` [N] for training and, for testing, `test_input` with `test_labels`, or the
-/// training images where the file holds no others. Classes count from 0 to the largest label.
+/// training images where the file holds no others. Classes count from 0 to the largest label. A split without its labels is one of
+/// images alone, and `classes` is 0 where neither has any.
 [[nodiscard]] inline data_set tensor_images(safetensors::file const& file, data_set_options const& options = {}) {
   auto const& extents = file.info("input").shape;
   channel_statistics statistics(extents.size() == 4 ? std::max<std::size_t>(extents[1], 1) : 1);

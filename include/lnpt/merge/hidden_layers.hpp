@@ -63,9 +63,10 @@ void require_covered(Node const& node, std::size_t at) {
           covered = rules.size == per_axis{1};  // features to channels, one to one
         if constexpr (is_convolution<layer>) covered = rules.geometry.groups == 1;
         if (!covered || rules.inputs() != nn::links{at - 1})
-          fail("merging does not cover the layer \"", node.name,
-               "\": it takes chains of linear layers, convolutions without groups, batch norm, ReLU, pools and flattening, each "
-               "reading the one before");
+          fail_request(
+              "merging does not cover the layer \"", node.name,
+              "\": it takes chains of linear layers, convolutions without groups, batch norm, ReLU, pools and flattening, each "
+              "reading the one before");
       },
       node.rules);
 }
@@ -87,8 +88,8 @@ template <class Network>
           using layer = std::remove_cvref_t<decltype(rules)>;
           if constexpr (detail::is_product<layer>) {
             if (auto const [owner, fresh] = owners.emplace(rules.weight, nodes[i].name); !fresh)
-              fail("merging does not cover the layer \"", nodes[i].name, "\", which shares its weights with \"", owner->second,
-                   "\": give each its own");
+              fail_request("merging does not cover the layer \"", nodes[i].name, "\", which shares its weights with \"",
+                           owner->second, "\": give each its own");
             if (!layers.empty()) {
               layers.back().read = i - 1;
               layers.back().next = i;
@@ -107,8 +108,8 @@ template <class Network>
         nodes[i].rules);
   }
   if (layers.size() < 2)
-    fail("there are no hidden units to merge in a network of ", layers.size(),
-         " linear layers and convolutions: pass one with a hidden layer");
+    fail_request("there are no hidden units to merge in a network of ", layers.size(),
+                 " linear layers and convolutions: pass one with a hidden layer");
   layers.pop_back();
   return layers;
 }

@@ -60,11 +60,12 @@ namespace detail {
 
 inline void require_merge_options(merge_options const& o) {
   if (!(o.target >= 0 && o.target < 1))
-    fail("a target of ", o.target, " is outside [0, 1): pass the fraction of hidden units that goes, such as 0.5");
-  if (!(o.step > 0 && o.step <= 1)) fail("a step of ", o.step, " is outside (0, 1]: pass the fraction of a layer, such as 0.025");
-  if (!(o.temperature >= 0)) fail("a temperature of ", o.temperature, " accepts nothing: pass 0 or more");
+    fail_request("a target of ", o.target, " is outside [0, 1): pass the fraction of hidden units that goes, such as 0.5");
+  if (!(o.step > 0 && o.step <= 1))
+    fail_request("a step of ", o.step, " is outside (0, 1]: pass the fraction of a layer, such as 0.025");
+  if (!(o.temperature >= 0)) fail_request("a temperature of ", o.temperature, " accepts nothing: pass 0 or more");
   if (!(o.impact_weight >= 0 && o.entropy_weight >= 0))
-    fail("weights of ", o.impact_weight, " and ", o.entropy_weight, " reward harm: pass 0 or more for both");
+    fail_request("weights of ", o.impact_weight, " and ", o.entropy_weight, " reward harm: pass 0 or more for both");
 }
 
 }  // namespace detail

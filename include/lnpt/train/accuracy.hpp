@@ -31,9 +31,10 @@ template <differentiable Model, image_source Images>
   return result;
 }
 
-/// The fraction of images whose label the model decides for.
+/// The fraction of images whose label the model decides for. Refuses images without labels.
 template <differentiable Model, labelled_images Images>
 [[nodiscard]] double accuracy(Model& model, Images const& images) {
+  detail::require_labels(images);
   auto const predicted = decisions(model, images);
   auto const right = count_agreeing(predicted, images.labels);
   return predicted.empty() ? 0.0 : static_cast<double>(right) / static_cast<double>(predicted.size());

@@ -2,6 +2,7 @@
 /// From images of bytes to batches of tensors.
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <numeric>
 #include <span>
 #include <tbb/parallel_for.h>
@@ -49,9 +50,22 @@ template <class T = float, image_source Images>
     return cpu::array<T>(xt::cast<T>(written));
 }
 
-/// The class ids of these images.
+namespace detail {
+
+/// Refuses images of which not every one has a label.
+template <labelled_images Images>
+void require_labels(Images const& images) {
+  if constexpr (requires { std::size(images.labels); })
+    if (auto const known = std::size(images.labels); known < images.size())
+      fail(known, " of ", images.size(), " images have a label: give one for each, or ask for what reads none");
+}
+
+}  // namespace detail
+
+/// The class ids of these images. Refuses images without labels.
 template <labelled_images Images>
 [[nodiscard]] std::vector<std::int64_t> gather_labels(Images const& images, std::span<std::size_t const> indices) {
+  detail::require_labels(images);
   std::vector<std::int64_t> labels;
   for (auto const i : indices) labels.push_back(images.labels[i]);
   return labels;

@@ -53,6 +53,13 @@ template <image_source Images>
   return images.size() / options.batch;
 }
 
+/// Refuses, before anything changes, images without the labels that the loss reads or accuracy is measured with.
+template <class Loss, class Images, class Test>
+void require_labels_that_are_read(Images const& images, Test const& test) {
+  if constexpr (Loss::needs.labels && labelled_images<Images>) require_labels(images);
+  if constexpr (labelled_images<Test>) require_labels(test);
+}
+
 /// The next batch of an epoch and how its images are augmented.
 template <class Guide>
 [[nodiscard]] batch_plan plan_batch(std::span<std::size_t const> images, std::size_t epoch, Guide const& guide,

@@ -42,6 +42,7 @@ namespace detail {
 template <labelled_images Images>
 [[nodiscard]] scoring_sample sample_by_label(Images const& images, std::size_t classes, std::size_t per_class,
                                              std::uint64_t seed) {
+  detail::require_labels(images);
   std::vector<std::int64_t> const labels(images.labels.begin(), images.labels.end());
   return detail::sample_of_classes(labels, classes, per_class, seed);
 }

@@ -136,6 +136,7 @@ train_state train(Model& student, mask_set const& masks, Images const& images, T
     detail::require_steps(options);
     detail::require_use(student, policies...);
     (void)detail::steps_of(images, options);  // refuses what cannot be trained on before anything changes
+    detail::require_labels_that_are_read<Loss>(images, test);
     detail::whole_when_done<Model> const whole(student);
     detail::engine_kit kit(student, optimiser.start(student, detail::masks_to_go_on_with(masks, state)), state);
     auto&& shared = detail::kit_for(kit, policies...);

@@ -11,6 +11,7 @@
 #include <tbb/parallel_for.h>
 
 #include <lnpt/core/error.hpp>
+#include <lnpt/core/finite.hpp>
 #include <lnpt/core/parameter.hpp>
 #include <lnpt/core/tensor.hpp>
 #include <lnpt/io/dtype.hpp>

@@ -200,6 +200,7 @@ train_state train(torch_model<float>& student, mask_set const& masks, Data const
   detail::require_steps(options);
   detail::require_use(student, policies...);
   (void)detail::steps_of(data, options);  // refuses what cannot be trained on before anything changes
+  detail::require_labels_that_are_read<Loss>(data, test);
   auto const settings =
       torch::optim::SGDOptions(options.learning_rate).momentum(options.momentum).weight_decay(options.weight_decay);
   torch::optim::SGD sgd(student.torch_parameters(), settings);

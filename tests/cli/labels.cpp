@@ -1,0 +1,147 @@
+// Images without labels: whatever reads none takes them and gives the same, and whatever reads some says so.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <lnpt/core/random.hpp>
+#include <lnpt/io/safetensors.hpp>
+#include <lnpt/io/safetensors_writer.hpp>
+
+#include "../skip.hpp"
+#include "support.hpp"
+
+using cli_test::run;
+
+namespace {
+
+constexpr std::size_t count = 64;
+
+/// The same 64 images of ten classes, with labels for training and for testing where they are asked for; those for testing are of the first
+/// eight classes.
+std::string write_images(std::filesystem::path const& path, bool labelled, bool tested) {
+  std::vector<std::uint8_t> pixels(count * 3 * 8 * 8);
+  std::vector<std::int64_t> labels;
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(lnpt::random_bits(3, i) >> 56);
+  for (std::size_t i = 0; i < count; ++i) labels.push_back(static_cast<std::int64_t>(i % 10));
+  lnpt::io::safetensors::writer writer;
+  writer.add("input", {count, 3, 8, 8}, pixels);
+  if (labelled) writer.add("labels", {count}, labels);
+  if (tested) {
+    writer.add("test_input", {8, 3, 8, 8}, std::vector<std::uint8_t>(pixels.begin(), pixels.begin() + 8 * 3 * 8 * 8));
+    writer.add("test_labels", {8}, std::vector<std::int64_t>(labels.begin(), labels.begin() + 8));
+  }
+  writer.save(path);
+  return path.string();
+}
+
+/// Labelled images, the same without labels, and a teacher of the first.
+struct images_and_teacher {
+  support::temporary_folder folder;
+  std::string labelled = write_images(folder / "labelled.safetensors", true, false);
+  std::string plain = write_images(folder / "plain.safetensors", false, false);
+  std::string net = "--arch resnet:8:4,4,4 ";
+  std::string teacher = at("teacher");
+
+  images_and_teacher() {
+    REQUIRE(run("train " + net + "--data " + labelled + " --epochs 1 --batch 32 --out " + teacher).status == 0);
+  }
+  [[nodiscard]] std::string at(std::string const& name) const { return (folder / name).string(); }
+};
+
+/// The named tensors, or all.
+std::vector<float> values_of(std::string const& path) {
+  auto const file = lnpt::io::safetensors::open(path);
+  std::vector<float> all;
+  for (auto const& name : file.names()) {
+    auto const here = file.read<float>(name);
+    all.insert(all.end(), here.begin(), here.end());
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("what reads no labels takes images without them, and gives the same as with them") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  images_and_teacher const given;
+  auto const with = [&](std::string const& command, std::string const& data) {
+    auto const out = given.at("out");
+    auto const done = run(command + " --data " + data + " --out " + out);
+    REQUIRE_MESSAGE(done.status == 0, done.complaint);
+    return values_of(out);
+  };
+  for (auto const& command : {"prune " + given.net + "--teacher " + given.teacher + " --criterion lnpt --sparsity .5",
+                              "score " + given.net + "--teacher " + given.teacher + " --criterion snip --loss pseudo_label"}) {
+    CAPTURE(command);
+    CHECK(with(command, given.plain) == with(command, given.labelled));
+  }
+  auto const robust = "robustness " + given.net + "--weights " + given.teacher + " --mean 0 --std 1 --steps 2 --json --data ";
+  auto const moved = run(robust + given.plain);
+  REQUIRE_MESSAGE(moved.status == 0, moved.complaint);
+  CHECK(moved.output == run(robust + given.labelled).output);
+
+  auto const teach = "teach " + given.net + "--teacher " + given.teacher + " --views 1 --out ";
+  auto const taught = run(teach + given.at("plain.cache") + " --data " + given.plain + " --json");
+  REQUIRE_MESSAGE(taught.status == 0, taught.complaint);
+  auto const told = nlohmann::json::parse(taught.output);
+  CHECK(told["outputs"] == 10);
+  CHECK_FALSE(told.contains("accuracy"));
+  CHECK(support::says(run(teach + given.at("plain.cache") + " --data " + given.plain).output, "no labels say how often"));
+  REQUIRE(run(teach + given.at("labelled.cache") + " --data " + given.labelled).status == 0);
+  CHECK(values_of(given.at("plain.cache")) == values_of(given.at("labelled.cache")));
+
+  auto const logits = run("evaluate " + given.net + "--weights " + given.teacher + " --data " + given.plain +
+                          " --json --logits " + given.at("logits"));
+  REQUIRE_MESSAGE(logits.status == 0, logits.complaint);
+  CHECK_FALSE(nlohmann::json::parse(logits.output).contains("accuracy"));
+  CHECK(values_of(given.at("logits")).size() == 10 * count);
+}
+
+TEST_CASE("a student learns from a teacher on images without labels, where those for testing have some") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  images_and_teacher const given;
+  auto const tested = write_images(given.folder / "tested.safetensors", false, true);
+  auto const labelled = write_images(given.folder / "both.safetensors", true, true);
+  auto const cache = given.at("cache");
+  REQUIRE(run("teach " + given.net + "--teacher " + given.teacher + " --views 0 --data " + tested + " --out " + cache).status ==
+          0);
+  for (auto const& teacher : {"--teacher " + given.teacher, "--teacher-cache " + cache}) {
+    CAPTURE(teacher);
+    auto const train = "train " + given.net + teacher + " --epochs 1 --batch 32 --json --out ";
+    auto const done = run(train + given.at("student") + " --data " + tested);
+    REQUIRE_MESSAGE(done.status == 0, done.complaint);
+    auto const same = run(train + given.at("same") + " --data " + labelled);
+    CHECK(done.output == same.output);
+    CHECK(values_of(given.at("student")) == values_of(given.at("same")));
+  }
+}
+
+TEST_CASE("what reads labels says so where there are none, before it does anything") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  images_and_teacher const given;
+  auto const refused = [&](std::string const& command, std::string const& sentence) {
+    CAPTURE(command);
+    auto const done = run(command + " --data " + given.plain);
+    CHECK(done.status == 1);
+    CHECK(support::says(done.complaint, sentence));
+    CHECK(std::ranges::count(done.complaint, '\n') == 1);
+  };
+  auto const out = " --epochs 1 --batch 32 --out " + given.at("no");
+  refused("train " + given.net + out,
+          "holds no labels, which are learnt from: add \"labels\" I64 [samples], or learn from a --teacher");
+  refused("train " + given.net + "--teacher " + given.teacher + out,
+          "no labels of its test images, which accuracy is measured with");
+  refused("evaluate " + given.net + "--weights " + given.teacher, "which accuracy is measured with");
+  refused("compare " + given.net + out, "holds no labels, which are learnt from");
+  refused("study merging --arch mlp:36,6,10" + out, "holds no labels, which are learnt from");
+  CHECK_FALSE(std::filesystem::exists(given.at("no")));
+  auto const scored = run("score " + given.net + "--criterion snip --data " + given.plain);
+  CHECK(scored.status == 2);
+  CHECK(support::says(scored.complaint, "reads labels"));
+}
