@@ -41,7 +41,7 @@ template <class Holds>
   constexpr std::string_view group = "parametrizations.";
   auto const first = name.rfind(group);
   auto const last = name.rfind(".original");
-  if (first == name.npos || last == name.npos || last < first) return std::nullopt;
+  if (first == std::string::npos || last == std::string::npos || last < first) return std::nullopt;
   auto const weight = name.substr(0, first) + name.substr(first + group.size(), last - first - group.size());
   return computed_weight{weight, "", "torch.nn.utils.parametrize",
                          "torch.nn.utils.parametrize.remove_parametrizations, or a sparsifier's squash_mask,"};
