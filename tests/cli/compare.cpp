@@ -304,6 +304,17 @@ TEST_CASE("two comparisons do not write one folder at once, and one that was kil
   CHECK_FALSE(support::says(run(command("1")).complaint, "is being written by another"));
 }
 
+TEST_CASE("a deep network of fresh weights, sure of one class, is no reason to refuse the loss of what its trained self says") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const done =
+      run("compare --data synthetic --train-limit 64 --test-limit 20 --batch 32 --arch resnet:56:4,4,4:a --teacher-epochs 1 "
+          "--epochs 1 --lr .01 "
+          "--seeds 1 --samples 2 --start teacher --budgets flops:.3 --criteria snip:loss=pseudo_label --out " +
+          (folder / "run").string());
+  CHECK_MESSAGE(done.status == 0, done.complaint);
+}
+
 TEST_CASE("a search is a row beside criteria, and a teacher may learn under a regulariser") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;

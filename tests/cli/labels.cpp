@@ -67,6 +67,22 @@ std::vector<float> values_of(std::string const& path) {
 
 }  // namespace
 
+TEST_CASE("no images to test on are no result of 0 %") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const path = (folder / "empty.safetensors").string();
+  lnpt::io::safetensors::writer writer;
+  writer.add("input", {4, 3, 8, 8}, std::vector<std::uint8_t>(4 * 3 * 8 * 8, 7));
+  writer.add("labels", {4}, std::vector<std::int64_t>{0, 1, 2, 3});
+  writer.add("test_input", {0, 3, 8, 8}, std::vector<std::uint8_t>{});
+  writer.add("test_labels", {0}, std::vector<std::int64_t>{});
+  writer.save(path);
+  auto const trained =
+      run("train --arch resnet:8:4,4,4 --data " + path + " --epochs 1 --batch 2 --out " + (folder / "no").string());
+  CHECK(trained.status == 1);
+  CHECK(support::says(trained.complaint, "holds no images to test on"));
+}
+
 TEST_CASE("what reads no labels takes images without them, and gives the same as with them") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   images_and_teacher const given;

@@ -5,6 +5,8 @@
 #include <fmt/ranges.h>
 #include <map>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include <lnpt/core/random.hpp>
 #include <lnpt/io/checkpoint.hpp>
@@ -12,6 +14,7 @@
 #include <lnpt/io/file_ending.hpp>
 #include <lnpt/mask/apply.hpp>
 #include <lnpt/structure/counts.hpp>
+#include <lnpt/structure/recalibrate.hpp>
 #include <lnpt/structure/shrink.hpp>
 
 #include "asked_recorder.hpp"
@@ -242,6 +245,7 @@ class comparison {
   void rehearse() const {
     require_batch(o_.training, data_.train);
     auto teacher = make_fresh_network<trained_network>(arch_, around(data_.train), seed_for(o_.seed, purpose::teacher_weights));
+    if (o_.start == start_trained) settle(teacher);
     auto student = o_.start == start_trained ? teacher : fresh_network(seed_for(o_.seed, purpose::student_weights));
     (void)training_hooks(teacher_hooks_, teacher, teachers_run());
     auto const labels = std::ranges::any_of(methods_, [](auto const& each) { return each.reads_labels(); });
@@ -252,6 +256,15 @@ class comparison {
         } catch (lnpt::error const& reason) {
           refuse(method.text, " at ", 100 * sparsity, " %: ", reason.what());
         }
+  }
+
+  /// Gives batch norm the statistics of some images, as training would: a deep network of fresh weights is else so sure of one class that no
+  /// loss has a slope.
+  void settle(trained_network& network) const {
+    lnpt::batch_plan plan;
+    for (std::size_t i = 0; i < std::min<std::size_t>(data_.train.size(), 32); ++i) plan.images.push_back(i);
+    std::vector<lnpt::cpu::array<float>> const images{lnpt::gather_images<float>(data_.train, plan)};
+    lnpt::recalibrate(network, std::span(images));
   }
 
   [[nodiscard]] std::size_t steps_per_epoch() const { return data_.train.size() / o_.training.options.batch; }

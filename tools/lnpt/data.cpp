@@ -91,6 +91,10 @@ lnpt::io::data_set open_data(data_options const& o) {
     return lnpt::io::open_data_set(o.data, limits);
   };
   auto set = open();
+  if (set.train.size() == 0) lnpt::fail(o.data, " holds no images: put some into \"input\"");
+  if (set.test.size() == 0)
+    lnpt::fail(o.data,
+               " holds no images to test on: put some into \"test_input\", or leave it out, and those for training serve");
   normalize(set.train, o);
   normalize(set.test, o);
   return set;

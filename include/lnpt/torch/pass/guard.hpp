@@ -64,8 +64,26 @@ class norm_guard {
   return true;
 }
 
-/// Whatever a pass writes to a module's buffers, or to rows of embeddings, is lost when it ends: values go to copies, and a script that
-/// assigns a new tensor to a buffer gets the old one back.
+/// Puts back the values of tensors that a pass may write to, and that are told by where they lie while it runs.
+class values_guard {
+ public:
+  values_guard() = default;
+  values_guard(values_guard const&) = delete;
+  values_guard& operator=(values_guard const&) = delete;
+  ~values_guard() {
+    at::NoGradGuard const plain;
+    for (auto const& [tensor, before] : kept_)  // unseen by autograd, whose graph may have saved the tensor with these values
+      if (!tensor.equal(before)) tensor.variable_data().copy_(before);
+  }
+
+  void keep(at::Tensor const& tensor) { kept_.emplace_back(tensor, tensor.detach().clone()); }
+
+ private:
+  std::vector<std::pair<at::Tensor, at::Tensor>> kept_;
+};
+
+/// Whatever a pass writes to a module's buffers, or to rows of embeddings, is lost when it ends: buffers are copies, rows get their values
+/// back, and a script that assigns a new tensor to a buffer gets the old one back.
 class buffer_guard {
  public:
   explicit buffer_guard(module_tree const& tree) {
@@ -73,7 +91,7 @@ class buffer_guard {
       auto const buffers = entry.buffers();
       for (auto const& buffer : buffers) storage_.replace(buffer.value, buffer.value.detach().clone());
       if (shortens_rows(entry))
-        for (auto const& table : entry.parameters) storage_.replace(table.value, table.value.detach().clone());
+        for (auto const& table : entry.parameters) rows_.keep(table.value);
       if (entry.put_back) own_.emplace_back(&entry, buffers);
     }
   }
@@ -86,6 +104,7 @@ class buffer_guard {
 
  private:
   storage_guard storage_;
+  values_guard rows_;
   std::vector<std::pair<module_entry const*, std::vector<named_tensor>>> own_;
 };
 
