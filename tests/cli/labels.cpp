@@ -119,6 +119,16 @@ TEST_CASE("what reads no labels takes images without them, and gives the same as
   CHECK(values_of(given.at("logits")).size() == 10 * count);
 }
 
+TEST_CASE("labels of classes that a network does not tell apart are no wrong decisions") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  images_and_teacher const given;
+  auto const few = given.at("few");
+  REQUIRE(run("prune " + given.net + "--classes 5 --input 3,8,8 --criterion magnitude --sparsity 0 --out " + few).status == 0);
+  auto const done = run("evaluate " + given.net + "--weights " + few + " --data " + given.labelled);
+  CHECK(done.status == 1);
+  CHECK(support::says(done.complaint, "label 5 of image 5 is out of range: the network tells 5 classes apart"));
+}
+
 TEST_CASE("a student learns from a teacher on images without labels, where those for testing have some") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   images_and_teacher const given;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
@@ -55,6 +56,22 @@ TEST_CASE("both arms lose filters step by step, and an interrupted study ends as
   CHECK(other.status == 2);
   CHECK(support::says(other.complaint, "other settings, lr 0.1 and not 0.05"));
   CHECK_FALSE(std::filesystem::exists(folder / "parts" / "scratch-seed0-step2.safetensors"));
+
+  // Of two seeds one is asked for: the table is of that one, and the file keeps both.
+  auto const rows_before = support::text_of(folder / "parts" / "pretraining.csv");
+  auto fewer = study;
+  auto const one = run(fewer.replace(fewer.find("--seeds 2"), 9, "--seeds 1") + at("parts"));
+  CHECK(one.status == 0);
+  CHECK(support::says(one.output, "of 1 seeds"));
+  CHECK(support::text_of(folder / "parts" / "pretraining.csv") == rows_before);
+  // What was cut is said, and not believed.
+  for (auto const& [text, sentence] : {std::pair{rows_before.substr(0, rows_before.size() - 2), "ends in the middle of the line"},
+                                       {rows_before.substr(5), "does not begin with the settings of a study"}}) {
+    std::ofstream(folder / "parts" / "pretraining.csv") << text;
+    auto const cut = run(study + at("parts"));
+    CHECK(cut.status == 1);
+    CHECK(support::says(cut.complaint, sentence));
+  }
 }
 
 TEST_CASE(

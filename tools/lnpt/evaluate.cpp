@@ -129,11 +129,20 @@ verdict evaluate_file(evaluate_options const& o, training_engine const& engine) 
   return seen;
 }
 
+/// Refuses labels of classes that the network does not tell apart, with which no decision could agree.
+void require_named_classes(predictor<float> const& predict, lnpt::io::image_set const& images) {
+  auto const classes = predict(lnpt::gather_images<float>(images, {{0}, {}})).output.size();
+  for (std::size_t i = 0; i < images.labels.size(); ++i)
+    if (static_cast<std::size_t>(images.labels[i]) >= classes)
+      lnpt::fail("label ", images.labels[i], " of image ", i, " is out of range: the network tells ", classes, " classes apart");
+}
+
 verdict evaluate_data_set(evaluate_options const& o, training_engine const& engine) {
   auto const data = open_data(o.images);
   if (o.logits.empty()) require_test_labels(data);
   auto network = open_network(o, around(data.train));
   auto const predict = requiring_numbers(open_predictor(o, engine, network));
+  require_named_classes(predict, data.test);
   logit_rows logits;
   auto const decided = decide(logits.copied(predict), data.test);
   if (!o.logits.empty()) logits.save(o.logits, o.arch);

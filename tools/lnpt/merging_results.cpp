@@ -70,7 +70,7 @@ bool is_merge(std::string const& method) { return method != whole_method && meth
 
 }  // namespace
 
-merging_results::merging_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
+merging_results::merging_results(std::filesystem::path folder, std::map<std::string, std::string> settings, seed_range asked)
     : file_(std::move(folder), "merging", columns, std::move(settings)) {
   for (auto const& row : file_.parsed(parse_row)) {
     if (row.samples == 0 || contains(row.method, row.seed, row.epsilon))
@@ -78,6 +78,7 @@ merging_results::merging_results(std::filesystem::path folder, std::map<std::str
                  ", twice or of no samples: mend it, or give another --out");
     rows_.push_back(row);
   }
+  std::erase_if(rows_, [&](auto const& row) { return !asked.contains(row.seed); });
 }
 
 bool merging_results::contains(std::string const& method, std::uint64_t seed, double epsilon) const {

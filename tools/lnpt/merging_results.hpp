@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "seeds.hpp"
 #include "study_file.hpp"
 #include "study_page.hpp"
 
@@ -28,8 +29,8 @@ inline constexpr char const *whole_method = "whole", *norm_method = "l1", *rando
 /// OUT/merging.csv and what it says.
 class merging_results {
  public:
-  /// Reads what is in the folder. Refuses that of a study with other settings.
-  merging_results(std::filesystem::path folder, std::map<std::string, std::string> settings);
+  /// Reads what is in the folder, of which the rows of other seeds than were asked for stay in the file alone. Refuses that of a study with other settings.
+  merging_results(std::filesystem::path folder, std::map<std::string, std::string> settings, seed_range asked);
 
   [[nodiscard]] study_file const& file() const { return file_; }
   [[nodiscard]] study_file& file() { return file_; }

@@ -83,7 +83,7 @@ class merging_study {
         epsilons_(parse_numbers<double>("distance", o.epsilons)),
         data_(open_images(o, arch_)),
         sample_(around(data_.train).input),
-        results_(o.out, settings()),
+        results_(o.out, settings(), {o.seed, o.seeds}),
         progress_(work()),
         page_{o.report, fmt::format("{} with merged units", o.arch)} {
     for (auto const epsilon : epsilons_)

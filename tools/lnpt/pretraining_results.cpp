@@ -37,7 +37,8 @@ double removed(study_row const& first, study_row const& now) {
 
 }  // namespace
 
-pretraining_results::pretraining_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
+pretraining_results::pretraining_results(std::filesystem::path folder, std::map<std::string, std::string> settings,
+                                         seed_range asked)
     : file_(std::move(folder), "pretraining", columns, std::move(settings)) {
   for (auto const& row : file_.parsed(parse_study_row)) {
     if (row.step != of(row.arm, row.seed).size())
@@ -45,6 +46,7 @@ pretraining_results::pretraining_results(std::filesystem::path folder, std::map<
                  " out of its order, or twice: mend it, or give another --out");
     rows_.push_back(row);
   }
+  std::erase_if(rows_, [&](auto const& row) { return !asked.contains(row.seed); });
 }
 
 void pretraining_results::add(study_row const& row) {

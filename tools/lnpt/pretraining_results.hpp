@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "seeds.hpp"
 #include "study_file.hpp"
 #include "study_page.hpp"
 
@@ -27,8 +28,8 @@ inline constexpr char const *scratch_arm = "scratch", *pretrained_arm = "pretrai
 /// OUT/pretraining.csv and what it says.
 class pretraining_results {
  public:
-  /// Reads what is in the folder. Refuses that of a study with other settings.
-  pretraining_results(std::filesystem::path folder, std::map<std::string, std::string> settings);
+  /// Reads what is in the folder, of which the rows of other seeds than were asked for stay in the file alone. Refuses that of a study with other settings.
+  pretraining_results(std::filesystem::path folder, std::map<std::string, std::string> settings, seed_range asked);
 
   [[nodiscard]] study_file const& file() const { return file_; }
   [[nodiscard]] study_file& file() { return file_; }

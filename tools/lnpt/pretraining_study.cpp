@@ -92,7 +92,7 @@ class pretraining_study {
       : o_(o),
         arch_(parse_architecture(o.arch)),
         data_(open_study_data(o)),
-        results_(o.out, settings()),
+        results_(o.out, settings(), {o.seed, o.seeds}),
         progress_(work()),
         page_{o.report, fmt::format("{} pruned step by step, from scratch and pre-trained", o.arch)} {}
 

@@ -8,6 +8,14 @@
 
 namespace cli {
 
+/// The seeds that a command was asked for.
+struct seed_range {
+  std::uint64_t first;
+  std::size_t count;
+
+  [[nodiscard]] bool contains(std::uint64_t seed) const { return seed >= first && seed - first < count; }
+};
+
 /// Refuses seeds, from `first` on, of which some would wrap round.
 inline void require_seeds(std::uint64_t first, std::size_t count) {
   if (first > std::numeric_limits<std::uint64_t>::max() - count)

@@ -32,18 +32,23 @@ study_file::study_file(std::filesystem::path folder, std::string_view name, std:
   std::getline(file, line);
   if (line != columns_) lnpt::fail(path_, " has the columns \"", line, "\" and not ", columns_, ": give another --out");
   while (std::getline(file, line)) {
+    if (file.eof())
+      lnpt::fail(path_, " ends in the middle of the line \"", line, "\": remove that line, and its row is made again");
     auto const cells = split(line, ',');
     if (cells.size() != split(columns_, ',').size())
-      lnpt::fail(path_, " holds the line \"", line, "\": a row has the cells ", columns_);
+      lnpt::fail(path_, " holds the line \"", line, "\", and a row has the cells ", columns_,
+                 ": remove that line, and its row is made again");
     rows_.emplace_back(cells.begin(), cells.end());
   }
 }
 
 void study_file::require_same_settings(std::string const& held) const {
   auto const before = nlohmann::json::parse(held.starts_with("# ") ? held.substr(2) : "", nullptr, false);
+  if (!before.is_object())
+    lnpt::fail(path_, " does not begin with the settings of a study: restore its first line, or give another --out");
   auto const shown = [](std::string const& value) { return value.empty() ? std::string("none") : value; };
   for (auto const& [name, value] : settings_) {
-    auto const found = before.is_object() ? before.find(name) : before.end();
+    auto const found = before.find(name);
     auto const was = found != before.end() && found->is_string() ? found->get<std::string>() : std::string();
     if (was != value)
       refuse(path_.string(), " holds a study with other settings, ", name, ' ', shown(was), " and not ", shown(value),

@@ -57,7 +57,8 @@ summary over(std::vector<trainability_row> const& rows, Get get) {
 
 }  // namespace
 
-trainability_results::trainability_results(std::filesystem::path folder, std::map<std::string, std::string> settings)
+trainability_results::trainability_results(std::filesystem::path folder, std::map<std::string, std::string> settings,
+                                           seed_range asked)
     : file_(std::move(folder), "trainability", columns, std::move(settings)) {
   for (auto const& row : file_.parsed(parse_row)) {
     if (contains(row.method, row.removed, row.rate, row.seed))
@@ -65,6 +66,7 @@ trainability_results::trainability_results(std::filesystem::path folder, std::ma
                  row.rate, ", seed ", row.seed, ", twice: mend it, or give another --out");
     rows_.push_back(row);
   }
+  std::erase_if(rows_, [&](auto const& row) { return !asked.contains(row.seed); });
 }
 
 bool trainability_results::contains(std::string const& method, double removed, double rate, std::uint64_t seed) const {

@@ -83,7 +83,7 @@ class trainability_study {
         rates_(parse_numbers<double>("learning rate", o.rates)),
         data_(open_labelled_data(o.images)),
         sample_(around(data_.train).input),
-        results_(o.out, settings()),
+        results_(o.out, settings(), {o.seed, o.seeds}),
         progress_(work()),
         page_{o.report, fmt::format("{} trained again after filters went", o.arch)} {
     for (auto const ratio : ratios_)
