@@ -180,9 +180,9 @@ class comparison {
     if (o_.json) return fmt::print("{}\n", to_json(results_.record()).dump(2));
     // A mean over other seeds than those asked for would stand beside means over these.
     auto asked = results_.record();
-    auto const is_other = [&](std::uint64_t seed) { return seed < o_.seed || seed - o_.seed >= o_.seeds; };
-    std::erase_if(asked.rows, [&](auto const& row) { return is_other(row.seed); });
-    std::erase_if(asked.teachers, [&](auto const& each) { return is_other(each.first); });
+    seed_range const seeds{o_.seed, o_.seeds};
+    std::erase_if(asked.rows, [&](auto const& row) { return !seeds.contains(row.seed); });
+    std::erase_if(asked.teachers, [&](auto const& each) { return !seeds.contains(each.first); });
     print_comparison(asked, methods_, sparsities_);
   }
 

@@ -28,9 +28,8 @@ void refuse_own_teacher(Model& model, Guide const& guide, Loss const& loss, norm
     if (is_zero(slope.output) && is_zero(slope.features) && guide.has_weights_of(model))
       fail(
           "student and teacher have the same weights, so that the loss compares nothing but the modes of their batch norms: name "
-          "a "
-          "teacher of other weights, snip under the loss pseudo_label, whose slopes are not 0 there, or a criterion that asks no "
-          "teacher, such as synflow");
+          "a teacher of other weights, snip under the loss pseudo_label, whose slopes are not 0 there, or a criterion that asks "
+          "no teacher, such as synflow");
   }
 }
 

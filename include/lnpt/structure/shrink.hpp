@@ -42,7 +42,8 @@ class shrinking {
     auto const extents = shape_of(inputs);
     map_ = channel_map_of(model, {extents.begin() + 1, extents.end()});
     apply(masks, masked_);
-    require_finite_outputs(masked_.predict(inputs).output);
+    said_ = masked_.predict(inputs).output;
+    require_finite_outputs(said_);
     auto const paths = dead_paths_of(map_, masks);
     removed_ = dead_atoms(map_, paths);
     whole_ = map_.set.whole;
@@ -55,7 +56,7 @@ class shrinking {
     put_back_failing_groups(map_.set, removed_, whole_, [this](auto const& only) { return problem_without(only); });
     auto model = smaller(removed_);
     require(compare_outputs(expected_, model.predict(trial_).output));
-    auto const proof = compare_outputs(masked_.predict(inputs_).output, model.predict(inputs_).output);
+    auto const proof = compare_outputs(said_, model.predict(inputs_).output);
     require(proof);
     merge_columns(masks_, map_, plan_, removed_);
     auto kept = kept_without(map_.set, removed_);
@@ -94,7 +95,7 @@ class shrinking {
   std::vector<char> removed_;
   constant_plan plan_;
   std::vector<whole_tensor> whole_;
-  array expected_;
+  array said_, expected_;  ///< by the masked network, of the inputs and of those on trial
 };
 
 }  // namespace detail
