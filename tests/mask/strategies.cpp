@@ -237,6 +237,7 @@ TEST_CASE("channel scores accumulate as asked") {
   CHECK(with(lnpt::accumulation::mean) == lines{"00001111", "11"});
   CHECK(with(lnpt::accumulation::maximum) == lines{"11111111", "01"});
   CHECK(with(lnpt::accumulation::l2) == lines{"11111111", "01"});
+  CHECK(with(lnpt::accumulation::first) == lines{"00001111", "11"});  // −4, 2 | 1, 1.5
 }
 
 TEST_CASE("normalised layers compete whatever their scale") {
@@ -347,6 +348,11 @@ TEST_CASE("weights that equal the threshold are counted where their place decide
   channels.add("a", {2, 3}, {1, 1, 1, 0, 2, 1}).add("b", {2, 2}, {1, 2, 1, 0});
   CHECK(decided(lnpt::channel_structured{}, channels, {.keep = density{0.5}}) ==
         6);  // the filters of a, one of which is certain to stay
+  mask_set survivors;
+  survivors.add({"a", {2, 3}, true});
+  survivors.begin()->set(3, false);  // a 0: the sums stay as they are
+  CHECK(decided(lnpt::channel_structured{}, channels, {.keep = density{0.5}, .survivors = &survivors}) == 3 + 2);
+  CHECK(decided(lnpt::channel_structured{.per_layer = true}, channels, {.keep = density{0.5}, .survivors = &survivors}) == 3 + 2);
 }
 
 namespace {

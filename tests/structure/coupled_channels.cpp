@@ -6,6 +6,8 @@
 #include <numeric>
 
 #include <lnpt/criterion/magnitude.hpp>
+#include <lnpt/criterion/random.hpp>
+#include <lnpt/mask/channel_structured.hpp>
 #include <lnpt/prune.hpp>
 #include <lnpt/structure/counts.hpp>
 #include <lnpt/structure/coupled_channels.hpp>
@@ -72,8 +74,62 @@ TEST_CASE("the score of a unit is accumulated over its row and its column; the l
   CHECK(net.removed(channels{0.25}, {.accumulate = accumulation::maximum}) == units{0});  // 2, 5, 8, 3
   CHECK(net.removed(channels{0.25}, {.accumulate = accumulation::l2}) == units{0});       // 7, 41, 129, 20
   CHECK(net.removed(channels{0.5}, {.accumulate = accumulation::mean}) == units{1, 2});
+  CHECK(net.removed(channels{0.5}, {.accumulate = accumulation::first}) == units{0, 2});  // 1, 5, 0, 3
   // means of magnitudes 19/8 and 20/8: 24/19 + 16/20, 8/19, 8/19 + 0, 48/19 + 16/20
   CHECK(net.removed(channels{0.25}, {.normalize = true}) == units{2});
+}
+
+TEST_CASE("random numbers choose among channels alike, however many weights each has, where the first of each is taken") {
+  auto net = zoo::mlp<backend>(std::vector<std::size_t>{256, 40, 40, 2});  // units of 296 weights, and of 42
+  auto const map = channel_map_of(net, {256});
+  auto const kept = [&](accumulation how, char const* bias) {
+    auto const masks = prune<lnpt::random, coupled_channels<channels>>(
+                           net, {.budget = channels{0.5}, .strategy = {.atoms = &map.set, .accumulate = how}})
+                           .masks;
+    return masks.find(bias)->count();
+  };
+  CHECK(kept(accumulation::sum, "hidden.0.bias") == 39);
+  CHECK(kept(accumulation::sum, "hidden.1.bias") == 1);
+  for (auto const* const bias : {"hidden.0.bias", "hidden.1.bias"}) {
+    CHECK(kept(accumulation::first, bias) >= 12);
+    CHECK(kept(accumulation::first, bias) <= 28);
+  }
+}
+
+namespace {
+
+/// Halves the way to the end, and remembers which ends it was asked for.
+struct remembering {
+  static inline std::vector<double> ends;
+  density operator()(std::size_t round, std::size_t rounds, density last) const {
+    ends.push_back(last.value());
+    return round == rounds ? last : density{0.5 * (1 + last.value())};
+  }
+};
+
+/// Prunes to a quarter in two rounds, from masks that keep half, and tells which ends the schedule was given.
+template <class Mask>
+std::vector<double> ends_from_half(net32& network, Mask const& strategy, typename Mask::budget half,
+                                   typename Mask::budget quarter) {
+  auto start = prune<magnitude, Mask>(network, {.budget = half, .strategy = strategy}).masks;
+  remembering::ends.clear();
+  static_cast<void>(prune<magnitude, Mask, remembering>(
+      network, {.budget = quarter, .strategy = strategy, .rounds = 2, .start = std::move(start)}));
+  return remembering::ends;
+}
+
+}  // namespace
+
+TEST_CASE("rounds that begin at masks begin at the density of these, in the unit of the budget") {
+  by_hand net;
+  std::vector<double> const of_half{0.5, 0.25};  // half of what is there, and a quarter of all
+  CHECK(ends_from_half(net.network, channel_structured{}, channels{0.5}, channels{0.75}) == of_half);
+  CHECK(ends_from_half(net.network, coupled_channels<channels>{.atoms = &net.map.set}, channels{0.5}, channels{0.75}) == of_half);
+  CHECK(ends_from_half(net.network, coupled_channels<flops>{.atoms = &net.map.set}, flops{0.5}, flops{0.75}) == of_half);
+  // 12 of 22 parameters stay of half the units, and 7 at last
+  auto const ends = ends_from_half(net.network, coupled_channels<parameters>{.atoms = &net.map.set}, parameters{10.0 / 22},
+                                   parameters{15.0 / 22});
+  CHECK(ends.front() == doctest::Approx(7.0 / 12));
 }
 
 TEST_CASE("weights are counted where the place of equal units decides which of them stays") {

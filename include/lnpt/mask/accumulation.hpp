@@ -6,8 +6,9 @@
 
 namespace lnpt {
 
-/// How the scores of a channel's weights become the score of the channel.
-enum class accumulation { sum, mean, maximum, l2 };
+/// How the scores of a channel's weights become the score of the channel. `first` is the score of its first weight alone: of random scores
+/// any of the others is larger, or closer to the middle, the more weights a channel has.
+enum class accumulation { sum, mean, maximum, l2, first };
 
 namespace detail {
 
@@ -15,7 +16,7 @@ namespace detail {
 struct accumulator {
   accumulation how;
   std::size_t count = 0;
-  double total = 0;  ///< of l2: the squares; of maximum: the largest
+  double total = 0;  ///< of l2: the squares; of maximum: the largest; of first: that one
 
   void add(double score) { add_total(how == accumulation::l2 ? score * score : score, 1); }
   /// The scores that another one accumulated, each times `factor` ≥ 0.
@@ -29,10 +30,12 @@ struct accumulator {
 
  private:
   void add_total(double amount, std::size_t more) {
-    if (how == accumulation::maximum)
-      total = count == 0 ? amount : std::max(total, amount);
-    else
-      total += amount;
+    auto const is_first = count == 0;
+    switch (how) {
+      case accumulation::maximum: total = is_first ? amount : std::max(total, amount); break;
+      case accumulation::first: total = is_first ? amount : total; break;
+      default: total += amount;
+    }
     count += more;
   }
 };

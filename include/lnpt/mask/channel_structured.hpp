@@ -37,12 +37,41 @@ struct channel_structured {
     return masks;
   }
 
+  /// The share of the channels that masks leave a weight.
+  template <class T>
+  [[nodiscard]] double kept_share(std::span<scored_parameter<T> const> parameters, mask_set const& masks) const {
+    std::size_t total = 0;
+    std::size_t kept = 0;
+    for (auto const& parameter : parameters) {
+      auto const layout = detail::layout_of(parameter);
+      if (!is_counted(parameter.role, layout)) continue;
+      auto const* const left = masks.find(parameter.name);
+      total += layout.channels;
+      for (std::size_t c = 0; c < layout.channels; ++c) kept += left == nullptr || has_weight(layout, c, *left);
+    }
+    return total == 0 ? 1.0 : static_cast<double>(kept) / static_cast<double>(total);
+  }
+
  private:
+  /// Whether a parameter's channels may go and are counted.
+  [[nodiscard]] static bool is_counted(role of, detail::channel_layout const& layout) {
+    return of != role::classifier_weight && layout.row() != 0;
+  }
+
+  [[nodiscard]] static bool has_weight(detail::channel_layout const& layout, std::size_t channel, mask const& left) {
+    bool found = false;
+    layout.for_each_run(channel, [&](std::size_t begin, std::size_t end) {
+      for (auto i = begin; i < end && !found; ++i) found = left[i];
+    });
+    return found;
+  }
+
   /// The channels of one parameter.
   struct layer {
     detail::channel_layout layout;
     std::vector<double> scores;
-    std::vector<mask::word> alive;  ///< channels with a surviving weight
+    std::vector<std::size_t> survivors;  ///< weights that each channel has left
+    std::vector<mask::word> alive;       ///< channels with a surviving weight
     std::vector<mask::word> kept;
   };
 
@@ -50,8 +79,8 @@ struct channel_structured {
   [[nodiscard]] layer score_channels(scored_parameter<T> const& parameter, std::span<mask::word const> among) const {
     auto const layout = detail::layout_of(parameter);
     auto const words = (layout.channels + mask::word_bits - 1) / mask::word_bits;
-    layer result{layout, std::vector<double>(layout.channels), std::vector<mask::word>(words), std::vector<mask::word>(words)};
-    std::vector<std::size_t> survivors(layout.channels);
+    layer result{layout, std::vector<double>(layout.channels), std::vector<std::size_t>(layout.channels),
+                 std::vector<mask::word>(words), std::vector<mask::word>(words)};
     auto const scores = parameter.scores.on_host();
     tbb::parallel_for(std::size_t{0}, layout.channels, [&](std::size_t c) {
       detail::accumulator sum{accumulate};
@@ -60,10 +89,10 @@ struct channel_structured {
           if (among.empty() || detail::test_bit(among, i)) sum.add(double{scores[i]});
       });
       result.scores[c] = sum.value();
-      survivors[c] = sum.count;
+      result.survivors[c] = sum.count;
     });
     for (std::size_t c = 0; c < layout.channels; ++c)
-      if (survivors[c] != 0) detail::set_bits(result.alive, c, c + 1);
+      if (result.survivors[c] != 0) detail::set_bits(result.alive, c, c + 1);
     if (normalize) divide_by_mean_magnitude(result);
     return result;
   }
@@ -83,16 +112,16 @@ struct channel_structured {
     std::size_t total = 0;
     for (std::size_t p = 0; p < layers.size(); ++p) {
       auto& each = layers[p];
-      auto const row = each.layout.row();
-      if (parameters[p].role == role::classifier_weight || row == 0) {
+      if (!is_counted(parameters[p].role, each.layout)) {
         each.kept = each.alive;
         continue;
       }
+      auto const row = each.layout.row();
       total += each.layout.channels;
       minima.push_back(std::max<std::size_t>((wanted.at_least + row - 1) / row, 1));
       ranked.names.push_back(parameters[p].name);
       ranked.parts.push_back({each.scores, each.kept, each.alive});
-      ranked.weights_in_unit.push_back(row);
+      ranked.weights_in_units.emplace_back(each.survivors);
     }
     if (!per_layer) return keep_ranked(ranked, kept_count(wanted.keep, total), minima, wanted.end);
     for (std::size_t p = 0; p < ranked.parts.size(); ++p) {

@@ -2,6 +2,7 @@
 /// The ranking that mask strategies share: the n best of all parts, with minima by part, and a sentence for what cannot be ranked.
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,15 +21,15 @@ struct ranking {
   std::string_view unit = "weights";         ///< or "channels"
   std::vector<std::string_view> names = {};  ///< of the parts
   std::vector<ranked_part<T>> parts = {};
-  std::vector<std::size_t> weights_in_unit = {};  ///< by part; empty: 1
-  std::size_t* decided_by_position = nullptr;     ///< where to add the weights decided by their place alone; null: nobody asks
+  std::vector<std::span<std::size_t const>> weights_in_units = {};  ///< of each unit, by part; empty: 1
+  std::size_t* decided_by_position = nullptr;  ///< where to add the weights decided by their place alone; null: nobody asks
 
   /// A ranking of part p alone.
   [[nodiscard]] ranking part(std::size_t p) const {
     return {unit,
             {names[p]},
             {parts[p]},
-            weights_in_unit.empty() ? weights_in_unit : std::vector{weights_in_unit[p]},
+            weights_in_units.empty() ? weights_in_units : std::vector{weights_in_units[p]},
             decided_by_position};
   }
 };
@@ -73,16 +74,44 @@ template <class T>
   return outcome;
 }
 
-/// Adds the weights of so many units of each part; of none where nobody asks.
+/// The worst of the scores that stay, which is the threshold where some of its equals go.
 template <class T>
-void note_decided(ranking<T> const& ranked, std::vector<std::size_t> const& units) {
-  if (ranked.decided_by_position == nullptr) return;
-  for (std::size_t p = 0; p < units.size(); ++p)
-    *ranked.decided_by_position += units[p] * (ranked.weights_in_unit.empty() ? 1 : ranked.weights_in_unit[p]);
+[[nodiscard]] typename score_order<T>::key worst_kept(ranking<T> const& ranked, score_order<T> order) {
+  auto worst = score_order<T>::infinity;
+  for (auto const& part : ranked.parts) {
+    auto const scores = part.scores.on_host();
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      if (test_bit(part.kept, i)) worst = std::min(worst, order(scores[i]));
+  }
+  return worst;
 }
 
-/// How many scores of a part their place alone decided, where `tied` of them equalled the last that its minimum took, and the others then
-/// competed with all parts, which `kept` of this part survived. Of these `tied_later` equalled the threshold, and `tied_kept` of them stay.
+/// How many weights the units have, by part, that equal the threshold where not all of them stay.
+template <class T>
+[[nodiscard]] std::vector<std::size_t> tied_weights(ranking<T> const& ranked, ranking_outcome const& outcome, keep_end end) {
+  if (ranked.weights_in_units.empty() || outcome.tied.empty()) return outcome.tied;
+  score_order<T> const order(end);
+  auto const threshold = worst_kept(ranked, order);
+  std::vector<std::size_t> weights(ranked.parts.size());
+  for (std::size_t p = 0; p < weights.size(); ++p) {
+    auto const& part = ranked.parts[p];
+    auto const scores = part.scores.on_host();
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      if ((part.among.empty() || test_bit(part.among, i)) && order(scores[i]) == threshold)
+        weights[p] += ranked.weights_in_units[p][i];
+  }
+  return weights;
+}
+
+/// Adds so many weights of each part; none where nobody asks.
+template <class T>
+void note_decided(ranking<T> const& ranked, std::vector<std::size_t> const& weights) {
+  if (ranked.decided_by_position == nullptr) return;
+  for (auto const each : weights) *ranked.decided_by_position += each;
+}
+
+/// How many weights of a part their place alone decided, where those of `tied` equalled the last that its minimum took, and the others then
+/// competed with all parts, which `kept` units of this part survived. Of these `tied_kept` equalled the threshold, as `tied_later` weights do.
 ///
 /// What a minimum leaves out comes first among the rest of its part. So it stays whole where more than ties stay, is tied again where ties
 /// alone are met, and has lost where nothing stays.
@@ -116,7 +145,8 @@ template <class T>
 /// Keeps the n best over all parts: writes the bits of what stays. Throws where a score is NaN or infinite.
 template <class T>
 void keep_ranked(ranking<T> const& ranked, std::size_t n, keep_end end) {
-  detail::note_decided(ranked, detail::rank(ranked, n, end).tied);
+  auto const outcome = detail::rank(ranked, n, end);
+  detail::note_decided(ranked, detail::tied_weights(ranked, outcome, end));
 }
 
 /// Refuses NaN and infinite scores where weights are not ranked themselves; leaves the masks blank.
@@ -150,7 +180,7 @@ void keep_ranked(ranking<T> const& ranked, std::size_t n, std::vector<std::size_
   for (std::size_t p = 0; p < minima.size(); ++p) {
     auto const& part = ranked.parts[p];
     auto const outcome = detail::rank(ranked.part(p), std::min(minima[p], detail::ranked_count(part)), end);
-    if (!outcome.tied.empty()) decided[p] = outcome.tied.front();
+    if (!outcome.tied.empty()) decided[p] = detail::tied_weights(ranked.part(p), outcome, end).front();
     contested[p].assign(part.among.begin(), part.among.end());
     if (part.among.empty()) detail::set_bits(contested[p] = std::vector<mask::word>(part.kept.size()), 0, part.scores.size());
     for (std::size_t w = 0; w < contested[p].size(); ++w) contested[p][w] &= ~part.kept[w];
@@ -159,12 +189,13 @@ void keep_ranked(ranking<T> const& ranked, std::size_t n, std::vector<std::size_
     rest.parts[p].among = contested[p];
   }
   auto const outcome = detail::rank(rest, n - certain, end);
+  auto const weights = detail::tied_weights(rest, outcome, end);
   auto kept_of_tied = outcome.tied_kept;
   for (std::size_t p = 0; p < chosen.size(); ++p) {
     auto const tied = outcome.tied.empty() ? 0 : outcome.tied[p];
     auto const tied_kept = std::min(tied, kept_of_tied);
     kept_of_tied -= tied_kept;
-    decided[p] = detail::decided_twice(decided[p], detail::count_bits(chosen[p]), tied, tied_kept);
+    decided[p] = detail::decided_twice(decided[p], detail::count_bits(chosen[p]), tied == 0 ? 0 : weights[p], tied_kept);
     for (std::size_t w = 0; w < chosen[p].size(); ++w) ranked.parts[p].kept[w] |= chosen[p][w];
   }
   detail::note_decided(ranked, decided);

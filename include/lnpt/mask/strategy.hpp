@@ -44,4 +44,13 @@ inline constexpr bool ranks_weights = [] {
 template <class Strategy>
 concept keeps_layer_floor = mask_strategy<Strategy> && requires { requires Strategy::keeps_layer_floor; };
 
+/// A strategy that says which share of its budget's unit masks keep, so that rounds which begin at masks begin at that density. Of a
+/// budget of weights these are counted, others begin at 1.
+template <class Strategy, class T>
+concept knows_kept_share =
+    mask_strategy<Strategy> &&
+    requires(Strategy const& strategy, std::span<scored_parameter<T> const> parameters, mask_set const& masks) {
+      { strategy.kept_share(parameters, masks) } -> std::same_as<double>;
+    };
+
 }  // namespace lnpt

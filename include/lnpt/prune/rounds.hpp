@@ -213,6 +213,19 @@ class masking_guard {
   Model& model_;
 };
 
+/// The density that rounds begin at which start from these masks.
+template <class Mask, class T>
+[[nodiscard]] double first_density(Mask const& strategy, score_set<T> const& scores, mask_set const& start, lnpt::density last) {
+  if constexpr (knows_kept_share<Mask, value_type<T>>) {
+    auto const parameters = parameters_of(scores.parameters);
+    return strategy.kept_share(std::span<scored_parameter<value_type<T>> const>(parameters), start);
+  } else if constexpr (std::same_as<typename Mask::budget, sparsity>) {
+    return kept_share(start, scores, last);
+  } else {
+    return 1.0;
+  }
+}
+
 template <class Mask>
 void require_heeded_floor(prune_options<Mask> const& options) {
   if (!keeps_layer_floor<Mask> && options.layer_floor.value_or(0.0) != 0)
@@ -241,8 +254,7 @@ template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
       if (options.progress) options.progress(t, rounds);
       auto const scores = rescore(model);
       require_ranking(scores, t);
-      if constexpr (std::same_as<typename Mask::budget, sparsity>)
-        if (t == 1 && starts_pruned) first = kept_share(state.masks, scores, last);
+      if (t == 1 && starts_pruned) first = first_density(options.strategy, scores, state.masks, last);
       rank_round(model, scores, options, density_of_round<Schedule>(t, rounds, first, last), state);
       if (t < rounds) masking.apply(state.masks, options.execution);
     }

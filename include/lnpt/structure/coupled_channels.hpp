@@ -7,6 +7,15 @@
 
 namespace lnpt {
 
+namespace detail {
+inline void require_atoms(atom_set const* atoms) {
+  if (atoms == nullptr)
+    fail(
+        "coupled_channels does not know the model: name its map, auto const map = channel_map_of(model, input), and set "
+        ".strategy = {.atoms = &map.set}");
+}
+}  // namespace detail
+
 /// Whole channels and all that is coupled to them, in one ranking over all layers, under a budget that holds once they are removed.
 ///
 ///     auto const map = channel_map_of(model, {3, 32, 32});
@@ -28,12 +37,21 @@ struct coupled_channels {
 
   template <class T>
   [[nodiscard]] mask_set operator()(std::span<scored_parameter<T> const> parameters, selection const& wanted) const {
-    if (atoms == nullptr)
-      fail(
-          "coupled_channels does not know the model: name its map, auto const map = channel_map_of(model, input), and set "
-          ".strategy = {.atoms = &map.set}");
+    detail::require_atoms(atoms);
     auto const scored = score_atoms(*atoms, parameters, wanted, accumulate, normalize);
     return masks_of(*atoms, detail::atom_selection(*atoms, scored, counted_by<Budget>, wanted, round_to).run());
+  }
+
+  /// What masks leave of the budget's unit: of the whole network, without the atoms that have lost all their weights.
+  template <class T>
+  [[nodiscard]] double kept_share(std::span<scored_parameter<T> const> parameters, mask_set const& masks) const {
+    detail::require_atoms(atoms);
+    auto const dead = score_atoms(*atoms, parameters, {.survivors = &masks}, accumulate, false).dead;
+    detail::remaining_network left(*atoms, counted_by<Budget>);
+    auto const all = left.cost();
+    for (std::size_t a = 0; a < dead.size(); ++a)
+      if (dead[a]) left.remove(atoms->atoms[a]);
+    return all == 0 ? 1.0 : left.cost() / all;
   }
 };
 
