@@ -138,6 +138,5 @@ TEST_CASE("only survivors take part; too many wanted and scores that are not fin
   for (auto const& each : rank(std::nan(""), 2))
     CHECK(each.error ==
           "rank 2: 1 of 3 scores of parameter 2 from place 0 on are NaN or infinite, so nothing was masked: score finite weights "
-          "and "
-          "inputs, or in double");
+          "and inputs, or in double");
 }

@@ -400,13 +400,11 @@ TEST_CASE("bad input meets one sentence and leaves the model as it was") {
       [&] { return prune<obd<>>(s.student, s.batch, {.budget = sparsity{0.9}, .batch_norm = norm_mode::train}); });
   refused(
       "batch norm layer3.0.bn1 would take its statistics from one value per channel, of which nothing but rounding passes: pass "
-      "more "
-      "samples or larger images, or score with batch norm in eval mode",
+      "more samples or larger images, or score with batch norm in eval mode",
       [&] { return prune<snip>(s.student, labelled_batch<array>{cpu::filled<double>({1, 3, 4, 4}, 1), {0}}, options); });
   refused(
       "batch norm layer3.0.bn1 would take its statistics from one value per channel, of which nothing but rounding passes: pass "
-      "more "
-      "samples or larger images, or score with batch norm in eval mode",
+      "more samples or larger images, or score with batch norm in eval mode",
       [&] {
         return prune<obd<>>(s.student, std::vector{labelled_batch<array>{cpu::filled<double>({1, 3, 4, 4}, 1), {0}}}, options);
       });

@@ -42,8 +42,7 @@ struct architecture {
 inline constexpr char const* architecture_forms =
     "mlp:12,16,10,5 (input, hidden layers, classes), vgg:19:64[:nobn] (depth, width of the first block), resnet:32:32,64,128[:a] "
     "(depth 6n+2, widths; a: option-A shortcuts), mobilenet:32 (width), net.pt2 (a file of torch.export.save) or small.json "
-    "(what "
-    "prune --shrink wrote)";
+    "(what prune --shrink wrote)";
 
 /// Refuses text of no such form, listing the forms. `features`: empty, or output:N, the result of an exported network that holds them.
 [[nodiscard]] architecture parse_architecture(std::string_view text, std::string_view features = {});

@@ -9,8 +9,7 @@ namespace {
 [[noreturn]] void refuse_cudnn() {
   refuse(
       "this lnpt was built without cuDNN: install CUDA 12.8 and cuDNN 9.8 or newer, configure with -DLNPT_WITH_CUDNN=ON and "
-      "build it "
-      "again, or leave --engine cudnn out");
+      "build it again, or leave --engine cudnn out");
 }
 
 }  // namespace

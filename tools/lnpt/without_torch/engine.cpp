@@ -9,8 +9,7 @@ namespace {
 [[noreturn]] void refuse_torch() {
   refuse(
       "this lnpt was built without LibTorch: install libtorch-dev, configure with -DLNPT_WITH_TORCH=ON and build it again, or "
-      "leave "
-      "--engine torch out");
+      "leave --engine torch out");
 }
 
 }  // namespace
