@@ -33,11 +33,14 @@ struct scene {
 TEST_CASE("docs/extend.md shows the compiled text") {
   auto const root = test::repository();
   auto const page = text_of(root / "docs/extend.md");
-  for (auto const* const name : {"my_evidence", "my_guide", "my_loss", "my_mask", "my_regulariser", "my_schedule"}) {
+  for (auto const* const name :
+       {"my_criterion", "my_evidence", "my_guide", "my_loss", "my_mask", "my_regulariser", "my_schedule"}) {
     auto const header = text_of(root / "tests/contributing" / (std::string(name) + ".hpp"));
     CAPTURE(name);
     CHECK(page.find("```cpp\n" + header.substr(header.find("/// ")) + "```\n") != std::string::npos);
   }
+  auto const engine = text_of(root / "examples/host_engine.hpp");
+  CHECK(page.find("```cpp\n" + engine.substr(engine.find("/// How lnpt reads")) + "```\n") != std::string::npos);
   auto const relu = text_of(root / "include/lnpt/nn/relu.hpp");
   auto const rules = relu.find("/// y = max"), end = relu.rfind("\n}  // namespace");
   CHECK(page.find("```cpp\n" + relu.substr(rules, end - rules) + "```\n") != std::string::npos);

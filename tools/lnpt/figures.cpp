@@ -105,7 +105,7 @@ void add_labels(std::vector<figure>& figures, runs_type const& runs, double spar
                      row_chart({"labels-" + percent, fmt::format("With labels and without, {} % {}", percent, ratio_words(runs)),
                                 "accuracy, %", "criterion"},
                                rows, ways, axis_kind::linear),
-                     "The same masks, trained on true labels and on what the teacher says. " + seeds_text(runs)});
+                     "Students that learned from true labels, and from what the teacher says. " + seeds_text(runs)});
 }
 
 void add_layers(std::vector<figure>& figures, runs_type const& runs, double sparsity) {
@@ -129,7 +129,7 @@ void add_layers(std::vector<figure>& figures, runs_type const& runs, double spar
                      row_chart({"layers-" + percent, fmt::format("Weights left per layer, {} % {}", percent, ratio_words(runs)),
                                 "weights left, % (at the left edge: none)", "layer"},
                                rows, series, axis_kind::logarithmic),
-                     "From the input at the top to the classifier. Mean over the seeds."});
+                     "Layers in the network's order, the first at the top. " + seeds_text(runs)});
 }
 
 using course_of = std::vector<double> const& (*)(student_course const&);
@@ -168,8 +168,9 @@ void add_courses(std::vector<figure>& figures, runs_type const& runs, double spa
       [](auto const& c) -> auto const& { return c.learning_gap; }, axis_kind::automatic);
   add_course(
       figures, runs, sparsity, "distance", "Distance from the teacher", "dᵀd, over prunable weights",
-      "Weight escape: this grows while the learning gap falls.", [](auto const& c) -> auto const& { return c.distance; },
-      axis_kind::automatic);
+      "Between the prunable weights of teacher and student. Weight escape, in the table of students, is its largest growth over "
+      "the first value at an epoch whose learning gap is below the first.",
+      [](auto const& c) -> auto const& { return c.distance; }, axis_kind::automatic);
   add_course(
       figures, runs, sparsity, "moved", "Distance from the start", "‖θ_s − θ_s⁰‖², over prunable weights",
       "From the pruned student before training.", [](auto const& c) -> auto const& { return c.distance_from_start; },

@@ -271,10 +271,8 @@ void add_merging_study(CLI::App& study) {
       {"merging", "Merge the units of a network, or remove them by their norms or at random, and attack what is left",
        "A network learns --data with labels. A share of its hidden units goes: merged pair by pair without data (impact, "
        "stochastic,\nsaliency), those of the smallest norms (l1) or any (random). Every row counts the images on which what is "
-       "left "
-       "decides as\nthe whole network did, without attack and under FGSM and PGD. Results go to OUT/merging.csv and .svg; run "
-       "the same "
-       "command\nagain to continue after an interruption.\n\n"
+       "left decides as\nthe whole network did, without attack and under FGSM and PGD. Results go to OUT/merging.csv and .svg; "
+       "run the same command\nagain to continue after an interruption.\n\n"
        "  lnpt study merging --data cifar10:cifar-10-batches-bin --train-limit 10000 --test-limit 1000 --out runs/merging\n"
        "  lnpt study merging --data mnist:mnist --report merging.html --out runs/mnist"},
       describe, run_study<merging_study, merging_options>);

@@ -63,11 +63,11 @@ std::string heading(runs_type const& runs, std::size_t planned) {
   if (teachers.count > 0)
     html += fmt::format("<p>Teacher, trained with labels: {} % accuracy{}.</p>\n", teachers.percent(),
                         epoch.count > 0 ? fmt::format("; an epoch took {:.2f} s", epoch.mean()) : "");
-  return html + (planned > students
-                     ? fmt::format("<p><strong>In progress: {} of {} students are trained.</strong> Load the page again "
-                                   "for more.</p>\n",
-                                   students, planned)
-                     : fmt::format("<p>{} students.</p>\n", students));
+  return html +
+         (planned > students
+              ? fmt::format("<p><strong>In progress: {} of {} students are trained.</strong> Load the page again for more.</p>\n",
+                            students, planned)
+              : fmt::format("<p>{} students.</p>\n", students));
 }
 
 std::string summary_table(runs_type const& runs) {
@@ -97,8 +97,7 @@ std::string summary_table(runs_type const& runs) {
       }
   return html + std::string(closed_table) +
          "<p>Means, with the standard deviation over seeds. * reads labels when it scores. Other images are scoring images drawn "
-         "in the "
-         "same way; criteria that read none have no such mask." +
+         "in the same way; criteria that read none have no such mask." +
          (samples_by_labels(runs.front()) ? " Scoring images were chosen by their labels." : "") + "</p>\n";
 }
 
@@ -120,9 +119,8 @@ std::string overlap_tables(comparison_record const& run) {
     html += std::string(closed_table) +
             (run.settings.contains(budget_setting)
                  ? std::string("<p>In % of the weights that are kept.</p>\n")
-                 : fmt::format(
-                       "<p>In % of the weights that are kept; masks that know nothing of each other share about {:.2g}.</p>\n",
-                       100 * (1 - table.sparsity)));
+                 : fmt::format("<p>In % of the weights that are kept; two masks drawn at random share about {:.2g}.</p>\n",
+                               100 * (1 - table.sparsity)));
   }
   return html;
 }
