@@ -129,7 +129,7 @@ void add_layers(std::vector<figure>& figures, runs_type const& runs, double spar
                      row_chart({"layers-" + percent, fmt::format("Weights left per layer, {} % {}", percent, ratio_words(runs)),
                                 "weights left, % (at the left edge: none)", "layer"},
                                rows, series, axis_kind::logarithmic),
-                     "Layers in the network's order, the first at the top. " + seeds_text(runs)});
+                     "Layers in the network's order, the first at the top. Mean over the seeds."});
 }
 
 using course_of = std::vector<double> const& (*)(student_course const&);
