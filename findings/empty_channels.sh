@@ -7,7 +7,7 @@
 #  3. torch's weight_norm, new or old, makes the channel's weight NaN, spectral_norm that of a layer whose weights are all zero. Neither complains.
 #  4. torch.ao's int8, by fbgemm and by qnnpack, and onnxruntime 1.32.0's quantize_static, by channels or not, are right: both put another number
 #     in the place of a scale of 0.
-# So channels that `lnpt inspect` shows empty are removed (`shrink`, `lnpt prune --mask channels --shrink`) before float8 or a weight norm, not after.
+# So channels that a mask emptied are removed (`shrink`, `lnpt prune --mask channels --shrink`) before float8 or a weight norm, not after.
 # Fails when any of this changes.
 set -eu
 folder=$(mktemp -d)
