@@ -138,6 +138,8 @@ TEST_CASE("networks without bounds say why, and inputs outside the box are refus
                        error);
   CHECK_THROWS_WITH_AS((void)projected_gradient(model, of({1, 2}, {0.5, -2}), {0}, 0.1), doctest::Contains("outside the box"),
                        error);
+  CHECK_THROWS_WITH_AS((void)robustness(model, of({1, 2}, {0.5, 0.5}), {7}, epsilons), doctest::Contains("label 7 of sample 0"),
+                       error);
   CHECK_THROWS_WITH_AS((void)robustness(model, of({1, 2}, {0.5, 0.5}), {0}, std::vector{-1.0}),
                        doctest::Contains("pass numbers of 0 or more"), error);
 }

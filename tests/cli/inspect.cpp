@@ -4,7 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <lnpt/io/safetensors.hpp>
@@ -122,4 +125,46 @@ TEST_CASE("times are shown layer by layer, and what is pruned far enough runs on
     CHECK(sparse == (what.starts_with("mlp") ? 0 : 10));  // seven convolutions, two of them shortcuts' more, and the classifier
   }
   CHECK(run("inspect " + pruned + " --time").output.find("kept weights") != std::string::npos);
+}
+
+TEST_CASE("names of a file and of the network belong together as they do elsewhere, and nothing that was named goes unsaid") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const given = (folder / "given.safetensors").string(), masks = (folder / "masks.safetensors").string();
+  lnpt::io::safetensors::writer writer, only;
+  writer.add("net.body.0.weight", {2, 3}, std::vector<float>{1, 2, 3, 0, 0, 6});
+  writer.add("net.body.0.bias", {2}, std::vector<float>{1, 2});
+  writer.add("net.linear.weight", {4, 2}, std::vector<float>(8, 1.0F));
+  writer.add("net.linear.bias", {4}, std::vector<float>(4, 1.0F));
+  writer.add("net.extra", {2}, std::vector<float>{1, 2});
+  writer.add("mask.net.linear.weight", {4, 2}, std::vector<std::uint8_t>{1, 0, 0, 0, 1, 1, 0, 1});
+  writer.save(given);
+  only.add("mask.body.0.weight", {2, 3}, std::vector<std::uint8_t>{1, 1, 0, 0, 0, 0});
+  only.add("mask.linear.weight", {4, 2}, std::vector<std::uint8_t>{1, 1, 0, 0, 0, 0, 0, 0});
+  only.save(masks);
+  std::string const names = " --rename body=hidden,linear=fc --ignore-extra";
+  auto const kept = [&](std::string const& what) {
+    std::map<std::string, std::size_t> found;
+    auto const seen = inspect(what);
+    for (auto const& p : seen["parameters"]) found[p["name"]] = p["kept"];
+    return found;
+  };
+  CHECK(kept(given + " --prefix net. --arch mlp:3,2,4" + names) ==
+        std::map<std::string, std::size_t>{{"hidden.0.weight", 4}, {"hidden.0.bias", 2}, {"fc.weight", 4}, {"fc.bias", 4}});
+  CHECK(kept(given + " --prefix net. --rename linear=fc").at("fc.weight") == 4);  // also without a network
+  CHECK(kept(masks + " --arch mlp:3,2,4" + names) ==
+        std::map<std::string, std::size_t>{{"hidden.0.weight", 2}, {"hidden.0.bias", 2}, {"fc.weight", 2}, {"fc.bias", 4}});
+  CHECK(kept("mlp:3,2,4 --prefix net. --weights " + given + names).at("fc.weight") == 4);
+  for (auto const& [arguments, sentence] : std::vector<std::pair<std::string, std::string>>{
+           {masks + " --arch mlp:3,2,4", "also holds \"body.0.weight\" of shape [2, 3], which the network does not have"},
+           {given + " --prefix net. --arch mlp:3,2,4 --rename body=hidden,linear=fc", "also holds \"extra\""},
+           {given + " --rename nothing=fc", "renames nothing"},
+           {given + " --ignore-extra", "passes over what the network does not have, and none is named"},
+           {"mlp:3,2,4 --rename body=hidden", "no such file is named"},
+           {"mlp:3,2,4 --arch mlp:3,2,5", "there are two networks, mlp:3,2,4 and mlp:3,2,5"}}) {
+    CAPTURE(arguments);
+    auto const done = run("inspect " + arguments);
+    CHECK(done.status != 0);
+    CHECK(support::says(done.complaint, sentence));
+  }
 }

@@ -22,13 +22,13 @@ namespace {
 
 constexpr std::size_t count = 64;
 
-/// The same 64 images of ten classes, with labels for training and for testing where they are asked for; those for testing are of the first
+/// The same 64 images of ten classes or fewer, with labels for training and for testing where they are asked for; those for testing are of the first
 /// eight classes.
-std::string write_images(std::filesystem::path const& path, bool labelled, bool tested) {
+std::string write_images(std::filesystem::path const& path, bool labelled, bool tested, std::size_t classes = 10) {
   std::vector<std::uint8_t> pixels(count * 3 * 8 * 8);
   std::vector<std::int64_t> labels;
   for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(lnpt::random_bits(3, i) >> 56);
-  for (std::size_t i = 0; i < count; ++i) labels.push_back(static_cast<std::int64_t>(i % 10));
+  for (std::size_t i = 0; i < count; ++i) labels.push_back(static_cast<std::int64_t>(i % classes));
   lnpt::io::safetensors::writer writer;
   writer.add("input", {count, 3, 8, 8}, pixels);
   if (labelled) writer.add("labels", {count}, labels);
@@ -124,9 +124,93 @@ TEST_CASE("labels of classes that a network does not tell apart are no wrong dec
   images_and_teacher const given;
   auto const few = given.at("few");
   REQUIRE(run("prune " + given.net + "--classes 5 --input 3,8,8 --criterion magnitude --sparsity 0 --out " + few).status == 0);
-  auto const done = run("evaluate " + given.net + "--weights " + few + " --data " + given.labelled);
-  CHECK(done.status == 1);
-  CHECK(support::says(done.complaint, "label 5 of image 5 is out of range: the network tells 5 classes apart"));
+  auto const refused = [&](std::string const& command, std::string const& sentence) {
+    CAPTURE(command);
+    auto const done = run(command + " --data " + given.labelled);
+    CHECK(done.status == 1);
+    CHECK(support::says(done.complaint, given.labelled + ": label 5 of sample 5 is out of range: " + sentence));
+  };
+  std::string const apart = "the network tells 5 classes apart, so labels go from 0 to 4";
+  auto const mlp = "--arch mlp:192,6,5 --epochs 1 --batch 32 --out " + given.at("no");
+  refused("evaluate " + given.net + "--weights " + few, "the model has 5 classes, so labels go from 0 to 4");
+  refused("train " + mlp, apart);
+  refused("train " + given.net + "--epochs 1 --batch 32 --init " + few + " --out " + given.at("no"), apart);
+  refused("train " + given.net + "--epochs 1 --batch 32 --teacher " + few + " --out " + given.at("no"), apart);
+  refused("teach " + given.net + "--teacher " + few + " --out " + given.at("no"), apart);
+  refused("prune " + given.net + "--weights " + few + " --criterion snip --sparsity .5 --out " + given.at("no"), apart);
+  refused(
+      "prune " + given.net + "--weights " + few + " --method eagle_eye --budget flops:.3 --judge labels --out " + given.at("no"),
+      apart);
+  refused("compare " + mlp, apart);
+  refused("study merging " + mlp, apart);
+  refused("study trainability --arch mlp:192,6,5 --out " + given.at("no"), apart);
+  CHECK_FALSE(std::filesystem::exists(given.at("no")));
+  auto const typed = run("evaluate " + given.net + "--weights " + few + " --classes 4 --data " + given.plain + " --logits x");
+  CHECK(typed.status == 2);
+  CHECK(support::says(typed.complaint, "--classes says 4, and the network tells 5 classes apart"));
+}
+
+TEST_CASE("networks have the classes of their weights, their teacher or --classes, be they all among the labels or not") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  images_and_teacher const given;
+  auto const nine = write_images(given.folder / "nine.safetensors", true, false, 9);
+  auto const classes = [&](std::string const& command, char const* tensor = "fc.weight") {
+    auto const done = run(command + " --data " + nine + " --out " + given.at("out"));
+    REQUIRE_MESSAGE(done.status == 0, done.complaint);
+    auto const extents = lnpt::io::safetensors::open(given.at("out")).info(tensor).shape;
+    return extents[tensor == std::string("output") ? 1 : 0];
+  };
+  auto const train = "train " + given.net + "--epochs 1 --batch 32";
+  CHECK(classes(train) == 9);
+  CHECK(classes(train + " --classes 12") == 12);
+  CHECK(classes(train + " --init " + given.teacher) == 10);
+  CHECK(classes(train + " --teacher " + given.teacher) == 10);
+  CHECK(classes("train --arch mlp:192,6,11 --epochs 1 --batch 32") == 11);
+  CHECK(classes("teach " + given.net + "--views 0 --teacher " + given.teacher, "output") == 10);
+  std::filesystem::rename(given.at("out"), given.at("cache"));
+  CHECK(classes(train + " --teacher-cache " + given.at("cache")) == 10);
+  CHECK(classes("prune " + given.net + "--sparsity .5 --teacher " + given.teacher) == 10);
+  auto const compared =
+      run("compare --arch mlp:192,6,11 --epochs 1 --teacher-epochs 1 --seeds 1 --batch 32 --samples 1 --criteria "
+          "random --sparsities .5 --data " +
+          nine + " --out " + given.at("runs"));
+  CHECK_MESSAGE(compared.status == 0, compared.complaint);
+}
+
+TEST_CASE("a student learns from a teacher on images without any labels, and is held against the teacher") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  images_and_teacher const given;
+  auto const train =
+      "train " + given.net + "--epochs 1 --batch 32 --augment none --data " + given.plain + " --out " + given.at("student");
+  auto const teach = "teach " + given.net + "--teacher " + given.teacher + " --data " + given.plain + " --out ";
+  auto const live = run(train + " --json --teacher " + given.teacher);
+  REQUIRE_MESSAGE(live.status == 0, live.complaint);
+  CHECK(support::says(live.complaint, "accuracy is not measured; how often the student decides as the teacher on 64 images is"));
+  auto const told = nlohmann::json::parse(live.output);
+  CHECK(told["last_agreement"].is_number());
+  CHECK_FALSE(told.contains("last_accuracy"));
+  CHECK(support::says(run(train + " --teacher " + given.teacher).output, "agreement with the teacher "));
+
+  // A teacher agrees with itself on every image, but for what a rate of 0 leaves of batch norm's statistics.
+  auto const itself = "train --arch mlp:192,6,10 --epochs 1 --batch 32 --augment none --lr 0 --json --data " + given.plain;
+  REQUIRE(run("train --arch mlp:192,6,10 --epochs 1 --batch 32 --data " + given.labelled + " --out " + given.at("mlp")).status ==
+          0);
+  auto const same = run(itself + " --init " + given.at("mlp") + " --teacher " + given.at("mlp") + " --out " + given.at("same"));
+  REQUIRE_MESSAGE(same.status == 0, same.complaint);
+  CHECK(nlohmann::json::parse(same.output)["last_agreement"] == 1.0);
+
+  REQUIRE(run(teach + given.at("plain.cache") + " --views 0").status == 0);
+  auto const cached = run(train + " --json --teacher-cache " + given.at("plain.cache"));
+  REQUIRE_MESSAGE(cached.status == 0, cached.complaint);
+  CHECK(nlohmann::json::parse(cached.output)["last_agreement"].is_number());
+  REQUIRE(run(teach + given.at("views.cache") + " --views 1").status == 0);
+  auto const views = "train " + given.net + "--epochs 1 --batch 32 --data " + given.plain + " --out " + given.at("student") +
+                     " --teacher-cache " + given.at("views.cache");
+  auto const nothing = run(views + " --json");
+  REQUIRE_MESSAGE(nothing.status == 0, nothing.complaint);
+  CHECK(support::says(nothing.complaint, "the teacher cache does not say what the teacher decides on these images"));
+  CHECK_FALSE(nlohmann::json::parse(nothing.output).contains("last_agreement"));
+  CHECK(support::says(run(views).output, "after 1 epoch\n"));
 }
 
 TEST_CASE("a student learns from a teacher on images without labels, where those for testing have some") {
@@ -161,8 +245,6 @@ TEST_CASE("what reads labels says so where there are none, before it does anythi
   auto const out = " --epochs 1 --batch 32 --out " + given.at("no");
   refused("train " + given.net + out,
           "holds no labels, which are learnt from: add \"labels\" I64 [samples], or learn from a --teacher");
-  refused("train " + given.net + "--teacher " + given.teacher + out,
-          "no labels of its test images, which accuracy is measured with");
   refused("evaluate " + given.net + "--weights " + given.teacher, "which accuracy is measured with");
   refused("compare " + given.net + out, "holds no labels, which are learnt from");
   refused("study merging --arch mlp:36,6,10" + out, "holds no labels, which are learnt from");

@@ -48,6 +48,10 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
   no_numbers.add("input", {2, 3, 8, 8}, std::vector<float>(2 * 3 * 8 * 8, std::nanf("")));
   auto const nan = (folder / "nan.safetensors").string();
   no_numbers.save(nan);
+  lnpt::io::safetensors::writer alone;
+  alone.add("input", {1, 3, 8, 8}, std::vector<float>(3 * 8 * 8, 0.5F));
+  auto const one = (folder / "one.safetensors").string();
+  alone.save(one);
   auto const mlp = "--arch mlp:4,6,3 --data " + batch;
   auto const robust = "robustness --arch resnet:8:4,8,8 --weights " + resnet + " --data " + images;
   auto const out = " --out " + (folder / "out").string();
@@ -81,6 +85,17 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"score --arch alexnet", 2, "mlp:12,16,10,5"},
            {"score --arch resnet:21:16,32,64 --criterion magnitude", 2, "6n + 2"},
            {"score --arch mlp:4,6,3", 2, "--data"},
+           {"score --arch missing.json --criterion magnitude", 1, "cannot read the description missing.json"},
+           {"train --arch mlp:4,6,3 --data missing/images.st --out x", 1, "there is no file missing/images.st"},
+           {"train --arch mlp:4,6,3 --data synthetic", 2, "where to write is missing"},
+           {"prune " + mlp + " --criterion magnitude --sparsity .5", 2, "where to write is missing"},
+           {"prune --arch resnet:8:4,8,8 --criterion synflow --sparsity 1" + out, 2,
+            "round 1 of 100 would remove every weight, so that the next had nothing to score"},
+           {"prune --arch resnet:8:4,8,8 --criterion magnitude --mask channels --budget flops:.9999 --round" + out, 2,
+            "a multiple of "},
+           {"prune " + mlp + " --criterion magnitude --mask channels --budget parameters:.3 --shrink --recalibrate" + out, 2,
+            "the network has none: leave it out"},
+           {"score --arch resnet:8:4,8,8 --criterion nisp --data " + one, 1, "and there is one sample: pass two at least"},
            {"score " + mlp + " --criterion best", 2, "feature_map_synaptic, lnpt, snip"},
            {"score " + mlp + " --criterion snip", 2, "reads labels"},
            {"score " + mlp, 2, "where no --criterion is named, teacher_guided scores on --data with a --teacher"},

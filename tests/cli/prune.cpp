@@ -76,6 +76,54 @@ TEST_CASE("the output of prune has the names, dtypes and kept bytes of the weigh
   CHECK(kept == (30 + 15) * 2 / 5);
 }
 
+TEST_CASE("everything that is written has the names that came, whoever writes it") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const at = [&](char const* name) { return (folder / name).string(); };
+  std::string const arch = "--arch resnet:8:4,4,4 --input 3,8,8 ";
+  REQUIRE(run("prune " + arch + "--criterion magnitude --sparsity 0 --out " + at("own")).status == 0);
+  io::safetensors::writer writer;
+  auto const own = io::safetensors::open(at("own"));
+  for (auto const& name : own.names())
+    writer.add("net." + (name.starts_with("fc.") ? "linear" + name.substr(2) : name), own.info(name).shape,
+               own.read<float>(name));
+  writer.add("net.bn1.num_batches_tracked", {}, std::vector<std::int64_t>{7});
+  writer.save(at("given"));
+  auto const weights = "--weights-prefix net. --rename linear=fc --weights " + at("given");
+  auto const named = [&](char const* file) {
+    auto const names = io::safetensors::open(at(file)).names();
+    CAPTURE(file);
+    CHECK(
+        std::ranges::none_of(names, [](auto const& name) { return name.find("fc.") != name.npos || name.starts_with("net."); }));
+    return names;
+  };
+  auto const channels =
+      "prune " + arch + weights + " --criterion magnitude --mask channels --budget channels:.25 --shrink --out ";
+  REQUIRE(run(channels + at("small.safetensors") + " --masks-out " + at("masks")).status == 0);
+  CHECK(std::ranges::count(named("small.safetensors"), "bn1.num_batches_tracked") == 1);
+  named("masks");
+  // By the description beside it, without a renaming.
+  auto const again = run("score --arch " + at("small.json") + " --weights " + at("small.safetensors") + " --criterion magnitude");
+  CHECK_MESSAGE(again.status == 0, again.complaint);
+  auto const inspected = run("inspect " + at("small.safetensors"));
+  CHECK(support::says(inspected.output, "linear.weight"));
+
+  std::string const train =
+      "train --arch resnet:8:4,4,4 --data synthetic --train-limit 64 --test-limit 20 --batch 32 --epochs 2 ";
+  REQUIRE(run(train + "--init " + at("given") + " --init-prefix net. --rename linear=fc --out " + at("trained")).status == 0);
+  auto const trained = io::safetensors::open(at("trained"));
+  CHECK(named("trained").size() == own.names().size() + 1);
+  CHECK(trained.read<std::int64_t>("bn1.num_batches_tracked") == std::vector<std::int64_t>{7 + 2 * 2});
+  // In the place of what is read, epoch after epoch.
+  REQUIRE(run(train + "--init " + at("given") + " --init-prefix net. --rename linear=fc --out " + at("given")).status == 0);
+  CHECK(support::text_of(at("given")) == support::text_of(at("trained")));
+  REQUIRE(run("prune " + arch + "--rename linear=fc --weights " + at("given") + " --criterion magnitude --sparsity .5 --out " +
+              at("given") + " --masks-out " + at("masks"))
+              .status == 0);
+  named("given");
+  named("masks");
+}
+
 TEST_CASE("what the network lacks and what the file has more are listed side by side") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;
@@ -87,6 +135,14 @@ TEST_CASE("what the network lacks and what the file has more are listed side by 
   CHECK(done.complaint.find(R"(and holds "body.0.bias", "body.0.weight", "linear.bias" and 2 more)") != std::string::npos);
   auto const strict = run("score --arch mlp:6,5,3 --criterion magnitude --rename body=hidden,linear=fc --weights " + given);
   CHECK(strict.complaint.find(R"(also holds "steps")") != std::string::npos);
+  for (auto const& each : {done, strict}) {
+    CHECK(support::says(each.complaint, "(see --weights-prefix, --rename and --ignore-extra)"));
+    CHECK(std::ranges::count(each.complaint, '\n') == 1);
+  }
+  auto const teacher = run("teach --arch mlp:3072,5,10 --data synthetic --train-limit 9 --out no --teacher " + given);
+  CHECK(support::says(teacher.complaint, "(see --teacher-prefix, --rename and --ignore-extra)"));
+  auto const init = run("train --arch mlp:3072,5,10 --data synthetic --train-limit 200 --out no --init " + given);
+  CHECK(support::says(init.complaint, "(see --init-prefix, --rename and --ignore-extra)"));
 }
 
 TEST_CASE("pruning what is pruned goes on from its masks, or from its zeros, and says so") {
@@ -134,6 +190,9 @@ TEST_CASE("a packed network is read wherever weights are, and refused whole wher
   REQUIRE(run("prune " + arch + "--criterion magnitude --sparsity .9 --out " + path("whole") + " --masks-out " + path("masks") +
               " --packed " + path("packed"))
               .status == 0);
+  REQUIRE(run("prune " + arch + "--criterion magnitude --sparsity .9 --packed " + path("alone")).status ==
+          0);  // and nothing else
+  CHECK(support::text_of(path("alone")) == support::text_of(path("packed")));
   CHECK(3 * std::filesystem::file_size(path("packed")) < 2 * std::filesystem::file_size(path("whole")));  // names weigh most here
 
   auto const evaluated = [&](std::string const& weights) {
@@ -151,6 +210,9 @@ TEST_CASE("a packed network is read wherever weights are, and refused whole wher
   REQUIRE(run(train + path("a") + " --init " + path("whole") + " --mask " + path("masks")).status == 0);
   REQUIRE(run(train + path("b") + " --init " + path("packed") + " --packed " + path("trained")).status == 0);
   CHECK(support::text_of(path("a")) == support::text_of(path("b")));
+  REQUIRE(run("train " + arch + data + "--batch 64 --epochs 1 --init " + path("packed") + " --packed " + path("c")).status == 0);
+  CHECK(support::text_of(path("c")) == support::text_of(path("trained")));
+  CHECK(std::filesystem::exists(path("c") + ".checkpoint"));
   REQUIRE(run("prune " + arch + "--criterion magnitude --sparsity .9 --out " + path("again") + " --weights " + path("trained"))
               .status == 0);
   auto const first = io::safetensors::open(path("a"));

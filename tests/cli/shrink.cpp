@@ -189,6 +189,9 @@ TEST_CASE("robustness: a network agrees with itself at distance 0, and pruned on
   CHECK(support::says(pruned.output, "by the reference"));
   CHECK(support::says(run("robustness " + arch + "--weights " + at("whole.safetensors") + " " + data + "--box .9,1").complaint,
                       "outside the box"));
-  CHECK(support::says(run("robustness " + arch + "--weights " + at("whole.safetensors") + " --data synthetic").complaint,
-                      "give --mean 0 --std 1"));
+  CHECK(seen["box"] == std::vector<double>{0, 1});
+  auto const normalised = run("robustness " + arch + "--weights " + at("whole.safetensors") +
+                              " --data synthetic --train-limit 64 --test-limit 30 --mean .5 --std .25 --steps 2 --json");
+  REQUIRE_MESSAGE(normalised.status == 0, normalised.complaint);
+  CHECK(nlohmann::json::parse(normalised.output)["box"] == std::vector<double>{-2, 2});
 }

@@ -305,6 +305,11 @@ TEST_CASE("eagle_eye: candidates fit the budget, the best agrees most, and label
   CHECK(again.agreeing == found.agreeing);
   auto const by_labels = eagle_eye(model, std::span<array const>(parts), {std::vector<std::int64_t>(30, 2)}, options);
   CHECK(by_labels.agreeing != found.agreeing);
+  std::vector<array> const two{images(15, 3, 8), images(15, 3, 8)};
+  std::vector<std::vector<std::int64_t>> beyond(2, std::vector<std::int64_t>(15, 2));
+  beyond[1][4] = 1000;
+  CHECK_THROWS_WITH_AS((void)eagle_eye(model, std::span<array const>(two), beyond, options),
+                       doctest::Contains("label 1000 of sample 19 is out of range"), error);
   CHECK_THROWS_WITH_AS((void)eagle_eye(model, std::span<array const>(parts), {.removed = 0.99, .draws = 50}),
                        doctest::Contains("none of 50 draws"), error);
   CHECK_THROWS_WITH_AS((void)eagle_eye(model, std::span<array const>()), doctest::Contains("at least one batch"), error);

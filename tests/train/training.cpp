@@ -385,6 +385,17 @@ TEST_CASE("masks do not move by what is no number, and a network that computes n
   CHECK_THROWS_WITH_AS((void)accuracy(student, shapes().test), doctest::Contains("so they decide nothing"), lnpt::error);
 }
 
+TEST_CASE("a label that is no class of the network is refused where it is counted, by the number of its sample") {
+  auto student = convolutional(1);
+  auto other = shapes().test;
+  CHECK(accuracy(student, other) >= 0);
+  for (std::int64_t const beyond : {4, -1, 1 << 19}) {
+    other.labels.back() = beyond;
+    auto const said = "label " + std::to_string(beyond) + " of sample 199 is out of range: the model has 4 classes";
+    CHECK_THROWS_WITH_AS((void)accuracy(student, other), doctest::Contains(said.c_str()), lnpt::error);
+  }
+}
+
 TEST_CASE("masks that move keep their counts, and resume to the bit") {
   auto const run_twice = [](auto hook) {
     auto student = convolutional(1);

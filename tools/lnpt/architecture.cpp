@@ -39,7 +39,7 @@ bool names_description(std::string_view text) {
 
 std::string text_of_file(std::string const& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) refuse("cannot read the description ", path, ": pass the JSON file that prune --shrink wrote");
+  if (!in) lnpt::fail("cannot read the description ", path, ": pass the JSON file that prune --shrink wrote");
   return {std::istreambuf_iterator<char>(in), {}};
 }
 

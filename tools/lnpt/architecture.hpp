@@ -18,6 +18,7 @@
 
 #include "exported.hpp"
 #include "misuse.hpp"
+#include "naming.hpp"
 #include "packed_weights.hpp"
 
 namespace cli {
@@ -120,7 +121,8 @@ template <class Network>
     }
   };
   auto const make = [&] { return std::visit(build, a.form); };
-  return std::holds_alternative<exported_model>(a.form) ? make() : typed(make);  // what a file lacks was not typed
+  auto const is_typed = !std::holds_alternative<exported_model>(a.form) && !std::holds_alternative<described_network>(a.form);
+  return is_typed ? typed(make) : make();  // what a file lacks was not typed
 }
 
 /// As above with weights drawn from the seed, also where a .pt2 file brings its own.
@@ -131,16 +133,17 @@ template <class Network>
   return network;
 }
 
-/// Gives the network the weights of a file, packed ones as they are held there.
+/// Gives the network the weights of a file, packed ones as they are held there. `flags`: those that say how names belong together.
 template <class Network>
 void load_weights(Network& network, architecture const& a, lnpt::io::safetensors::file const& file,
-                  lnpt::io::state_dict_options const& names) {
-  if (is_packed(file))
-    load_packed_weights(network, file, names);
-  else if (auto const* const exported = std::get_if<exported_model>(&a.form))
-    load_exported_weights(network, *exported, file, names);
-  else
-    lnpt::io::load_state_dict(network, file, names);
+                  lnpt::io::state_dict_options const& names, char const* flags = naming_flags) {
+  if (is_packed(file)) return load_packed_weights(network, file, names);
+  with_flags(flags, [&] {
+    if (auto const* const exported = std::get_if<exported_model>(&a.form))
+      load_exported_weights(network, *exported, file, names);
+    else
+      lnpt::io::load_state_dict(network, file, names);
+  });
 }
 
 }  // namespace cli

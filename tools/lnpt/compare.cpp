@@ -26,6 +26,7 @@
 #include "engine_setting.hpp"
 #include "figures.hpp"
 #include "latency.hpp"
+#include "loading.hpp"
 #include "output_files.hpp"
 #include "progress.hpp"
 #include "report_page.hpp"
@@ -147,7 +148,7 @@ class comparison {
         sample_by_(parse_choice("way of sampling", sample_names, o.sample_by)),
         arch_(parse_architecture(o.arch, o.features)),
         engine_(open_training_engine(o.engine, o.threads)),
-        data_(open_labelled_data(o.images)),
+        data_(open_labelled_data(o.images, own_classes(arch_))),
         results_(o.out, settings()),
         progress_(work()) {
     if (o.keep_weights && !std::holds_alternative<exported_model>(arch_.form))

@@ -51,6 +51,16 @@ bool names_tensor_file(std::string const& text) {
   return lnpt::io::has_ending(text, ".safetensors") || std::filesystem::is_regular_file(text);
 }
 
+namespace {
+
+/// Whether a text that names no data set looks like the name of a file.
+bool looks_like_file(std::string const& text) {
+  return text.find(':') == std::string::npos &&
+         (text.find('/') != std::string::npos || std::filesystem::path(text).has_extension());
+}
+
+}  // namespace
+
 bool names_batch_file(data_options const& o) {
   if (!names_tensor_file(o.data)) return false;
   auto const file = lnpt::io::safetensors::open(o.data);
@@ -86,8 +96,10 @@ lnpt::io::data_set open_data(data_options const& o) {
     auto const kind = data_kind(o.data);
     auto const takes_folder = kind == "cifar10" || kind == "cifar100" || kind == "mnist";
     auto const has_folder = o.data.size() > kind.size() + 1;
-    if (!(kind == "synthetic" && o.data == kind) && !(takes_folder && has_folder))
-      refuse("\"", o.data, "\" is no data set: write ", data_forms);
+    auto const known = (kind == "synthetic" && o.data == kind) || (takes_folder && has_folder);
+    if (!known && looks_like_file(o.data) && !std::filesystem::exists(o.data))
+      lnpt::fail("there is no file ", o.data, ": name a data set, ", data_forms);
+    if (!known) refuse("\"", o.data, "\" is no data set: write ", data_forms);
     return lnpt::io::open_data_set(o.data, limits);
   };
   auto set = open();
@@ -98,6 +110,21 @@ lnpt::io::data_set open_data(data_options const& o) {
   normalize(set.train, o);
   normalize(set.test, o);
   return set;
+}
+
+void require_labels_below(std::size_t classes, std::span<std::int64_t const> labels, std::string const& whose,
+                          std::size_t first) {
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    if (labels[i] < 0 || static_cast<std::uint64_t>(labels[i]) >= classes)
+      lnpt::fail(whose, ": label ", labels[i], " of sample ", first + i, " is out of range: the network tells ", classes,
+                 " classes apart, so labels go from 0 to ", classes - 1);
+}
+
+void set_classes(lnpt::io::data_set& data, std::size_t classes) {
+  if (classes == 0) return;
+  require_labels_below(classes, data.train.labels, data.name);
+  require_labels_below(classes, data.test.labels, data.name + " for testing");
+  data.train.classes = data.test.classes = classes;
 }
 
 void require_training_labels(lnpt::io::data_set const& data, char const* otherwise) {
@@ -112,10 +139,11 @@ void require_test_labels(lnpt::io::data_set const& data) {
                "\"test_input\", or \"labels\" where there is none");
 }
 
-lnpt::io::data_set open_labelled_data(data_options const& o) {
+lnpt::io::data_set open_labelled_data(data_options const& o, std::size_t classes) {
   auto data = open_data(o);
   require_training_labels(data);
   require_test_labels(data);
+  set_classes(data, classes);
   return data;
 }
 

@@ -41,8 +41,16 @@ struct data_options {
 /// Images to train or evaluate on, those of a file with labels or without; text of no such form is misuse, a folder without the files a
 /// failure.
 [[nodiscard]] lnpt::io::data_set open_data(data_options const& options);
-/// The same for work that reads the labels of both splits. Refuses a file without them.
-[[nodiscard]] lnpt::io::data_set open_labelled_data(data_options const& options);
+/// The same for work that reads the labels of both splits, with a network that tells so many classes apart by its own account (0: as the
+/// labels do). Refuses a file without them, and labels beyond.
+[[nodiscard]] lnpt::io::data_set open_labelled_data(data_options const& options, std::size_t classes);
+
+/// Gives the data as many classes as the network tells apart, be they all among the labels or not. Refuses labels of others, with which no
+/// decision could agree. 0: the network does not say, and the labels do.
+void set_classes(lnpt::io::data_set& data, std::size_t classes);
+/// Refuses such labels of samples; `whose` names them and their file, `first` is the number of the first sample.
+void require_labels_below(std::size_t classes, std::span<std::int64_t const> labels, std::string const& whose,
+                          std::size_t first = 0);
 
 /// Refuse images to train on, or to test on, whose labels are read and are not there.
 void require_training_labels(lnpt::io::data_set const& data, char const* otherwise = "");
@@ -55,9 +63,11 @@ void require_test_labels(lnpt::io::data_set const& data);
 [[nodiscard]] std::vector<std::vector<std::int64_t>> label_batches(lnpt::io::image_set const& images,
                                                                    std::span<std::size_t const> indices, std::size_t size);
 
+/// Of a network that nothing tells the number of classes.
+inline constexpr std::size_t classes_unless_said = 10;
+
 /// What a network has to fit that is for these images; of how many classes they are, images without labels do not say.
 [[nodiscard]] inline surroundings around(lnpt::io::image_set const& images) {
-  constexpr std::size_t classes_unless_said = 10;
   return {{images.channels, images.height, images.width}, images.classes != 0 ? images.classes : classes_unless_said};
 }
 

@@ -1,7 +1,7 @@
 #include "engine.hpp"
 
 #include "engine_setting.hpp"
-#include <lnpt/core/agreement.hpp>
+#include <lnpt/loss/count_right.hpp>
 
 #include "other_engines.hpp"
 
@@ -97,22 +97,35 @@ std::string engine_choice::precision_name() const { return std::string(spell(pre
 
 std::string engine_choice::execution_name() const { return execution.empty() ? first_execution : execution; }
 
-std::vector<std::int64_t> decide(predictor<float> const& predict, lnpt::io::image_set const& images) {
-  std::vector<std::int64_t> decisions;
+namespace {
+
+/// Calls `use(plan, logits)` for all images in batches, in their order.
+template <class Use>
+void for_each_logits(predictor<float> const& predict, lnpt::io::image_set const& images, Use use) {
   for (std::size_t begin = 0; begin < images.size(); begin += lnpt::evaluation_batch) {
     lnpt::batch_plan plan;
     for (auto i = begin; i < std::min(begin + lnpt::evaluation_batch, images.size()); ++i) plan.images.push_back(i);
-    auto const predicted = predict(lnpt::gather_images<float>(images, plan));
-    auto const here = lnpt::decided_classes(predicted.output);
-    decisions.insert(decisions.end(), here.begin(), here.end());
+    use(plan, predict(lnpt::gather_images<float>(images, plan)).output);
   }
+}
+
+}  // namespace
+
+std::vector<std::int64_t> decide(predictor<float> const& predict, lnpt::io::image_set const& images) {
+  std::vector<std::int64_t> decisions;
+  for_each_logits(predict, images, [&](lnpt::batch_plan const&, auto const& logits) {
+    auto const here = lnpt::decided_classes(logits);
+    decisions.insert(decisions.end(), here.begin(), here.end());
+  });
   return decisions;
 }
 
-double accuracy_of(predictor<float> const& predict, lnpt::io::image_set const& images) {
-  auto const decided = decide(predict, images);
-  auto const right = lnpt::count_agreeing(decided, images.labels);
-  return decided.empty() ? 0.0 : static_cast<double>(right) / static_cast<double>(decided.size());
+std::size_t count_right(predictor<float> const& predict, lnpt::io::image_set const& images) {
+  std::size_t right = 0;
+  for_each_logits(predict, images, [&](lnpt::batch_plan const& plan, auto const& logits) {
+    right += lnpt::count_right(logits, lnpt::gather_labels(images, plan.images), plan.images.front());
+  });
+  return right;
 }
 
 template <class T>

@@ -54,8 +54,8 @@ template <class T, lnpt::differentiable Model>
 /// The class decided for on every image.
 [[nodiscard]] std::vector<std::int64_t> decide(predictor<float> const& predict, lnpt::io::image_set const& images);
 
-/// The fraction of images whose label the network decides for.
-[[nodiscard]] double accuracy_of(predictor<float> const& predict, lnpt::io::image_set const& images);
+/// Of how many images the network decides for the label. Refuses labels of classes that it does not tell apart.
+[[nodiscard]] std::size_t count_right(predictor<float> const& predict, lnpt::io::image_set const& images);
 
 /// Scores and prunes in one precision. Networks, data and results lie in host memory, wherever the engine computes.
 template <class T>

@@ -6,11 +6,10 @@
 #include <optional>
 #include <vector>
 
-#include <lnpt/core/agreement.hpp>
 #include <lnpt/core/tensor.hpp>
 #include <lnpt/io/safetensors_writer.hpp>
 #include <lnpt/io/state_dict.hpp>
-#include <lnpt/loss/concept.hpp>
+#include <lnpt/loss/count_right.hpp>
 
 #include "command.hpp"
 #include "engine.hpp"
@@ -110,18 +109,16 @@ verdict evaluate_file(evaluate_options const& o, training_engine const& engine) 
   if (!data.labels && o.logits.empty())
     lnpt::fail(file.name(),
                " holds no labels, which accuracy is measured with: add \"labels\" [samples], or ask for --logits alone");
-  auto network = open_network(o, {data.sample, 10});
+  auto network = open_network(o, {data.sample, classes_unless_said});
   auto const predict = requiring_numbers(open_predictor(o, engine, network));
   logit_rows logits;
   auto const predict_and_copy = logits.copied(predict);
   verdict seen{.knows_labels = data.labels.has_value()};
   for (std::size_t i = 0; i < data.batches.size(); ++i) {
     auto const output = predict_and_copy(data.batches[i].input).output;
-    auto const decided = lnpt::tensor_traits<lnpt::cpu::array<float>>::argmax(output);
-    seen.samples += decided.size();
-    if (!data.labels) continue;
-    lnpt::detail::check_labels((*data.labels)[i], output);
-    seen.right += lnpt::count_agreeing(decided, (*data.labels)[i]);
+    if (data.labels)
+      seen.right += held_in(file.name(), [&] { return lnpt::count_right(output, (*data.labels)[i], seen.samples); });
+    seen.samples += lnpt::shape_of(output).front();
   }
   if (seen.samples == 0) lnpt::fail(file.name(), " holds no samples: evaluate one at least");
   if (!o.logits.empty()) logits.save(o.logits, o.arch);
@@ -129,26 +126,22 @@ verdict evaluate_file(evaluate_options const& o, training_engine const& engine) 
   return seen;
 }
 
-/// Refuses labels of classes that the network does not tell apart, with which no decision could agree.
-void require_named_classes(predictor<float> const& predict, lnpt::io::image_set const& images) {
-  auto const classes = predict(lnpt::gather_images<float>(images, {{0}, {}})).output.size();
-  for (std::size_t i = 0; i < images.labels.size(); ++i)
-    if (static_cast<std::size_t>(images.labels[i]) >= classes)
-      lnpt::fail("label ", images.labels[i], " of image ", i, " is out of range: the network tells ", classes, " classes apart");
-}
-
 verdict evaluate_data_set(evaluate_options const& o, training_engine const& engine) {
   auto const data = open_data(o.images);
   if (o.logits.empty()) require_test_labels(data);
   auto network = open_network(o, around(data.train));
   auto const predict = requiring_numbers(open_predictor(o, engine, network));
-  require_named_classes(predict, data.test);
   logit_rows logits;
-  auto const decided = decide(logits.copied(predict), data.test);
-  if (!o.logits.empty()) logits.save(o.logits, o.arch);
+  auto const predict_and_copy = logits.copied(predict);
   auto const knows_labels = data.test.has_labels();
-  return {.right = knows_labels ? lnpt::count_agreeing(decided, data.test.labels) : 0,
-          .samples = decided.size(),
+  std::size_t right = 0;
+  if (knows_labels)
+    right = held_in(data.name, [&] { return count_right(predict_and_copy, data.test); });
+  else
+    (void)decide(predict_and_copy, data.test);
+  if (!o.logits.empty()) logits.save(o.logits, o.arch);
+  return {.right = right,
+          .samples = data.test.size(),
           .knows_labels = knows_labels,
           .took = latency_of(o, predict, around(data.train).input)};
 }
@@ -158,8 +151,7 @@ void describe(CLI::App& command, evaluate_options& o) {
   auto* const weights =
       command.add_option("--weights", o.weights, "The network's state_dict, safetensors; of a .pt2 network, its own by default");
   command.add_option("--weights-prefix", o.weights_prefix, "What its names begin with")->needs(weights);
-  command.add_option("--classes", o.classes, "Number of classes; default: as the weights or the architecture say, else 10")
-      ->check(above_zero());
+  command.add_option("--classes", o.classes, classes_flag_text)->check(above_zero());
   command
       .add_option("--data", o.images.data,
                   std::string("What to evaluate on, of images those for testing: ") + data_forms + batch_forms)

@@ -32,7 +32,8 @@ found_masks masks_of_zeros(cpu_network<T>& network, std::string from) {
 template <class T>
 lnpt::mask_set masks_in(cpu_network<T>& network, std::string const& path, lnpt::io::state_dict_options const& names) {
   auto const file = lnpt::io::safetensors::open(path);
-  return is_packed(file) ? packed_masks(file) : lnpt::io::load_masks(network, file, names);
+  if (is_packed(file)) return packed_masks(file);
+  return with_flags("--rename", [&] { return lnpt::io::load_masks(network, file, names); });
 }
 
 /// The same of a file that was named for its masks.

@@ -1,12 +1,16 @@
 // lnpt inspect: layers, shapes, what is kept, and what it costs.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <optional>
+#include <utility>
 
 #include <lnpt/io/checkpoint.hpp>
 #include <lnpt/io/count_nonzero.hpp>
+#include <lnpt/io/file_ending.hpp>
+#include <lnpt/io/in_quotes.hpp>
 #include <lnpt/io/packed.hpp>
 #include <lnpt/io/sharded_model.hpp>
 
@@ -33,6 +37,9 @@ struct inspect_options : common_options {
   naming names;
   bool time = false;
   std::size_t batch = 1;
+
+  /// How the names of the file become the network's.
+  [[nodiscard]] lnpt::io::state_dict_options held_names() const { return names.under(prefix); }
 };
 
 /// A line of the output: one tensor of a file, or one parameter of a network.
@@ -49,7 +56,8 @@ bool is_buffer(std::string_view name) {
 }
 
 /// The parameters of a packed file.
-std::vector<tensor_line> read_packed_lines(lnpt::io::safetensors::file const& file) {
+std::vector<tensor_line> read_packed_lines(lnpt::io::safetensors::file const& file, lnpt::io::state_dict_options const& names) {
+  require_own_names(file, names);
   std::vector<tensor_line> lines;
   for (auto const& each : packed_masks(file)) lines.push_back({each.name(), each.extents(), each.size(), each.count()});
   for (auto const& tensor : file.entries())
@@ -59,24 +67,28 @@ std::vector<tensor_line> read_packed_lines(lnpt::io::safetensors::file const& fi
   return lines;
 }
 
-/// The parameters of a model's files, with what their masks or, without one, their zeros leave. Integers are no weights.
-std::vector<tensor_line> read_lines(lnpt::io::sharded_model const& model, std::string const& prefix) {
-  if (is_packed(model.shard(0))) return read_packed_lines(model.shard(0));
+/// The parameters of a model's files by the network's names, with what their masks or, without one, their zeros leave. Integers are no
+/// weights.
+std::vector<tensor_line> read_lines(lnpt::io::sharded_model const& model, lnpt::io::state_dict_options const& names) {
+  if (is_packed(model.shard(0))) return read_packed_lines(model.shard(0), names);
   std::vector<tensor_line> lines;
   progress along(model.tensors().size());
   along.doing("counting zeros");
-  for (std::size_t s = 0; s < model.shard_count(); ++s)
-    for (auto const& tensor : model.shard(s).entries()) {
+  for (std::size_t s = 0; s < model.shard_count(); ++s) {
+    auto const& file = model.shard(s);
+    lnpt::io::tensor_names const known(file, names);
+    for (auto const& tensor : file.entries()) {
       along.advance();
-      if (!tensor.name.starts_with(prefix) || !lnpt::io::prefix_beside(tensor.name).empty() || is_buffer(tensor.name)) continue;
+      auto const name = lnpt::io::model_name(tensor.name, names);
+      if (name.empty() || !lnpt::io::prefix_beside(name).empty() || is_buffer(name)) continue;
       if (!lnpt::io::is_floating(tensor.dtype)) continue;
-      auto const name = tensor.name.substr(prefix.size());
-      auto const& file = model.shard(s);
-      auto const kept = file.contains(std::string(lnpt::io::mask_prefix) + name) ? lnpt::io::load_mask(file, name).count()
-                        : tensor.shape.size() > 1                                ? lnpt::io::count_nonzero(file, tensor)
-                                                                                 : tensor.size();
+      auto const* const mask = known.find(std::string(lnpt::io::mask_prefix) + name);
+      auto const kept = mask != nullptr           ? lnpt::io::load_mask(file, mask->substr(lnpt::io::mask_prefix.size())).count()
+                        : tensor.shape.size() > 1 ? lnpt::io::count_nonzero(file, tensor)
+                                                  : tensor.size();
       lines.push_back({name, tensor.shape, tensor.size(), kept});
     }
+  }
   return lines;
 }
 
@@ -87,11 +99,12 @@ bool holds_masks_alone(lnpt::io::safetensors::file const& file) {
 }
 
 /// What the masks of such a file leave of the weights that they are for.
-std::vector<tensor_line> read_mask_lines(lnpt::io::safetensors::file const& file) {
+std::vector<tensor_line> read_mask_lines(lnpt::io::safetensors::file const& file, lnpt::io::state_dict_options const& names) {
   std::vector<tensor_line> lines;
   for (auto const& each : file.entries()) {
-    auto const name = each.name.substr(lnpt::io::mask_prefix.size());
-    lines.push_back({name, each.shape, each.size(), lnpt::io::load_mask(file, name).count()});
+    auto const prefix = lnpt::io::mask_prefix.size();
+    lines.push_back({lnpt::io::model_name(each.name, names).substr(prefix), each.shape, each.size(),
+                     lnpt::io::load_mask(file, each.name.substr(prefix)).count()});
   }
   return lines;
 }
@@ -105,10 +118,10 @@ std::vector<tensor_line> lines_of(cpu_network<float>& network, lnpt::shape const
     tensor_line line{p.name, lnpt::shape_of(*p.value), lnpt::size_of(*p.value), lnpt::size_of(*p.value)};
     if (held) {
       auto const found = std::ranges::find(*held, p.name, &tensor_line::name);
-      auto const fits = found != held->end() && found->extents == line.extents;
+      auto const fits = found != held->end() && lnpt::same_but_for_ones(found->extents, line.extents);
       if (!fits && !masks_alone)
         lnpt::fail("the file has no ", p.name, " of shape ", lnpt::list(line.extents),
-                   ": name the architecture it was saved from with --arch");
+                   ": name the architecture it was saved from with --arch, and names that differ with --prefix and --rename");
       if (fits) line = *found;
     }
     if (costs[i] != 0) line.multiply_adds = costs[i];
@@ -116,6 +129,19 @@ std::vector<tensor_line> lines_of(cpu_network<float>& network, lnpt::shape const
     ++i;
   }
   return lines;
+}
+
+/// Refuses what a file holds and the network does not have, which would go unsaid. A program's state_dict may hold more than it computes with.
+void require_known(std::vector<tensor_line> const& held, std::vector<tensor_line> const& lines, inspect_options const& o) {
+  if (o.names.ignore_extra || names_exported(o.arch)) return;
+  for (auto const& each : held) {
+    auto const known = std::ranges::find(lines, each.name, &tensor_line::name);
+    if (known == lines.end() || !lnpt::same_but_for_ones(known->extents, each.extents))
+      lnpt::fail(
+          o.what, " also holds ", lnpt::io::in_quotes(each.name), " of shape ", lnpt::list(each.extents),
+          ", which the network does not have: name another with --arch, rename it with --rename, or pass over what is extra with "
+          "--ignore-extra");
+  }
 }
 
 /// Of parameters that no other file holds, zeros of an exported network count as pruned.
@@ -144,18 +170,18 @@ struct inspection {
 void fill_in(inspect_options& o, lnpt::io::safetensors::file const& file) {
   if (o.arch.empty()) o.arch = setting(file, "arch");
   if (o.input.empty()) o.input = setting(file, "input");
-  if (o.classes == 0) o.classes = classes_in(file, o.prefix);
 }
 
-/// The network that was named, and the shape of its input.
-std::pair<cpu_network<float>, lnpt::shape> build(inspect_options const& o, architecture const& arch) {
+/// The network that was named, and the shape of its input. `weights`: a file that may say of how many classes.
+std::pair<cpu_network<float>, lnpt::shape> build(inspect_options const& o, architecture const& arch,
+                                                 std::optional<lnpt::io::safetensors::file> const& weights) {
+  auto const classes = choose_classes(o.classes, own_classes(arch, weights, o.held_names()), {classes_unless_said});
   if (auto const* const exported = std::get_if<exported_model>(&arch.form))
     return {load_exported_network<cpu_network<float>>(*exported), exported_shape_of(exported->path).input};
   auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form);
   auto input = parse_numbers<std::size_t>("input extent", o.input.empty() ? "3,32,32" : o.input);
   if (sizes && o.input.empty()) input = {sizes->front()};
   if (auto const* const described = std::get_if<described_network>(&arch.form)) input = described->input();
-  auto const classes = o.classes != 0 ? o.classes : sizes ? sizes->back() : 10;
   return {make_network<cpu_network<float>>(arch, {input, classes}, 0), input};
 }
 
@@ -163,14 +189,23 @@ std::pair<cpu_network<float>, lnpt::shape> build(inspect_options const& o, archi
 std::vector<layer_time> time_network(inspect_options const& o, architecture const& arch, cpu_network<float> network,
                                      lnpt::shape const& input) {
   auto const weights = o.arch == o.what ? std::string() : o.what;
-  if (!weights.empty()) load_weights(network, arch, lnpt::io::safetensors::open(weights), o.names.under(o.prefix));
+  if (!weights.empty())
+    load_weights(network, arch, lnpt::io::safetensors::open(weights), o.held_names(), "--prefix, --rename and --ignore-extra");
   auto const found = find_masks(network, {o.mask, weights, o.prefix, o.arch, o.names});
   if (found && !found->fit.warning().empty()) fmt::print(stderr, "warning: {}\n", found->fit.warning());
   return time_layers(network, found ? found->masks : lnpt::mask_set{}, input, o.batch);
 }
 
+/// The tensors of a file whose network nobody names.
+std::vector<tensor_line> without_network(inspect_options const& o, std::vector<tensor_line> const& held) {
+  if (o.names.ignore_extra)
+    refuse("--ignore-extra passes over what the network does not have, and none is named: name it with --arch, or leave it out");
+  return held;
+}
+
 inspection inspect(inspect_options o) {
   std::optional<std::vector<tensor_line>> held;
+  std::optional<lnpt::io::safetensors::file> weights;
   auto masks_alone = false;
   if (looks_like_architecture(o.what)) {
     o.arch = o.what;
@@ -179,14 +214,16 @@ inspection inspect(inspect_options o) {
     masks_alone = holds_masks_alone(model.shard(0));
     if (masks_alone && o.time)
       refuse("--time runs weights, and ", o.what, " holds masks alone: name the weights, and --mask ", o.what);
-    held = masks_alone ? read_mask_lines(model.shard(0)) : read_lines(model, o.prefix);
+    held = masks_alone ? read_mask_lines(model.shard(0), o.held_names()) : read_lines(model, o.held_names());
     fill_in(o, model.shard(0));
+    weights.emplace(lnpt::io::safetensors::open(model.shard(0).name()));
     if (o.arch.empty() && o.time) refuse("--time runs the network, and ", o.what, " does not name it: name it with --arch");
-    if (o.arch.empty()) return {*held};
+    if (o.arch.empty()) return {without_network(o, *held)};
   }
   auto const arch = parse_architecture(o.arch);
-  auto [network, input] = build(o, arch);
+  auto [network, input] = build(o, arch, weights);
   inspection seen{lines_of(network, input, held, masks_alone)};
+  if (held) require_known(*held, seen.lines, o);
   if (!held && names_exported(o.arch)) count_zeros(network, seen.lines);
   if (o.time) seen.times = time_network(o, arch, std::move(network), input);
   return seen;
@@ -317,11 +354,17 @@ std::optional<before_and_after> find_before_and_after(inspect_options const& o) 
 
 void run(inspect_options const& typed_options) {
   auto o = typed_options;
+  if (looks_like_architecture(o.what) && !o.arch.empty())
+    refuse("there are two networks, ", o.what, " and ", o.arch, ": name one, as it is or with --arch");
+  if (looks_like_architecture(o.what) && !o.weights.empty()) o.arch = std::exchange(o.what, {});
   if (!o.weights.empty() && !o.what.empty())
     refuse("there are two files of weights, ", o.what, " and ", o.weights, ": name one, as it is or with --weights");
   if (o.what.empty()) o.what = o.weights.empty() ? o.arch : o.weights;
   if (!o.mask.empty() && !o.time) refuse("--mask is for --time: add it, or leave --mask out");
   if (o.what.empty()) refuse("what to inspect is missing: name a file, or a network such as net.pt2");
+  auto const is_network = looks_like_architecture(o.what);
+  if (is_network || (std::filesystem::is_regular_file(o.what) && !lnpt::io::has_ending(o.what, ".json")))
+    o.names.require_use({{is_network ? std::string() : o.what, o.prefix}, {o.mask, ""}});
   auto const seen = inspect(o);
   auto const shrunk = find_before_and_after(o);
   if (o.json) {

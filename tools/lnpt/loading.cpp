@@ -1,8 +1,11 @@
 #include "loading.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
 
+#include <lnpt/backend/cpu/backend.hpp>
+#include <lnpt/io/network_description.hpp>
 #include <lnpt/train/sampling.hpp>
 
 #include "packed_weights.hpp"
@@ -12,8 +15,7 @@ namespace cli {
 CLI::Option* scoring_options::describe(CLI::App& command) {
   typed = typed_flags(command);
   auto* const network = command.add_option("--arch,--model", arch, std::string("Network: ") + architecture_forms);
-  command.add_option("--classes", classes, "Number of classes; default: as the weights or the architecture say, else 10")
-      ->check(above_zero());
+  command.add_option("--classes", classes, classes_flag_text)->check(above_zero());
   auto* const given =
       command.add_option("--weights", weights, "The network's state_dict, safetensors; default: fresh weights drawn from --seed");
   command
@@ -86,17 +88,44 @@ criterion_spec scoring_options::asked_criterion() const {
   return spec;
 }
 
-std::size_t classes_in(lnpt::io::safetensors::file const& file, std::string const& prefix) {
-  for (auto const* const name : {"fc.weight", "classifier.weight", "linear.weight"})
-    if (auto const extents = stored_shape(file, prefix + name); extents && extents->size() == 2) return extents->front();
+namespace {
+
+/// The height of the classifier in a file of weights; 0 where it has none that we know.
+std::size_t classes_in(lnpt::io::safetensors::file const& file, lnpt::io::state_dict_options const& names) {
+  lnpt::io::tensor_names const known(file, names);
+  for (auto const* const name : {"fc.weight", "classifier.weight", "linear.weight"}) {
+    auto const* const stored = known.find(name);
+    if (auto const extents = stored_shape(file, stored ? *stored : names.prefix + name); extents && extents->size() == 2)
+      return extents->front();
+  }
   return 0;
 }
 
+/// As many as a network of that description has outputs.
+std::size_t classes_of(described_network const& described) {
+  auto const [network, input] = lnpt::io::build_network<lnpt::cpu::backend<float>>(described.parsed());
+  auto extents = input;
+  extents.insert(extents.begin(), 1);
+  return lnpt::size_of(network.predict(lnpt::cpu::filled<float>(extents, 0)).output);
+}
+
+}  // namespace
+
 std::size_t own_classes(architecture const& arch, std::optional<lnpt::io::safetensors::file> const& weights,
-                        std::string const& prefix) {
+                        lnpt::io::state_dict_options const& names) {
   if (auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form)) return sizes->back();
   if (auto const* const exported = std::get_if<exported_model>(&arch.form)) return exported_shape_of(exported->path).classes;
-  return weights ? classes_in(*weights, prefix) : 0;
+  if (auto const* const described = std::get_if<described_network>(&arch.form)) return classes_of(*described);
+  return weights ? classes_in(*weights, names) : 0;
+}
+
+std::size_t choose_classes(std::size_t asked, std::size_t own, std::initializer_list<std::size_t> others) {
+  if (asked != 0 && own != 0 && asked != own)
+    refuse("--classes says ", asked, ", and the network tells ", own, " classes apart: leave --classes out");
+  if (asked != 0) return asked;
+  if (own != 0) return own;
+  auto const* const known = std::ranges::find_if(others, [](std::size_t n) { return n != 0; });
+  return known == others.end() ? 0 : *known;
 }
 
 template <class T>
@@ -159,16 +188,26 @@ void round_to_float(cpu_network<T>& network) {
       value = static_cast<T>(static_cast<float>(value));
 }
 
-/// Some training images of a data set, normalised, in batches; returns its number of classes.
+/// Some training images of a data set, normalised, in batches; returns its number of classes. Labels, where they are read, are of so many
+/// classes, or of any where these are 0.
 template <class T>
-std::size_t draw_batches(scoring_options const& o, scoring_data<lnpt::cpu::array<T>>& data, bool labels) {
+std::size_t draw_batches(scoring_options const& o, scoring_data<lnpt::cpu::array<T>>& data, bool labels, std::size_t classes) {
   constexpr std::size_t batch = 100;
   auto const images = open_data(o.images).train;
+  if (labels && classes != 0) require_labels_below(classes, images.labels, o.images.data);
   auto const drawn = lnpt::sample_at_random(images.size(), o.samples, o.seed).indices;
   data.sample = around(images).input;
   data.batches = lnpt::plain_batches<T>(images, std::span(drawn), batch);
   if (labels && images.has_labels()) data.labels = label_batches(images, drawn, batch);
   return images.classes;
+}
+
+/// The classes that the teacher tells apart, where one is asked and by its own account.
+std::size_t classes_of_teacher(scoring_options const& o, criterion_spec const& criterion) {
+  if (!criterion.reads().teacher) return 0;
+  std::optional<lnpt::io::safetensors::file> weights;
+  if (!o.teacher.empty()) weights = open_weights(o.teacher, "--teacher", "--teacher-model");
+  return own_classes(o.teacher_network(), weights, o.teacher_names());
 }
 
 /// A teacher may know other classes than its student where only features are compared.
@@ -178,17 +217,28 @@ void ask_teacher(scoring_options const& o, criterion_spec const& criterion, surr
   auto const arch = o.teacher_network();
   std::optional<lnpt::io::safetensors::file> weights;
   if (!o.teacher.empty()) weights = open_weights(o.teacher, "--teacher", "--teacher-model");
-  auto const classes = own_classes(arch, weights, o.teacher_prefix);
+  auto const classes = own_classes(arch, weights, o.teacher_names());
   if (classes != 0 && classes != around.classes && criterion.compares_classes())
     refuse("the teacher ", weights ? o.teacher : o.teacher_arch, " knows ", classes, " classes and the student ", around.classes,
            ", and ", criterion.text, " compares classes: choose a loss that compares features, feature_gap or feature_mse");
   if (classes != 0) around.classes = classes;
   auto network = make_network<cpu_network<T>>(arch, around, 0);
-  if (weights) load_weights(network, arch, *weights, o.names.under(o.teacher_prefix));
+  if (weights) load_weights(network, arch, *weights, o.teacher_names(), teacher_naming_flags);
   auto const predict = engine.open(network);
   data.teacher_fingerprint = lnpt::fingerprint_of(network);
   data.teacher_prediction.emplace();
   for (auto const& batch : data.batches) data.teacher_prediction->push_back(predict(batch.input));
+}
+
+/// Refuses labels of classes that the network does not tell apart.
+template <class T>
+void require_labels_of(scoring_data<lnpt::cpu::array<T>> const& data, std::size_t classes, std::string const& name) {
+  if (!data.labels) return;
+  std::size_t first = 0;
+  for (auto const& batch : *data.labels) {
+    require_labels_below(classes, batch, name, first);
+    first += batch.size();
+  }
 }
 
 /// Whether a sample is an image with its channels last, by extents that no [channels, height, width] is likely to have.
@@ -233,13 +283,15 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
     refuse(criterion.text,
            " compares with a teacher and there is none: name its weights with --teacher, or --teacher-model net.pt2");
   scoring_data<lnpt::cpu::array<T>> data;
-  auto classes = o.classes != 0 ? o.classes : own_classes(arch, weights, o.weights_prefix);
+  auto const of_teacher = classes_of_teacher(o, criterion);
+  auto classes =
+      choose_classes(o.classes, own_classes(arch, weights, o.weights_names()), {criterion.compares_classes() ? of_teacher : 0});
   if (names_batch_file(o.images)) {
     constexpr std::string_view of_images[]{"--samples"};
     o.typed.refuse(of_images, " is for images, and all that " + o.images.data + " holds is scored on: leave it out");
     read_batches(lnpt::io::safetensors::open(o.images.data), data, lnpt::io::data_set_options::all, reads.labels);
   } else if (!o.images.data.empty()) {
-    auto const known = draw_batches<T>(o, data, reads.labels);
+    auto const known = draw_batches<T>(o, data, reads.labels, classes);
     if (classes == 0) classes = known;
   } else if (auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form))
     data.sample = {sizes->front()};
@@ -251,13 +303,14 @@ scoring_case<T> load_case(scoring_options const& o, criterion_spec const& criter
     data.sample = o.input.empty() ? lnpt::shape{3, 32, 32} : parse_numbers<std::size_t>("input extent", o.input);
   check_sample(o, data.sample, arch, weights.has_value());
 
-  surroundings const around{data.sample, classes != 0 ? classes : 10};
+  surroundings const around{data.sample, choose_classes(classes, 0, {of_teacher, classes_unless_said})};
+  require_labels_of(data, around.classes, o.images.data);
   if (reads.teacher) ask_teacher<T>(o, criterion, around, engine, data);
   scoring_case<T> result{make_network<cpu_network<T>>(arch, around, o.seed), std::move(data)};
   if (weights) {
     if (!std::holds_alternative<exported_model>(arch.form))  // whose channels its file has said
-      check_channels(result.student, around.input, o.images.data, *weights, o.names.under(o.weights_prefix));
-    load_weights(result.student, arch, *weights, o.names.under(o.weights_prefix));
+      check_channels(result.student, around.input, o.images.data, *weights, o.weights_names());
+    load_weights(result.student, arch, *weights, o.weights_names());
   } else if (!std::holds_alternative<exported_model>(arch.form)) {
     round_to_float(result.student);
   }
@@ -270,13 +323,13 @@ trained_network open_network(network_source const& from, naming const& names, st
   if (!from.weights.empty()) weights = open_weights(from.weights, from.weights_flag, from.arch_flag);
   if (!weights && !names_exported(from.arch))
     refuse("the weights of ", from.arch, " are missing: name them with ", from.weights_flag);
-  auto const own = from.classes != 0 ? from.classes : own_classes(arch, weights, from.prefix);
-  if (own != 0) around.classes = own;
+  auto const own = own_classes(arch, weights, names.under(from.prefix));
+  around.classes = choose_classes(from.classes, own, {around.classes});
   auto network = make_network<trained_network>(arch, around, 0);
   if (!weights) return network;
   if (!std::holds_alternative<exported_model>(arch.form))
     check_channels(network, around.input, data, *weights, names.under(from.prefix));
-  load_weights(network, arch, *weights, names.under(from.prefix));
+  load_weights(network, arch, *weights, names.under(from.prefix), from.naming);
   return network;
 }
 

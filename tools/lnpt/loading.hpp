@@ -1,5 +1,8 @@
 #pragma once
 /// What score and prune have in common: a student, what to score it with, and what to score it on.
+#include <cstddef>
+#include <initializer_list>
+#include <optional>
 #include <string>
 
 #include <lnpt/io/safetensors.hpp>
@@ -33,6 +36,9 @@ struct scoring_options : common_options {
   [[nodiscard]] bool has_sparsity() const { return sparsity >= 0; }
   /// Adds the flags; --arch among them, which is needed unless the command says otherwise.
   CLI::Option* describe(CLI::App& command);
+  /// How names of the files of weights become those of the networks.
+  [[nodiscard]] lnpt::io::state_dict_options weights_names() const { return names.under(weights_prefix); }
+  [[nodiscard]] lnpt::io::state_dict_options teacher_names() const { return names.under(teacher_prefix); }
   /// The student's network and the teacher's, which is the student's unless another is named.
   [[nodiscard]] architecture student_network() const { return parse_architecture(arch, features); }
   [[nodiscard]] architecture teacher_network() const { return parse_teacher(arch, features, teacher_arch, teacher_features); }
@@ -51,12 +57,15 @@ struct scoring_case {
   scoring_data<lnpt::cpu::array<T>> data;
 };
 
-/// The number of classes in a file of weights: the height of its classifier; 0 where it has none that we know.
-[[nodiscard]] std::size_t classes_in(lnpt::io::safetensors::file const& file, std::string const& prefix);
+/// The number of classes a network has by its own account; 0 where neither its architecture nor, by the height of its classifier, the file of
+/// its weights says.
+[[nodiscard]] std::size_t own_classes(architecture const& arch, std::optional<lnpt::io::safetensors::file> const& weights = {},
+                                      lnpt::io::state_dict_options const& names = {});
 
-/// The number of classes a network has by its own account; 0 where neither its architecture nor its weights say.
-[[nodiscard]] std::size_t own_classes(architecture const& arch, std::optional<lnpt::io::safetensors::file> const& weights,
-                                      std::string const& prefix);
+/// The number of classes to build a network for: as asked, else its own, else the first that is known of `others`, such as a teacher's or the
+/// labels'; 0 where none is. Refuses another number than its own.
+[[nodiscard]] std::size_t choose_classes(std::size_t asked, std::size_t own, std::initializer_list<std::size_t> others);
+inline constexpr char const* classes_flag_text = "Number of classes; default: as the weights or the architecture say, else 10";
 
 /// The tensors `input` and, where they are asked for and there, `labels`, as they are, in batches of at most `size` samples.
 template <class T>
@@ -74,6 +83,7 @@ struct network_source {
   std::size_t classes = 0;  ///< 0: as the weights or the architecture say
   char const* arch_flag = "--model";
   char const* weights_flag = "--weights";
+  char const* naming = naming_flags;
 };
 
 /// The network with its weights, for data of this shape. Refuses a missing file of weights where the form has none.

@@ -23,6 +23,7 @@
 
 #include "command.hpp"
 #include "data_digest.hpp"
+#include "loading.hpp"
 #include "merging_results.hpp"
 #include "progress.hpp"
 #include "studies.hpp"
@@ -63,7 +64,7 @@ lnpt::io::image_set grey_squares(lnpt::io::image_set const& all, std::size_t sid
 
 /// The images, as grey squares where the network is a perceptron that reads just so many numbers.
 lnpt::io::data_set open_images(merging_options const& o, architecture const& arch) {
-  auto data = open_labelled_data(o.images);
+  auto data = open_labelled_data(o.images, own_classes(arch));
   auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form);
   if (sizes == nullptr || sizes->front() == data.train.image_size()) return data;
   for (std::size_t side = 1; side <= std::min(data.train.height, data.train.width); ++side)

@@ -28,6 +28,21 @@ struct named_part {
   return lnpt::io::safetensors::open(path);
 }
 
+/// The flags that say how the names of a file and of a network belong together, by the one that names a prefix.
+inline constexpr char const* naming_flags = "--weights-prefix, --rename and --ignore-extra";
+inline constexpr char const* teacher_naming_flags = "--teacher-prefix, --rename and --ignore-extra";
+
+/// Runs `load`, which finds tensors of a file by their names. Where these are not the network's, its sentence ends in the flags that say how
+/// they belong together.
+template <class F>
+auto with_flags(char const* flags, F load) {
+  try {
+    return load();
+  } catch (lnpt::io::unmatched_names const& reason) {
+    lnpt::fail(reason.what(), " (see ", flags, ")");
+  }
+}
+
 /// What is renamed and what is passed over while weights are loaded.
 struct naming {
   std::string rename;

@@ -28,10 +28,14 @@ std::optional<lnpt::shape> stored_shape(lnpt::io::safetensors::file const& file,
   return kept ? std::optional(kept->extents()) : std::nullopt;
 }
 
-template <class Network>
-void load_packed_weights(Network& network, lnpt::io::safetensors::file const& file, lnpt::io::state_dict_options const& names) {
+void require_own_names(lnpt::io::safetensors::file const& file, lnpt::io::state_dict_options const& names) {
   if (!names.prefix.empty() || !names.rename.empty())
     refuse(file.name(), " is packed and has the network's own names: leave prefixes and --rename out");
+}
+
+template <class Network>
+void load_packed_weights(Network& network, lnpt::io::safetensors::file const& file, lnpt::io::state_dict_options const& names) {
+  require_own_names(file, names);
   lnpt::io::load_packed(network, whole(file));
 }
 template void load_packed_weights(cpu_network<float>&, lnpt::io::safetensors::file const&, lnpt::io::state_dict_options const&);

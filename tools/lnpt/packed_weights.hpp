@@ -19,6 +19,9 @@ namespace cli {
 /// The shape of a parameter in a file of either form; nothing where the file does not hold it.
 [[nodiscard]] std::optional<lnpt::shape> stored_shape(lnpt::io::safetensors::file const& file, std::string const& name);
 
+/// Refuses a prefix and a renaming, of which a packed file has no use: its names are the network's own.
+void require_own_names(lnpt::io::safetensors::file const& file, lnpt::io::state_dict_options const& names);
+
 /// Gives the network the weights of a packed file; it then holds what is kept alone. Refuses a damaged file, a prefix and a renaming.
 template <class Network>
 void load_packed_weights(Network& network, lnpt::io::safetensors::file const& file, lnpt::io::state_dict_options const& names);

@@ -66,17 +66,17 @@ struct study_data {
 };
 
 study_data open_study_data(pretraining_options const& o) {
-  auto all = open_labelled_data(o.target);
+  auto const own = own_classes(parse_architecture(o.arch));
   if (o.source.data.empty()) {
+    auto const all = open_labelled_data(o.target, 0);
     auto const half = all.train.classes / 2;
     if (half < 2) refuse(o.target.data, " has too few classes to part: name the data to pre-train on with --pretrain");
-    auto const own = own_classes(parse_architecture(o.arch), std::nullopt, "");
     if (own != 0 && (own != half || own != all.train.classes - half))
       refuse(o.arch, " tells ", own, " classes apart, and the halves of ", o.target.data, " have ", half, " and ",
              all.train.classes - half, ": name the data to pre-train on with --pretrain, or a network that fits both halves");
     return {of_classes(all, 0, half), of_classes(all, half, all.train.classes)};
   }
-  study_data data{open_labelled_data(o.source), std::move(all)};
+  study_data data{open_labelled_data(o.source, own), open_labelled_data(o.target, own)};
   auto const from = around(data.source.train).input;
   auto const to = around(data.target.train).input;
   if (from != to)

@@ -30,6 +30,7 @@
 #include "shrinking.hpp"
 #include "trainability.hpp"
 #include "typed_flags.hpp"
+#include "written_state.hpp"
 
 namespace cli {
 
@@ -65,36 +66,24 @@ void save_pruned(cpu_network<T>& network, lnpt::mask_set const& masks, prune_opt
   if (names_exported(o.arch) && o.weights.empty()) return save_pruned_program(o.arch, masks, o.out);
   if (names_exported(o.out)) return save_program_of(o.arch, network, o.out);
   lnpt::io::safetensors::writer writer;
-  auto const add = [&](auto const& each) {  // fresh weights and packed ones are those that a float holds
-    auto const values = lnpt::values_of(*each.value);
-    writer.add(each.name, lnpt::shape_of(*each.value), std::vector<float>(values.begin(), values.end()));
-  };
-  if (o.weights.empty() || is_packed(lnpt::io::safetensors::open(o.weights))) {
-    for (auto const& p : network.parameters()) add(p);
-    for (auto const& b : network.buffers()) add(b);
-  } else {
-    lnpt::io::add_pruned_copy(writer, lnpt::io::safetensors::open(o.weights), masks, o.names.under(o.weights_prefix));
-  }
+  if (o.weights.empty() || is_packed(lnpt::io::safetensors::open(o.weights)))
+    add_state<float>(writer, network, {});  // fresh weights and packed ones are those that a float holds
+  else
+    lnpt::io::add_pruned_copy(writer, lnpt::io::safetensors::open(o.weights), masks, o.weights_names());
   writer.metadata("arch", o.arch);
   writer.save(o.out);
 }
 
-/// The masks alone, U8 under `mask.` + the name of the weight in the file of weights.
-void save_masks(lnpt::mask_set const& masks, prune_options const& o) {
+/// The masks alone, U8 under `mask.` + the name of the weight in files that are written.
+void save_masks(lnpt::mask_set const& masks, prune_options const& o, written_names const& names) {
   if (o.masks_out.empty()) return;
-  lnpt::mask_set named;
-  std::map<std::string, std::string> stored;
-  if (!o.weights.empty() && !is_packed(lnpt::io::safetensors::open(o.weights)))
-    stored = lnpt::io::tensor_names(lnpt::io::safetensors::open(o.weights), o.names.under(o.weights_prefix)).all();
   std::map<std::string, lnpt::shape> extents;
   auto const& shapes = o.channels.shrink ? o.out : o.arch;  // of a smaller network those of the file that holds it
   if (names_exported(shapes)) extents = exported_extents(shapes);
   lnpt::io::safetensors::writer writer;
   for (auto const& each : masks) {
-    auto const found = stored.find(each.name());
-    auto const name = found == stored.end() ? each.name() : found->second.substr(o.weights_prefix.size());
     auto const shaped = extents.find(each.name());
-    lnpt::io::add_mask(writer, name, each, shaped == extents.end() ? each.extents() : shaped->second);
+    lnpt::io::add_mask(writer, names(each.name()), each, shaped == extents.end() ? each.extents() : shaped->second);
   }
   writer.metadata("arch", o.arch);
   writer.save(o.masks_out);
@@ -178,20 +167,22 @@ void prune_as(prune_options const& o, pruning_spec spec) {
     if (takes_channels(spec.mask)) std::ranges::move(narrow_layers(pruned.masks), std::back_inserter(pruned.report.warnings));
     return pruned;
   }();
+  written_names const names(o.weights, o.weights_names());  // before --out takes the place of --weights
   auto const on_paths = o.spend_on_live ? lnpt::dead_paths_of(*map, masks).effective() : std::size_t{0};
   lnpt::apply(masks, student);
   passes.after = trainability_of(student, data, o.trainability);
   std::optional<shrink_summary> summary;
   if (o.channels.shrink)
-    summary = shrink_and_save(student, masks, data, o.channels, {o.weights, o.weights_prefix, o.out, exported_source(o)});
-  else
+    summary = shrink_and_save(student, masks, data, o.channels, {o.weights, o.weights_names(), o.out, exported_source(o)});
+  else if (!o.out.empty())
     save_pruned(student, masks, o);
-  save_masks(masks, o);
+  save_masks(masks, o, names);
   save_packed(student, masks, o, data.sample);
   if (!o.channels.onnx.empty())
     lnpt::io::save_onnx(student, data.sample, o.channels.onnx, {.fold_batch_norm = !o.channels.keep_batch_norm});
   if (!o.channels.ratios.empty()) plot_ratios(ratios_of(report), o.channels.ratios);
   auto json = as_json(report);
+  o.note_unread(spec.criterion, o.channels.shrink || o.trainability != 0);
   if (summary) json["shrunk"] = as_json(*summary);
   if (o.spend_on_live) json["on_paths"] = on_paths;
   if (passes.after) json["trainability"] = as_json(passes);
@@ -220,7 +211,7 @@ void make_smaller(prune_options const& o, criterion_spec const& reads, Make make
   if (names_exported(o.out))
     save_smaller_program(exported_source(o), network, o.out);
   else
-    save_smaller(network, before, data.sample, {}, {o.weights, o.weights_prefix, o.out, exported_source(o)});
+    save_smaller(network, before, data.sample, {}, {o.weights, o.weights_names(), o.out, exported_source(o)});
   if (!o.channels.onnx.empty())
     lnpt::io::save_onnx(network, data.sample, o.channels.onnx, {.fold_batch_norm = !o.channels.keep_batch_norm});
   auto json = as_json(summary);
@@ -289,11 +280,9 @@ void describe(CLI::App& command, prune_options& o) {
   command.add_option(
       "--packed", o.packed,
       "File for the kept weights alone, 5 bytes each, for devices: evaluate, inspect, train, teach and prune read it as weights");
-  command
-      .add_option("--out", o.out,
-                  "File for the masked weights, safetensors: exactly the names and dtypes of --weights, or of the network's "
-                  "state_dict; of a .pt2 network, the same with .pt2, or its state_dict")
-      ->required();
+  command.add_option("--out", o.out,
+                     "File for the masked weights, safetensors: exactly the names and dtypes of --weights, or of the network's "
+                     "state_dict; of a .pt2 network, the same with .pt2, or its state_dict");
 }
 
 /// Prunes stored weights, and refuses flags that only a network has a use for.
@@ -325,10 +314,20 @@ void require_outputs_distinct(prune_options const& o) {
   }
 }
 
-/// Prunes by scores, and says what of the command was not read.
 void run_scored(prune_options const& o, pruning_spec const& spec) {
   in_precision(o.engine, [&](auto t) { prune_as<decltype(t)>(o, spec); });
-  o.note_unread(spec.criterion, o.channels.shrink || o.trainability != 0);
+}
+
+/// Refuses a command that writes nothing, or not what needs a file of its own.
+void require_an_output(prune_options const& o, method_kind method) {
+  if (!o.out.empty()) return;
+  if (o.checkpoint.asked() || o.channels.shrink || method != method_kind::score)
+    refuse("where to write is missing: name a file with --out");
+  if (o.masks_out.empty() && o.packed.empty() && o.channels.onnx.empty())
+    refuse(
+        "where to write is missing: name a file for the masked weights with --out, for the kept ones alone with --packed, or for "
+        "the "
+        "masks with --masks-out");
 }
 
 void run(prune_options const& typed_options) {
@@ -337,6 +336,7 @@ void run(prune_options const& typed_options) {
   auto const method = parse_choice("method", method_names, o.method);
   if (method != method_kind::merge) o.typed.refuse(merging_flags, " is for --method merge: choose that, or leave it out");
   if (method != method_kind::eagle_eye) o.typed.refuse(search_flags, " is for --method eagle_eye: choose that, or leave it out");
+  require_an_output(o, method);
   if (o.checkpoint.asked()) return run_checkpoint(o, o.has_sparsity() ? 1 - o.sparsity : o.density);
   constexpr std::string_view of_files[]{"--include", "--exclude", "--replace"};
   o.typed.refuse(of_files, " is for files without an architecture: name those with --checkpoint, or leave it out");

@@ -17,15 +17,14 @@ namespace cli {
 
 namespace {
 
-constexpr char const* unit_box = "0,1";
-
 struct robustness_options : common_options {
   static constexpr bool draws = false;
-  network_source network, reference{.arch_flag = "--reference-model", .weights_flag = "--reference"};
+  network_source network,
+      reference{.arch_flag = "--reference-model", .weights_flag = "--reference", .naming = "--rename and --ignore-extra"};
   naming names;
   data_options images;
   std::string epsilons = "0.01,0.03,0.1";
-  std::string box = unit_box;
+  std::string box;  ///< empty: that of the inputs
   lnpt::attack_options attack;
 };
 
@@ -37,7 +36,18 @@ struct samples {
   lnpt::shape input;
   std::size_t classes = 0;
   std::vector<lnpt::cpu::array<float>> batches;
+  double low = 0, high = 1;  ///< what numbers as they are, and bytes once they are normalised, lie between
 };
+
+/// What black and white of all channels are normalised to lies between these.
+void set_box(samples& of, lnpt::io::image_set const& images) {
+  lnpt::io::image_set ends{.channels = images.channels, .height = 1, .width = 1, .mean = images.mean, .stddev = images.stddev};
+  for (auto const end : {std::uint8_t{0}, std::uint8_t{255}}) ends.pixels.insert(ends.pixels.end(), images.channels, end);
+  auto const values = lnpt::values_of(lnpt::gather_images<float>(ends, {{0, 1}, {}}));
+  auto const [low, high] = std::ranges::minmax_element(values);
+  of.low = *low;
+  of.high = *high;
+}
 
 samples read_samples(robustness_options const& o) {
   samples found;
@@ -51,6 +61,7 @@ samples read_samples(robustness_options const& o) {
   auto const images = open_data(o.images).test;
   found.input = around(images).input;
   found.classes = images.classes;
+  set_box(found, images);
   for (std::size_t begin = 0; begin < images.size(); begin += piece) {
     lnpt::batch_plan plan;
     for (auto i = begin; i < std::min(begin + piece, images.size()); ++i) plan.images.push_back(i);
@@ -101,9 +112,10 @@ void describe(CLI::App& command, robustness_options& o) {
       ->required();
   command.add_option("--epsilons", o.epsilons, "Distances in the largest norm, in the units of the network's input")
       ->capture_default_str();
-  command
-      .add_option("--box", o.box, "LOW,HIGH, between which every number of an input lies; images: give --mean and --std for it")
-      ->capture_default_str();
+  command.add_option(
+      "--box", o.box,
+      "LOW,HIGH, between which every number of an input lies; default: 0,1, and of images what black and white are "
+      "normalised to");
   command.add_option("--steps", o.attack.steps, "Steps of PGD")->capture_default_str()->check(above_zero());
   o.images.describe_images(command);
   o.names.describe(command);
@@ -118,18 +130,18 @@ void require_same_classes(trained_network const& network, lnpt::cpu::array<float
 
 void run(robustness_options const& o) {
   auto attack = o.attack;
-  auto const ends = parse_numbers<double>("end of a box", o.box);
-  if (ends.size() != 2) refuse("\"", o.box, "\" is no box: write two numbers, such as 0,1");
-  attack.low = ends[0];
-  attack.high = ends[1];
-  if (o.box == unit_box && o.images.mean.empty() && !names_batch_file(o.images))
-    refuse("images leave the box ", unit_box,
-           " once they are normalised: give --mean 0 --std 1 where the network was trained so, or "
-           "the --box of normalised ones, such as -3,3");
   auto const epsilons = parse_numbers<double>("distance", o.epsilons);
   o.names.require_use({{o.network.weights, o.network.prefix}, {o.reference.weights, ""}});
   auto const data = read_samples(o);
-  surroundings const around{data.input, data.classes == 0 ? 10 : data.classes};
+  attack.low = data.low;
+  attack.high = data.high;
+  if (!o.box.empty()) {
+    auto const ends = parse_numbers<double>("end of a box", o.box);
+    if (ends.size() != 2) refuse("\"", o.box, "\" is no box: write two numbers, such as 0,1");
+    attack.low = ends[0];
+    attack.high = ends[1];
+  }
+  surroundings const around{data.input, data.classes == 0 ? classes_unless_said : data.classes};
   auto network = open_network(o.network, o.names, o.images.data, around);
   std::optional<trained_network> reference;
   if (!o.reference.weights.empty() || !o.reference.arch.empty()) {
@@ -148,8 +160,13 @@ void run(robustness_options const& o) {
     along.advance();
   }
   along.finish();
-  if (o.json) return fmt::print("{}\n", as_json(report).dump(2));
+  if (o.json) {
+    auto all = as_json(report);
+    all["box"] = {attack.low, attack.high};
+    return fmt::print("{}\n", all.dump(2));
+  }
   print(report, reference.has_value());
+  fmt::print("every number of an input lies between {:.4g} and {:.4g}\n", attack.low, attack.high);
 }
 
 }  // namespace

@@ -63,6 +63,7 @@ void score_as(scoring_options const& o, criterion_spec const& criterion) {
   }();
   lnpt::require_finite(scores);
   if (!o.out.empty()) save_scores(scores, o.out);
+  o.note_unread(criterion);
   print_scores(scores, o);
 }
 
@@ -105,7 +106,6 @@ void run(score_options const& o) {
   if (criterion.rounds_used() == 1 && o.has_sparsity())
     refuse("--sparsity says where rounds of scoring lead, and ", criterion.text, " scores once: leave it out, or give --rounds");
   in_precision(o.engine, [&](auto t) { score_as<decltype(t)>(o, criterion); });
-  o.note_unread(criterion);
 }
 
 }  // namespace

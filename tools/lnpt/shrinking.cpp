@@ -8,6 +8,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include <lnpt/core/random.hpp>
@@ -19,6 +20,7 @@
 #include "batch_counters.hpp"
 #include "text.hpp"
 #include "text_table.hpp"
+#include "written_state.hpp"
 
 namespace cli {
 
@@ -72,6 +74,13 @@ lnpt::cpu::array<T> proving_inputs(scoring_data<lnpt::cpu::array<T>> const& data
   return lnpt::tensor_traits<lnpt::cpu::array<T>>::make(extents, noise);
 }
 
+template <class T>
+void require_batch_norm(cpu_network<T> const& network) {
+  auto const is_norm = [](auto const& node) { return std::holds_alternative<lnpt::nn::batch_norm>(node.rules); };
+  if (std::ranges::none_of(network.nodes(), is_norm))
+    refuse("--recalibrate sets the running statistics of batch norm, and the network has none: leave it out");
+}
+
 /// Running statistics of the images that scored.
 template <class T>
 void recalibrate_on(scoring_data<lnpt::cpu::array<T>> const& data, cpu_network<T>& network) {
@@ -90,7 +99,8 @@ bool holds_double(shrink_files const& files) {
   if (files.weights.empty()) return false;
   auto const file = lnpt::io::safetensors::open(files.weights);
   return std::ranges::any_of(file.entries(), [&](auto const& tensor) {
-    return tensor.name.starts_with(files.prefix) && tensor.name.ends_with(".weight") && tensor.dtype == lnpt::io::dtype::f64;
+    return tensor.name.starts_with(files.names.prefix) && tensor.name.ends_with(".weight") &&
+           tensor.dtype == lnpt::io::dtype::f64;
   });
 }
 
@@ -98,27 +108,23 @@ bool holds_double(shrink_files const& files) {
 std::map<std::string, std::int64_t> counters_before(shrink_files const& files) {
   if (!files.weights.empty()) {
     auto const file = lnpt::io::safetensors::open(files.weights);
-    return batch_counters(file, {.prefix = files.prefix}).after(0);
+    return batch_counters(file, files.names).after(0);
   }
   return files.exported.path.empty() ? std::map<std::string, std::int64_t>() : batch_counters(files.exported).after(0);
 }
 
 template <class Stored, class T>
-void save_state(cpu_network<T>& network, std::map<std::string, std::string> const& metadata, shrink_files const& files) {
+void save_state(cpu_network<T>& network, std::map<std::string, std::string> const& metadata, written_names const& names,
+                shrink_files const& files) {
   lnpt::io::safetensors::writer writer;
-  auto const add = [&](auto const& each) {
-    auto const values = lnpt::values_of(*each.value);
-    writer.add(each.name, lnpt::shape_of(*each.value), std::vector<Stored>(values.begin(), values.end()));
-  };
-  for (auto const& p : network.parameters()) add(p);
-  for (auto const& b : network.buffers()) add(b);
+  add_state<Stored>(writer, network, names);
   auto const buffers = network.buffers();
-  auto const is_of_norm = [&](std::string const& counter) {  // and neither renamed nor of one that is gone
+  auto const is_of_norm = [&](std::string const& counter) {  // and not of one that is gone
     auto const mean = counter.substr(0, counter.rfind('.') + 1) + "running_mean";
     return std::ranges::any_of(buffers, [&](auto const& each) { return each.name == mean; });
   };
   for (auto const& [name, count] : counters_before(files))
-    if (is_of_norm(name)) writer.add(name, {}, std::vector<std::int64_t>{count});
+    if (is_of_norm(name)) writer.add(names(name), {}, std::vector<std::int64_t>{count});
   for (auto const& [key, value] : metadata) writer.metadata(key, value);
   writer.save(files.out);
 }
@@ -136,14 +142,17 @@ void save_description(std::string const& json, std::filesystem::path path) {
 template <class T>
 void save_smaller(cpu_network<T>& smaller, cpu_network<T>& before, lnpt::shape const& sample,
                   std::vector<lnpt::whole_tensor> const& left_whole, shrink_files const& files) {
-  auto const json = lnpt::io::describe(smaller, sample).dump();
+  written_names const names(files.weights, files.names);
+  auto const json = names(lnpt::io::describe(smaller, sample)).dump();
+  auto whole = left_whole;
+  for (auto& each : whole) each.name = names(each.name);
   std::map<std::string, std::string> const metadata{{lnpt::io::description_key, json},
-                                                    {before_key, lnpt::io::describe(before, sample).dump()},
-                                                    {left_whole_key, left_whole_as_json(left_whole).dump()}};
+                                                    {before_key, names(lnpt::io::describe(before, sample)).dump()},
+                                                    {left_whole_key, left_whole_as_json(whole).dump()}};
   if (holds_double(files))
-    save_state<double>(smaller, metadata, files);
+    save_state<double>(smaller, metadata, names, files);
   else
-    save_state<float>(smaller, metadata, files);
+    save_state<float>(smaller, metadata, names, files);
   save_description(json, files.out);
 }
 template void save_smaller(cpu_network<float>&, cpu_network<float>&, lnpt::shape const&, std::vector<lnpt::whole_tensor> const&,
@@ -154,6 +163,7 @@ template void save_smaller(cpu_network<double>&, cpu_network<double>&, lnpt::sha
 template <class T>
 shrink_summary shrink_and_save(cpu_network<T>& network, lnpt::mask_set& masks, scoring_data<lnpt::cpu::array<T>> const& data,
                                shrink_choice const& choice, shrink_files const& files) {
+  if (choice.recalibrate) require_batch_norm(network);
   auto smaller = lnpt::shrink(network, masks, proving_inputs(data), {.constant_channel = choice.constant_channel});
   shrink_summary summary{lnpt::count(network, data.sample), lnpt::count(smaller.model, data.sample), smaller.certificate,
                          std::move(smaller.left_whole)};

@@ -46,10 +46,12 @@ struct shrink_summary {
   std::vector<lnpt::whole_tensor> left_whole;
 };
 
-/// Files: the weights the network came from, what their names begin with, where the smaller network goes, and the .pt2 file that it is
+/// Files: the weights the network came from, how their names became its own, where the smaller network goes, and the .pt2 file that it is
 /// written from where that is one, too.
 struct shrink_files {
-  std::string weights, prefix, out;
+  std::string weights;
+  lnpt::io::state_dict_options names;
+  std::string out;
   exported_model exported = {};
 };
 

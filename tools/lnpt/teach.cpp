@@ -19,6 +19,7 @@ namespace {
 struct teach_options : common_options {
   std::string arch, features, teacher, teacher_prefix, out;
   std::size_t views = 4;
+  std::size_t classes = 0;  ///< 0: as the weights or the architecture say
   data_options images;
   naming names;
   engine_choice engine;
@@ -52,6 +53,10 @@ void describe(CLI::App& command, teach_options& o) {
       command.add_option("--teacher", o.teacher, "The teacher's state_dict, safetensors; of a .pt2 network, its own by default");
   command.add_option("--features", o.features, features_flag_text);
   command.add_option("--teacher-prefix", o.teacher_prefix, "What its names begin with")->needs(teacher);
+  command
+      .add_option("--classes", o.classes,
+                  "Number of classes; default: as the weights or the architecture say, else as the labels")
+      ->check(above_zero());
   command.add_option("--data", o.images.data, std::string("Data set: ") + data_forms)->required();
   command.add_option("--views", o.views, "Augmented views per image (crop and flip from --seed); 0: the images as they are")
       ->capture_default_str();
@@ -65,16 +70,15 @@ void run(teach_options const& o) {
   require_output({"--out", o.out}, {{"--arch", o.arch}, {"--teacher", o.teacher}, {"--data", o.images.data}});
   o.names.require_use({{o.teacher, o.teacher_prefix}});
   auto const engine = open_training_engine(o.engine, o.threads);
-  auto const data = open_data(o.images);
+  auto data = open_data(o.images);
   if (o.teacher.empty() && !names_exported(o.arch)) refuse("the teacher's weights are missing: name them with --teacher");
   auto const arch = parse_architecture(o.arch, o.features);
   std::optional<lnpt::io::safetensors::file> weights;
   if (!o.teacher.empty()) weights = open_weights(o.teacher, "--teacher", "--model");
-  auto surroundings = around(data.train);
-  if (auto const own = own_classes(arch, weights, o.teacher_prefix); own != 0 && !data.train.has_labels())
-    surroundings.classes = own;  // which images alone do not say
-  auto teacher = make_network<trained_network>(arch, surroundings, 0);
-  if (weights) load_weights(teacher, arch, *weights, o.names.under(o.teacher_prefix));
+  auto const names = o.names.under(o.teacher_prefix);
+  set_classes(data, choose_classes(o.classes, own_classes(arch, weights, names), {}));
+  auto teacher = make_network<trained_network>(arch, around(data.train), 0);
+  if (weights) load_weights(teacher, arch, *weights, names, teacher_naming_flags);
   auto const predict = engine->open(teacher);
   auto const first = predict(lnpt::gather_images<float>(data.train, {{0}, {}}));
   lnpt::io::teacher_cache cache({.data_set = data_kind(o.images.data),
@@ -88,7 +92,8 @@ void run(teach_options const& o) {
   fill(cache, predict, data.train);
   cache.save(o.out);
   std::optional<double> accuracy;
-  if (data.test.has_labels()) accuracy = accuracy_of(predict, data.test);
+  if (data.test.has_labels())
+    accuracy = static_cast<double>(count_right(predict, data.test)) / static_cast<double>(data.test.size());
   if (o.json) {
     nlohmann::ordered_json all{{"images", cache.images()},
                                {"views", cache.views()},

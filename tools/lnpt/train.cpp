@@ -16,6 +16,7 @@
 #include "output_files.hpp"
 #include "progress.hpp"
 #include "typed_flags.hpp"
+#include "written_state.hpp"
 
 namespace cli {
 
@@ -25,7 +26,8 @@ struct train_command_options : common_options {
   std::string arch, features;
   std::string teacher, teacher_prefix, teacher_arch, teacher_features, teacher_cache;
   std::string init, init_prefix, mask, resume, out, packed;
-  std::string augment;  ///< empty: as the teacher cache says, else crop and flip
+  std::string augment;      ///< empty: as the teacher cache says, else crop and flip
+  std::size_t classes = 0;  ///< 0: as the networks or the labels say
   data_options images;
   naming names;
   std::string checkpoint;
@@ -35,13 +37,16 @@ struct train_command_options : common_options {
   engine_choice engine;
   typed_flags typed;
 
+  /// The file that the run is known by.
+  [[nodiscard]] std::string const& written() const { return out.empty() ? packed : out; }
   [[nodiscard]] bool has_teacher() const { return !teacher.empty() || names_exported(teacher_arch); }
+  [[nodiscard]] lnpt::io::state_dict_options init_names() const { return names.under(init_prefix); }
   [[nodiscard]] architecture student_network() const { return parse_architecture(arch, features); }
   [[nodiscard]] architecture teacher_network() const { return parse_teacher(arch, features, teacher_arch, teacher_features); }
 };
 
 std::string checkpoint_path(train_command_options const& o) {
-  return o.checkpoint.empty() ? o.out + ".checkpoint" : o.checkpoint;
+  return o.checkpoint.empty() ? o.written() + ".checkpoint" : o.checkpoint;
 }
 
 /// Who guides: nobody, a network, or what one said.
@@ -49,23 +54,36 @@ struct guidance {
   std::optional<trained_network> teacher;
   std::optional<lnpt::io::teacher_cache> cache;
   std::string text = "labels";
-  std::size_t classes = 0;  ///< as a teacher tells them apart
 
   [[nodiscard]] lesson from() { return {.teacher = teacher ? &*teacher : nullptr, .cache = cache ? &*cache : nullptr}; }
 };
 
-guidance open_guidance(train_command_options const& o, lnpt::io::data_set const& data) {
+/// The student's weights, where a file holds them.
+std::optional<lnpt::io::safetensors::file> open_init(train_command_options const& o) {
+  if (o.init.empty()) return std::nullopt;
+  return lnpt::io::safetensors::open(o.init);
+}
+
+/// The teacher's weights, where a file other than that of its network holds them.
+std::optional<lnpt::io::safetensors::file> open_teacher_weights(train_command_options const& o) {
+  if (o.teacher.empty()) return std::nullopt;
+  return open_weights(o.teacher, "--teacher", "--teacher-model");
+}
+
+/// What guides, and gives the data as many classes as the student, or else who guides it, tells apart.
+guidance open_guidance(train_command_options const& o, lnpt::io::data_set& data) {
   guidance by;
+  auto const own = own_classes(o.student_network(), open_init(o), o.init_names());
   if (o.has_teacher()) {
     auto const arch = o.teacher_network();
-    std::optional<lnpt::io::safetensors::file> weights;
-    if (!o.teacher.empty()) weights = open_weights(o.teacher, "--teacher", "--teacher-model");
-    auto surroundings = around(data.train);
-    if (auto const own = own_classes(arch, weights, o.teacher_prefix); own != 0 && !data.train.has_labels())
-      surroundings.classes = own;
-    by.teacher = make_network<trained_network>(arch, surroundings, 0);
-    if (weights) load_weights(*by.teacher, arch, *weights, o.names.under(o.teacher_prefix));
-    by.classes = surroundings.classes;
+    auto const weights = open_teacher_weights(o);
+    auto const names = o.names.under(o.teacher_prefix);
+    auto const of_teacher = own_classes(arch, weights, names);
+    set_classes(data, choose_classes(o.classes, own, {of_teacher}));
+    auto around_teacher = around(data.train);
+    if (of_teacher != 0) around_teacher.classes = of_teacher;
+    by.teacher = make_network<trained_network>(arch, around_teacher, 0);
+    if (weights) load_weights(*by.teacher, arch, *weights, names, teacher_naming_flags);
     by.text = fmt::format("teacher {:016x}", lnpt::fingerprint_of_state(*by.teacher));
   } else if (!o.teacher_cache.empty()) {
     by.cache = lnpt::io::open_teacher_cache(o.teacher_cache);
@@ -73,18 +91,59 @@ guidance open_guidance(train_command_options const& o, lnpt::io::data_set const&
     if (!about.pixels && about.data_set != data_kind(o.images.data))  // else their digest says more than their name
       refuse(o.teacher_cache, " is about ", about.data_set, " and not ", data_kind(o.images.data),
              ": train on the data it was made for");
-    by.classes = by.cache->output_size();
+    set_classes(data, choose_classes(o.classes, own, {by.cache->output_size()}));
     by.text = fmt::format("cache of {} in {} views, seed {}", about.teacher, about.views, about.seed);
+  } else {
+    set_classes(data, choose_classes(o.classes, own, {}));
   }
   return by;
 }
 
-/// The images, which have labels where they are learnt from, and those for testing in any case.
+/// The images, which have labels, for testing too, where no teacher guides.
 lnpt::io::data_set open_training_data(train_command_options const& o) {
   auto data = open_data(o.images);
-  if (!o.has_teacher() && o.teacher_cache.empty()) require_training_labels(data, ", or learn from a --teacher");
+  if (o.has_teacher() || !o.teacher_cache.empty()) return data;
+  require_training_labels(data, ", or learn from a --teacher");
   require_test_labels(data);
   return data;
+}
+
+/// What the student is held against after every epoch.
+enum class yardstick { labels, teacher, nothing };
+
+/// The classes that the teacher decides for on the test images; nothing where a cache does not say.
+std::optional<std::vector<std::int64_t>> decisions_of(guidance& by, lnpt::io::data_set const& data,
+                                                      training_engine const& engine) {
+  if (by.teacher) return decide(engine.open(*by.teacher), data.test);
+  auto const& asked = data.test.pixels;
+  auto const are_those_of_training =
+      data.test.size() <= data.train.size() && std::equal(asked.begin(), asked.end(), data.train.pixels.begin());
+  if (by.cache->views() != 0 || !are_those_of_training || data.test.size() > by.cache->images()) return std::nullopt;
+  std::vector<std::int64_t> decided;
+  for (std::size_t i = 0; i < data.test.size(); ++i) {
+    auto const logits = by.cache->entry(i).output;
+    decided.push_back(std::ranges::max_element(logits) - logits.begin());
+  }
+  return decided;
+}
+
+/// Puts what the teacher decides in the place of labels that the test images do not have, or leaves out images that nothing is known of.
+yardstick choose_yardstick(guidance& by, lnpt::io::data_set& data, training_engine const& engine, progress& along) {
+  if (data.test.has_labels()) return yardstick::labels;
+  auto decided = decisions_of(by, data, engine);
+  along.milestone(
+      fmt::format("{} holds no labels to test with: accuracy is not measured{}", data.name,
+                  decided ? fmt::format("; how often the student decides as the teacher on {} images is", data.test.size())
+                          : ", and the teacher cache does not say what the teacher decides on these images"));
+  if (!decided) data.test.pixels.clear();
+  data.test.labels = decided ? std::move(*decided) : std::vector<std::int64_t>();
+  return decided ? yardstick::teacher : yardstick::nothing;
+}
+
+/// How good the student is, as progress and results say it.
+std::string measured_text(yardstick by, double share) {
+  if (by == yardstick::nothing) return "no accuracy";
+  return fmt::format("{} {:.1f} %", by == yardstick::labels ? "accuracy" : "agreement with the teacher", 100 * share);
 }
 
 /// Whether images are augmented: as asked, and by default as the teacher cache was.
@@ -101,7 +160,7 @@ bool augments(train_command_options const& o, guidance const& by) {
 /// The weights of --init and, where they are packed, the masks that come with them.
 void load_init(train_command_options const& o, trained_network& student, lnpt::mask_set& masks) {
   auto const file = lnpt::io::safetensors::open(o.init);
-  load_weights(student, o.student_network(), file, o.names.under(o.init_prefix));
+  load_weights(student, o.student_network(), file, o.init_names(), "--init-prefix, --rename and --ignore-extra");
   if (!is_packed(file)) return;
   auto held = packed_masks(file);
   if (!masks.empty() && masks != held)
@@ -126,7 +185,7 @@ constexpr char const* counters_setting = "num-batches-tracked";
 batch_counters counters_before(train_command_options const& o) {
   auto const network = o.student_network();
   if (!o.init.empty()) {
-    batch_counters given(lnpt::io::safetensors::open(o.init), o.names.under(o.init_prefix));
+    batch_counters given(lnpt::io::safetensors::open(o.init), o.init_names());
     if (!given.empty()) return given;
   }
   auto const* const exported = std::get_if<exported_model>(&network.form);
@@ -191,16 +250,18 @@ std::map<std::string, std::string> described(lnpt::io::checkpoint const& at) {
 }
 
 /// The run in a file of its own, then the weights as exactly a state dict, or as the program that the network was read from.
-void save(train_command_options const& o, trained_network& student, lnpt::io::checkpoint const& at, std::size_t steps) {
+void save(train_command_options const& o, trained_network& student, lnpt::io::checkpoint const& at, std::size_t steps,
+          written_names const& names) {
   auto const held = at.settings.find(counters_setting);
   auto const counters = batch_counters(held == at.settings.end() ? std::string() : held->second).after(at.state.epoch * steps);
   lnpt::io::save_checkpoint(checkpoint_path(o), student, at);
   if (!o.packed.empty())
     lnpt::io::save_packed(o.packed, student, at.state.masks.empty() ? at.masks : at.state.masks, described(at));
+  if (o.out.empty()) return;
   if (names_exported(o.arch)) return save_program_of(o.arch, student, o.out, counters);
   lnpt::io::safetensors::writer writer;
-  lnpt::io::add_state_dict(writer, student);
-  for (auto const& [name, count] : counters) writer.add(name, {}, std::vector<std::int64_t>{count});
+  add_state<float>(writer, student, names);
+  for (auto const& [name, count] : counters) writer.add(names(name), {}, std::vector<std::int64_t>{count});
   for (auto const& [key, value] : described(at)) writer.metadata(key, value);
   writer.save(o.out);
 }
@@ -209,6 +270,10 @@ void describe(CLI::App& command, train_command_options& o) {
   o.typed = typed_flags(command);
   command.add_option("--arch,--model", o.arch, std::string("Network: ") + architecture_forms)->required();
   command.add_option("--data", o.images.data, std::string("Data set: ") + data_forms)->required();
+  command
+      .add_option("--classes", o.classes,
+                  "Number of classes; default: as the network, its weights, the teacher or else the labels say")
+      ->check(above_zero());
   command.add_option("--epochs", o.training.options.epochs, "Epochs, all in all")->capture_default_str()->check(above_zero());
   auto* const teacher =
       command.add_option("--teacher", o.teacher, "A teacher's state_dict: train on what it says; without one, train on labels");
@@ -233,15 +298,14 @@ void describe(CLI::App& command, train_command_options& o) {
       "--resume", o.resume,
       "Go on from this checkpoint, the file of --checkpoint, whose weights take the place of --init; on another engine "
       "too, which rounds otherwise");
-  command
-      .add_option(
-          "--out", o.out,
-          "File for the weights, safetensors: exactly a state_dict, written after every epoch; of a .pt2 network also .pt2")
-      ->required();
+  command.add_option(
+      "--out", o.out,
+      "File for the weights, safetensors: exactly a state_dict, written after every epoch; of a .pt2 network also .pt2");
   command.add_option("--packed", o.packed,
                      "File for the kept weights alone, 5 bytes each, for devices; written after every epoch");
   command.add_option("--checkpoint", o.checkpoint,
-                     "File for weights, masks, momentum and counters, written after every epoch; default: OUT.checkpoint");
+                     "File for weights, masks, momentum and counters, written after every epoch; default: OUT.checkpoint, or "
+                     "without --out PACKED.checkpoint");
   o.images.describe_images(command);
   o.names.describe(command);
   o.training.describe(command);
@@ -299,7 +363,25 @@ void require_teacher_for_its_flags(train_command_options const& o) {
     o.typed.refuse(of_what_is_said, " is of what a teacher says, and there is none: leave it out, or name one with --teacher");
 }
 
+/// How training ended.
+void print_end(train_command_options const& o, lnpt::train_state const& state, yardstick measured_by) {
+  if (o.json) {
+    nlohmann::ordered_json all{{"epochs", state.epoch}};
+    auto const* const what = measured_by == yardstick::labels ? "accuracy" : "agreement";
+    if (measured_by != yardstick::nothing)
+      all.update({{std::string("last_") + what, state.last_accuracy}, {std::string("best_") + what, state.best_accuracy}});
+    all["last_loss"] = state.last_loss;
+    return fmt::print("{}\n", all.dump(2));
+  }
+  auto const epochs = fmt::format("{} {}", state.epoch, state.epoch == 1 ? "epoch" : "epochs");
+  if (measured_by == yardstick::nothing) return fmt::print("{}: loss {:.4f} after {}\n", o.written(), state.last_loss, epochs);
+  fmt::print("{}: {} after {}, best {:.1f} %\n", o.written(), measured_text(measured_by, state.last_accuracy), epochs,
+             100 * state.best_accuracy);
+}
+
 void run(train_command_options const& o) {
+  if (o.written().empty())
+    refuse("where to write is missing: name a file for the weights with --out, or for the kept ones alone with --packed");
   std::vector<named_file> read{{"--teacher", o.teacher},
                                {"--teacher-arch", o.teacher_arch},
                                {"--teacher-cache", o.teacher_cache},
@@ -323,7 +405,6 @@ void run(train_command_options const& o) {
   auto const engine = open_training_engine(o.engine, o.threads);
   auto data = open_training_data(o);
   auto by = open_guidance(o, data);
-  if (!data.train.has_labels()) data.train.classes = data.test.classes = by.classes;  // which images alone do not say
   auto student = make_network<trained_network>(o.student_network(), around(data.train), o.seed);
   auto spec = o.training;
   spec.options.seed = o.seed;
@@ -334,18 +415,19 @@ void run(train_command_options const& o) {
   spec.options.augment = augments(o, by);
   require_features_of_one_width(student, by, spec, data.train);
   auto at = start(o, student, settings_of(o, spec, data, by));
-
   auto const epochs = spec.options.epochs, steps = data.train.size() / spec.options.batch;
   auto hooks = training_hooks(specs, student, {around(data.train).input, epochs * steps, !at.masks.empty(), o.seed});
   progress along((epochs - std::min(at.state.epoch, epochs)) * steps);
+  written_names const names(o.init, o.init_names());  // before --out takes the place of --init
+  auto const measured_by = choose_yardstick(by, data, *engine, along);
   auto const on_step = [&](std::size_t epoch, std::size_t step, std::size_t) {
     if (step == 0) along.doing(fmt::format("epoch {} of {}", epoch + 1, epochs));
     along.advance();
   };
   auto const on_epoch = [&](lnpt::train_state const& state) {
-    save(o, student, {state, at.masks, at.settings}, steps);
-    along.milestone(fmt::format("epoch {} of {}: loss {:.4f}, accuracy {:.1f} %{}", state.epoch, epochs, state.last_loss,
-                                100 * state.last_accuracy, hooks.text()));
+    save(o, student, {state, at.masks, at.settings}, steps, names);
+    along.milestone(fmt::format("epoch {} of {}: loss {:.4f}, {}{}", state.epoch, epochs, state.last_loss,
+                                measured_text(measured_by, state.last_accuracy), hooks.text()));
   };
   if (!o.packed.empty() && at.masks.empty() && o.regularisers.empty())
     refuse("--packed writes kept weights, and there are no masks: name them with --mask, or a packed --init");
@@ -356,17 +438,9 @@ void run(train_command_options const& o) {
   auto const from = std::exchange(at.state, {});
   auto const state =
       engine->train(student, data, by.from(), spec, {at.masks, from, {on_step, on_epoch}, hooks.empty() ? nullptr : &hooks});
-  if (from.epoch >= epochs) save(o, student, {state, at.masks, at.settings}, steps);
+  if (from.epoch >= epochs) save(o, student, {state, at.masks, at.settings}, steps, names);
   along.finish();
-  if (o.json)
-    fmt::print("{}\n", nlohmann::ordered_json{{"epochs", state.epoch},
-                                              {"last_accuracy", state.last_accuracy},
-                                              {"best_accuracy", state.best_accuracy},
-                                              {"last_loss", state.last_loss}}
-                           .dump(2));
-  else
-    fmt::print("{}: accuracy {:.1f} % after {} epochs, best {:.1f} %\n", o.out, 100 * state.last_accuracy, state.epoch,
-               100 * state.best_accuracy);
+  print_end(o, state, measured_by);
 }
 
 }  // namespace

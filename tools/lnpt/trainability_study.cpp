@@ -22,6 +22,7 @@
 
 #include "command.hpp"
 #include "data_digest.hpp"
+#include "loading.hpp"
 #include "progress.hpp"
 #include "studies.hpp"
 #include "study_training.hpp"
@@ -81,7 +82,7 @@ class trainability_study {
         arch_(parse_architecture(o.arch)),
         ratios_(parse_numbers<double>("fraction of filters", o.ratios)),
         rates_(parse_numbers<double>("learning rate", o.rates)),
-        data_(open_labelled_data(o.images)),
+        data_(open_labelled_data(o.images, own_classes(arch_))),
         sample_(around(data_.train).input),
         results_(o.out, settings(), {o.seed, o.seeds}),
         progress_(work()),

@@ -10,8 +10,7 @@
 
 #include <lnpt/analysis/attacks.hpp>
 #include <lnpt/analysis/interval_bounds.hpp>
-#include <lnpt/core/agreement.hpp>
-#include <lnpt/loss/functions.hpp>
+#include <lnpt/loss/count_right.hpp>
 
 namespace lnpt {
 
@@ -63,16 +62,14 @@ template <class Network>
 /// nothing else is read. Batch norm in eval mode.
 ///
 /// Costs a forward and backward pass for FGSM, `steps` of them for PGD, and about two forward passes for bounds, per ε. Throws
-/// `lnpt::error` for inputs outside the box, and for an ε below 0.
+/// `lnpt::error` for inputs outside the box, for a class that the network does not tell apart, and for an ε below 0.
 template <class Network>
 [[nodiscard]] robustness_report robustness(Network& network, tensor_of<Network> const& x,
                                            std::vector<std::int64_t> const& classes, std::span<double const> epsilons,
                                            attack_options const& o = {}) {
   detail::require_inputs(x, o);
   robustness_report report{.samples = classes.size()};
-  auto const agreeing = [&](auto const& input) {
-    return count_agreeing(decided_classes(network.predict(input, {norm_mode::eval}).output), classes);
-  };
+  auto const agreeing = [&](auto const& input) { return count_right(network.predict(input, {norm_mode::eval}).output, classes); };
   report.agreeing = agreeing(x);
   for (auto const epsilon : epsilons) {
     if (!(epsilon >= 0) || !std::isfinite(epsilon))

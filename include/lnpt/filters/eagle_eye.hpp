@@ -11,9 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include <lnpt/core/agreement.hpp>
 #include <lnpt/core/random.hpp>
-#include <lnpt/loss/functions.hpp>
+#include <lnpt/loss/count_right.hpp>
 #include <lnpt/structure/groups_by_norm.hpp>
 #include <lnpt/structure/recalibrate.hpp>
 #include <lnpt/structure/remaining_network.hpp>
@@ -89,7 +88,7 @@ class eagle_eye_search {
   }
   [[nodiscard]] std::vector<std::vector<std::int64_t>> own_decisions() {
     std::vector<std::vector<std::int64_t>> decisions;
-    for (auto const& batch : images_) decisions.push_back(decided_by(model_, batch));
+    for (auto const& batch : images_) decisions.push_back(decided_classes(model_.predict(batch, {norm_mode::eval}).output));
     return decisions;
   }
 
@@ -110,12 +109,10 @@ class eagle_eye_search {
     if (std::abs(1 - left.cost() / all - options_.removed) > options_.tolerance) removed.clear();
     return removed;
   }
-  [[nodiscard]] static std::vector<std::int64_t> decided_by(Network& network, array const& batch) {
-    return decided_classes(network.predict(batch, {norm_mode::eval}).output);
-  }
   [[nodiscard]] std::size_t count_as_asked(Network& candidate, std::vector<std::vector<std::int64_t>> const& decisions) const {
     std::size_t count = 0;
-    for (std::size_t b = 0; b < decisions.size(); ++b) count += count_agreeing(decided_by(candidate, images_[b]), decisions[b]);
+    for (std::size_t b = 0, first = 0; b < decisions.size(); first += decisions[b++].size())
+      count += count_right(candidate.predict(images_[b], {norm_mode::eval}).output, decisions[b], first);
     return count;
   }
 
@@ -133,7 +130,7 @@ class eagle_eye_search {
 /// Each group of coupled channels loses a random fraction, those of the smallest Σ|w| first; a draw is a candidate where the multiply–adds
 /// that are left fit. Its batch norms are measured on `images`, and it is judged by how often it decides as `decisions` say, one list per
 /// batch: what a teacher said, or labels. Nothing is trained. Costs per candidate one forward pass for the statistics and one to judge.
-/// Throws `lnpt::error` where no draw fits. The given network is not changed.
+/// Throws `lnpt::error` where no draw fits, and on a decision that is no class of the network. The given network is not changed.
 template <class Backend>
 [[nodiscard]] eagle_eye_result<network<Backend>> eagle_eye(network<Backend>& model,
                                                            std::span<typename Backend::array const> images,

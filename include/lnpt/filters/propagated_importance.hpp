@@ -62,6 +62,8 @@ struct propagated_importance {
   [[nodiscard]] static gradients<typename Problem::tensor_type> of_part(Problem const& problem,
                                                                         typename Problem::part const& part,
                                                                         typename Problem::trace_type& trace) {
+    if (problem.samples() == 1)
+      fail("the importance of features is their variance over samples, and there is one sample: pass two at least");
     auto& network = problem.model();
     auto extents = shape_of(*part.input);
     auto const flows = channel_flows(network, {extents.begin() + 1, extents.end()});

@@ -100,11 +100,13 @@ void check_names(Model& model, safetensors::file const& file, tensor_names const
   auto const under = options.prefix.empty() ? std::string() : " under the prefix " + in_quotes(options.prefix);
   auto const also = extra.empty() ? std::string() : ", and holds " + first_names(extra) + ", which the model does not have";
   if (!missing.empty())
-    fail(file.name(), " lacks ", first_names(missing), under, " of the model's ", known.size(), " tensors", also, "; ",
-         prefixes_for(missing.front(), file), extra.empty() ? "" : ", and names that differ can be renamed");
+    lnpt::detail::throw_text<unmatched_names>(file.name(), " lacks ", first_names(missing), under, " of the model's ",
+                                              known.size(), " tensors", also, "; ", prefixes_for(missing.front(), file),
+                                              extra.empty() ? "" : ", and names that differ can be renamed");
   if (!extra.empty() && !options.ignore_extra)
-    fail(file.name(), " also holds ", first_names(extra), ", which the model does not have; load a file of the same architecture",
-         options.prefix.empty() ? ", name the prefix of its part" : "", ", or ignore what is extra");
+    lnpt::detail::throw_text<unmatched_names>(
+        file.name(), " also holds ", first_names(extra), ", which the model does not have; load a file of the same architecture",
+        options.prefix.empty() ? ", name the prefix of its part" : "", ", or ignore what is extra");
 }
 
 /// The numbers of one tensor of the file, checked for shape and, where they must be, for finite values.
@@ -261,8 +263,8 @@ template <has_state Model>
   }
   auto const is_mask = [](auto const& tensor) { return tensor.name.starts_with(mask_prefix); };
   if (auto const held = std::ranges::count_if(file.entries(), is_mask); masks.size() != static_cast<std::size_t>(held))
-    fail(file.name(), " holds ", held, " masks, of which the model knows ", masks.size(),
-         "; load the masks of the same architecture");
+    lnpt::detail::throw_text<unmatched_names>(file.name(), " holds ", held, " masks, of which the model knows ", masks.size(),
+                                              "; load the masks of the same architecture");
   return masks;
 }
 

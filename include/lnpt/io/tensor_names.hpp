@@ -12,6 +12,12 @@
 
 namespace lnpt::io {
 
+/// A file's tensors are not those of the model by their names, which another prefix or a renaming may change.
+class unmatched_names : public error {
+ public:
+  using error::error;
+};
+
 inline constexpr std::string_view mask_prefix = "mask.";
 inline constexpr std::string_view momentum_prefix = "momentum.";  ///< of checkpoints
 inline constexpr std::string_view hook_prefix = "hook.";          ///< of checkpoints: what hooks of training carry

@@ -45,16 +45,16 @@ concept has_curvature_probe = loss_for<L, T> && requires(L const& loss, predicti
 
 namespace detail {
 
-/// Refuses labels that do not fit [B, K]: a wrong count, or a class id outside [0, K).
+/// Refuses labels that do not fit [B, K]: a wrong count, or a class id outside [0, K). `first`: which sample of all the first row is.
 template <class T>
-void check_labels(std::vector<std::int64_t> const& labels, T const& output) {
+void check_labels(std::vector<std::int64_t> const& labels, T const& output, std::size_t first = 0) {
   auto const extents = shape_of(output);
   if (labels.size() != extents.at(0))
     fail("the batch has ", extents[0], " samples but ", labels.size(), " labels: pass one per sample");
   auto const classes = static_cast<std::int64_t>(extents.at(1));
   for (std::size_t i = 0; i < labels.size(); ++i)
     if (labels[i] < 0 || labels[i] >= classes)
-      fail("label ", labels[i], " of sample ", i, " is out of range: the model has ", classes,
+      fail("label ", labels[i], " of sample ", first + i, " is out of range: the model has ", classes,
            " classes, so labels go from 0 to ", classes - 1);
 }
 

@@ -255,7 +255,12 @@ template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
       auto const scores = rescore(model);
       require_ranking(scores, t);
       if (t == 1 && starts_pruned) first = first_density(options.strategy, scores, state.masks, last);
-      rank_round(model, scores, options, density_of_round<Schedule>(t, rounds, first, last), state);
+      auto const keep = density_of_round<Schedule>(t, rounds, first, last);
+      if (t < rounds && keep.value() == 0)
+        fail_request(
+            "round ", t, " of ", rounds,
+            " would remove every weight, so that the next had nothing to score: ask for a sparsity below 1, or for one round");
+      rank_round(model, scores, options, keep, state);
       if (t < rounds) masking.apply(state.masks, options.execution);
     }
   }

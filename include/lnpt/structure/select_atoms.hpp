@@ -5,6 +5,7 @@
 #include <iterator>
 #include <ranges>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -44,11 +45,7 @@ class atom_selection {
   /// The atoms that go: the fewest of the ranking's end for which the budget holds.
   [[nodiscard]] std::vector<char> run() const {
     auto const limit = wanted_.keep.value() * full_.cost() * (1 + 1e-12);
-    if (auto const least = cost_of(removed_among(order_.size())); least > limit)
-      fail_request(
-          "no more than ", 1 - least / full_.cost(), " of the ", name_of(unit_), " can go, for ", 1 - wanted_.keep.value(),
-          " were to: every layer keeps ", rounding_.multiple > 1 ? "channels that fill a multiple" : "a channel",
-          ", and the outputs of the classifier all stay; ask for less", rounding_.multiple > 1 ? ", or for no rounding" : "");
+    if (auto const least = cost_of(removed_among(order_.size())); least > limit) refuse(1 - least / full_.cost());
     std::size_t enough = order_.size();
     std::size_t few = 0;
     if (cost_of(removed_among(0)) <= limit) return removed_among(0);
@@ -63,6 +60,19 @@ class atom_selection {
   }
 
  private:
+  /// Refuses the budget where no more than this share can go.
+  [[noreturn]] void refuse(double most) const {
+    auto const rounds = rounding_.multiple > 1;
+    auto const widths = rounds ? "every width above " + std::to_string(rounding_.above) + " is a multiple of " +
+                                     std::to_string(rounding_.multiple) + " channels or stays"
+                               : std::string("every layer keeps a channel");
+    auto const all = ", and the outputs of the classifier all stay; ask for ";
+    if (most > 0)
+      fail_request("no more than ", most, " of the ", name_of(unit_), " can go, for ", 1 - wanted_.keep.value(),
+                   " were to: ", widths, all, "less", rounds ? ", or for no rounding" : "");
+    fail_request("none of the ", name_of(unit_), " can go, for ", 1 - wanted_.keep.value(), " were to: ", widths, all,
+                 rounds ? "no rounding" : "masks of single weights");
+  }
   /// A network that atoms have gone from, and which.
   struct cut_network {
     remaining_network left;

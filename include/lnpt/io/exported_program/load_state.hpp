@@ -42,8 +42,8 @@ inline void check_names(program const& source, safetensors::file const& file, te
     if (prefix_beside(name).empty() && !io::detail::is_counter(name) && !known.contains(name)) extra.push_back(stored);
   }
   if (!extra.empty())
-    fail(file.name(), " also holds ", first_names(extra), ", which ", source.name(),
-         " does not have; load a state_dict of the same module, or ignore what is extra");
+    lnpt::detail::throw_text<unmatched_names>(file.name(), " also holds ", first_names(extra), ", which ", source.name(),
+                                              " does not have; load a state_dict of the same module, or ignore what is extra");
 }
 
 }  // namespace detail
@@ -73,8 +73,8 @@ void load_state_dict(Model& network, program const& source, safetensors::file co
   for (auto const& each : network.parameters()) read(each);
   for (auto const& each : network.buffers()) read(each);
   if (!missing.empty())
-    fail(file.name(), " lacks ", first_names(missing), " of the tensors that ", source.name(), " computes with; ",
-         io::detail::prefixes_for(missing.front(), file));
+    lnpt::detail::throw_text<unmatched_names>(file.name(), " lacks ", first_names(missing), " of the tensors that ",
+                                              source.name(), " computes with; ", io::detail::prefixes_for(missing.front(), file));
   for (auto const& assign_it : assignments) assign_it();
 }
 

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include <lnpt/core/agreement.hpp>
 #include <lnpt/core/error.hpp>
+#include <lnpt/loss/count_right.hpp>
 #include <lnpt/torch/model.hpp>
 #include <lnpt/train/lesson.hpp>
 
@@ -116,10 +116,9 @@ template <std::floating_point Scalar, class Loader>
   std::size_t right = 0, total = 0;
   for (auto const& drawn : data.loader()) {
     torch_tensor<Scalar> const input(drawn.data.to(device, torch_tensor<Scalar>::scalar_type));
-    auto const predicted = decided_classes(model.predict(input, {norm_mode::eval}).output);
     auto const labels = detail::class_ids(drawn.target);
-    right += count_agreeing(predicted, labels);
-    total += predicted.size();
+    right += count_right(model.predict(input, {norm_mode::eval}).output, labels, total);
+    total += labels.size();
   }
   return total == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(total);
 }
