@@ -2,6 +2,7 @@
 /// score(): a criterion's scores of a model's weights.
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,8 @@
 #include <lnpt/criterion/call.hpp>
 #include <lnpt/criterion/teacher_guided.hpp>
 #include <lnpt/diagnosis.hpp>
+#include <lnpt/evidence/exchangeable.hpp>
+#include <lnpt/evidence/noise.hpp>
 #include <lnpt/mask/finite.hpp>
 
 namespace lnpt {
@@ -23,6 +26,8 @@ struct scored {
   std::size_t output_axis = 0;
   std::size_t output_groups = 1;
   bool of_filters = false;  ///< whether the scores are those of output channels, shared out among their weights
+  std::optional<T> within =
+      std::nullopt;  ///< ranks these weights among themselves, where the scores say how many stay and no more
 };
 
 /// What score() returns: the scored parameters in the model's order, and the prunable ones the loss does not reach.
@@ -93,6 +98,17 @@ template <criterion C, prunable Model>
   return result;
 }
 
+/// Adds a draw to the scores of every parameter.
+template <prunable Model>
+void add_draws(Model& model, score_options const& options, score_set<tensor_of<Model>>& scores) {
+  auto draws = noise::of_model(model, {.options = options});
+  auto next = scores.parameters.begin();
+  for (std::size_t i = 0; auto const& p : model.parameters()) {
+    auto& draw = draws[i++];
+    if (next != scores.parameters.end() && next->name == p.name) (next++)->within = std::move(draw);
+  }
+}
+
 /// The shape of one sample: given as it is, or read off the batches.
 [[nodiscard]] inline shape sample_shape(shape const& extents) { return extents; }
 template <class Batches>
@@ -110,12 +126,16 @@ template <criterion C, prunable Model, class Batches, class Guide, class Loss>
                                      score_options const& options, weight_signs signs = weight_signs::any) {
   stopwatch const watch;
   gathered<tensor_of<Model>, typename C::evidence> found;
+  bool draws = false;
   if constexpr (needs_of<C>().data) {
     auto const norm = normalization{options.batch_norm.value_or(default_norm<C>())};
-    gather_from_data(problem_on<Batches>::pose(model, batches, guide, loss, norm, options), found);
+    auto const problem = problem_on<Batches>::pose(model, batches, guide, loss, norm, options);
+    gather_from_data(problem, found);
+    if constexpr (draws_within_layers<C>()) draws = has_exchangeable_weights(problem);
   }
   gather_from_model(model, {sample_shape(batches), options, signs}, found);
   auto result = scores_from(C{}, model, std::move(found));
+  if (draws) add_draws(model, options, result);
   result.seconds = watch.seconds();
   return result;
 }

@@ -118,6 +118,27 @@ TEST_CASE("a layer keeps its guaranteed weights, the total stays exact and the b
       lnpt::error);
 }
 
+TEST_CASE("where weights are ranked among themselves too, the scores say how many of each layer stay and that ranking which") {
+  model<> m;
+  m.add("a", {4}, {9, 8, 7, 1}).add("b", {4}, {6, 2, 2, 2});
+  std::vector<float> const a{1, 2, 3, 4}, b{5, 5, 1, 5};
+  m.parameters()[0].within = a;
+  m.parameters()[1].within = b;
+  std::size_t by_position = 0;
+  CHECK(text(run(lnpt::global_unstructured{}, m, {.keep = density{0.5}, .decided_by_position = &by_position})) ==
+        lines{"0111", "1000"});
+  CHECK(by_position == 3);  // of b's three 5s one stays; a score of 2 that equals others decides nothing
+  lnpt::mask odd("a", {4}, true);
+  odd.set(3, false);
+  mask_set left;
+  left.add(odd);
+  left.add(lnpt::mask("b", {4}, true));
+  CHECK(text(run(lnpt::global_unstructured{}, m, {.keep = density{0.5}, .survivors = &left})) == lines{"1110", "1000"});
+  m.parameters()[0].within = std::span(a).first(3);
+  CHECK_THROWS_WITH_AS((void)run(lnpt::global_unstructured{}, m, {.keep = density{0.5}}),
+                       "a has 4 scores but 3 that rank its weights among themselves: pass as many", lnpt::error);
+}
+
 TEST_CASE("a floor gives each layer one weight and its share of the rest, within the exact total") {
   model<> given;
   given.add("a", {4}, {8, 5, 6, 7}).add("b", {4}, {1, 4, 2, 3});

@@ -147,13 +147,54 @@ TEST_CASE("where no criterion is named the teacher's class probabilities say wha
   CHECK(report.emptied.empty());
   CHECK(report.unreached.empty());
   CHECK(masks == prune<teacher_guided>(s.student, s.unlabelled_parts, s.guide(), {.budget = sparsity{0.98}}).masks);
-  CHECK(masks == prune<snip>(s.student, s.unlabelled_parts, s.guide(), distillation{},
-                             {.budget = sparsity{0.98}, .layer_floor = teacher_guided::layer_floor})
-                     .masks);
   CHECK(masks != prune(s.student, s.unlabelled_parts, s.guide(), {.budget = sparsity{0.98}, .layer_floor = 1.0}).masks);
   check_close(score(s.student, s.unlabelled_parts, s.guide()),
               score<snip>(s.student, s.unlabelled_parts, s.guide(), distillation{}));
   CHECK_THROWS_AS((void)prune(s.student, s.unlabelled_parts, s.guide(), {.budget = sparsity{0.9999}}), lnpt::error);
+}
+
+TEST_CASE(
+    "the default takes from the images how many weights of each layer stay, and draws which; a trained student's are ranked") {
+  scene s;
+  prune_options<global_unstructured> options{.budget = sparsity{0.9}, .layer_floor = teacher_guided::layer_floor};
+  auto const by_default = [&](network<backend>& guide) {
+    return prune(s.student, s.unlabelled_parts, teacher(guide), options).masks;
+  };
+  auto const by_score = [&](network<backend>& guide) {
+    return prune<snip>(s.student, s.unlabelled_parts, teacher(guide), distillation{}, options).masks;
+  };
+  auto const drawn = by_default(s.trained), scored = by_score(s.trained);
+  CHECK(drawn != scored);
+  CHECK(prune(s.student, s.unlabelled_parts, s.guide(), options).report.drawn_within_layers);
+  for (auto const& each : drawn) CHECK(each.count() == scored.find(each.name())->count());
+  auto const noise = score<lnpt::random>(s.student, s.unlabelled_parts);
+  for (auto const& p : noise.parameters) {
+    auto const& mask = *drawn.find(p.name);
+    double least_kept = 1, most_pruned = 0;
+    for (std::size_t i = 0; auto const value : values_of(p.values))
+      mask[i++] ? least_kept = std::min(least_kept, value) : most_pruned = std::max(most_pruned, value);
+    CHECK(least_kept >= most_pruned);
+  }
+  options.seed = 1;
+  CHECK(by_default(s.trained) != drawn);
+  options.rounds = 2;
+  CHECK(by_default(s.trained) == by_score(s.trained));
+  // A teacher that is the student but for a bias, which moves no decision.
+  options.rounds = 1;
+  auto alike = s.student;
+  for (auto& p : alike.parameters())
+    if (p.name == "fc.bias") *p.value += 1e-3;
+  CHECK(by_default(alike) == by_score(alike));
+  CHECK_FALSE(prune(s.student, s.unlabelled_parts, teacher(alike), options).report.drawn_within_layers);
+}
+
+TEST_CASE(
+    "agreement beyond chance: 3 of 4 equal decisions where half would be by chance are κ = ½; one class throughout is none") {
+  std::vector<std::int64_t> const first{0, 0, 1, 1}, second{0, 0, 1, 0}, same{0, 0, 0, 0};
+  CHECK(detail::cohens_kappa(first, second) == doctest::Approx(0.5));
+  CHECK(detail::cohens_kappa(first, first) == doctest::Approx(1));
+  CHECK(detail::cohens_kappa(same, same) == 0);
+  CHECK(detail::cohens_kappa(same, first) == 0);
 }
 
 TEST_CASE(

@@ -201,9 +201,7 @@ TEST_CASE("where no criterion is named LibTorch prunes by the same as the CPU en
   auto const guide = teacher(e.torch_trained);
   auto const found = prune(e.torch_student, e.torch_labelled, guide, {.budget = sparsity{0.98}});
   CHECK(found.report.emptied.empty());
-  CHECK(found.masks == prune<snip>(e.torch_student, e.torch_labelled, guide, distillation{},
-                                   {.budget = sparsity{0.98}, .layer_floor = teacher_guided::layer_floor})
-                           .masks);
+  CHECK(overlap(found.masks, prune(e.student, e.batch, teacher{e.trained}, {.budget = sparsity{0.98}}).masks) >= 0.99);
 }
 
 TEST_CASE("with 100 samples one probe keeps at least 90 % of the exact mask at 95 %, on average over five seeds") {

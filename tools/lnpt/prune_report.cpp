@@ -54,6 +54,7 @@ nlohmann::ordered_json as_json(lnpt::prune_report const& report) {
   all["not_prunable"] = nlohmann::json::array();
   for (auto const& each : report.not_prunable) all["not_prunable"].push_back({{"name", each.name}, {"total", each.total}});
   all["decided_by_position"] = report.decided_by_position;
+  all["drawn_within_layers"] = report.drawn_within_layers;
   all["warnings"] = report.warnings;
   all["seconds"] = report.seconds;
   return all;
@@ -95,6 +96,7 @@ void print_report(lnpt::prune_report const& report) {
   table.print();
   fmt::print("sparsity {:.4f} of the scored weights, {:.4f} of all prunable weights, in {:.2f} s\n", report.sparsity_scored,
              report.sparsity_prunable, report.seconds);
+  if (report.drawn_within_layers) fmt::print("the scores say how many weights each layer keeps, a draw by --seed which\n");
   print_names("emptied", report.emptied);
   print_names("not reached by the loss", report.unreached);
   print_names("left dense", report.dense);

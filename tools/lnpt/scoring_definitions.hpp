@@ -12,6 +12,7 @@
 #include <lnpt/criterion/snip.hpp>
 #include <lnpt/criterion/synflow.hpp>
 #include <lnpt/criterion/taylor.hpp>
+#include <lnpt/criterion/teacher_guided.hpp>
 #include <lnpt/filters/hrank.hpp>
 #include <lnpt/filters/nisp.hpp>
 #include <lnpt/filters/qsfm.hpp>
@@ -155,7 +156,7 @@ lnpt::score_set<lnpt::tensor_of<Model>> score_once(Model& model, scoring_data<ln
     case criterion_kind::qsfm: return score_by_maps(model, data, spec, options);
     case criterion_kind::movement: return score_with<lnpt::movement>(model, data, spec, seed);
     case criterion_kind::fisher: return score_with<lnpt::fisher>(model, data, spec, seed);
-    case criterion_kind::teacher_guided:
+    case criterion_kind::teacher_guided: return score_with<lnpt::teacher_guided>(model, data, spec, seed);
     case criterion_kind::snip: return score_with<lnpt::snip>(model, data, spec, seed);
     case criterion_kind::taylor: return score_with<lnpt::taylor>(model, data, spec, seed);
     case criterion_kind::grasp: return score_with<lnpt::grasp>(model, data, spec, seed);

@@ -24,6 +24,8 @@ inline constexpr bool is_evidence_list<evidence_list<Tags...>> = true;
 ///     static constexpr double layer_floor        0 for criteria that do not say
 ///     static constexpr bool ignores_signs        true where |θ| gives the scores of θ
 ///     static constexpr bool scores_filters       true where the weights of an output channel share out one score
+///     static constexpr bool draws_within_layers  true where the scores say how many weights a layer keeps and a draw says which, of networks
+///                                                that do not decide as their teacher yet; by global_unstructured in one round
 template <class C>
 concept criterion = std::semiregular<C> && requires {
   typename C::evidence;
@@ -76,6 +78,14 @@ template <class C>
 [[nodiscard]] consteval bool scores_filters() {
   if constexpr (requires { C::scores_filters; })
     return C::scores_filters;
+  else
+    return false;
+}
+
+template <class C>
+[[nodiscard]] consteval bool draws_within_layers() {
+  if constexpr (requires { C::draws_within_layers; })
+    return C::draws_within_layers;
   else
     return false;
 }

@@ -17,22 +17,41 @@ namespace lnpt {
 ///     1 + ⌊ φ · (n − L) · N_p / N ⌋
 ///
 /// of them, its best. Since all of these together are no more than n for φ ≤ 1, n is exact as ever; n below L is refused.
+///
+/// Where a criterion ranks the weights of a parameter among themselves (`scored_parameter::within`), the ranking of all says how many each
+/// parameter keeps, and its own which.
 struct global_unstructured {
   using budget = sparsity;
   static constexpr bool keeps_layer_floor = true;
+  static constexpr bool ranks_within_layers = true;
 
   template <class T>
   [[nodiscard]] mask_set operator()(std::span<scored_parameter<T> const> parameters, selection const& wanted) const {
     mask_set masks;
-    auto const ranked = weight_ranking(parameters, wanted, masks);
+    auto ranked = weight_ranking(parameters, wanted, masks);
+    if (std::ranges::any_of(parameters, &scored_parameter<T>::ranks_itself))
+      ranked.decided_by_position = nullptr;  // this ranking decides how many stay, and not which
     std::size_t total = 0;
     for (auto const& parameter : parameters) total += parameter.scores.size();
     auto const n = kept_count(wanted.keep, total, wanted.already_kept);
     keep_ranked(ranked, n, minima(parameters, wanted, n, total), wanted.end);
+    for (std::size_t p = 0; p < parameters.size(); ++p)
+      if (parameters[p].ranks_itself()) exchange(ranked.part(p), parameters[p], wanted);
     return masks;
   }
 
  private:
+  /// As many weights of a part as are kept, by their ranking among themselves.
+  template <class T>
+  static void exchange(ranking<T> part, scored_parameter<T> const& parameter, selection const& wanted) {
+    if (parameter.within.size() != parameter.scores.size())
+      fail(parameter.name, " has ", parameter.scores.size(), " scores but ", parameter.within.size(),
+           " that rank its weights among themselves: pass as many");
+    part.parts.front().scores = parameter.within;
+    part.decided_by_position = wanted.decided_by_position;
+    keep_ranked(part, detail::count_bits(part.parts.front().kept), wanted.end);
+  }
+
   template <class T>
   [[nodiscard]] static std::vector<std::size_t> minima(std::span<scored_parameter<T> const> parameters, selection const& wanted,
                                                        std::size_t n, std::size_t total) {

@@ -29,6 +29,7 @@ struct prune_report {
   std::vector<std::string> dense;          ///< layers that the strategy could not prune and left dense
   std::vector<layer_report> not_prunable;  ///< parameters of two axes or more that are no weights: tables, own scales, norms
   std::size_t decided_by_position = 0;  ///< weights at a threshold that their place alone kept or removed, summed over all rounds
+  bool drawn_within_layers = false;     ///< whether the scores said how many weights each layer keeps, and a draw which
   std::vector<std::string> warnings;    ///< what a user should know, a sentence each
   double seconds = 0;
 };

@@ -80,6 +80,10 @@ struct scored_parameter {
   std::size_t output_axis = 0;    ///< the axis that counts output channels
   std::size_t output_groups = 1;  ///< blocks of the first axis, each with output channels of its own
   bool of_filters = false;        ///< whether the scores are those of output channels, shared out among their weights
+  /// Ranks these weights among themselves, where the scores say how many of them stay and no more; empty: the scores do.
+  score_values<T> within = {};
+
+  [[nodiscard]] bool ranks_itself() const { return within.size() > 0; }
 };
 
 /// One part of a ranking, as `ranked_scores`, of scores wherever they lie.

@@ -44,6 +44,10 @@ inline constexpr bool ranks_weights = [] {
 template <class Strategy>
 concept keeps_layer_floor = mask_strategy<Strategy> && requires { requires Strategy::keeps_layer_floor; };
 
+/// A strategy that heeds `scored_parameter::within`, as its `static constexpr bool ranks_within_layers = true` says.
+template <class Strategy>
+concept ranks_within_layers = mask_strategy<Strategy> && requires { requires Strategy::ranks_within_layers; };
+
 /// A strategy that says which share of its budget's unit masks keep, so that rounds which begin at masks begin at that density. Of a
 /// budget of weights these are counted, others begin at 1.
 template <class Strategy, class T>

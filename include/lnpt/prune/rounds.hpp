@@ -28,7 +28,8 @@ template <class T>
 [[nodiscard]] std::vector<scored_parameter<value_type<T>>> parameters_of(std::vector<scored<T>> const& scores) {
   std::vector<scored_parameter<value_type<T>>> parameters;
   for (auto const& s : scores)
-    parameters.push_back({s.name, shape_of(s.values), scores_of(s.values), s.role, s.output_axis, s.output_groups, s.of_filters});
+    parameters.push_back({s.name, shape_of(s.values), scores_of(s.values), s.role, s.output_axis, s.output_groups, s.of_filters,
+                          s.within ? scores_of(*s.within) : score_values<value_type<T>>{}});
   return parameters;
 }
 
@@ -96,6 +97,7 @@ struct rounds_so_far {
   std::vector<std::string> dense = {};
   std::vector<std::string> silent = {};  ///< parameters that the first round scored 0 throughout, though their weights are not
   std::size_t decided_by_position = 0;
+  bool drawn_within_layers = false;
   int rounds = 0;
 };
 
@@ -139,6 +141,8 @@ void rank_round(Model& model, score_set<T> const& scores, prune_options<Mask> co
   std::span<scored_parameter<value_type<T>> const> const view(parameters);
   require_scores_of_weights<Mask>(view);
   if (survivors.empty()) state.silent = silent_parameters(model, view);  // in the first round, of a whole network
+  state.drawn_within_layers =
+      ranks_within_layers<Mask> && std::ranges::any_of(view, &scored_parameter<value_type<T>>::ranks_itself);
   state.masks = options.strategy(view, wanted);
   require_shapes(view, state.masks);
   if (options.unreached == unreached::magnitude)
@@ -176,6 +180,7 @@ template <prunable Model>
   report.not_prunable = not_prunable_of(model);
   if constexpr (requires { model.remarks(); }) report.warnings = model.remarks();
   report.decided_by_position = state.decided_by_position;
+  report.drawn_within_layers = state.drawn_within_layers;
   if (!state.silent.empty())
     report.warnings.push_back(
         "every score of " + state.silent.front() +
@@ -252,7 +257,10 @@ template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
     auto first = 1.0;
     for (int t = 1; t <= rounds; ++t) {
       if (options.progress) options.progress(t, rounds);
-      auto const scores = rescore(model);
+      auto scores = rescore(model);
+      // A draw is of whole layers: in rounds, and among what others left, the scores say which weights stay.
+      if (rounds > 1 || starts_pruned)
+        for (auto& each : scores.parameters) each.within.reset();
       require_ranking(scores, t);
       if (t == 1 && starts_pruned) first = first_density(options.strategy, scores, state.masks, last);
       auto const keep = density_of_round<Schedule>(t, rounds, first, last);
