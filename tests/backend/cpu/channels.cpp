@@ -7,8 +7,10 @@ using namespace lnpt;
 using namespace lnpt::test;
 
 namespace {
-/// Runs shorter than a vector, odd ones, and runs of several chunks.
-std::vector<shape> shapes() { return {{1, 1, 1, 1}, {3, 2, 1, 5}, {5, 7, 3, 3}, {2, 9, 16, 16}, {3, 33, 32, 32}}; }
+/// Runs shorter than a vector, odd ones, and runs of several chunks; the last image is written past the caches, from odd places on.
+std::vector<shape> shapes() {
+  return {{1, 1, 1, 1}, {3, 2, 1, 5}, {5, 7, 3, 3}, {2, 9, 16, 16}, {3, 33, 32, 32}, {3, 209, 29, 29}};
+}
 }  // namespace
 
 TEST_CASE("sums per channel, and what a gate lets through") {

@@ -26,7 +26,9 @@ TEST_CASE("a NaN stays visible through a rectifier") {
 }
 
 TEST_CASE_TEMPLATE("long arrays are treated like short ones, across all chunks", T, float, double) {
-  for (std::size_t const n : {std::size_t{1}, std::size_t{17}, cpu::streaming_grain, 3 * cpu::streaming_grain + 5}) {
+  constexpr std::size_t past = (std::size_t{2} << 20) / sizeof(T) + 5;
+  static_assert(cpu::past_caches<T>(past) == cpu::stores_past_caches && !cpu::past_caches<T>(past - 6));
+  for (std::size_t const n : {std::size_t{1}, std::size_t{17}, cpu::streaming_grain, 3 * cpu::streaming_grain + 5, past}) {
     CAPTURE(n);
     auto const x = random_array<T>({n}, 1), y = random_array<T>({n}, 2);
     std::vector<double> sum(n), gated(n);

@@ -14,6 +14,7 @@
 #include <lnpt/backend/cpu/layout.hpp>
 #include <lnpt/backend/cpu/parallel.hpp>
 #include <lnpt/backend/cpu/simd.hpp>
+#include <lnpt/backend/cpu/streaming.hpp>
 #include <lnpt/core/error.hpp>
 
 namespace lnpt::cpu {
@@ -121,7 +122,7 @@ template <class T>
 
 namespace detail {
 
-/// A combination over one run of one channel: the gated terms first, then the free ones.
+/// A combination over elements of one channel: the gated terms first, then the free ones.
 template <class T>
 struct run_combination {
   std::vector<T const*> values;
@@ -131,21 +132,22 @@ struct run_combination {
   bool rectify, gate_all;
 
   template <std::size_t Gated, std::size_t Free>
-  void apply(T* __restrict out, std::size_t n) const {
+  void apply(T* __restrict out, std::size_t begin, std::size_t n) const {
     std::array<T const*, Gated + Free> v;
     std::array<T, Gated + Free> c;
-    std::copy_n(values.begin(), Gated + Free, v.begin());
+    std::transform(values.begin(), values.begin() + Gated + Free, v.begin(), [begin](T const* image) { return image + begin; });
     std::copy_n(coefficient.begin(), Gated + Free, c.begin());
+    auto const* const open_at = gate ? gate + begin : nullptr;
     auto const value = [&](std::size_t i) {
       T closed = T{0};
       T open = constant;
       for (std::size_t j = 0; j < Gated; ++j) closed += c[j] * v[j][i];
       for (std::size_t j = Gated; j < Gated + Free; ++j) open += c[j] * v[j][i];
-      if constexpr (Gated != 0) open += gate[i] > T{0} ? closed : T{0};
+      if constexpr (Gated != 0) open += open_at[i] > T{0} ? closed : T{0};
       return open;
     };
     if (gate_all)
-      for (std::size_t i = 0; i < n; ++i) out[i] = gate[i] > T{0} ? value(i) : T{0};
+      for (std::size_t i = 0; i < n; ++i) out[i] = open_at[i] > T{0} ? value(i) : T{0};
     else if (rectify)
       for (std::size_t i = 0; i < n; ++i) out[i] = rectified(value(i));
     else
@@ -154,11 +156,11 @@ struct run_combination {
 
   /// Calls the loop that is unrolled for these numbers of gated and free terms.
   template <std::size_t Gated = 0, std::size_t Free = 0>
-  void operator()(std::size_t gated, std::size_t free, T* out, std::size_t n) const {
-    if (Gated == gated && Free == free) return apply<Gated, Free>(out, n);
+  void operator()(std::size_t gated, std::size_t free, T* out, std::size_t begin, std::size_t n) const {
+    if (Gated == gated && Free == free) return apply<Gated, Free>(out, begin, n);
     if constexpr (Gated + Free < 4) {
-      if (Gated < gated) return operator()<Gated + 1, Free>(gated, free, out, n);
-      return operator()<Gated, Free + 1>(gated, free, out, n);
+      if (Gated < gated) return operator()<Gated + 1, Free>(gated, free, out, begin, n);
+      return operator()<Gated, Free + 1>(gated, free, out, begin, n);
     }
   }
 };
@@ -187,12 +189,13 @@ template <class T>
     auto const c = pieces.channel(piece);
     auto const begin = pieces.begin(piece);
     detail::run_combination<T> run{
-        {}, {}, constant ? static_cast<T>((*constant)[c]) : T{0}, gate ? gate->data() + begin : nullptr, rectify, gate_all};
+        {}, {}, constant ? static_cast<T>((*constant)[c]) : T{0}, gate ? gate->data() : nullptr, rectify, gate_all};
     for (auto const& t : ordered) {
-      run.values.push_back(t.values->data() + begin);
+      run.values.push_back(t.values->data());
       run.coefficient.push_back(t.coefficient ? static_cast<T>((*t.coefficient)[c]) : T{1});
     }
-    run(gated, ordered.size() - gated, result.data() + begin, pieces.size(piece));
+    write_result(result.data(), result.size(), begin, begin + pieces.size(piece),
+                 [&](T* to, std::size_t first, std::size_t n) { run(gated, ordered.size() - gated, to, first, n); });
   });
   return result;
 }

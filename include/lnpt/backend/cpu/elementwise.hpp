@@ -9,6 +9,7 @@
 
 #include <lnpt/backend/cpu/array.hpp>
 #include <lnpt/backend/cpu/parallel.hpp>
+#include <lnpt/backend/cpu/streaming.hpp>
 #include <lnpt/core/error.hpp>
 
 namespace lnpt::cpu {
@@ -25,7 +26,9 @@ void require_same_size(char const* what, array<T> const& a, array<T> const& b) {
 template <class T, class F, class... Inputs>
 void transform(T* out, std::size_t n, F f, Inputs const*... x) {
   for_chunks(n, streaming_grain, [&](std::size_t begin, std::size_t end) {
-    for (auto i = begin; i != end; ++i) out[i] = f(x[i]...);
+    write_result(out, n, begin, end, [&](T* to, std::size_t first, std::size_t count) {
+      for (std::size_t i = 0; i != count; ++i) to[i] = f(x[first + i]...);
+    });
   });
 }
 

@@ -5,6 +5,8 @@
 #include <new>
 #include <vector>
 
+#include <lnpt/backend/cpu/memory/large_pages.hpp>
+
 // Where the address sanitizer is linked in, it is told which parts of a region are free; elsewhere these are null.
 // NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the names are the sanitizer's
 extern "C" {
@@ -48,7 +50,7 @@ class block_heap {
         if (reinterpret_cast<std::byte*>(block) != each.begin || block->size != each.size) continue;
         *link = block->next;
         unpoison(block, each.size);
-        ::operator delete(each.begin, std::align_val_t{page});
+        ::operator delete(each.begin, std::align_val_t{large_page});
         return true;
       }
       return false;
@@ -118,10 +120,11 @@ class block_heap {
     wanted = std::max(wanted, size);
     regions_.reserve(regions_.size() + 1);  // so that nothing throws once the memory is taken
     void* memory = nullptr;
-    while ((memory = ::operator new(wanted + page, std::align_val_t{page}, std::nothrow)) == nullptr) {
+    while ((memory = ::operator new(wanted + page, std::align_val_t{large_page}, std::nothrow)) == nullptr) {
       if (wanted == size) throw std::bad_alloc();
       wanted = std::max(size, wanted / 2 / page * page);
     }
+    prefer_large_pages(memory, wanted);
     regions_.push_back({static_cast<std::byte*>(memory), wanted});
     insert(regions_.back().begin, wanted);
   }

@@ -15,6 +15,7 @@
 #include <lnpt/backend/cpu/sparse/pattern.hpp>
 #include <lnpt/backend/cpu/sparse/planes.hpp>
 #include <lnpt/backend/cpu/sparse/product.hpp>
+#include <lnpt/backend/cpu/streaming.hpp>
 
 namespace lnpt::cpu::sparse {
 
@@ -80,6 +81,7 @@ class sparse_sweep {
   void multiply(block const& b, T const* planes, std::size_t begin, std::size_t end) const {
     destination<T> const to(*sweep_, target_, layout_.samples());
     auto const pixels = layout_.pixels(b);
+    bool const past = !accumulate_ && past_caches<T>(target_.channels * target_.channel_stride());
     in_tiles<tile_vectors>(0, chunk_count(pixels, lanes<T>), [&](auto count, std::size_t vector) {
       auto const p = vector * lanes<T>;
       auto const width = std::min(count() * lanes<T>, pixels - p);
@@ -88,13 +90,16 @@ class sparse_sweep {
         auto const* const last = lists_.entries.data() + lists_.begin[channel + 1];
         if (to.contiguous() && width == count() * lanes<T>) {
           auto* const at = to.begin(b, channel) + p;
+          auto const sum_into = [&](auto put) { sum_planes<T, lanes<T>, count()>(planes + p, first, last, put); };
+          if (past && on_vector_boundary(at)) {
+            sum_into([&](std::size_t i, vec<T> const& sum) { store_past_caches(at + i, sum); });
+            continue;
+          }
           if (channel + 1 < end) fetch(at + target_.channel_stride(), width);
           if (accumulate_)
-            sum_planes<T, lanes<T>, count()>(planes + p, first, last,
-                                             [&](std::size_t i, vec<T> const& sum) { store(at + i, load(at + i) + sum); });
+            sum_into([&](std::size_t i, vec<T> const& sum) { store(at + i, load(at + i) + sum); });
           else
-            sum_planes<T, lanes<T>, count()>(planes + p, first, last,
-                                             [&](std::size_t i, vec<T> const& sum) { store(at + i, sum); });
+            sum_into([&](std::size_t i, vec<T> const& sum) { store(at + i, sum); });
         } else {
           T tile[count() * lanes<T>];
           sum_planes<T, lanes<T>, count()>(planes + p, first, last,
@@ -103,6 +108,7 @@ class sparse_sweep {
         }
       }
     });
+    if (past) settle();
   }
 
  private:

@@ -91,7 +91,8 @@ class plane_layout {
   /// Copies a block's pixels of the channels from `begin` to `end` into their planes.
   void fill(block const& b, std::size_t begin, std::size_t end, T* planes) const {
     bool const whole_rows = sweep_.source_stride == 1 && sweep_.columns == source_.w;
-    for (auto channel = begin; channel < end; ++channel)
+    for (auto channel = begin; channel < end; ++channel) {
+      if (channel + 1 < end) fetch(b, channel + 1);
       for (std::size_t phase = 0; phase < row_phases_.size(); ++phase)
         for (std::size_t i = 0; i < shifts_.size(); ++i) {
           auto const plane = plane_[(channel * row_phases_.size() + phase) * shifts_.size() + i];
@@ -103,6 +104,7 @@ class plane_layout {
           else
             gather(b, channel, phase, shifts_[i], planes + plane * stride_);
         }
+    }
   }
 
  private:
@@ -145,6 +147,20 @@ class plane_layout {
 
   [[nodiscard]] T const* pixel(block const& b, std::size_t channel, std::size_t row) const {
     return source_.data + channel * source_.channel_stride() + (b.sample * source_.h + row) * source_.w;
+  }
+
+  /// Brings near what a block reads of a channel: it lies a whole channel behind the one before, where no processor looks ahead.
+  void fetch(block const& b, std::size_t channel) const {
+    constexpr std::size_t cache_line = 64 / sizeof(T);
+    auto const stride = static_cast<std::ptrdiff_t>(sweep_.source_stride.h);
+    auto const inside = [&](std::ptrdiff_t row) {
+      return static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(row * stride, 0, static_cast<std::ptrdiff_t>(source_.h)));
+    };
+    auto const top = inside(static_cast<std::ptrdiff_t>(b.row) + sweep_.first_row);
+    auto const bottom = inside(static_cast<std::ptrdiff_t>(b.row + b.rows) + sweep_.last_row);
+    auto const* const from = pixel(b, channel, top);
+    for (std::size_t i = 0; i < ((b.samples - 1) * source_.h + bottom - top) * source_.w; i += cache_line)
+      __builtin_prefetch(from + i);
   }
 
   /// One plane of one sample of a source as wide as the grid: all its rows are moved at once.
