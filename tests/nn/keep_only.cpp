@@ -10,7 +10,8 @@ using array = cpu::array<double>;
 
 namespace {
 
-/// A residual network with strides and a grouped, a depthwise and a biased convolution, and masks of every third weight or so.
+/// A residual network with strides and a grouped, a depthwise and a biased convolution, and masks of every seventh weight or so. Both
+/// rectifiers that convolutions read have their cotangents from these: `bn` on top of what the sum gives it.
 struct pruned {
   network<backend> net;
   mask_set masks;
@@ -27,9 +28,9 @@ struct pruned {
 
   static network<backend> make() {
     network_builder<backend> b(3, 5);
-    auto x = b.batch_norm("bn", b.conv2d("first", b.input(), 8), true);
-    x = b.conv2d("grouped", x, 8, {.groups = 2});
-    x = b.conv2d("depthwise", x, 8, {.groups = 8});
+    auto const block = b.batch_norm("bn", b.conv2d("first", b.input(), 8), true);
+    auto x = b.conv2d("grouped", block, 8, {.groups = 2});
+    x = b.join(b.conv2d("depthwise", x, 8, {.groups = 8}), block, true);
     x = b.conv2d("strided", x, 12, {.stride = 2, .bias = true});
     x = b.relu(x);
     b.classifier("fc", b.global_average_pool(b.conv2d("last", x, 6, {.kernel = 1, .padding = 0})), 4);

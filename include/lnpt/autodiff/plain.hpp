@@ -63,14 +63,14 @@ class plain : public primitives<plain<Backend>, Backend> {
   }
   template <class Geometry>
   std::optional<std::pair<tensor, tensor>> conv2d_gradients(tensor const& x, tensor const& gy, Geometry const& geometry,
-                                                            tensor const& w) {
+                                                            tensor const& w, tensor const& addend, bool rectified) {
     if constexpr (holds_kept_weights<array>)  // other backends have no such gradients
       if (kept_.find(w.get())) {
         array gw;
         array gx;
         kept_.fill_gradient(*w, gw, [&](auto const& form) {
           if constexpr (!std::same_as<std::remove_cvref_t<decltype(form)>, shape>)
-            Backend::conv2d_gradients(*x, *gy, geometry, form, gx, gw);
+            Backend::conv2d_gradients(*x, *gy, geometry, form, addend.get(), rectified, gx, gw);
         });
         return std::pair{share(std::move(gw)), keep(std::move(gx))};
       }

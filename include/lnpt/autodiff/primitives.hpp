@@ -56,9 +56,11 @@ class primitives {
       self().weight_gradient(w, gw, [&](auto const& form) { Backend::conv2d_weight_gradient(xv, gv, geometry, form, gw, more); });
     });
   }
-  /// Both gradients of a convolution, of its weights and of its input, where the algebra has one product for them.
+  /// Both gradients of a convolution, of its weights and of its input, where the algebra has one product for them. To that of the input a
+  /// cotangent `addend` is added, if there is one, and if the input is rectified the sum is 0 where the input is.
   template <class Tensor>
-  std::optional<std::pair<Tensor, Tensor>> conv2d_gradients(Tensor const&, Tensor const&, auto const&, Tensor const&) {
+  std::optional<std::pair<Tensor, Tensor>> conv2d_gradients(Tensor const&, Tensor const&, auto const&, Tensor const&,
+                                                            Tensor const&, bool) {
     return std::nullopt;
   }
   auto linear_product(auto const& x, auto const& w) {

@@ -18,7 +18,8 @@ class sample_squares : public plain<Backend> {
   using plain<Backend>::plain;
 
   /// None: the gradient of the weights is another one.
-  static std::optional<std::pair<tensor, tensor>> conv2d_gradients(tensor const&, tensor const&, auto const&, tensor const&) {
+  static std::optional<std::pair<tensor, tensor>> conv2d_gradients(tensor const&, tensor const&, auto const&, tensor const&,
+                                                                   tensor const&, bool) {
     return std::nullopt;
   }
   tensor conv2d_weight_gradient(tensor const& x, tensor const& gy, auto const& geometry, tensor const& w) {

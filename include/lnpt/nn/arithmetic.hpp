@@ -29,7 +29,7 @@ struct multiply {
  private:
   template <class A>
   static void give_share(reverse_pass<A>& pass, std::size_t to, std::size_t other, typename A::tensor const& gz) {
-    if (pass.wants(to)) pass.give(to, pass.algebra.product_sum(pass.output(other), gz, pass.extents(pass.output(to))));
+    if (pass.wants(to)) pass.give(to, pass.algebra.product_sum(pass.output(other), gz, pass.extents_of(to)));
   }
 };
 
@@ -51,8 +51,8 @@ struct subtract {
   }
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gz) const {
-    if (pass.wants(first)) pass.give(first, pass.summed(gz, pass.extents(pass.output(first))));
-    if (pass.wants(second)) pass.give(second, pass.algebra.scale(pass.summed(gz, pass.extents(pass.output(second))), -1));
+    if (pass.wants(first)) pass.give(first, pass.summed(gz, pass.extents_of(first)));
+    if (pass.wants(second)) pass.give(second, pass.algebra.scale(pass.summed(gz, pass.extents_of(second)), -1));
   }
 };
 

@@ -91,9 +91,10 @@ struct batch_norm {
     auto const& mu = state.statistics[mean_of_batch];
     auto const& inverse = state.statistics[inverse_deviation];
     auto const& slope = state.statistics[slope_of_output];
-    auto const gate = !rectify ? typename A::tensor{} : state.output ? state.output : normalized(pass, state);
+    bool const gated = rectify && !pass.gated_here;
+    auto const gate = !gated ? typename A::tensor{} : state.output ? state.output : normalized(pass, state);
     auto const through = pass.norm.mode == norm_mode::train;
-    std::vector<typename A::term> terms{{gy, slope, rectify}};
+    std::vector<typename A::term> terms{{gy, slope, gated}};
     std::optional<typename A::channels> constant;
 
     auto const wants_scale = scale && pass.wants_gradient(*scale);

@@ -39,9 +39,9 @@ struct conv2d {
     auto const& w = pass.parameters[weight];
     if (bias && pass.wants_gradient(*bias)) pass.give_gradient(*bias, pass.algebra.as_tensor(pass.algebra.channel_sum(gy)));
     if (pass.wants_gradient(weight) && pass.wants(input))
-      if (auto both = pass.algebra.conv2d_gradients(x, gy, geometry, w)) {
+      if (auto both = pass.algebra.conv2d_gradients(x, gy, geometry, w, pass.given(input), pass.rectifies(input))) {
         pass.give_gradient(weight, std::move(both->first));
-        pass.give(input, std::move(both->second));
+        pass.give_whole(input, std::move(both->second));
         return;
       }
     if (pass.wants_gradient(weight)) pass.give_gradient(weight, pass.algebra.conv2d_weight_gradient(x, gy, geometry, w));

@@ -23,7 +23,7 @@ struct flatten {
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
     if (!pass.wants(input)) return;
-    auto const extents = pass.extents(pass.output(input));
+    auto const extents = pass.extents_of(input);
     pass.give(input, are_images(extents) ? pass.algebra.unflatten(gy, extents) : gy);
   }
 };

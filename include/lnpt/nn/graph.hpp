@@ -120,7 +120,7 @@ class graph {
     if (!pass.states[i].output) restore_at(i, pass);
   }
 
-  /// Whether the output of a node is one cheap pass over its input, so that a trace need not keep it.
+  /// Whether the output of a node is one cheap pass over its only input, of the same extents, so that a trace need not keep it.
   [[nodiscard]] bool restorable(std::size_t i) const {
     return std::visit([](auto const& rules) { return restores<decltype(rules)>; }, nodes_[i].rules);
   }
@@ -151,18 +151,44 @@ class graph {
                  tensors<A>& slopes, tensors<A>& found, std::vector<char> const& wants_parameter,
                  std::vector<char> const& wants_node) const {
     std::function<void(std::size_t)> restore;
-    reverse_pass<A> back{pass, slopes, found, wants_node, wants_parameter, restore};
+    auto const like = nodes_of_same_extents();
+    auto const rectifying = rectifying_nodes();
+    reverse_pass<A> back{pass, slopes, found, wants_node, wants_parameter, restore, like, rectifying};
     restore = [&](std::size_t i) { restore_at(i, back); };
     for (auto const& [at, slope] : starts) back.give(at, slope);
     for (auto i = nodes_.size(); i-- > 1; pass.states[i] = {}) {
       if (!slopes[i] || !wants_node[i]) continue;
       auto const slope = std::exchange(slopes[i], {});
+      back.gated_here = back.gated[i] != 0;
       std::visit(
           [&](auto const& rules) {
             if constexpr (!std::same_as<std::remove_cvref_t<decltype(rules)>, input>) rules.reverse(back, pass.states[i], slope);
           },
           nodes_[i].rules);
     }
+  }
+
+  /// By node the nearest one, itself or before it, of the same extents that is not restorable.
+  [[nodiscard]] std::vector<std::size_t> nodes_of_same_extents() const {
+    std::vector<std::size_t> result;
+    for (std::size_t i = 0; i < nodes_.size(); ++i)
+      result.push_back(restorable(i) ? result[inputs_of(nodes_[i].rules).front()] : i);
+    return result;
+  }
+
+  /// Nodes that end in max(0, ·): `rectify` of their rules says so.
+  [[nodiscard]] std::vector<char> rectifying_nodes() const {
+    std::vector<char> result;
+    for (auto const& each : nodes_)
+      result.push_back(std::visit(
+          [](auto const& rules) {
+            if constexpr (requires { rules.rectify; })
+              return rules.rectify;
+            else
+              return false;
+          },
+          each.rules));
+    return result;
   }
 
   /// Nodes with a wanted parameter, or the wanted input, at or before them.

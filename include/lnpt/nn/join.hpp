@@ -22,9 +22,9 @@ struct add {
   }
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const& state, typename A::tensor const& gz) const {
-    auto const g = rectify ? pass.algebra.gate(state.output, gz) : gz;
+    auto const g = rectify && !pass.gated_here ? pass.algebra.gate(state.output, gz) : gz;
     for (auto const node : {first, second})
-      if (pass.wants(node)) pass.give(node, pass.summed(g, pass.extents(pass.output(node))));
+      if (pass.wants(node)) pass.give(node, pass.summed(g, pass.extents_of(node)));
   }
 };
 
@@ -50,7 +50,7 @@ struct concat {
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
     std::size_t begin = 0;
     for (auto const node : images) {
-      auto const end = begin + pass.images(pass.output(node)).channels;
+      auto const end = begin + image_extents(pass.extents_of(node)).channels;
       if (pass.wants(node)) pass.give(node, pass.algebra.slice_channels(gy, begin, end));
       begin = end;
     }
@@ -79,7 +79,7 @@ struct subsample_pad {
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
     if (!pass.wants(input)) return;
-    pass.give(input, pass.algebra.subsample_pad_adjoint(gy, stride, pass.extents(pass.output(input)), before));
+    pass.give(input, pass.algebra.subsample_pad_adjoint(gy, stride, pass.extents_of(input), before));
   }
 };
 

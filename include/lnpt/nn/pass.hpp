@@ -53,18 +53,33 @@ struct reverse_pass : forward_pass<Algebra> {
   std::vector<char> const& wants_node;  ///< nodes with a wanted parameter at or before them
   std::vector<char> const& wants_parameter;
   std::function<void(std::size_t)> const& restore;  ///< computes a node's output again from its input
+  std::vector<std::size_t> const& like;             ///< by node one of the same extents whose output no trace drops
+  std::vector<char> const& rectifying;              ///< nodes that end in a rectifier
+  std::vector<char> gated = std::vector<char>(rectifying.size());  ///< nodes whose cotangents are 0 wherever their outputs are
+  bool gated_here = false;                                         ///< whether that of the node at hand is
 
   /// The output of a node, computed again where the forward pass dropped it.
   [[nodiscard]] tensor const& output(std::size_t node) const {
     if (!this->states[node].output) restore(node);
     return this->states[node].output;
   }
+  /// The extents of a node's output, which need not be there.
+  [[nodiscard]] shape extents_of(std::size_t node) const { return this->extents(this->states[like[node]].output); }
   [[nodiscard]] bool wants(std::size_t node) const { return wants_node[node] != 0; }
   [[nodiscard]] bool wants_gradient(std::size_t parameter) const { return wants_parameter[parameter] != 0; }
 
   void give(std::size_t node, tensor g) {
     auto& into = cotangents[node];
     into = into ? this->algebra.add(into, g) : std::move(g);
+    gated[node] = 0;
+  }
+  /// The cotangent that a node has so far, or null, for a layer that adds its own to it; and whether that layer may zero the sum where the
+  /// node's output is not positive, which a rectifier does in any case. Then `give_whole` takes it.
+  [[nodiscard]] tensor const& given(std::size_t node) const { return cotangents[node]; }
+  [[nodiscard]] bool rectifies(std::size_t node) const { return rectifying[node] != 0; }
+  void give_whole(std::size_t node, tensor sum) {
+    cotangents[node] = std::move(sum);
+    gated[node] = rectifying[node];
   }
   /// A parameter that several layers own receives the sum of what they give.
   void give_gradient(std::size_t parameter, tensor g) {

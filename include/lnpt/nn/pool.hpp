@@ -21,7 +21,7 @@ struct max_pool {
   }
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const& state, typename A::tensor const& gy) const {
-    if (pass.wants(input)) pass.give(input, pass.algebra.scatter_pool(gy, state.chosen, pass.extents(pass.output(input))));
+    if (pass.wants(input)) pass.give(input, pass.algebra.scatter_pool(gy, state.chosen, pass.extents_of(input)));
   }
 };
 
@@ -41,7 +41,7 @@ struct average_pool {
   }
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
-    if (pass.wants(input)) pass.give(input, pass.algebra.average_pool_adjoint(gy, window, pass.extents(pass.output(input))));
+    if (pass.wants(input)) pass.give(input, pass.algebra.average_pool_adjoint(gy, window, pass.extents_of(input)));
   }
 };
 
@@ -65,7 +65,7 @@ struct adaptive_average_pool {
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
     if (!pass.wants(input)) return;
-    auto const extents = pass.extents(pass.output(input));
+    auto const extents = pass.extents_of(input);
     pass.give(input, pass.algebra.average_pool_adjoint(gy, window_on(extents), extents));
   }
 
@@ -93,7 +93,7 @@ struct global_average_pool {
   }
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
-    if (pass.wants(input)) pass.give(input, pass.algebra.global_average_pool_adjoint(gy, pass.extents(pass.output(input))));
+    if (pass.wants(input)) pass.give(input, pass.algebra.global_average_pool_adjoint(gy, pass.extents_of(input)));
   }
 };
 

@@ -24,7 +24,7 @@ struct slice {
   }
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
-    if (pass.wants(input)) pass.give(input, pass.algebra.unslice(gy, region, pass.extents(pass.output(input))));
+    if (pass.wants(input)) pass.give(input, pass.algebra.unslice(gy, region, pass.extents_of(input)));
   }
 };
 
@@ -46,7 +46,7 @@ struct pad {
   }
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const&, typename A::tensor const& gy) const {
-    if (pass.wants(input)) pass.give(input, pass.algebra.slice(gy, inside(pass.extents(pass.output(input)))));
+    if (pass.wants(input)) pass.give(input, pass.algebra.slice(gy, inside(pass.extents_of(input))));
   }
 
  private:

@@ -7,6 +7,7 @@ namespace lnpt::nn {
 /// y = max(0, x); ∂x = ∂y where y > 0.
 struct relu {
   std::size_t input;
+  static constexpr bool rectify = true;
 
   [[nodiscard]] links inputs() const { return {input}; }
   [[nodiscard]] links parameters() const { return {}; }
@@ -18,7 +19,7 @@ struct relu {
   }
   template <class A>
   void reverse(reverse_pass<A>& pass, node_state<A> const& state, typename A::tensor const& gy) const {
-    if (pass.wants(input)) pass.give(input, pass.algebra.gate(state.output, gy));
+    if (pass.wants(input)) pass.give(input, pass.gated_here ? gy : pass.algebra.gate(state.output, gy));
   }
 };
 

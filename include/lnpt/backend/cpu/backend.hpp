@@ -100,10 +100,10 @@ struct backend {
                                     array& gx, bool accumulate) {
     sparse::conv2d_input_gradient<T>(gy, w.pattern(), w.view(), g, x_shape, gx, accumulate);
   }
-  static void conv2d_gradients(array const& x, array const& gy, conv_geometry const& g, kept_weights const& w, array& gx,
-                               array& gw) {
+  static void conv2d_gradients(array const& x, array const& gy, conv_geometry const& g, kept_weights const& w,
+                               array const* addend, bool rectified, array& gx, array& gw) {
     gw.resize({w.values().size()});
-    sparse::conv2d_gradients<T>(x, gy, w.pattern(), w.view(), g, gx, {gw.data(), gw.size()});
+    sparse::conv2d_gradients<T>(x, gy, w.pattern(), w.view(), g, gx, {gw.data(), gw.size()}, {addend, rectified});
   }
   static void conv2d_weight_gradient(array const& x, array const& gy, conv_geometry const& g, kept_weights const& w, array& gw,
                                      bool accumulate) {

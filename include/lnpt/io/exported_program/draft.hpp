@@ -165,7 +165,7 @@ class draft {
     if (readers == known_->readers.end() || readers->second != 1) return false;
     return std::visit(
         [](auto& rules) {
-          if constexpr (requires { rules.rectify; })
+          if constexpr (requires { rules.rectify = true; })
             return !std::exchange(rules.rectify, true);
           else
             return false;

@@ -154,6 +154,11 @@ TEST_CASE_TEMPLATE("convolutions by kept weights are the dense ones of the maske
       sparse::conv2d_gradients<T>(x, gy, w.pattern, w.values, c.geometry, of_input, of_weights);
       CHECK(relative_error(of_input, gx) < tolerance<T>);
       CHECK(relative_error(of_weights, w.kept_of(gw)) < tolerance<T>);
+      auto const addend = random_array<T>(c.x(), 5);
+      sparse::conv2d_gradients<T>(x, gy, w.pattern, w.values, c.geometry, of_input, of_weights, {&addend, true});
+      auto both = gx;
+      for (std::size_t i = 0; i < x.size(); ++i) both.data()[i] = x.data()[i] > 0 ? addend.data()[i] + gx.data()[i] : T{0};
+      CHECK(relative_error(of_input, both) < tolerance<T>);
     }
   }
 }

@@ -121,6 +121,34 @@ void conv2d_weight_gradient(array<T> const& x, array<T> const& gy, pattern const
       [&](std::size_t i, T total) { gw[i] += total; });
 }
 
+/// What becomes of the gradient of x besides: a gradient that x has from elsewhere is added, and if x comes from a rectifier the sum is 0
+/// where x is not positive.
+template <class T>
+struct input_ending {
+  array<T> const* addend = nullptr;  ///< null: none
+  bool rectified = false;
+
+  /// Elements [begin, begin + n).
+  void operator()(array<T> const& x, array<T>& gx, std::size_t begin, std::size_t n) const {
+    auto* const out = gx.data() + begin;
+    auto const* const open = x.data() + begin;
+    auto const* const added = addend ? addend->data() + begin : nullptr;
+    if (added && rectified)
+      for (std::size_t i = 0; i < n; ++i) out[i] = open[i] > T{0} ? added[i] + out[i] : T{0};
+    else if (added)
+      for (std::size_t i = 0; i < n; ++i) out[i] = added[i] + out[i];
+    else if (rectified)
+      for (std::size_t i = 0; i < n; ++i) out[i] = open[i] > T{0} ? out[i] : T{0};
+  }
+  /// A block's pixels, which lie together in each channel, while they are in the cache.
+  void operator()(array<T> const& x, array<T>& gx, block const& b) const {
+    auto const s = x.shape();
+    auto const n = b.samples * b.rows * s[3];
+    for (std::size_t channel = 0; channel < s[0]; ++channel)
+      (*this)(x, gx, ((channel * s[1] + b.sample) * s[2] + b.row) * s[3], n);
+  }
+};
+
 /// Both gradients: gx with respect to x, and gw with respect to the kept weights. Where the stride is 1 both are read off the same planes,
 /// which are copies of gy, shifted by a tap t each:
 ///
@@ -129,11 +157,12 @@ void conv2d_weight_gradient(array<T> const& x, array<T> const& gy, pattern const
 /// so that a step copies two images for three products.
 template <class T>
 void conv2d_gradients(array<T> const& x, array<T> const& gy, pattern const& kept, std::span<T const> w,
-                      conv_geometry const& geometry, array<T>& gx, std::span<T> gw) {
+                      conv_geometry const& geometry, array<T>& gx, std::span<T> gw, input_ending<T> const& end = {}) {
   conv_extents const e(cpu::detail::extents_of(x), kept.extents(), geometry);
   require_values("conv2d_gradients", kept, gw.size());
   require_values("conv2d_gradients", kept, w.size());
   e.require("conv2d_gradients", gy, e.y_shape());
+  if (end.addend) e.require("conv2d_gradients", *end.addend, e.x_shape());
   auto const sweeps = cpu::detail::input_gradient_sweeps(e);
   auto const& s = sweeps.front();
   if (sweeps.size() == 1 && !s.taps.empty() && s.rows * s.columns != 0) {
@@ -150,14 +179,16 @@ void conv2d_gradients(array<T> const& x, array<T> const& gy, pattern const& kept
       return detail::sum_in_parts(
           layout, parts, position.size(),
           [&](block const& b, T const* planes, T* sums) {
-            planes_of_gy.multiply(b, planes, 0, e.channels);
             dots.add(b, planes, 0, e.channels, sums);
+            planes_of_gy.multiply(b, planes, 0, e.channels);
+            end(x, gx, b);
           },
           [&](std::size_t i, T total) { gw[position[i]] = total; });
     }
   }
   conv2d_weight_gradient(x, gy, kept, geometry, gw, false);
   conv2d_input_gradient(gy, kept, w, geometry, cpu::detail::extents_of(x), gx, false);
+  for_chunks(gx.size(), streaming_grain, [&](std::size_t begin, std::size_t last) { end(x, gx, begin, last - begin); });
 }
 
 }  // namespace lnpt::cpu::sparse
