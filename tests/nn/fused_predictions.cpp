@@ -49,7 +49,8 @@ void unsettle(Network& net) {
   draw(net.buffers());
 }
 
-/// How many convolutions a prediction fused, after a look at its bits: those of the network layer by layer, for outputs and features.
+/// How many convolutions a prediction fused, after a look at its bits: those of the network layer by layer, for outputs and features. So are
+/// a trace's, whose sums take in batch norm.
 template <class Network>
 std::size_t fused_in(Network const& net, tensor_of<Network> const& x, normalization const& norm = {}) {
   prediction<tensor_of<Network>> layer_by_layer;
@@ -63,6 +64,9 @@ std::size_t fused_in(Network const& net, tensor_of<Network> const& x, normalizat
   auto const count = std::exchange(counted::fused, 0);
   CHECK(predicted.output == layer_by_layer.output);
   CHECK(*predicted.features == *layer_by_layer.features);
+  auto const trace = net.forward(x, norm);
+  CHECK(trace.output() == layer_by_layer.output);
+  CHECK(trace.features() == *layer_by_layer.features);
   return count;
 }
 

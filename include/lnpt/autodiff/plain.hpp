@@ -24,6 +24,7 @@ class plain : public primitives<plain<Backend>, Backend> {
   using indices = std::shared_ptr<typename Backend::indices const>;
   using channels = typename Backend::channels;
   using term = combination_term<plain>;
+  static constexpr bool joins_sums = backend_joined_batch_norm<Backend>;
 
   /// `kept`: the parameters to multiply by their kept weights, whose gradients are those of the kept weights.
   explicit plain(tape<Backend>* record = nullptr, kept_table<array> kept = {}) : record_(record), kept_(std::move(kept)) {}
@@ -94,6 +95,15 @@ class plain : public primitives<plain<Backend>, Backend> {
     return keep(Backend::activation_slope(*x, *g, f));
   }
   tensor add(tensor const& x, tensor const& y, bool rectify = false) { return keep(Backend::add(*x, *y, rectify)); }
+  /// max(0, slope x + offset + y) in one pass, written down as the sum that it is.
+  tensor add_combined(tensor const& x, channels const& slope, channels const& offset, tensor const& y, bool rectify) {
+    return keep(Backend::combine({{x.get(), &slope}, {y.get(), nullptr}}, &offset, nullptr, rectify, false));
+  }
+  /// Writes down a result that was not, as that of a sum.
+  tensor as_sum(tensor result) {
+    if (record_) record_->tensors.push_back(result);
+    return result;
+  }
   tensor add_row(tensor const& x, tensor const& row) { return keep(Backend::add_row(*x, *row)); }
   tensor concat(std::vector<tensor> const& images) {
     std::vector<array const*> parts;
@@ -115,6 +125,24 @@ class plain : public primitives<plain<Backend>, Backend> {
   std::pair<channels, channels> channel_sums(tensor const& g, tensor const& x, tensor const& gate) {
     auto [sum, dot] = Backend::channel_sums(*g, *x, gate.get());
     return {keep(std::move(sum)), keep(std::move(dot))};
+  }
+  /// `channel_sums` and a combination by them in one, for backends that have it: `derive(c, Σ g, Σ g x)` sets what the terms and the
+  /// constant point to. The sums are written down, the combination is not.
+  template <class Derive>
+  tensor combine_after_sums(tensor const& g, tensor const& x, tensor const& gate,
+                            std::vector<combined<array, channels>> const& terms, channels const& constant, bool rectify,
+                            Derive derive) {
+    channels sum = constant;
+    channels dot = constant;
+    auto result = share(Backend::combine_after_sums(*g, *x, gate.get(), terms, constant, rectify,
+                                                    [&](std::size_t c, double of_g, double of_product) {
+                                                      sum.values[c] = of_g;
+                                                      dot.values[c] = of_product;
+                                                      derive(c, of_g, of_product);
+                                                    }));
+    keep(std::move(sum));
+    keep(std::move(dot));
+    return result;
   }
   channels channel_sum(tensor const& g) { return keep(Backend::channel_sum(*g)); }
 

@@ -41,6 +41,9 @@ template <class T>
 template <class Algebra, class Backend>
 class primitives {
  public:
+  /// Whether the algebra has `combine_after_sums`.
+  static constexpr bool joins_sums = false;
+
   auto conv2d(auto const& x, auto const& w, auto const& geometry) {
     return self().by_weights(
         x, w, [&geometry](auto const& xv, auto const& wv, auto& y, bool more) { Backend::conv2d(xv, wv, geometry, y, more); });

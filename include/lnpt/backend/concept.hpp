@@ -201,6 +201,19 @@ concept backend_batch_norm = requires(typename B::array const& x, typename B::ch
   B::move_towards(running, c, 1.0, 0.1);
 };
 
+/// Optional, for vectors over channels in host memory: sums per channel and what is combined by them, in one walk through memory.
+///
+///     combine_after_sums(g, x, gate, terms, constant, rectify, derive) = combine(terms, constant, gate, rectify, false), once
+///         derive(c, Σ g, Σ g x), called for every channel c, has set the channel's coefficients and its constant
+///
+/// in the bits of `channel_sums` and `combine`. Channels may be carried out in any order and at the same time.
+template <class B>
+concept backend_joined_batch_norm = requires(typename B::array const& x, typename B::channels const& c,
+                                             std::vector<combined<typename B::array, typename B::channels>> const& terms,
+                                             void (*derive)(std::size_t, double, double)) {
+  { B::combine_after_sums(x, x, &x, terms, c, true, derive) } -> std::same_as<typename B::array>;
+};
+
 /// Descent under a mask: `pack(words, context)` takes a mask's words (one bit per weight, 64 a word) to where the weights are, and
 /// `sgd_step(w, g, v, kept, constants)` is v ← μ v + g + λ w, w ← w − lr v, with w and v exactly +0 where the mask says so (null: nowhere).
 /// A backend may supply `sgd_steps(operands, constants)`, too, with which a model takes a step at once: `sgd_operands` of every parameter.

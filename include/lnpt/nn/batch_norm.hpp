@@ -1,11 +1,16 @@
 #pragma once
 /// Batch normalisation, with the rectifier that usually follows it fused in.
+#include <array>
+#include <cmath>
+#include <iterator>
 #include <optional>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include <lnpt/autodiff/dual.hpp>
+#include <lnpt/backend/concept.hpp>
 #include <lnpt/nn/pass.hpp>
 #include <lnpt/nn/shared_statistics.hpp>
 
@@ -20,6 +25,9 @@ struct channel_moments {
 /// What `network::freeze` puts into `normalization`: one entry per normalisation layer, in the network's order.
 template <class Backend>
 using frozen_constants = std::vector<channel_moments<Backend>>;
+
+/// 1/√(x + ε) of one channel; backends have it of vectors over channels.
+[[nodiscard]] inline double inverse_root(double x, double epsilon) { return 1.0 / std::sqrt(x + epsilon); }
 
 /// y = γ (x − μ) r + β,  r = 1/√(σ² + ε), per channel; then max(0, y) if `rectify`. Ioffe, Szegedy, ICML 2015, arXiv:1502.03167.
 ///
@@ -52,20 +60,57 @@ struct batch_norm {
   static constexpr bool restorable = true;
   /// What `node_state::statistics` holds: μ, r, γ r, β − μ γ r and σ², in this order.
   enum statistic : std::size_t { mean_of_batch, inverse_deviation, slope_of_output, offset_of_output, variance_of_batch };
+  static constexpr std::size_t statistics_count = 5;
 
   /// Refuses a batch of one value per channel where the batch gives the statistics. Of a shared batch every process has some.
   template <class A>
   void examine(forward_pass<A> const& pass, std::string_view name) const {
-    if (pass.norm.shared) return;
-    if (pass.norm.mode == norm_mode::train || (pass.norm.mode == norm_mode::frozen && !pass.norm.constants))
-      refuse_one_value_per_channel(name, pass.images(pass.output(input)).per_channel());
+    if (takes_own_moments(pass)) refuse_one_value_per_channel(name, pass.images(pass.output(input)).per_channel());
   }
 
   template <class A>
   void forward(forward_pass<A> const& pass, node_state<A>& state) const {
+    if constexpr (A::joins_sums)
+      if (takes_own_moments(pass)) {
+        state.output = normalized_by_own_moments(pass, state, {}, rectify);
+        return;
+      }
+    measure(pass, state);
+    restore(pass, state);
+  }
+
+  /// The statistics by which y follows from x.
+  template <class A>
+  void measure(forward_pass<A> const& pass, node_state<A>& state) const {
     auto known = constants(pass);
     state.statistics = known ? std::move(*known) : statistics(pass, moments_of_batch(pass, pass.output(input)));
-    restore(pass, state);
+  }
+
+  /// Whether this batch, all of it here, gives the statistics.
+  template <class A>
+  [[nodiscard]] bool takes_own_moments(forward_pass<A> const& pass) const {
+    return !pass.norm.shared &&
+           (pass.norm.mode == norm_mode::train || (pass.norm.mode == norm_mode::frozen && !pass.norm.constants));
+  }
+
+  /// The statistics and, in the same walk through memory, y + `addend`, if there is one; then max(0, ·) of it if `rectified`.
+  template <class A>
+  [[nodiscard]] typename A::tensor normalized_by_own_moments(forward_pass<A> const& pass, node_state<A>& state,
+                                                             typename A::tensor const& addend, bool rectified) const {
+    auto const& x = pass.output(input);
+    auto const share = 1.0 / count(pass, x);
+    auto const gamma = channels_of(pass, scale);
+    auto const beta = channels_of(pass, shift);
+    auto& found = state.statistics;
+    found.assign(statistics_count, pass.algebra.as_channels(pass.buffers[mean]));  // for their length
+    std::vector<combined<typename A::array, typename A::channels>> terms{{x.get(), &found[slope_of_output]}};
+    if (addend) terms.push_back({addend.get(), nullptr});
+    return pass.algebra.combine_after_sums(
+        x, x, {}, terms, found[offset_of_output], rectified, [&](std::size_t c, double sum, double squares) {
+          auto const of = [c](auto const& v) { return v ? std::optional(v->values[c]) : std::nullopt; };
+          auto const all = statistics_from(moments_from(sum, squares, share), of(gamma), of(beta));
+          for (std::size_t i = 0; i < all.size(); ++i) found[i].values[c] = all[i];
+        });
   }
 
   /// The statistics, where the batch does not give them.
@@ -99,17 +144,34 @@ struct batch_norm {
 
     auto const wants_scale = scale && pass.wants_gradient(*scale);
     auto const wants_shift = shift && pass.wants_gradient(*shift);
+    if constexpr (A::joins_sums)
+      if (through && !pass.norm.shared && pass.wants(input)) {
+        auto const share = -1.0 / count(pass, x);
+        auto sum = mu, dot = mu, along_x = mu, offset = mu;  // for their length
+        pass.give(input, pass.algebra.combine_after_sums(gy, x, gate, {{gy.get(), &slope, gated}, {x.get(), &along_x}}, offset,
+                                                         false, [&](std::size_t c, double sum_of_channel, double product) {
+                                                           auto const m = mu.values[c];
+                                                           auto const r = inverse.values[c];
+                                                           sum.values[c] = sum_of_channel;
+                                                           dot.values[c] = normalized_product(sum_of_channel, product, m, r);
+                                                           std::tie(along_x.values[c], offset.values[c]) = along_input(
+                                                               sum_of_channel, dot.values[c], m, r, slope.values[c], share);
+                                                         }));
+        if (wants_scale) pass.give_gradient(*scale, pass.algebra.as_tensor(dot));
+        if (wants_shift) pass.give_gradient(*shift, pass.algebra.as_tensor(sum));
+        return;
+      }
     if (through || wants_scale || wants_shift) {
       auto const [sum, dot] = pass.algebra.channel_sums(gy, x, gate);
-      auto const dot_normalized = (dot - mu * sum) * inverse;
+      auto const dot_normalized = normalized_product(sum, dot, mu, inverse);
       if (wants_scale) pass.give_gradient(*scale, pass.algebra.as_tensor(dot_normalized));
       if (wants_shift) pass.give_gradient(*shift, pass.algebra.as_tensor(sum));
       if (through) {
         auto const share = -1.0 / count(pass, x);
         auto const [whole_sum, whole_dot] = over_batch(pass, sum, dot_normalized);
-        auto const along_x = share * (slope * inverse * whole_dot);
-        constant = share * (slope * whole_sum) - mu * along_x;
-        terms.push_back({x, along_x});
+        auto [along_x, offset] = along_input(whole_sum, whole_dot, mu, inverse, slope, share);
+        constant = std::move(offset);
+        terms.push_back({x, std::move(along_x)});
       }
     }
     if (pass.wants(input)) pass.give(input, pass.algebra.combine(terms, constant ? &*constant : nullptr, gate));
@@ -131,12 +193,49 @@ struct batch_norm {
     }
     complete(*sum, *squares, values);
     refuse_one_value_per_channel(name, values);
-    auto const share = 1.0 / static_cast<double>(values);
-    auto const mu = share * *sum;
-    return {mu, share * *squares - mu * mu};
+    auto const [mu, sigma2] = moments_from(*sum, *squares, 1.0 / static_cast<double>(values));
+    return {mu, sigma2};
   }
 
  private:
+  // What follows in each channel, for whole vectors or for a channel's numbers.
+
+  /// Σ ∂y ⊙ x̂ from Σ ∂y and Σ ∂y ⊙ x.
+  template <class V>
+  [[nodiscard]] static V normalized_product(V const& sum, V const& dot, V const& mu, V const& inverse) {
+    return (dot - mu * sum) * inverse;
+  }
+  /// The coefficient of x in ∂x and the constant, from Σ ∂y and Σ ∂y ⊙ x̂; `share`: −1 over the number of values.
+  template <class V>
+  [[nodiscard]] static std::pair<V, V> along_input(V const& sum, V const& dot, V const& mu, V const& inverse, V const& slope,
+                                                   double share) {
+    V const along_x = share * (slope * inverse * dot);
+    return {along_x, share * (slope * sum) - mu * along_x};
+  }
+  /// μ and σ² from Σ x and Σ x²; `share`: one over the number of values.
+  template <class V>
+  [[nodiscard]] static std::pair<V, V> moments_from(V const& sum, V const& squares, double share) {
+    V const mu = share * sum;
+    return {mu, share * squares - mu * mu};
+  }
+  /// The statistics from μ and σ², γ and β.
+  template <class V>
+  [[nodiscard]] std::array<V, statistics_count> statistics_from(std::pair<V, V> const& given, std::optional<V> const& gamma,
+                                                                std::optional<V> const& beta) const {
+    auto const& [mu, sigma2] = given;
+    V const inverse = inverse_root(sigma2, epsilon);
+    V const slope = gamma ? *gamma * inverse : inverse;
+    V const moved = mu * slope;
+    return {mu, inverse, slope, beta ? *beta - moved : -1.0 * moved, sigma2};
+  }
+  /// A parameter as a vector over channels, if there is one.
+  template <class A>
+  [[nodiscard]] static std::optional<typename A::channels> channels_of(forward_pass<A> const& pass,
+                                                                       std::optional<std::size_t> const& parameter) {
+    if (!parameter) return std::nullopt;
+    return pass.algebra.as_channels(pass.parameters[*parameter]);
+  }
+
   /// Sums of ∂y and ∂y ⊙ x̂, weighted by what each process has of the batch.
   template <class A>
   [[nodiscard]] static std::pair<typename A::channels, typename A::channels> over_batch(reverse_pass<A> const& pass,
@@ -167,12 +266,8 @@ struct batch_norm {
   /// What follows from μ and σ².
   template <class A>
   [[nodiscard]] std::vector<typename A::channels> statistics(forward_pass<A> const& pass, moments<A> const& given) const {
-    auto const& [mu, sigma2] = given;
-    auto const inverse = inverse_root(sigma2, epsilon);
-    auto const slope = scale ? pass.algebra.as_channels(pass.parameters[*scale]) * inverse : inverse;
-    auto const moved = mu * slope;
-    auto const offset = shift ? pass.algebra.as_channels(pass.parameters[*shift]) - moved : -1.0 * moved;
-    return {mu, inverse, slope, offset, sigma2};
+    auto found = statistics_from<typename A::channels>(given, channels_of(pass, scale), channels_of(pass, shift));
+    return std::vector<typename A::channels>(std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
   }
 
   template <class A>
@@ -180,9 +275,7 @@ struct batch_norm {
     auto [sum, squares] = pass.algebra.channel_sums(x, x, {});
     auto values = count(pass, x);
     if (pass.norm.shared) add_up(pass.norm.shared->sum, sum, squares, values);
-    auto const share = 1.0 / values;
-    auto const mu = share * sum;
-    auto const sigma2 = share * squares - mu * mu;
+    auto const [mu, sigma2] = moments_from(sum, squares, 1.0 / values);
     if (pass.norm.mode == norm_mode::frozen) return {pass.algebra.without_tangent(mu), pass.algebra.without_tangent(sigma2)};
     return {mu, sigma2};
   }

@@ -7,6 +7,7 @@
 
 #include <lnpt/backend/concept.hpp>
 #include <lnpt/nn/network_body.hpp>
+#include <lnpt/nn/only_readers.hpp>
 
 namespace lnpt::nn {
 
@@ -19,12 +20,11 @@ namespace lnpt::nn {
 template <class Backend>
 class fused_convolutions {
  public:
-  explicit fused_convolutions(network_body<Backend> const& body) : graph_(body.graph), chain_at_(graph_.size(), none) {
-    if constexpr (backend_fused_convolution<Backend>) {
-      find_readers(body.features);
+  explicit fused_convolutions(network_body<Backend> const& body)
+      : graph_(body.graph), chain_at_(graph_.size(), none), readers_(body) {
+    if constexpr (backend_fused_convolution<Backend>)
       for (std::size_t i = 1; i < graph_.size(); ++i)
         if (auto const* const rules = std::get_if<convolution>(&graph_[i])) add_chain(chain_from(i, *rules));
-    }
   }
 
   /// Carries out the chain that begins at node i, if one does. Says whether node i need not be carried out any more.
@@ -41,7 +41,7 @@ class fused_convolutions {
 
  private:
   using convolution = conv2d<typename Backend::conv_geometry>;
-  static constexpr auto none = static_cast<std::size_t>(-1);
+  static constexpr auto none = only_readers<Backend>::none;
 
   struct chain {
     std::size_t head;
@@ -50,36 +50,20 @@ class fused_convolutions {
     bool rectify = false;
   };
 
-  /// Of every node the one that reads it, or none where several do; the prediction reads the features and the last node.
-  void find_readers(std::size_t features) {
-    std::vector<std::size_t> reads(graph_.size(), 0);
-    only_reader_.assign(graph_.size(), none);
-    for (std::size_t i = 1; i < graph_.size(); ++i)
-      for (auto const n : inputs_of(graph_[i])) only_reader_[n] = reads[n]++ == 0 ? i : none;
-    only_reader_[features] = none;
-  }
-
-  /// What alone reads a node, if it is a layer of this kind.
-  template <class Rules>
-  [[nodiscard]] Rules const* follower(std::size_t node) const {
-    auto const reader = only_reader_[node];
-    return reader == none ? nullptr : std::get_if<Rules>(&graph_[reader]);
-  }
-
   [[nodiscard]] std::optional<chain> chain_from(std::size_t head, convolution const& rules) const {
     chain found{.head = head, .last = head};
-    auto const extend = [&] { return found.last = only_reader_[found.last]; };
-    if (auto const* const norm = follower<batch_norm>(head); norm && !rules.bias) {
+    auto const extend = [&] { return found.last = readers_.of(found.last); };
+    if (auto const* const norm = readers_.template follower<batch_norm>(head); norm && !rules.bias) {
       found.norm = extend();
       found.rectify = norm->rectify;
     }
-    if (auto const* const sum = follower<add>(found.last); sum && !found.rectify)
+    if (auto const* const sum = readers_.template follower<add>(found.last); sum && !found.rectify)
       if (auto const other = sum->first == found.last ? sum->second : sum->first; other < head) {
         found.addend = other;
         found.rectify = sum->rectify;
         extend();
       }
-    if (!found.rectify && follower<relu>(found.last)) {
+    if (!found.rectify && readers_.template follower<relu>(found.last)) {
       found.rectify = true;
       extend();
     }
@@ -88,7 +72,7 @@ class fused_convolutions {
 
   void add_chain(std::optional<chain> const& found) {
     if (!found) return;
-    for (auto i = found->head; i != found->last; i = only_reader_[i]) chain_at_[i] = chains_.size();
+    for (auto i = found->head; i != found->last; i = readers_.of(i)) chain_at_[i] = chains_.size();
     chain_at_[found->last] = chains_.size();
     chains_.push_back(*found);
   }
@@ -121,7 +105,8 @@ class fused_convolutions {
 
   nn::graph<nn::layer<Backend>> const& graph_;
   std::vector<chain> chains_;
-  std::vector<std::size_t> chain_at_, only_reader_;
+  std::vector<std::size_t> chain_at_;
+  only_readers<Backend> readers_;
 };
 
 }  // namespace lnpt::nn

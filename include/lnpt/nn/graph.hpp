@@ -60,11 +60,11 @@ class graph {
         nodes_[i].rules);
   }
 
-  /// Calls `f`; the name of a node goes before what that refuses.
+  /// What `f` returns; the name of a node goes before what that refuses.
   template <class F>
-  void named(std::size_t i, F f) const {
+  auto named(std::size_t i, F f) const {
     try {
-      f();
+      return f();
     } catch (error const& refusal) {
       fail("layer ", nodes_[i].name, ": ", refusal.what());
     }

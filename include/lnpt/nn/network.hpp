@@ -16,6 +16,7 @@
 #include <lnpt/backend/concept.hpp>
 #include <lnpt/nn/freezing.hpp>
 #include <lnpt/nn/fused_convolutions.hpp>
+#include <lnpt/nn/fused_sums.hpp>
 #include <lnpt/nn/input_layout.hpp>
 #include <lnpt/nn/keep_only.hpp>
 #include <lnpt/nn/network_body.hpp>
@@ -110,7 +111,8 @@ class network {
     result.norm_ = norm;
     result.features_ = body_.features;
     autodiff::plain<Backend> algebra(&result.forward_, kept());
-    run_forward(algebra, result.states_, x, norm, body_.drop_restorable(result.states_));
+    auto drop = body_.drop_restorable(result.states_);  // refuses a network without layers
+    run_forward(algebra, result.states_, x, norm, std::move(drop), nn::fused_sums<Backend>(body_));
     return result;
   }
 

@@ -229,14 +229,24 @@ struct backend {
           static_cast<T>((1 - momentum) * static_cast<double>(running.data()[c]) + momentum * factor * now.values[c]);
   }
   static array combine(std::vector<term> const& terms, channels const* constant, array const* gate, bool rectify, bool gate_all) {
-    std::vector<cpu::term<T>> parts;
-    for (auto const& t : terms) parts.push_back({t.values, t.coefficient ? &t.coefficient->values : nullptr, t.gated});
-    return cpu::channel_combination<T>(parts, constant ? &constant->values : nullptr, gate, rectify, gate_all);
+    return cpu::channel_combination<T>(parts_of(terms), constant ? &constant->values : nullptr, gate, rectify, gate_all);
+  }
+  template <class Derive>
+  static array combine_after_sums(array const& g, array const& x, array const* gate, std::vector<term> const& terms,
+                                  channels const& constant, bool rectify, Derive derive) {
+    return cpu::combination_after_sums<T>(g, x, gate, parts_of(terms), &constant.values, rectify, derive);
   }
 
   static packed_mask pack(std::span<std::uint64_t const> words, context) { return {words.begin(), words.end()}; }
   static void sgd_step(array& w, array const& g, array& v, packed_mask const* kept, sgd_constants const& constants) {
     cpu::sgd_step(w, g, v, kept ? std::span<std::uint64_t const>(*kept) : std::span<std::uint64_t const>{}, constants);
+  }
+
+ private:
+  static std::vector<cpu::term<T>> parts_of(std::vector<term> const& terms) {
+    std::vector<cpu::term<T>> parts;
+    for (auto const& t : terms) parts.push_back({t.values, t.coefficient ? &t.coefficient->values : nullptr, t.gated});
+    return parts;
   }
 };
 

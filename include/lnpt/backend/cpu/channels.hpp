@@ -84,7 +84,19 @@ template <bool Gated, bool Dot, class T>
   return total;
 }
 
-/// Sums `f(begin, size)` over the pieces of every channel, in order.
+/// Sums `f(begin, size)` over the pieces of one channel, in order.
+template <class F>
+[[nodiscard]] sum_and_dot sum_channel(channel_pieces const& pieces, std::size_t channel, F f) {
+  sum_and_dot total;
+  for (auto p = channel * pieces.per_channel; p != (channel + 1) * pieces.per_channel; ++p) {
+    auto const part = f(pieces.begin(p), pieces.size(p));
+    total.sum += part.sum;
+    total.dot += part.dot;
+  }
+  return total;
+}
+
+/// The same of every channel.
 template <class F>
 [[nodiscard]] moments sum_pieces(channel_pieces const& pieces, F f) {
   std::vector<sum_and_dot> parts(pieces.count());
@@ -97,17 +109,23 @@ template <class F>
   return total;
 }
 
+/// Σ g and Σ g·x of a piece of a channel, as a function of where it begins and of its size.
+template <class T>
+[[nodiscard]] auto sums_of_piece(array<T> const& g, array<T> const& x, array<T> const* gate) {
+  if (g.size() != x.size() || (gate && g.size() != gate->size()))
+    fail("channel_sums: images of shape ", list(g.shape()), " and ", list(x.shape()), "; pass images and a gate of one shape");
+  return [gate, a = g.data(), b = x.data()](std::size_t begin, std::size_t n) {
+    return gate ? run_sums<true, true>(a + begin, b + begin, gate->data() + begin, n)
+                : run_sums<false, true, T>(a + begin, b + begin, nullptr, n);
+  };
+}
+
 }  // namespace detail
 
 /// Per channel Σ g and Σ g·x in one pass; g counts only at elements where `gate` is positive, if there is one.
 template <class T>
 [[nodiscard]] moments channel_sums(array<T> const& g, array<T> const& x, array<T> const* gate = nullptr) {
-  if (g.size() != x.size() || (gate && g.size() != gate->size()))
-    fail("channel_sums: images of shape ", list(g.shape()), " and ", list(x.shape()), "; pass images and a gate of one shape");
-  return detail::sum_pieces(detail::pieces_of(g), [&, a = g.data(), b = x.data()](std::size_t begin, std::size_t n) {
-    return gate ? detail::run_sums<true, true>(a + begin, b + begin, gate->data() + begin, n)
-                : detail::run_sums<false, true, T>(a + begin, b + begin, nullptr, n);
-  });
+  return detail::sum_pieces(detail::pieces_of(g), detail::sums_of_piece(g, x, gate));
 }
 
 /// Per channel Σ g.
@@ -165,6 +183,54 @@ struct run_combination {
   }
 };
 
+/// A combination of images, checked, of which pieces are carried out one by one.
+template <class T>
+class combination {
+ public:
+  combination(std::span<term<T> const> terms, std::vector<double> const* constant, array<T> const* gate, bool rectify,
+              bool gate_all)
+      : constant_(constant), gate_(gate), rectify_(rectify), gate_all_(gate_all) {
+    if (terms.empty() || terms.size() > 4) fail("channel_combination: ", terms.size(), " terms; pass one to four");
+    pieces_ = pieces_of(*terms.front().values);
+    std::ranges::copy_if(terms, std::back_inserter(ordered_), &term<T>::gated);
+    gated_ = ordered_.size();
+    std::ranges::copy_if(terms, std::back_inserter(ordered_), std::logical_not<>{}, &term<T>::gated);
+    if ((gated_ != 0 || gate_all) && !gate) fail("channel_combination: a gated term without a gate; pass the gate");
+    for (auto const& t : terms)
+      if (t.values->size() != pieces_.channels * pieces_.run || (t.coefficient && t.coefficient->size() != pieces_.channels) ||
+          (gate && gate->size() != t.values->size()))
+        fail("channel_combination: ", t.coefficient ? t.coefficient->size() : 1, " coefficients for an image of shape ",
+             list(t.values->shape()), "; pass images and a gate of one shape, and one coefficient per channel");
+    result_ = array<T>::from_shape(terms.front().values->shape());
+  }
+
+  [[nodiscard]] channel_pieces const& pieces() const { return pieces_; }
+
+  void operator()(std::size_t piece) {
+    auto const c = pieces_.channel(piece);
+    auto const begin = pieces_.begin(piece);
+    run_combination<T> run{
+        {}, {}, constant_ ? static_cast<T>((*constant_)[c]) : T{0}, gate_ ? gate_->data() : nullptr, rectify_, gate_all_};
+    for (auto const& t : ordered_) {
+      run.values.push_back(t.values->data());
+      run.coefficient.push_back(t.coefficient ? static_cast<T>((*t.coefficient)[c]) : T{1});
+    }
+    write_result(result_.data(), result_.size(), begin, begin + pieces_.size(piece),
+                 [&](T* to, std::size_t first, std::size_t n) { run(gated_, ordered_.size() - gated_, to, first, n); });
+  }
+
+  [[nodiscard]] array<T> result() && { return std::move(result_); }
+
+ private:
+  std::vector<double> const* constant_;
+  array<T> const* gate_;
+  bool rectify_, gate_all_;
+  channel_pieces pieces_{};
+  std::vector<term<T>> ordered_;  ///< the gated terms first
+  std::size_t gated_ = 0;
+  array<T> result_;
+};
+
 }  // namespace detail
 
 /// out = Σ_j coefficient_j[c]·values_j + constant[c], in one pass over at most four images.
@@ -172,32 +238,33 @@ struct run_combination {
 template <class T>
 [[nodiscard]] array<T> channel_combination(std::span<term<T> const> terms, std::vector<double> const* constant = nullptr,
                                            array<T> const* gate = nullptr, bool rectify = false, bool gate_all = false) {
-  if (terms.empty() || terms.size() > 4) fail("channel_combination: ", terms.size(), " terms; pass one to four");
-  auto const pieces = detail::pieces_of(*terms.front().values);
-  std::vector<term<T>> ordered;
-  std::ranges::copy_if(terms, std::back_inserter(ordered), &term<T>::gated);
-  auto const gated = ordered.size();
-  std::ranges::copy_if(terms, std::back_inserter(ordered), std::logical_not<>{}, &term<T>::gated);
-  if ((gated != 0 || gate_all) && !gate) fail("channel_combination: a gated term without a gate; pass the gate");
-  for (auto const& t : terms)
-    if (t.values->size() != pieces.channels * pieces.run || (t.coefficient && t.coefficient->size() != pieces.channels) ||
-        (gate && gate->size() != t.values->size()))
-      fail("channel_combination: ", t.coefficient ? t.coefficient->size() : 1, " coefficients for an image of shape ",
-           list(t.values->shape()), "; pass images and a gate of one shape, and one coefficient per channel");
-  auto result = array<T>::from_shape(terms.front().values->shape());
-  for_each_task(pieces.count(), [&](std::size_t piece) {
-    auto const c = pieces.channel(piece);
-    auto const begin = pieces.begin(piece);
-    detail::run_combination<T> run{
-        {}, {}, constant ? static_cast<T>((*constant)[c]) : T{0}, gate ? gate->data() : nullptr, rectify, gate_all};
-    for (auto const& t : ordered) {
-      run.values.push_back(t.values->data());
-      run.coefficient.push_back(t.coefficient ? static_cast<T>((*t.coefficient)[c]) : T{1});
-    }
-    write_result(result.data(), result.size(), begin, begin + pieces.size(piece),
-                 [&](T* to, std::size_t first, std::size_t n) { run(gated, ordered.size() - gated, to, first, n); });
+  detail::combination<T> all(terms, constant, gate, rectify, gate_all);
+  for_each_task(all.pieces().count(), [&](std::size_t piece) { all(piece); });
+  return std::move(all).result();
+}
+
+/// `channel_sums(g, x, gate)` and then a combination, whose coefficients and constants `derive(c, Σ g, Σ g·x)` sets: channel by channel, so
+/// that the second pass finds in the second cache what the first one read. The bits are those of one after the other.
+template <class T, class Derive>
+[[nodiscard]] array<T> combination_after_sums(array<T> const& g, array<T> const& x, array<T> const* gate,
+                                              std::span<term<T> const> terms, std::vector<double> const* constant, bool rectify,
+                                              Derive derive) {
+  auto const sums = detail::sums_of_piece(g, x, gate);
+  detail::combination<T> all(terms, constant, gate, rectify, false);
+  auto const& pieces = all.pieces();
+  constexpr std::size_t enough_channels = 16;  // to keep all cores busy with one each
+  if (pieces.channels < enough_channels) {
+    auto const total = detail::sum_pieces(pieces, sums);
+    for (std::size_t c = 0; c < pieces.channels; ++c) derive(c, total.sum[c], total.dot[c]);
+    for_each_task(pieces.count(), [&](std::size_t piece) { all(piece); });
+    return std::move(all).result();
+  }
+  for_each_task(pieces.channels, [&](std::size_t c) {
+    auto const total = detail::sum_channel(pieces, c, sums);
+    derive(c, total.sum, total.dot);
+    for (auto p = c * pieces.per_channel; p != (c + 1) * pieces.per_channel; ++p) all(p);
   });
-  return result;
+  return std::move(all).result();
 }
 
 }  // namespace lnpt::cpu
