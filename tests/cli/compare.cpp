@@ -11,6 +11,7 @@
 #include <lnpt/io/safetensors.hpp>
 
 #include "../skip.hpp"
+#include "images.hpp"
 #include "interruption.hpp"
 #include "page.hpp"
 #include "support.hpp"
@@ -22,6 +23,11 @@ namespace {
 std::string const settings =
     "compare --data synthetic --train-limit 128 --test-limit 40 --arch resnet:8:4,4,4 --batch 64 --teacher-epochs 1 --epochs 1 "
     "--seeds 2 --samples 2 ";
+
+/// A network and images that take no time.
+std::string const quick =
+    "compare --data synthetic --train-limit 128 --test-limit 40 --arch mlp:3072,8,10 --batch 64 --teacher-epochs 1 --epochs 1 "
+    "--samples 2 ";
 
 /// What is noted of students: the first are of the run that was cut short, so that their details were read again.
 void check_details(nlohmann::json const& results) {
@@ -234,6 +240,75 @@ TEST_CASE("a folder that lost one of its files loses no row, and rows of which n
   CHECK(support::text_of(csv) == rows);
 }
 
+TEST_CASE("a criterion has one row however it is spelled, also in files that hold it as it was typed") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const out = (folder / "run").string();
+  auto const compare = [&](std::string const& criteria) {
+    return run(quick + "--seeds 1 --sparsities .5 --out " + out + " --criteria " + criteria);
+  };
+  auto const names = [&] {
+    std::vector<std::string> found;
+    auto const lines = lines_of(support::text_of(out + "/results.csv"));
+    for (std::size_t i = 1; i < lines.size(); ++i) found.push_back(lines[i].substr(0, lines[i].find(',')));
+    return found;
+  };
+  auto const first = compare("SNIP:batch-norm=train:loss=cross-entropy,snip:rounds=02:temperature=2");
+  REQUIRE_MESSAGE(first.status == 0, first.complaint);
+  std::vector<std::string> const held{"snip", "snip:temperature=2:rounds=2"};
+  CHECK(names() == held);
+  REQUIRE(compare("snip:schedule=exponential:rounds=2:temperature=2.0,snip").status == 0);
+  CHECK(names() == held);
+  auto const twice = compare("snip,Snip:temperature=1");
+  CHECK(twice.status == 2);
+  CHECK(support::says(twice.complaint, "names snip twice"));
+
+  // As versions before this wrote them: one student as two rows.
+  auto rows = lines_of(support::text_of(out + "/results.csv"));
+  rows.push_back("snip:loss=cross_entropy" + rows[1].substr(rows[1].find(',')));
+  std::ofstream csv(out + "/results.csv");
+  for (auto const& row : rows) csv << row << '\n';
+  csv.close();
+  auto json = nlohmann::json::parse(support::text_of(out + "/results.json"));
+  json["rows"].push_back(json["rows"][0]);
+  json["rows"].back()["criterion"] = "snip:loss=cross_entropy";
+  json["rows"].back()["overlap"] = {{"SNIP", 1.0}, {"snip:rounds=2:temperature=2", 0.5}};
+  std::ofstream(out + "/results.json") << json;
+  auto const united = compare("snip");
+  CHECK(united.output == compare("snip").output);
+  CHECK(names() == held);
+  auto const again = nlohmann::json::parse(support::text_of(out + "/results.json"))["rows"];
+  CHECK(again.size() == 2);
+  CHECK(again[1]["overlap"].contains("snip"));
+}
+
+TEST_CASE("images that changed are named, and not before a setting that says why") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const file = (folder / "mine.safetensors").string();
+  std::string const command = "compare --data " + file +
+                              " --arch mlp:192,4,2 --batch 2 --teacher-epochs 1 --epochs 1 --seeds 1 --samples 2 "
+                              "--augment none --criteria random --sparsities .5 --out " +
+                              (folder / "run").string();
+  write_images(file, 8, 0);
+  auto const first = run(command);
+  REQUIRE_MESSAGE(first.status == 0, first.complaint);
+  write_images(file, 8, 1);
+  auto const other = run(command);
+  CHECK(other.status == 2);
+  CHECK(support::says(other.complaint, "holds a comparison on other images than mine.safetensors holds now"));
+  CHECK_FALSE(support::says(other.complaint, "digest"));
+  CHECK(support::says(run(command + " --train-limit 4").complaint, "images 8 and not 4"));
+}
+
+TEST_CASE("where nobody names criteria, random channels are chosen by one number each") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const done = run(quick + "--seeds 1 --start teacher --budgets channels:.5 --out " + (folder / "run").string());
+  REQUIRE_MESSAGE(done.status == 0, done.complaint);
+  CHECK(support::says(done.output, "random:channel-score=first "));
+}
+
 TEST_CASE("a row that no comparison wrote is the fault of its file, which stays as it is") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;
@@ -323,7 +398,7 @@ TEST_CASE("a search is a row beside criteria, and a teacher may learn under a re
   auto const trained = command + "--start teacher --budgets flops:.4 ";
   auto const done = run(trained + "--out " + at("run"));
   REQUIRE_MESSAGE(done.status == 0, done.complaint);
-  CHECK(support::says(done.output, "eagle_eye:candidates=3:tolerance=.05 "));
+  CHECK(support::says(done.output, "eagle_eye:candidates=3:tolerance=0.05 "));
   auto const results = nlohmann::json::parse(support::text_of(folder / "run" / "results.json"));
   REQUIRE(results["rows"].size() == 4);
   for (auto const& row : results["rows"]) {

@@ -1,18 +1,15 @@
 // lnpt study: the rows of its studies, and one that goes on where it was interrupted.
 #include <doctest/doctest.h>
 
-#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <lnpt/io/safetensors_writer.hpp>
-
 #include "../skip.hpp"
+#include "images.hpp"
 #include "interruption.hpp"
 #include "page.hpp"
 #include "support.hpp"
@@ -54,7 +51,7 @@ TEST_CASE("both arms lose filters step by step, and an interrupted study ends as
   CHECK(support::text_of(folder / "parts" / "pretraining.csv") == support::text_of(folder / "whole" / "pretraining.csv"));
   auto const other = run(study + at("parts") + " --lr .05");
   CHECK(other.status == 2);
-  CHECK(support::says(other.complaint, "other settings, lr 0.1 and not 0.05"));
+  CHECK(support::says(other.complaint, "a study begun with lr 0.1 and not 0.05"));
   CHECK_FALSE(std::filesystem::exists(folder / "parts" / "scratch-seed0-step2.safetensors"));
 
   // Of two seeds one is asked for: the table is of that one, and the file keeps both.
@@ -89,24 +86,6 @@ TEST_CASE(
     if (rows[i]["step"] != 0) CHECK(rows[i]["parameters"] < rows[i - 1]["parameters"]);
 }
 
-namespace {
-
-/// Eight images of two classes in a file of their own, with pixels that begin at `first`.
-std::string images(std::filesystem::path const& path, std::size_t first) {
-  constexpr std::size_t count = 8;
-  std::vector<std::uint8_t> pixels(count * 3 * 8 * 8);
-  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>((first + 37 * i) % 251);
-  std::vector<std::int64_t> labels;
-  for (std::size_t i = 0; i < count; ++i) labels.push_back(static_cast<std::int64_t>(i % 2));
-  lnpt::io::safetensors::writer writer;
-  writer.add("input", {count, 3, 8, 8}, std::span(std::as_const(pixels)));
-  writer.add("labels", {count}, std::span(std::as_const(labels)));
-  writer.save(path);
-  return path.string();
-}
-
-}  // namespace
-
 TEST_CASE("the study of trainability trains what three ways of pruning leave, and goes on after an interruption") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;
@@ -114,7 +93,7 @@ TEST_CASE("the study of trainability trains what three ways of pruning leave, an
   std::string const settings =
       "study trainability --arch resnet:8:4,4,8:a --batch 2 --epochs 1 --again-epochs 1 --ratios .5,.75 "
       "--rates .01 --samples 2 --seeds 1 --augment none --data ";
-  auto const study = settings + images(folder / "images.safetensors", 0) + " --part-epochs 3 --out ";
+  auto const study = settings + cli_test::write_images(folder / "images.safetensors", 8, 0) + " --part-epochs 3 --out ";
   auto const whole = run(study + at("whole") + " --json");
   REQUIRE_MESSAGE(whole.status == 0, whole.complaint);
   auto const rows = nlohmann::json::parse(whole.output)["rows"];
@@ -135,9 +114,10 @@ TEST_CASE("the study of trainability trains what three ways of pruning leave, an
 
   auto const others = folder / "others";
   std::filesystem::create_directory(others);
-  auto const other = run(settings + images(others / "images.safetensors", 1) + " --part-epochs 3 --out " + at("parts"));
+  auto const other =
+      run(settings + cli_test::write_images(others / "images.safetensors", 8, 1) + " --part-epochs 3 --out " + at("parts"));
   CHECK(other.status == 2);
-  CHECK(support::says(other.complaint, "other settings, digest"));
+  CHECK(support::says(other.complaint, "a study begun on other images than images.safetensors holds now"));
   auto const few = run(settings + at("images.safetensors") + " --part-epochs 1 --out " + at("few"));
   CHECK(few.status == 2);
   CHECK(support::says(few.complaint, "give more --part-epochs"));
@@ -148,7 +128,7 @@ TEST_CASE("the study of merging attacks what is left of one network, and goes on
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;
   auto const at = [&](char const* name) { return (folder / name).string(); };
-  auto const data = images(folder / "images.safetensors", 0);
+  auto const data = cli_test::write_images(folder / "images.safetensors", 8, 0);
   auto const study_of = [&](std::string const& epochs) {
     return "study merging --arch mlp:36,12,10,2 --batch 2 --seeds 1 --samples 6 --epsilons .01,.3 --data " + data + " --report " +
            at("page.html") + " --epochs " + epochs + " --out ";

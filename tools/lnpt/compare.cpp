@@ -42,12 +42,14 @@ namespace {
 /// Students start at weights of their own, or at those of the teacher, as methods do that prune a trained network.
 constexpr char const* start_trained = "teacher";
 
-/// What is compared where nobody names criteria.
+/// What is compared where nobody names criteria, beside `random`.
 constexpr char const* criteria_of_fresh =
-    "teacher_guided,feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label,grasp,synflow,random,"
-    "magnitude";
+    "teacher_guided,feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label,grasp,synflow,magnitude";
 /// The same of trained networks, which differ from their teacher in nothing that a loss of the two could see.
-constexpr char const* criteria_of_trained = "snip:loss=pseudo_label,snip,taylor,synflow,random,magnitude";
+constexpr char const* criteria_of_trained = "snip:loss=pseudo_label,snip,taylor,synflow,magnitude";
+/// What is no better than chance; of channels, whose sums say how many weights they have, by one number each.
+constexpr char const* chance_of_weights = "random";
+constexpr char const* chance_of_channels = "random:channel-score=first";
 
 struct compare_options : common_options {
   std::string arch = "resnet:20:16,32,64";
@@ -78,8 +80,14 @@ enum class purpose : std::uint64_t { teacher_weights, teacher_training, student_
 
 std::uint64_t seed_for(std::uint64_t seed, purpose what) { return lnpt::random_bits(seed, static_cast<std::uint64_t>(what)); }
 
-std::vector<pruning_method> parse_methods(std::string const& list) {
+std::string default_criteria(compare_options const& o) {
+  return fmt::format("{},{}", o.start == start_trained ? criteria_of_trained : criteria_of_fresh,
+                     o.budgets.empty() ? chance_of_weights : chance_of_channels);
+}
+
+std::vector<pruning_method> parse_methods(compare_options const& o) {
   std::vector<pruning_method> methods;
+  auto const list = o.criteria ? *o.criteria : default_criteria(o);
   for (auto const text : split(list, ',')) methods.push_back(parse_method(text));
   require_distinct("--criteria", methods, [](auto const& each) { return each.text; });
   return methods;
@@ -141,7 +149,7 @@ class comparison {
  public:
   explicit comparison(compare_options const& o)
       : o_(o),
-        methods_(parse_methods(o.criteria.value_or(o.start == start_trained ? criteria_of_trained : criteria_of_fresh))),
+        methods_(parse_methods(o)),
         removal_(parse_removal(o)),
         sparsities_(removal_.fractions),
         asked_(parse_diagnostics(o.diagnostics)),
@@ -480,9 +488,10 @@ void describe(CLI::App& command, compare_options& o) {
       .add_option(
           "--criteria", o.criteria,
           fmt::format("Criteria, each name[:key=value...]; the keys: {}. With --budgets flops and --start teacher also the "
-                      "search eagle_eye; its keys: {}. Of --start teacher they are else {}",
-                      criterion_keys, search_keys, criteria_of_trained))
-      ->default_str(criteria_of_fresh);
+                      "search eagle_eye; its keys: {}. Of --start teacher they are else {},{}; with --budgets {} takes the "
+                      "place of {}",
+                      criterion_keys, search_keys, criteria_of_trained, chance_of_weights, chance_of_channels, chance_of_weights))
+      ->default_str(default_criteria({}));
   auto* const sparsities = command.add_option("--sparsities", o.sparsities, "Fractions of weights to remove, such as .9,.95,.98")
                                ->capture_default_str();
   command
@@ -545,9 +554,8 @@ void add_compare(CLI::App& app) {
        "  lnpt compare --data synthetic --arch resnet:8:16,32,64 --out runs/first\n"
        "  lnpt compare --data cifar10:cifar-10-batches-bin --train-limit 12800 --test-limit 2000 --sparsities .95,.98 \\\n"
        "    --criteria feature_map_synaptic,feature_map_synaptic:rounds=10,snip,snip:loss=pseudo_label --out runs/cifar\n"
-       "  lnpt compare --data cifar10:cifar-10-batches-bin --arch resnet:56:16,32,64:a --budgets flops:.5,.65 --start teacher "
-       "\\\n"
-       "    --criteria filter_norm,hrank,nisp,qsfm,bn_scale,snip --out runs/channels"},
+       "  lnpt compare --data cifar10:cifar-10-batches-bin --arch resnet:56:16,32,64:a --budgets flops:.5,.65 \\\n"
+       "    --start teacher --criteria filter_norm,hrank,nisp,qsfm,bn_scale,snip --out runs/channels"},
       describe, run);
 }
 

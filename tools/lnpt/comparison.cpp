@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "output_files.hpp"
+#include "settings_difference.hpp"
 
 namespace cli {
 
@@ -122,14 +123,8 @@ std::optional<std::map<std::string, std::string>> comparison_results::read_manif
 }
 
 void comparison_results::require_same_settings(std::map<std::string, std::string> const& held) const {
-  auto const name = differing_setting(record_.settings, held);
-  if (!name) return;
-  auto const shown = [&](std::map<std::string, std::string> const& settings) {
-    auto value = setting_of(settings, *name);
-    return value.empty() ? std::string("none") : value;
-  };
-  refuse(folder_, " holds a comparison with ", *name, ' ', shown(held), " and not ", shown(record_.settings),
-         ": give the same settings to continue it, or another --out");
+  if (auto const words = difference_in_words(held, record_.settings))
+    refuse(folder_, " holds a comparison ", *words, ": give the settings and the data it was begun with, or another --out");
 }
 
 bool comparison_results::read_csv() {
@@ -148,7 +143,8 @@ bool comparison_results::read_csv() {
       lnpt::fail(csv(), " holds two rows of ", row.criterion, " at ", row.sparsity, " of seed ", row.seed, ": remove one");
     record_.rows.push_back(std::move(row));
   }
-  return whole && first == heading();
+  auto const respelt = unite_spellings(record_.rows);
+  return whole && !respelt && first == heading();
 }
 
 void comparison_results::read_json(bool has_rows) {

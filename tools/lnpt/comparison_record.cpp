@@ -9,7 +9,7 @@
 #include <lnpt/io/atomic_file.hpp>
 #include <lnpt/io/json_fault.hpp>
 
-#include "engine_setting.hpp"
+#include "pruning_method.hpp"
 
 namespace cli {
 
@@ -105,21 +105,21 @@ std::optional<double> escape_of(student_course const& course) {
   return lnpt::weight_escape(course.distance, course.learning_gap);
 }
 
-std::string setting_of(std::map<std::string, std::string> const& settings, std::string const& name) {
-  auto const found = settings.find(name);
-  return found == settings.end() ? unsaid(name) : found->second;
-}
-
-std::optional<std::string> differing_setting(std::map<std::string, std::string> const& a,
-                                             std::map<std::string, std::string> const& b) {
-  auto all = a;
-  all.insert(b.begin(), b.end());
-  for (auto const& [name, value] : all) {
-    auto const said = a.contains(name) && b.contains(name);
-    if (said || !may_go_unsaid(name, value))
-      if (setting_of(a, name) != setting_of(b, name)) return name;
+bool unite_spellings(std::vector<comparison_row>& rows) {
+  bool differs = false;
+  std::vector<comparison_row> united;
+  for (auto& row : rows) {
+    auto name = canonical_method(row.criterion);
+    differs = differs || name != row.criterion;
+    row.criterion = std::move(name);
+    std::map<std::string, double> overlap;
+    for (auto const& [other, shared] : row.details.overlap) overlap.emplace(canonical_method(other), shared);
+    overlap.erase(row.criterion);
+    row.details.overlap = std::move(overlap);
+    if (!contains(united, row.criterion, row.sparsity, row.seed)) united.push_back(std::move(row));
   }
-  return std::nullopt;
+  rows = std::move(united);
+  return differs;
 }
 
 json to_json(comparison_record const& record) {
@@ -157,6 +157,7 @@ comparison_record read_comparison(std::filesystem::path const& path) {
         lnpt::fail(path, " counts the weights left in ", kept.size(), " layers of a student and names ", record.layers.size(),
                    " layers: restore it, or choose another --out");
     }
+    (void)unite_spellings(record.rows);
     return record;
   } catch (nlohmann::json::exception const& reason) {
     lnpt::fail(path, " is not as lnpt wrote it, since it ", lnpt::io::json_fault(reason),

@@ -89,18 +89,15 @@ inline constexpr char const* budget_setting = "budget";
   return row.criterion == criterion && row.sparsity == sparsity && row.seed == seed;
 }
 
-/// What a run's settings mean by this name, also where they do not mention it.
-[[nodiscard]] std::string setting_of(std::map<std::string, std::string> const& settings, std::string const& name);
-
-/// The first setting in which two runs differ, if there is one.
-[[nodiscard]] std::optional<std::string> differing_setting(std::map<std::string, std::string> const& a,
-                                                           std::map<std::string, std::string> const& b);
-
 /// Whether one of the rows is of this student.
 [[nodiscard]] inline bool contains(std::vector<comparison_row> const& rows, std::string const& criterion, double sparsity,
                                    std::uint64_t seed) {
   return std::ranges::any_of(rows, [&](auto const& row) { return is_of(row, criterion, sparsity, seed); });
 }
+
+/// Gives every row the one spelling of its criterion, and tells whether any had another. Of a student that versions before this held under
+/// several spellings the first row stays.
+[[nodiscard]] bool unite_spellings(std::vector<comparison_row>& rows);
 
 [[nodiscard]] nlohmann::ordered_json to_json(comparison_record const& record);
 

@@ -1,7 +1,15 @@
 #include "criterion.hpp"
 
+#include <functional>
+
+#include <lnpt/criterion/feature_map_synaptic.hpp>
+#include <lnpt/criterion/fisher.hpp>
 #include <lnpt/criterion/grasp.hpp>
+#include <lnpt/criterion/movement.hpp>
+#include <lnpt/criterion/obd.hpp>
+#include <lnpt/criterion/taylor.hpp>
 #include <lnpt/criterion/teacher_guided.hpp>
+#include <lnpt/filters/scored_by.hpp>
 #include <lnpt/loss/distillation.hpp>
 
 namespace cli {
@@ -39,7 +47,22 @@ double criterion_spec::temperature_used() const {
   return loss_used() == loss_kind::distillation ? lnpt::distillation{}.temperature : 1.0;
 }
 
-std::optional<double> criterion_spec::layer_floor_used() const {
+lnpt::norm_mode criterion_spec::batch_norm_used() const {
+  if (batch_norm) return *batch_norm;
+  switch (kind) {
+    case criterion_kind::teacher_guided: return lnpt::teacher_guided::norm;
+    case criterion_kind::feature_map_synaptic: return lnpt::feature_map_synaptic<>::norm;
+    case criterion_kind::snip: return lnpt::snip::norm;
+    case criterion_kind::taylor: return lnpt::taylor::norm;
+    case criterion_kind::movement: return lnpt::movement::norm;
+    case criterion_kind::fisher: return lnpt::fisher::norm;
+    case criterion_kind::obd: return lnpt::obd<>::norm;
+    case criterion_kind::grasp: return lnpt::grasp::norm;
+    default: return lnpt::scored_by<lnpt::weight>::norm;  // of maps, and of what reads no data
+  }
+}
+
+double criterion_spec::layer_floor_used() const {
   return layer_floor.value_or(kind == criterion_kind::teacher_guided ? lnpt::teacher_guided::layer_floor : 0.0);
 }
 
@@ -140,13 +163,40 @@ void require_use_of_schedule(criterion_spec const& spec) {
 criterion_spec parse_criterion(std::string_view text) {
   auto const pieces = split(text, ':');
   auto const kind = parse_choice("criterion", criterion_names, pieces[0]);
-  // One criterion has one name in results, however it was typed.
   criterion_spec spec{.text = std::string(spell(criterion_names, kind)) + std::string(text.substr(pieces[0].size())),
                       .kind = kind};
   read_options(std::span(pieces).subspan(1), text, "criterion", "rounds=10",
                [&](auto key, auto value) { set_option(spec, key, value); });
   check(spec);
   return spec;
+}
+
+std::string canonical(criterion_spec const& spec) {
+  std::string text(spell(criterion_names, spec.kind));
+  // An option is written where the criterion would be another without it, so that a default written out is none.
+  auto const add = [&](std::string_view key, auto option, auto used, auto spelt) {
+    auto without = spec;
+    (without.*option).reset();
+    auto const value = std::invoke(used, spec);
+    if (value != std::invoke(used, without)) text.append(":").append(key).append("=").append(spelt(value));
+  };
+  auto const name_in = [](auto const& names) { return [&names](auto value) { return spell(names, value); }; };
+  auto const count = [](int value) { return std::to_string(value); };
+  auto const number = [](double value) { return shortest_text(value); };
+  using spec_type = criterion_spec;
+  add("curvature", &spec_type::curvature, &spec_type::curvature_used, name_in(curvature_names));
+  add("probes", &spec_type::probes, &spec_type::probes_used, count);
+  add("loss", &spec_type::loss, &spec_type::loss_used, name_in(loss_names));
+  add("temperature", &spec_type::temperature, &spec_type::temperature_used, number);
+  add("batch-norm", &spec_type::batch_norm, &spec_type::batch_norm_used, name_in(norm_names));
+  add("measure", &spec_type::measure, &spec_type::measure_used, name_in(measure_names));
+  add("similarity", &spec_type::similarity, &spec_type::similarity_used, name_in(similarity_names));
+  add("rounds", &spec_type::rounds, &spec_type::rounds_used, count);
+  add("schedule", &spec_type::schedule, &spec_type::schedule_used, name_in(schedule_names));
+  add("layer-floor", &spec_type::layer_floor, &spec_type::layer_floor_used, number);
+  add("channel-score", &spec_type::per_channel, &spec_type::per_channel_used, name_in(channel_score_names));
+  if (spec.keep_end != spec_type{}.keep_end) text.append(":rank=").append(spell(rank_names, spec.keep_end));
+  return text;
 }
 
 }  // namespace cli

@@ -6,6 +6,7 @@
 
 #include <lnpt/core/normalization.hpp>
 #include <lnpt/evidence/filter_norms.hpp>
+#include <lnpt/evidence/gauss_newton.hpp>
 #include <lnpt/filters/map_similarities.hpp>
 #include <lnpt/loss/concept.hpp>
 #include <lnpt/mask/ranking.hpp>
@@ -35,7 +36,7 @@ enum class criterion_kind {
 enum class curvature_kind { gauss_newton, gauss_newton_exact, hessian_diagonal, hessian_gradient };
 enum class loss_kind { cross_entropy, pseudo_label, distillation, feature_gap, feature_mse, total };
 /// How the scores of a channel's weights become that of the channel and all that goes with it.
-enum class channel_score { sum, mean, maximum, l2, normalized };
+enum class channel_score { sum, mean, maximum, l2, first, normalized };
 enum class schedule_kind { one_shot, linear, exponential, cubic };
 
 inline constexpr spelling<criterion_kind> criterion_names[]{{"teacher_guided", criterion_kind::teacher_guided},
@@ -64,11 +65,9 @@ inline constexpr spelling<loss_kind> loss_names[]{
     {"cross_entropy", loss_kind::cross_entropy}, {"pseudo_label", loss_kind::pseudo_label},
     {"distillation", loss_kind::distillation},   {"feature_gap", loss_kind::feature_gap},
     {"feature_mse", loss_kind::feature_mse},     {"total", loss_kind::total}};
-inline constexpr spelling<channel_score> channel_score_names[]{{"sum", channel_score::sum},
-                                                               {"mean", channel_score::mean},
-                                                               {"max", channel_score::maximum},
-                                                               {"l2", channel_score::l2},
-                                                               {"normalized", channel_score::normalized}};
+inline constexpr spelling<channel_score> channel_score_names[]{
+    {"sum", channel_score::sum}, {"mean", channel_score::mean},   {"max", channel_score::maximum},
+    {"l2", channel_score::l2},   {"first", channel_score::first}, {"normalized", channel_score::normalized}};
 inline constexpr spelling<schedule_kind> schedule_names[]{{"one_shot", schedule_kind::one_shot},
                                                           {"linear", schedule_kind::linear},
                                                           {"exponential", schedule_kind::exponential},
@@ -111,12 +110,18 @@ struct criterion_spec {
     return looks_at_maps() || kind == criterion_kind::filter_norm || kind == criterion_kind::bn_scale;
   }
   [[nodiscard]] curvature_kind curvature_used() const { return curvature.value_or(curvature_kind::gauss_newton); }
+  [[nodiscard]] int probes_used() const { return probes.value_or(lnpt::gauss_newton<>::probes); }
   [[nodiscard]] loss_kind loss_used() const;
   /// The temperature, or that of the criterion's own loss, or the loss's own.
   [[nodiscard]] double temperature_used() const;
+  [[nodiscard]] lnpt::norm_mode batch_norm_used() const;
+  [[nodiscard]] lnpt::filter_measure measure_used() const { return measure.value_or(lnpt::filter_measure::l1); }
+  [[nodiscard]] lnpt::map_similarity similarity_used() const { return similarity.value_or(lnpt::map_similarity::ssim); }
+  [[nodiscard]] channel_score per_channel_used() const { return per_channel.value_or(channel_score::sum); }
+  [[nodiscard]] schedule_kind schedule_used() const { return schedule.value_or(schedule_kind::exponential); }
   [[nodiscard]] int rounds_used() const { return rounds.value_or(kind == criterion_kind::synflow ? 100 : 1); }
   /// The share of its even part that each layer keeps whatever its scores.
-  [[nodiscard]] std::optional<double> layer_floor_used() const;
+  [[nodiscard]] double layer_floor_used() const;
   /// Whether the loss holds the student's classes against the teacher's.
   [[nodiscard]] bool compares_classes() const;
   /// What has to be at hand for scoring.
@@ -141,5 +146,9 @@ void require_use_of_schedule(criterion_spec const& spec);
 
 /// `name[:key=value…]`, checked.
 [[nodiscard]] criterion_spec parse_criterion(std::string_view text);
+
+/// The one spelling of a criterion, however it was written: its name, and the options that are not its defaults, in the order of
+/// `criterion_keys`.
+[[nodiscard]] std::string canonical(criterion_spec const& spec);
 
 }  // namespace cli

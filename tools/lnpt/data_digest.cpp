@@ -20,7 +20,7 @@ std::string digest_of(lnpt::io::data_set const& data) {
 }
 
 void note_images(std::map<std::string, std::string>& settings, data_options const& from, lnpt::io::data_set const& data) {
-  settings["data"] = data_kind(from.data);
+  settings[data_setting] = data_kind(from.data);
   settings["mean"] = from.mean;
   settings["std"] = from.stddev;
   settings["train-images"] = std::to_string(data.train.size());

@@ -9,7 +9,8 @@ namespace cli {
 
 struct data_options;
 
-/// The name under which runs keep the digest of their images.
+/// The names under which runs keep what their images are called, and the digest of these.
+inline constexpr char const* data_setting = "data";
 inline constexpr char const* digest_setting = "digest";
 
 /// A number that changes with any image or label of a data set, but not with where it lies.

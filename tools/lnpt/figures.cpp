@@ -8,6 +8,7 @@
 
 #include "chart.hpp"
 #include "comparison_summary.hpp"
+#include "settings_difference.hpp"
 #include "text.hpp"
 
 namespace cli {

@@ -28,6 +28,16 @@ void set_option(lnpt::eagle_eye_options& options, std::string_view key, std::str
     refuse("eagle_eye has no option \"", key, "\": choose ", search_keys);
 }
 
+std::string canonical(lnpt::eagle_eye_options const& options) {
+  lnpt::eagle_eye_options const own;
+  std::string text(search_name);
+  if (options.candidates != own.candidates) text += ":candidates=" + std::to_string(options.candidates);
+  if (options.tolerance != own.tolerance) text += ":tolerance=" + shortest_text(options.tolerance);
+  if (options.least != own.least) text += ":least=" + shortest_text(options.least);
+  if (options.most != own.most) text += ":most=" + shortest_text(options.most);
+  return text;
+}
+
 }  // namespace
 
 pruning_method pruning_method::shortened() const {
@@ -42,12 +52,20 @@ pruning_method parse_method(std::string_view text) {
   if (!spelt_alike(pieces[0], search_name)) {
     auto const criterion = parse_criterion(text);
     require_use_of_schedule(criterion);
-    return {criterion.text, criterion};
+    return {canonical(criterion), criterion};
   }
   lnpt::eagle_eye_options options;
   read_options(std::span(pieces).subspan(1), text, "search", "candidates=20",
                [&](auto key, auto value) { set_option(options, key, value); });
-  return {std::string(search_name) + std::string(text.substr(search_name.size())), options};
+  return {canonical(options), options};
+}
+
+std::string canonical_method(std::string const& text) {
+  try {
+    return parse_method(text).text;
+  } catch (lnpt::error const&) {
+    return text;
+  }
 }
 
 }  // namespace cli

@@ -11,7 +11,7 @@
 namespace cli {
 
 struct pruning_method {
-  std::string text;  ///< as it was written
+  std::string text;  ///< its one spelling, however it was written: options that are its defaults are left out
   std::variant<criterion_spec, lnpt::eagle_eye_options> how;
 
   /// The criterion, or nothing where it is a search.
@@ -27,5 +27,8 @@ struct pruning_method {
 inline constexpr std::string_view search_keys = "candidates, tolerance, least or most";
 
 [[nodiscard]] pruning_method parse_method(std::string_view text);
+
+/// The one spelling of what a results file names; a name that this program does not know stays as it is.
+[[nodiscard]] std::string canonical_method(std::string const& text);
 
 }  // namespace cli

@@ -10,6 +10,7 @@
 #include "figures.hpp"
 #include "output_files.hpp"
 #include "report_page.hpp"
+#include "settings_difference.hpp"
 #include "typed_flags.hpp"
 
 namespace cli {
@@ -41,7 +42,8 @@ void require_comparable(std::vector<comparison_record> const& runs, std::vector<
   auto second = runs[1].settings;
   for (auto* const each : {&first, &second}) each->erase(learn_from_setting);
   if (auto const name = differing_setting(first, second))
-    refuse(names[0], " and ", names[1], " differ in ", *name, ": name runs that differ in nothing but --learn-from");
+    refuse(names[0], " and ", names[1], " differ in ", data_of_digest(*name) ? "their images" : *name,
+           ": name runs that differ in nothing but --learn-from");
   if (learns_from_labels(runs[0]) == learns_from_labels(runs[1]))
     refuse(names[0], " and ", names[1],
            " both learn from the same: name one, or two of which one was trained --learn-from labels");

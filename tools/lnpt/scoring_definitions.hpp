@@ -37,7 +37,7 @@ using loss_on_logits = loss_choice<lnpt::pseudo_label, lnpt::distillation>;
 using loss_on_features = loss_choice<lnpt::feature_gap, lnpt::feature_mse, total_loss>;
 
 [[nodiscard]] inline lnpt::score_options options_of(criterion_spec const& spec, std::uint64_t seed) {
-  return {.batch_norm = spec.batch_norm, .seed = seed, .probes = spec.probes.value_or(0)};
+  return {.batch_norm = spec.batch_norm, .seed = seed, .probes = spec.probes_used()};
 }
 
 template <class T>
@@ -103,7 +103,7 @@ template <class Model>
 [[nodiscard]] auto score_filters(Model& model, lnpt::shape const& sample, criterion_spec const& spec,
                                  lnpt::score_options const& options) {
   using lnpt::filter_measure;
-  switch (spec.measure.value_or(filter_measure::l1)) {
+  switch (spec.measure_used()) {
     case filter_measure::l2: return lnpt::score<lnpt::filter_norm<filter_measure::l2>>(model, sample, options);
     case filter_measure::mean_l1: return lnpt::score<lnpt::filter_norm<filter_measure::mean_l1>>(model, sample, options);
     case filter_measure::mean_l2: return lnpt::score<lnpt::filter_norm<filter_measure::mean_l2>>(model, sample, options);
@@ -122,7 +122,7 @@ template <class Model>
     refuse(spec.text, " looks at how layers follow one another, which networks of this engine do not show: use --engine cpu");
   }
   if (spec.kind == criterion_kind::hrank) return lnpt::score<lnpt::hrank>(model, data.batches, options);
-  if (spec.similarity == lnpt::map_similarity::psnr)
+  if (spec.similarity_used() == lnpt::map_similarity::psnr)
     return lnpt::score<lnpt::qsfm<lnpt::map_similarity::psnr>>(model, data.batches, options);
   return lnpt::score<lnpt::qsfm<>>(model, data.batches, options);
 }
@@ -192,17 +192,18 @@ template <class Mask, class Model, class Rescore>
       .start = spec.start,
       .execution = spec.criterion.data_free() ? lnpt::execution::dense : lnpt::execution::automatic,
       .progress = spec.progress};
-  return with_schedule(spec.criterion.schedule.value_or(schedule_kind::exponential),
+  return with_schedule(spec.criterion.schedule_used(),
                        [&]<class Schedule>(Schedule) { return lnpt::prune_by<Mask, Schedule>(model, rescore, options); });
 }
 
 /// A strategy of channels that makes one score of many as was asked for.
 template <class Mask>
-[[nodiscard]] Mask strategy_scoring(std::optional<channel_score> how, Mask strategy) {
-  switch (how.value_or(channel_score::sum)) {
+[[nodiscard]] Mask strategy_scoring(channel_score how, Mask strategy) {
+  switch (how) {
     case channel_score::sum: strategy.accumulate = lnpt::accumulation::sum; break;
     case channel_score::maximum: strategy.accumulate = lnpt::accumulation::maximum; break;
     case channel_score::l2: strategy.accumulate = lnpt::accumulation::l2; break;
+    case channel_score::first: strategy.accumulate = lnpt::accumulation::first; break;
     case channel_score::normalized: strategy.normalize = true; [[fallthrough]];
     case channel_score::mean: strategy.accumulate = lnpt::accumulation::mean; break;
   }
@@ -215,7 +216,7 @@ template <class Budget, class Model, class Rescore>
   using strategy = lnpt::coupled_channels<Budget>;
   return prune_by_scores<strategy>(
       model, spec, Budget(spec.sparsity), rescore,
-      strategy_scoring(spec.criterion.per_channel, strategy{.atoms = spec.atoms, .round_to = spec.rounding}));
+      strategy_scoring(spec.criterion.per_channel_used(), strategy{.atoms = spec.atoms, .round_to = spec.rounding}));
 }
 
 template <class Model, class Rescore>
@@ -223,7 +224,7 @@ template <class Model, class Rescore>
   if (spec.mask == mask_kind::channels_per_layer || spec.atoms == nullptr)
     return prune_by_scores<lnpt::channel_structured>(
         model, spec, lnpt::channels{spec.sparsity}, rescore,
-        strategy_scoring(spec.criterion.per_channel,
+        strategy_scoring(spec.criterion.per_channel_used(),
                          lnpt::channel_structured{.per_layer = spec.mask == mask_kind::channels_per_layer}));
   switch (spec.unit) {
     case lnpt::counted::parameters: return prune_coupled<lnpt::parameters>(model, spec, rescore);

@@ -10,6 +10,7 @@
 #include "comparison_record.hpp"
 #include "misuse.hpp"
 #include "output_files.hpp"
+#include "settings_difference.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -46,14 +47,12 @@ void study_file::require_same_settings(std::string const& held) const {
   auto const before = nlohmann::json::parse(held.starts_with("# ") ? held.substr(2) : "", nullptr, false);
   if (!before.is_object())
     lnpt::fail(path_, " does not begin with the settings of a study: restore its first line, or give another --out");
-  auto const shown = [](std::string const& value) { return value.empty() ? std::string("none") : value; };
-  for (auto const& [name, value] : settings_) {
-    auto const found = before.find(name);
-    auto const was = found != before.end() && found->is_string() ? found->get<std::string>() : std::string();
-    if (was != value)
-      refuse(path_.string(), " holds a study with other settings, ", name, ' ', shown(was), " and not ", shown(value),
-             ": give those it was begun with, or another --out");
-  }
+  run_settings begun;
+  for (auto const& [name, value] : before.items())
+    if (settings_.contains(name) && value.is_string()) begun[name] = value;
+  if (auto const words = difference_in_words(begun, settings_))
+    refuse(path_.string(), " holds a study begun ", *words,
+           ": give the settings and the data it was begun with, or another --out");
 }
 
 void study_file::make_folder() {
