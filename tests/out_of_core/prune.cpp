@@ -16,6 +16,7 @@
 #include <lnpt/criterion/magnitude.hpp>
 #include <lnpt/criterion/random.hpp>
 #include <lnpt/io/safetensors.hpp>
+#include <lnpt/io/safetensors_writer.hpp>
 #include <lnpt/mask/layerwise_unstructured.hpp>
 #include <lnpt/mask/n_of_m.hpp>
 #include <lnpt/out_of_core/prune.hpp>
@@ -348,6 +349,29 @@ TEST_CASE("what stays dense is listed with its reason, and names can be included
   CHECK(says(refusal([&] { static_cast<void>(out_of_core::prune(folder / "in", folder / "in/out", {})); }),
              "lies in the folder that is read"));
   CHECK_FALSE(std::filesystem::exists(folder / "none"));
+}
+
+TEST_CASE("weights stored without their zeros are named by their format") {
+  support::temporary_folder const folder;
+  std::vector<float> const values(16, 1);
+  std::vector<std::uint8_t> const bits(4, 0xf0);
+  std::vector<std::int64_t> const extents{4, 8};
+  auto const model = [&](char const* name, bool with_dense) {
+    std::filesystem::create_directory(folder / name);
+    st::writer writer;
+    writer.add("mlp.weight.bitmask", {4, 1}, std::span(bits));
+    writer.add("mlp.weight.compressed", {4, 4}, std::span(values));
+    writer.add("mlp.weight.shape", {2}, std::span(extents));
+    if (with_dense) writer.add("other.weight", {4, 4}, std::span(values));
+    writer.save(folder / name / "model.safetensors");
+    return folder / name;
+  };
+  auto const refused = refusal([&] { static_cast<void>(out_of_core::prune(model("all", false), folder / "none", {})); });
+  CHECK(says(refused, "\"mlp.weight.bitmask\" is part of a weight stored as a bit mask and the values it keeps"));
+  CHECK(says(refused, "sparse-24-bitmask"));
+  auto const report = out_of_core::prune(model("some", true), folder / "out", {.keep = density{0.5}});
+  REQUIRE(report.dense.size() == 3);
+  for (auto const& [name, reason] : report.dense) CHECK(says(reason, "stored as a bit mask"));
 }
 
 TEST_CASE("matrices stored the other way round are grouped along their inputs where the model says so, else left dense") {

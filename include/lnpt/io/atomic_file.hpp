@@ -18,6 +18,7 @@
 
 #include <lnpt/core/error.hpp>
 #include <lnpt/io/number_text.hpp>
+#include <lnpt/io/write_at.hpp>
 
 namespace lnpt::io {
 
@@ -94,13 +95,7 @@ class atomic_file {
 
   /// Writes over bytes that were appended before.
   void write_at(std::uint64_t offset, std::span<std::byte const> bytes) {
-    while (!bytes.empty()) {
-      auto const written = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<::off_t>(offset));
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) refuse("writing");
-      offset += static_cast<std::uint64_t>(written);
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
+    if (!io::write_at(descriptor_, offset, bytes)) refuse("writing");
   }
 
   /// Makes the file appear under its name, whole and on the disk.

@@ -22,6 +22,7 @@
 #include <lnpt/io/atomic_file.hpp>
 #include <lnpt/io/file_ending.hpp>
 #include <lnpt/io/sharded_model.hpp>
+#include <lnpt/io/write_at.hpp>
 
 namespace lnpt::out_of_core {
 
@@ -54,15 +55,8 @@ class placed_file {
 
   /// Safe from several threads at different places.
   void write(std::uint64_t offset, std::span<std::byte const> bytes) const {
-    auto const size = bytes.size();
-    while (!bytes.empty()) {
-      auto const written = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<::off_t>(offset));
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) refuse("writing");
-      offset += static_cast<std::uint64_t>(written);
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    send(size);
+    if (!io::write_at(descriptor_, offset, bytes)) refuse("writing");
+    send(bytes.size());
   }
   void mark_written() { dirty_ = true; }
   /// What was written is on the disk when this returns.

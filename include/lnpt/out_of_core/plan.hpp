@@ -77,9 +77,23 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> d
   return name.ends_with("_scale") || name.ends_with("_scale_inv") || name.ends_with("_scales");
 }
 
+inline constexpr std::string_view of_bit_mask = "part of a weight stored as a bit mask and the values it keeps";
+
+/// Whether a tensor is one of those by which compressed-tensors stores a pruned weight without its zeros, in the formats sparse-bitmask and
+/// sparse-24-bitmask.
+[[nodiscard]] inline bool is_of_bit_mask(io::sharded_model const& model, std::string_view name) {
+  auto const dot = name.rfind('.');
+  if (dot == name.npos) return false;
+  constexpr std::array<std::string_view, 4> parts{"bitmask", "compressed", "shape", "row_offsets"};
+  auto const weight = std::string(name.substr(0, dot + 1));
+  return std::ranges::find(parts, name.substr(dot + 1)) != parts.end() && model.find(weight + "bitmask") != nullptr &&
+         model.find(weight + "compressed") != nullptr;
+}
+
 /// Why a tensor cannot be pruned at all; empty where it can.
-[[nodiscard]] inline std::string impossible(io::stored_tensor const& tensor) {
+[[nodiscard]] inline std::string impossible(io::sharded_model const& model, io::stored_tensor const& tensor) {
   auto const& about = *tensor.about;
+  if (is_of_bit_mask(model, about.name)) return std::string(of_bit_mask);
   if (is_scale(about.name)) return "scales of another tensor";
   if (!is_ranked(about.dtype)) return std::string(io::name_of(about.dtype)) + " is not ranked";
   if (about.shape.size() < 2) return "fewer than two axes";
@@ -220,6 +234,15 @@ inline constexpr std::array scale_endings{"_scale_inv", "_scale"};
   return std::make_shared<block_scales const>(std::move(scales));
 }
 
+/// Refuses a model of which nothing can be pruned because its weights are stored without their zeros.
+inline void require_no_bit_masks(prune_plan const& plan) {
+  auto const found = std::ranges::find(plan.dense, of_bit_mask, &dense_tensor::reason);
+  if (found != plan.dense.end())
+    fail_request("nothing is left to prune: ", io::in_quotes(found->tensor.name()), " is ", of_bit_mask,
+                 ", a format of compressed-tensors (sparse-bitmask or sparse-24-bitmask): decompress the model first, with a "
+                 "compressed-tensors before 0.15");
+}
+
 }  // namespace detail
 
 /// Decides tensor by tensor. Refuses a pattern that matches nothing, and an included tensor that cannot be pruned.
@@ -232,7 +255,7 @@ inline constexpr std::array scale_endings{"_scale_inv", "_scale"};
         fail_request("no tensor is called ", io::in_quotes(pattern), ": write a pattern such as ", io::in_quotes("*.mlp.*"));
   for (auto const& tensor : model.tensors()) {
     auto const included = detail::matches_any(options.include, tensor.name());
-    auto reason = detail::impossible(tensor);
+    auto reason = detail::impossible(model, tensor);
     if (reason.empty() && detail::matches_any(options.exclude, tensor.name())) reason = "excluded";
     if (reason.empty() && !included) reason = options.include.empty() ? detail::left_by_name(tensor, config) : "not included";
     std::optional<matrix_layout> layout;
@@ -253,6 +276,7 @@ inline constexpr std::array scale_endings{"_scale_inv", "_scale"};
                                                                            : nullptr)
                                         : score_source::random(options.seed, plan.pruned.size())});
   }
+  if (plan.pruned.empty()) detail::require_no_bit_masks(plan);
   if (plan.pruned.empty()) fail_request("nothing is left to prune: include tensors by a pattern, or exclude fewer");
   return plan;
 }
