@@ -1,6 +1,8 @@
 /// The extensions of docs/extend.md: the text there is the code that is compiled here, and each does what its formula says.
+#include "my_backend.hpp"
 #include "my_evidence.hpp"
 #include "my_guide.hpp"
+#include "my_hook.hpp"
 #include "my_loss.hpp"
 #include "my_mask.hpp"
 #include "my_regulariser.hpp"
@@ -33,8 +35,8 @@ struct scene {
 TEST_CASE("docs/extend.md shows the compiled text") {
   auto const root = test::repository();
   auto const page = text_of(root / "docs/extend.md");
-  for (auto const* const name :
-       {"my_criterion", "my_evidence", "my_guide", "my_loss", "my_mask", "my_regulariser", "my_schedule"}) {
+  for (auto const* const name : {"my_backend", "my_criterion", "my_evidence", "my_guide", "my_hook", "my_loss", "my_mask",
+                                 "my_regulariser", "my_schedule"}) {
     auto const header = text_of(root / "tests/contributing" / (std::string(name) + ".hpp"));
     CAPTURE(name);
     CHECK(page.find("```cpp\n" + header.substr(header.find("/// ")) + "```\n") != std::string::npos);
@@ -120,6 +122,24 @@ TEST_CASE("guide: the mean of two teachers") {
   CHECK(mean.data()[2] == doctest::Approx(0.5 * (a.data()[2] + b.data()[2])));
   CHECK(prune<feature_map_synaptic<>>(s.student, s.images, both, {.budget = sparsity{0.5}}).report.unreached ==
         std::vector<std::string>{"fc.weight"});
+}
+
+TEST_CASE("hook: a gradient of length 5 is clipped to 2.5 over all parameters, and a shorter one stays") {
+  training_step<array> step{0, 0, 1, 0.1, {}, {cpu::filled<double>({1}, 3), std::nullopt, cpu::filled<double>({1}, 4)}, nullptr};
+  clip_gradients{2.5}.before_step(step);
+  CHECK(values_of(*step.gradients[0]) == std::vector<double>{1.5});
+  CHECK(values_of(*step.gradients[2]) == std::vector<double>{2});
+  clip_gradients{3}.before_step(step);
+  CHECK(values_of(*step.gradients[2]) == std::vector<double>{2});
+}
+
+TEST_CASE("backend: 5 samples through 6 x 8 and 8 x 4 weights are 400 multiply-adds, and the outputs those of the CPU backend") {
+  scene s;
+  auto counted = zoo::mlp<counting_backend<double>>(s.sizes, 1);
+  counting_backend<double>::multiply_adds = 0;
+  auto const said = counted.forward(s.images.input, {norm_mode::eval});
+  CHECK(counting_backend<double>::multiply_adds == 400);
+  CHECK(values_of(said.output()) == values_of(s.student.forward(s.images.input, {norm_mode::eval}).output()));
 }
 
 TEST_CASE("small shifts: of β = (2, −4) with λ = 0.5 the gradient is (1, −2), added to what is there, beside a built-in one") {
