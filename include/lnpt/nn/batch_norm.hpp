@@ -147,7 +147,10 @@ struct batch_norm {
     if constexpr (A::joins_sums)
       if (through && !pass.norm.shared && pass.wants(input)) {
         auto const share = -1.0 / count(pass, x);
-        auto sum = mu, dot = mu, along_x = mu, offset = mu;  // for their length
+        auto sum = mu;  // this and the three below for their length
+        auto dot = mu;
+        auto along_x = mu;
+        auto offset = mu;
         pass.give(input, pass.algebra.combine_after_sums(gy, x, gate, {{gy.get(), &slope, gated}, {x.get(), &along_x}}, offset,
                                                          false, [&](std::size_t c, double sum_of_channel, double product) {
                                                            auto const m = mu.values[c];

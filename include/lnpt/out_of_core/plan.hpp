@@ -83,7 +83,7 @@ inline constexpr std::string_view of_bit_mask = "part of a weight stored as a bi
 /// sparse-24-bitmask.
 [[nodiscard]] inline bool is_of_bit_mask(io::sharded_model const& model, std::string_view name) {
   auto const dot = name.rfind('.');
-  if (dot == name.npos) return false;
+  if (dot == std::string_view::npos) return false;
   constexpr std::array<std::string_view, 4> parts{"bitmask", "compressed", "shape", "row_offsets"};
   auto const weight = std::string(name.substr(0, dot + 1));
   return std::ranges::find(parts, name.substr(dot + 1)) != parts.end() && model.find(weight + "bitmask") != nullptr &&
