@@ -26,8 +26,8 @@ struct scored {
   std::size_t output_axis = 0;
   std::size_t output_groups = 1;
   bool of_filters = false;  ///< whether the scores are those of output channels, shared out among their weights
-  std::optional<T> within =
-      std::nullopt;  ///< ranks these weights among themselves, where the scores say how many stay and no more
+  /// Ranks these weights among themselves, where the scores say how many stay and no more.
+  std::optional<T> within = std::nullopt;
 };
 
 /// What score() returns: the scored parameters in the model's order, and the prunable ones the loss does not reach.

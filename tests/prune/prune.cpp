@@ -191,10 +191,10 @@ TEST_CASE(
 TEST_CASE(
     "agreement beyond chance: 3 of 4 equal decisions where half would be by chance are κ = ½; one class throughout is none") {
   std::vector<std::int64_t> const first{0, 0, 1, 1}, second{0, 0, 1, 0}, same{0, 0, 0, 0};
-  CHECK(detail::cohens_kappa(first, second) == doctest::Approx(0.5));
-  CHECK(detail::cohens_kappa(first, first) == doctest::Approx(1));
-  CHECK(detail::cohens_kappa(same, same) == 0);
-  CHECK(detail::cohens_kappa(same, first) == 0);
+  CHECK(cohens_kappa(first, second) == doctest::Approx(0.5));
+  CHECK(cohens_kappa(first, first) == doctest::Approx(1));
+  CHECK(cohens_kappa(same, same) == 0);
+  CHECK(cohens_kappa(same, first) == 0);
 }
 
 TEST_CASE(
