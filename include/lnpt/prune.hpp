@@ -52,7 +52,7 @@ template <class C, class Mask, class Schedule, class Model, class Batches, class
     auto const signs = ignores_signs<C>() && rounds > 1 ? weight_signs::nonnegative : weight_signs::any;
     return prune_in_rounds<Schedule>(
         model, as_suits<C>(options), rounds,
-        [&](Model& m) { return score_well_formed<C>(m, batches, guide, loss, options.scoring(), signs); },
+        [&](Model& m) { return score_well_formed<C>(m, batches, guide, loss, options.scoring(rounds), signs); },
         [](Model& m) {
           if constexpr (ignores_signs<C>()) forget_signs(m);
         });

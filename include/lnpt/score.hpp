@@ -131,7 +131,7 @@ template <criterion C, prunable Model, class Batches, class Guide, class Loss>
     auto const norm = normalization{options.batch_norm.value_or(default_norm<C>())};
     auto const problem = problem_on<Batches>::pose(model, batches, guide, loss, norm, options);
     gather_from_data(problem, found);
-    if constexpr (draws_within_layers<C>()) draws = has_exchangeable_weights(problem);
+    if constexpr (draws_within_layers<C>()) draws = options.draws && has_exchangeable_weights(problem);
   }
   gather_from_model(model, {sample_shape(batches), options, signs}, found);
   auto result = scores_from(C{}, model, std::move(found));

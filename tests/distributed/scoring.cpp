@@ -80,6 +80,33 @@ TEST_CASE("ranks find what one process finds: bit for bit where sums are exact, 
   }
 }
 
+TEST_CASE("ranks decide together whether the default draws: as one process does, by the first of all batches") {
+  exact_scene s;
+  auto const parts = distributed::cut(distributed::small_multiples({16, 6}, 3, 1), {8, 8}, 4);
+  for (auto const agreeing : {0U, 1U}) {
+    CAPTURE(agreeing);
+    std::vector<prediction<distributed::array>>
+        said;  // the student's own logits doubled in one batch, those of a teacher in the other
+    for (std::size_t i = 0; i < 2; ++i) {
+      auto predicted = (i == agreeing ? s.student : s.trained).predict(parts[i].input);
+      if (i == agreeing) predicted.output *= 2;
+      said.push_back(predicted);
+    }
+    auto const pruned = [&](auto const& batches, auto const& predictions) {
+      auto student = s.student;
+      return prune(student, batches, known_predictions(predictions), prune_options<global_unstructured>{.budget = sparsity{0.5}});
+    };
+    auto const expected = pruned(parts, said);
+    CHECK(expected.report.drawn_within_layers == (agreeing == 1));
+    check_well(threads::run(2, [&](threads::communicator& ranks) {
+      auto const mine = distributed::held_by(parts, ranks.rank(), 2);
+      auto const found = pruned(shard(mine, ranks), std::vector{said[ranks.rank()]});
+      if (found.report.drawn_within_layers != expected.report.drawn_within_layers) fail("the ranks decide apart");
+      if (found.masks != expected.masks) fail("the masks are others");
+    }));
+  }
+}
+
 TEST_CASE("alone scores as without a communicator") {
   exact_scene s;
   alone here;

@@ -50,6 +50,16 @@ struct half_throughout {
   density operator()(std::size_t, std::size_t, density) const { return density{0.5}; }
 };
 
+/// Counts the predictions that leave no trace, such as the one which decides on a draw.
+struct counting_network : network<backend> {
+  mutable int predictions = 0;
+
+  [[nodiscard]] auto predict(array const& x, normalization const& norm) const {
+    ++predictions;
+    return network<backend>::predict(x, norm);
+  }
+};
+
 std::size_t kept(mask_set const& masks) {
   std::size_t n = 0;
   for (auto const& m : masks) n += m.count();
@@ -186,6 +196,36 @@ TEST_CASE(
     if (p.name == "fc.bias") *p.value += 1e-3;
   CHECK(by_default(alike) == by_score(alike));
   CHECK_FALSE(prune(s.student, s.unlabelled_parts, teacher(alike), options).report.drawn_within_layers);
+}
+
+TEST_CASE(
+    "what decides on a draw is asked where a draw would decide, and not for channels, in rounds, from masks, or for scores "
+    "alone") {
+  scene s;
+  counting_network student{s.student};
+  auto const predictions = [&](auto const& work) {
+    student.predictions = 0;
+    static_cast<void>(work());
+    return student.predictions;
+  };
+  auto const pruning = [&](auto const& options) {
+    return predictions([&] { return prune(student, s.unlabelled_parts, s.guide(), options); });
+  };
+  prune_options<global_unstructured> const once{.budget = sparsity{0.5}};
+  CHECK(pruning(once) == 1);
+  auto rounds = once, further = once;
+  rounds.rounds = 2;
+  further.start = prune<magnitude>(s.student, {.budget = sparsity{0.2}}).masks;
+  CHECK(pruning(rounds) == 0);
+  CHECK(pruning(further) == 0);
+  auto const scoring = [&](bool draws) {
+    return predictions([&] { return score(student, s.unlabelled_parts, s.guide(), {.draws = draws}); });
+  };
+  CHECK(scoring(true) == 1);
+  CHECK(scoring(false) == 0);
+  CHECK(predictions([&] {
+          return prune<teacher_guided, channel_structured>(student, s.unlabelled_parts, s.guide(), {.budget = channels{0.5}});
+        }) == 0);
 }
 
 TEST_CASE(

@@ -61,7 +61,8 @@ struct pruning_spec {
 /// The scores of the model as it is.
 template <class Model>
 [[nodiscard]] lnpt::score_set<lnpt::tensor_of<Model>> score_once(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data,
-                                                                 criterion_spec const& criterion, std::uint64_t seed);
+                                                                 criterion_spec const& criterion,
+                                                                 lnpt::score_options const& options);
 
 /// The scores of the last round towards the sparsity, before its mask; pruned weights have score 0. One round: of the model as it is.
 template <class Model>

@@ -36,8 +36,9 @@ using total_loss = lnpt::weighted_sum<lnpt::pseudo_label, lnpt::feature_mse>;
 using loss_on_logits = loss_choice<lnpt::pseudo_label, lnpt::distillation>;
 using loss_on_features = loss_choice<lnpt::feature_gap, lnpt::feature_mse, total_loss>;
 
-[[nodiscard]] inline lnpt::score_options options_of(criterion_spec const& spec, std::uint64_t seed) {
-  return {.batch_norm = spec.batch_norm, .seed = seed, .probes = spec.probes_used()};
+/// How scores are gathered; `draws`: whether for masks that a draw within layers decides.
+[[nodiscard]] inline lnpt::score_options options_of(pruning_spec const& spec, bool draws = false) {
+  return {.batch_norm = spec.criterion.batch_norm, .seed = spec.seed, .probes = spec.criterion.probes_used(), .draws = draws};
 }
 
 template <class T>
@@ -60,8 +61,7 @@ template <class T>
 /// The scores of criterion `C` under the loss that was asked for. Only the losses on labels ever see a labelled batch.
 template <class C, class Model>
 [[nodiscard]] auto score_with(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data, criterion_spec const& spec,
-                              std::uint64_t seed) {
-  auto const options = options_of(spec, seed);
+                              lnpt::score_options const& options) {
   auto const temperature = spec.temperature_used();
   auto const on_logits = [&](auto loss) {
     return lnpt::score<C>(model, data.batches, guide_of(data, spec), loss_on_logits{loss}, options);
@@ -142,9 +142,8 @@ void require_filters(Model& model, criterion_spec const& spec) {
 
 template <class Model>
 lnpt::score_set<lnpt::tensor_of<Model>> score_once(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data,
-                                                   criterion_spec const& spec, std::uint64_t seed) {
+                                                   criterion_spec const& spec, lnpt::score_options const& options) {
   require_filters(model, spec);
-  auto const options = options_of(spec, seed);
   switch (spec.kind) {
     case criterion_kind::magnitude: return lnpt::score<lnpt::magnitude>(model, data.sample, options);
     case criterion_kind::random: return lnpt::score<lnpt::random>(model, data.sample, options);
@@ -154,16 +153,16 @@ lnpt::score_set<lnpt::tensor_of<Model>> score_once(Model& model, scoring_data<ln
     case criterion_kind::hrank:
     case criterion_kind::nisp:
     case criterion_kind::qsfm: return score_by_maps(model, data, spec, options);
-    case criterion_kind::movement: return score_with<lnpt::movement>(model, data, spec, seed);
-    case criterion_kind::fisher: return score_with<lnpt::fisher>(model, data, spec, seed);
-    case criterion_kind::teacher_guided: return score_with<lnpt::teacher_guided>(model, data, spec, seed);
-    case criterion_kind::snip: return score_with<lnpt::snip>(model, data, spec, seed);
-    case criterion_kind::taylor: return score_with<lnpt::taylor>(model, data, spec, seed);
-    case criterion_kind::grasp: return score_with<lnpt::grasp>(model, data, spec, seed);
-    case criterion_kind::obd: return score_with_curvature<lnpt::obd>(model, spec, data, spec, seed);
+    case criterion_kind::movement: return score_with<lnpt::movement>(model, data, spec, options);
+    case criterion_kind::fisher: return score_with<lnpt::fisher>(model, data, spec, options);
+    case criterion_kind::teacher_guided: return score_with<lnpt::teacher_guided>(model, data, spec, options);
+    case criterion_kind::snip: return score_with<lnpt::snip>(model, data, spec, options);
+    case criterion_kind::taylor: return score_with<lnpt::taylor>(model, data, spec, options);
+    case criterion_kind::grasp: return score_with<lnpt::grasp>(model, data, spec, options);
+    case criterion_kind::obd: return score_with_curvature<lnpt::obd>(model, spec, data, spec, options);
     case criterion_kind::feature_map_synaptic: break;
   }
-  return score_with_curvature<lnpt::feature_map_synaptic>(model, spec, data, spec, seed);
+  return score_with_curvature<lnpt::feature_map_synaptic>(model, spec, data, spec, options);
 }
 
 /// `f` with the schedule's type.
@@ -192,8 +191,9 @@ template <class Mask, class Model, class Rescore>
       .start = spec.start,
       .execution = spec.criterion.data_free() ? lnpt::execution::dense : lnpt::execution::automatic,
       .progress = spec.progress};
+  auto const score = [&](Model& m) { return rescore(m, options.draws(options.rounds)); };
   return with_schedule(spec.criterion.schedule_used(),
-                       [&]<class Schedule>(Schedule) { return lnpt::prune_by<Mask, Schedule>(model, rescore, options); });
+                       [&]<class Schedule>(Schedule) { return lnpt::prune_by<Mask, Schedule>(model, score, options); });
 }
 
 /// A strategy of channels that makes one score of many as was asked for.
@@ -236,7 +236,9 @@ template <class Model, class Rescore>
 
 template <class Model>
 lnpt::prune_result prune_network(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data, pruning_spec const& spec) {
-  std::function const rescore = [&](Model& m) { return score_once(m, data, spec.criterion, spec.seed); };
+  std::function const rescore = [&](Model& m, bool draws) {
+    return score_once(m, data, spec.criterion, options_of(spec, draws));
+  };
   switch (spec.mask) {
     case mask_kind::layerwise:
       return prune_by_scores<lnpt::layerwise_unstructured>(model, spec, lnpt::sparsity{spec.sparsity}, rescore);
@@ -266,10 +268,10 @@ void clear_pruned(lnpt::score_set<T>& scores, Model& model) {
 template <class Model>
 lnpt::score_set<lnpt::tensor_of<Model>> score_in_rounds(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data,
                                                         pruning_spec const& spec) {
-  if (spec.criterion.rounds_used() == 1) return score_once(model, data, spec.criterion, spec.seed);
+  if (spec.criterion.rounds_used() == 1) return score_once(model, data, spec.criterion, options_of(spec));
   lnpt::score_set<lnpt::tensor_of<Model>> last;
-  std::function const rescore = [&](Model& m) {
-    last = score_once(m, data, spec.criterion, spec.seed);
+  std::function const rescore = [&](Model& m, bool draws) {
+    last = score_once(m, data, spec.criterion, options_of(spec, draws));
     clear_pruned(last, m);
     return last;
   };

@@ -29,6 +29,7 @@ struct score_options {
   std::uint64_t seed = 0;                              ///< of probes and of `random`
   int probes = 0;                                      ///< of `gauss_newton`; 0: what the policy says
   std::size_t sample_group = 5;                        ///< samples per square on engines without native per-sample squares
+  bool draws = true;                                   ///< whether a criterion that draws within layers may; false: scores alone
 };
 
 /// What evidence of the model alone is gathered with.

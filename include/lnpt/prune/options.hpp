@@ -12,6 +12,7 @@
 #include <lnpt/mask/mask_set.hpp>
 #include <lnpt/mask/ranking.hpp>
 #include <lnpt/mask/report.hpp>
+#include <lnpt/mask/strategy.hpp>
 
 namespace lnpt {
 
@@ -42,7 +43,10 @@ struct prune_options {
   lnpt::execution execution = execution::automatic;               ///< of passes over a model that is masked already, as in rounds
   std::function<void(int round, int rounds)> progress = nullptr;  ///< called before every round
 
-  [[nodiscard]] score_options scoring() const { return {batch_norm, seed, probes, sample_group}; }
+  /// Whether a draw within layers decides, in so many rounds: it is of whole layers, so that scores say which weights stay in further
+  /// rounds and among what others left.
+  [[nodiscard]] bool draws(int in_rounds) const { return ranks_within_layers<Mask> && in_rounds == 1 && start.empty(); }
+  [[nodiscard]] score_options scoring(int in_rounds) const { return {batch_norm, seed, probes, sample_group, draws(in_rounds)}; }
 };
 
 /// What prune() returns: `auto [masks, report] = prune<…>(…)`. The model itself is unchanged; `apply(masks, model)` prunes it.

@@ -141,8 +141,7 @@ void rank_round(Model& model, score_set<T> const& scores, prune_options<Mask> co
   std::span<scored_parameter<value_type<T>> const> const view(parameters);
   require_scores_of_weights<Mask>(view);
   if (survivors.empty()) state.silent = silent_parameters(model, view);  // in the first round, of a whole network
-  state.drawn_within_layers =
-      ranks_within_layers<Mask> && std::ranges::any_of(view, &scored_parameter<value_type<T>>::ranks_itself);
+  state.drawn_within_layers = std::ranges::any_of(view, &scored_parameter<value_type<T>>::ranks_itself);
   state.masks = options.strategy(view, wanted);
   require_shapes(view, state.masks);
   if (options.unreached == unreached::magnitude)
@@ -258,8 +257,7 @@ template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
     for (int t = 1; t <= rounds; ++t) {
       if (options.progress) options.progress(t, rounds);
       auto scores = rescore(model);
-      // A draw is of whole layers: in rounds, and among what others left, the scores say which weights stay.
-      if (rounds > 1 || starts_pruned)
+      if (!options.draws(rounds))
         for (auto& each : scores.parameters) each.within.reset();
       require_ranking(scores, t);
       if (t == 1 && starts_pruned) first = first_density(options.strategy, scores, state.masks, last);
