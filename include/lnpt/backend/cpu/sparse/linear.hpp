@@ -2,7 +2,7 @@
 /// The fully connected layer by its kept weights alone: product, input gradient and gradient of the kept weights.
 ///
 /// From four samples on, samples lie across the lanes and every kept weight is one multiply–add; fewer are dot products with gathered
-/// features. Sums run over the kept weights in row-major order, of an input gradient by output; with fewer than four samples, whole sixteens
+/// features. Sums run over the kept weights in row-major order, of an input gradient by output; with fewer than four samples, whole eights
 /// of them add up lane by lane, and the lanes are added to the sum of the rest. The gradient of a weight adds sample by sample in lanes, then
 /// the lanes in pairs.
 #include <algorithm>
@@ -60,33 +60,35 @@ class transposed_samples {
   array<T> values_;
 };
 
-/// The entries of one destination: kept weights from `first` up to `last`, where each reads, and its value.
-template <class Source, class Weight>
+/// The entries of one destination: kept weights from `first` up to `last` of so many, where each reads, its value, and how the processor is
+/// asked for an entry that is read later.
+template <class Source, class Weight, class Prefetch>
 struct entry_range {
-  std::size_t first, last;
+  std::size_t first, last, all;
   Source source;
   Weight weight;
+  Prefetch prefetch;
 };
 
-/// Σ weight·x[source] over the entries of a range. What is gathered goes through memory, element by element, and is multiplied in vectors:
-/// faster than multiplying one by one, and than the gather instructions of AVX2 and AVX-512.
+/// Σ weight·x[source] over the entries of a range. Indices and weights are each read once, so that waiting for memory takes longer than the
+/// sums: both are asked for 512 entries before their turn, past the end of a row in those of the next.
 template <class T>
 [[nodiscard]] T gathered_product(T const* x, auto const& range) {
-  constexpr std::size_t strands = 16;
-  static_assert(strands % lanes<T> == 0);
-  vec<T> sum[strands / lanes<T>] = {};
+  auto const ahead = std::min(std::size_t{512}, range.all - range.last);
+  vec<T, 4> sum[2] = {};
   auto i = range.first;
-  for (; i + strands <= range.last; i += strands) {
-    alignas(sizeof(vec<T>)) T gathered[strands];
-    alignas(sizeof(vec<T>)) T weights[strands];
-    unrolled<strands>([&](auto k) { gathered[k] = x[range.source(i + k)]; });
-    unrolled<strands>([&](auto k) { weights[k] = range.weight(i + k); });
-    unrolled<strands / lanes<T>>([&](auto v) { sum[v] += load(weights + v * lanes<T>) * load(gathered + v * lanes<T>); });
+  for (; i + 8 <= range.last; i += 8) {
+    range.prefetch(i + ahead);
+    unrolled<2>([&](auto v) {
+      auto const j = i + 4 * v;
+      vec<T, 4> const weights{range.weight(j), range.weight(j + 1), range.weight(j + 2), range.weight(j + 3)};
+      vec<T, 4> const read{x[range.source(j)], x[range.source(j + 1)], x[range.source(j + 2)], x[range.source(j + 3)]};
+      sum[v] += weights * read;
+    });
   }
   T total = 0;
   for (; i < range.last; ++i) total += range.weight(i) * x[range.source(i)];
-  unrolled<strands / lanes<T>>([&](auto v) { total += fold<T, 1>(sum[v])[0]; });
-  return total;
+  return total + fold<T, 1, 4>(sum[0] + sum[1])[0];
 }
 
 /// y[n, d] = Σ weight·x[n, source] over the entries of destination d, which `range_of(d)` gives.
@@ -141,11 +143,18 @@ template <class T>
 void linear(array<T> const& x, pattern const& kept, std::span<T const> w, array<T>& y, bool accumulate) {
   require_values("linear", kept, w.size());
   detail::samples_view<T const> const from("linear", x, kept.row_size());
-  detail::multiply_samples<T>(
-      from, detail::samples_output("linear", y, from.count, kept.rows(), accumulate), accumulate, [&](std::size_t o) {
-        return detail::entry_range{kept.row_begin(o), kept.row_begin(o + 1), [&](std::size_t i) { return kept.column(i); },
-                                   [&](std::size_t i) { return w[i]; }};
-      });
+  detail::multiply_samples<T>(from, detail::samples_output("linear", y, from.count, kept.rows(), accumulate), accumulate,
+                              [&](std::size_t o) {
+                                return detail::entry_range{kept.row_begin(o),
+                                                           kept.row_begin(o + 1),
+                                                           kept.kept(),
+                                                           [&](std::size_t i) { return kept.column(i); },
+                                                           [&](std::size_t i) { return w[i]; },
+                                                           [&](std::size_t i) {
+                                                             kept.prefetch_column(i);
+                                                             __builtin_prefetch(w.data() + i);
+                                                           }};
+                              });
 }
 
 /// gx[N, F] = gy·w.
@@ -155,9 +164,12 @@ void linear_input_gradient(array<T> const& gy, pattern const& kept, std::span<T 
   detail::samples_view<T const> const from("linear_input_gradient", gy, kept.rows());
   detail::multiply_samples<T>(from, detail::samples_output("linear_input_gradient", gx, from.count, kept.row_size(), accumulate),
                               accumulate, [&](std::size_t f) {
-                                return detail::entry_range{kept.input_begin(f), kept.input_begin(f + 1),
+                                return detail::entry_range{kept.input_begin(f),
+                                                           kept.input_begin(f + 1),
+                                                           kept.kept(),
                                                            [&](std::size_t j) { return kept.row(j); },
-                                                           [&](std::size_t j) { return w[kept.position(j)]; }};
+                                                           [&](std::size_t j) { return w[kept.position(j)]; },
+                                                           [&](std::size_t j) { kept.prefetch_entry(j); }};
                               });
 }
 

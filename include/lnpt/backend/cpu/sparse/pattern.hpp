@@ -53,6 +53,13 @@ class pattern {
   [[nodiscard]] std::size_t row(std::size_t j) const { return row_[j]; }
   [[nodiscard]] std::size_t position(std::size_t j) const { return position_[j]; }
 
+  /// Ask the processor for the column of kept weight i, or for entry j, at most that behind the last.
+  void prefetch_column(std::size_t i) const { __builtin_prefetch(column_.data() + i); }
+  void prefetch_entry(std::size_t j) const {
+    __builtin_prefetch(row_.data() + j);
+    __builtin_prefetch(position_.data() + j);
+  }
+
   /// Calls `f(i, flat)` for every kept weight i and its index in the parameter.
   template <class F>
   void for_each(F f) const {
