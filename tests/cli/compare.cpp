@@ -390,6 +390,16 @@ TEST_CASE("a deep network of fresh weights, sure of one class, is no reason to r
   CHECK_MESSAGE(done.status == 0, done.complaint);
 }
 
+TEST_CASE("importance that outgrows single precision from layer to layer is compared all the same") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const done =
+      run("compare --data synthetic --train-limit 64 --test-limit 20 --batch 32 --arch resnet:80:8,8,8:a --teacher-epochs 1 "
+          "--epochs 1 --lr .01 --seeds 1 --samples 2 --start teacher --budgets flops:.3 --criteria nisp --out " +
+          (folder / "run").string());
+  CHECK_MESSAGE(done.status == 0, done.complaint);
+}
+
 TEST_CASE("a search is a row beside criteria, and a teacher may learn under a regulariser") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;

@@ -109,6 +109,8 @@ struct criterion_spec {
   [[nodiscard]] bool scores_filters() const {
     return looks_at_maps() || kind == criterion_kind::filter_norm || kind == criterion_kind::bn_scale;
   }
+  /// Whether scores of a deep network lie further apart than numbers of single precision do.
+  [[nodiscard]] bool outgrows_float() const { return kind == criterion_kind::nisp; }
   [[nodiscard]] curvature_kind curvature_used() const { return curvature.value_or(curvature_kind::gauss_newton); }
   [[nodiscard]] int probes_used() const { return probes.value_or(lnpt::gauss_newton<>::probes); }
   [[nodiscard]] loss_kind loss_used() const;

@@ -7,11 +7,25 @@
 
 #include <lnpt/analysis/mask_overlap.hpp>
 #include <lnpt/mask/report.hpp>
+#include <lnpt/nn/on_backend.hpp>
 #include <lnpt/train/batches.hpp>
 
 #include "data.hpp"
 
 namespace cli {
+namespace {
+
+/// Masks of a criterion that reads images alone, scored in double whatever the engine computes in.
+lnpt::prune_result prune_in_double(trained_network& student, scoring_data<lnpt::cpu::array<float>> const& scoring,
+                                   pruning_spec const& spec) {
+  using array = lnpt::cpu::array<double>;
+  auto twice = lnpt::on_backend<lnpt::cpu::backend<double>>(student);
+  scoring_data<array> images{.sample = scoring.sample};
+  for (auto const& batch : scoring.batches) images.batches.push_back({lnpt::convert<array>(batch.input, array())});
+  return prune_network(twice, images, spec);
+}
+
+}  // namespace
 
 seed_masks::seed_masks(training_engine const& engine, lnpt::io::image_set const& images, sample_choice const& choice,
                        removed_unit unit, std::uint64_t sample_seed, std::uint64_t scoring_seed, trained_network& teacher)
@@ -84,7 +98,7 @@ lnpt::prune_result seed_masks::score_and_prune(scoring_data<array> const& scorin
     spec.atoms = &channels_->set;
     spec.unreached = lnpt::unreached::keep;
   }
-  return engine_.prune(student, scoring, spec);
+  return criterion.outgrows_float() ? prune_in_double(student, scoring, spec) : engine_.prune(student, scoring, spec);
 }
 
 std::optional<double> seed_masks::stability(pruning_method const& method, double sparsity, trained_network& student,
