@@ -46,6 +46,37 @@ TEST_CASE("without commit the older file stays and the temporary goes") {
   CHECK(files_in(folder.path()) == 1);
 }
 
+TEST_CASE("a link stays one, and what it names is replaced, or made, beside it") {
+  support::temporary_folder const folder;
+  std::filesystem::create_directory(folder / "far");
+  folder.write("far/a", {'o', 'l', 'd'});
+  std::filesystem::create_symlink("far/a", folder / "near");
+  std::filesystem::create_symlink(folder / "near", folder / "nearer");
+  std::filesystem::create_symlink("far/b", folder / "dangling");
+  for (auto const* const name : {"nearer", "dangling"}) {
+    atomic_file file(folder / name);
+    file.write(bytes_of("new"));
+    file.commit();
+    CHECK(std::filesystem::is_symlink(folder / name));
+  }
+  CHECK(std::filesystem::is_symlink(folder / "near"));
+  CHECK(support::text_of(folder / "far/a") == "new");
+  CHECK(support::text_of(folder / "far/b") == "new");
+  CHECK(files_in(folder / "far") == 2);
+  std::filesystem::create_symlink("ring", folder / "ring");
+  CHECK(support::says(support::refusal([&] { atomic_file(folder / "ring"); }), "leads from link to link"));
+}
+
+TEST_CASE("a file that is replaced keeps its permissions") {
+  using std::filesystem::perms;
+  support::temporary_folder const folder;
+  folder.write("a", {'o', 'l', 'd'});
+  std::filesystem::permissions(folder / "a", perms::owner_read | perms::owner_write);
+  atomic_file file(folder / "a");
+  file.commit();
+  CHECK(std::filesystem::status(folder / "a").permissions() == (perms::owner_read | perms::owner_write));
+}
+
 TEST_CASE("two writers of one name do not mix") {
   support::temporary_folder const folder;
   atomic_file first(folder / "a"), second(folder / "a");

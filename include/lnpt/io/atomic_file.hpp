@@ -2,6 +2,7 @@
 /// A file that appears under its name only when it is complete.
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -56,9 +57,20 @@ inline void remove_abandoned(std::filesystem::path const& path) {
   }
 }
 
+/// Where a path leads: what symbolic links name, which need not be there yet, or the path itself.
+[[nodiscard]] inline std::filesystem::path followed(std::filesystem::path path) {
+  constexpr int most = 40;  // as Linux follows
+  for (int links = 0; std::filesystem::is_symlink(path); ++links) {
+    if (links == most) fail(path, " is a link that leads from link to link: name a file");
+    path = path.parent_path() / std::filesystem::read_symlink(path);  // an absolute path takes the folder's place
+  }
+  return path;
+}
+
 }  // namespace detail
 
-/// Writes to a temporary name in the same folder; `commit` flushes it to the disk and renames it.
+/// Writes to a temporary name in the same folder; `commit` flushes it to the disk and renames it. A link stays one, and what it names is
+/// replaced; a file that is replaced keeps its permissions.
 /// Without `commit` (an exception, say) the temporary is removed and an older file of that name stays as it was. Temporaries of the same
 /// file that killed processes left are removed, too.
 class atomic_file {
@@ -69,6 +81,7 @@ class atomic_file {
     if (std::filesystem::is_directory(there)) fail(path_, " is a folder, which no file can replace: name a file in it");
     if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there))
       fail(path_, " is a device or a pipe, whose place a file would take: name a file");
+    path_ = detail::followed(std::move(path_));
     detail::remove_abandoned(path_);
     for (int attempt = 0; descriptor_ < 0; ++attempt) {
       temporary_ = path_;
@@ -78,6 +91,7 @@ class atomic_file {
       if (descriptor_ < 0 && errno != EEXIST) refuse("creating");
     }
     ::flock(descriptor_, LOCK_EX | LOCK_NB);  // which ends with the process, however that ends
+    if (std::filesystem::exists(there)) ::fchmod(descriptor_, static_cast<::mode_t>(there.permissions()) & 07777);
   }
   atomic_file(atomic_file const&) = delete;
   atomic_file& operator=(atomic_file const&) = delete;
