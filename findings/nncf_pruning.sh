@@ -7,7 +7,7 @@
 #     a layer is all zeros that is 0 / 0, which sorts last: beside another of its size .5 removes every weight of both.
 #  3. The parameters keep the dense weights, a hook multiplies by the mask. nncf.strip leaves that so: its state_dict has no zero but the masks', and
 #     zeros by StripFormat.IN_PLACE alone. It raises without torchao, which pip does not install with nncf.
-#  4. Embeddings and own parameters of a matmul are pruned; LSTM and Bilinear stay dense, without a word. A network that is an nn.Sequential raises.
+#  4. Embeddings and own parameters of a matmul are pruned; LSTM and Bilinear stay dense. A network that is an nn.Sequential raises.
 # lnpt's magnitude is the weight's own, of equal weights it keeps the first, as many as the budget says, and it writes zeros. Fails when any of this changes.
 set -eu
 folder=$(mktemp -d)

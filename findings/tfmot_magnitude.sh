@@ -4,7 +4,7 @@
 #  1. It keeps all weights that are as large as the last one kept. Of 16 equal weights a sparsity of .5 removes none; of weights rounded to codes of
 #     3 bits .5, .8 and .9 remove none beyond the zeros that were there, and of 4 bits .8 and .9 remove the same 68 %.
 #  2. The half of what stays is rounded to the even number: .5 leaves 2 of 5, 4 of 7, 4 of 9 and 8 of 15. One weight of every kernel stays.
-#  3. Kernels of depthwise convolutions stay dense, without a word.
+#  3. Kernels of depthwise convolutions stay dense.
 #  4. PolynomialDecay changes masks at every 100th step unless another frequency is given, the first among them, and has no last change at end_step:
 #     towards .8, with end_step=90, 200 steps leave a network dense, and from 50 to 100 they leave it at initial_sparsity.
 #  5. With sparsity_m_by_n=(2, 4) the mask is made at the first step, whatever begin_step is: with begin_step=1000 all of it is there after 3.
