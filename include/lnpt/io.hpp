@@ -8,6 +8,7 @@
 #include <lnpt/io/count_nonzero.hpp>
 #include <lnpt/io/data_set.hpp>
 #include <lnpt/io/dtype.hpp>
+#include <lnpt/io/empty_rows.hpp>
 #include <lnpt/io/foreign_file.hpp>
 #include <lnpt/io/glob.hpp>
 #include <lnpt/io/image_set.hpp>

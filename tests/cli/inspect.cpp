@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <lnpt/io/safetensors.hpp>
+#include <lnpt/io/teacher_cache.hpp>
 
 #include "../skip.hpp"
 #include "support.hpp"
@@ -85,6 +86,68 @@ TEST_CASE("a checkpoint is pruned without an architecture") {
   CHECK(file.read<float>("lm_head.weight") == std::vector<float>{1, 2, 3, 4});
   REQUIRE(run("prune --checkpoint " + in + " --mask 1:4 --replace --out " + out).status == 0);
   CHECK(inspect(out)["kept"] == 2 + 4);
+}
+
+TEST_CASE("rows of which nothing is left are counted by prune and by inspect, with what helps") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const in = (folder / "in.safetensors").string(), out = (folder / "out").string(), masks = (folder / "masks").string();
+  lnpt::io::safetensors::writer writer, only;
+  writer.add("up.weight", {3, 4}, std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8, 1, 1, 1, 1});
+  writer.add("down.weight", {2, 2}, std::vector<float>{1, 1, 9, 9});
+  writer.add("embed.weight", {2, 2}, std::vector<float>{0, 0, 1, 1});  // a token that nothing stands for
+  writer.save(in);
+  std::string const command = "prune --checkpoint " + in + " --density .375 --replace --out " + out;
+  auto const sentence = "3 rows in 2 tensors are empty, which DoRA, weight_norm and float8 of torchao and quanto turn NaN";
+  auto const pruned = run(command);
+  REQUIRE(pruned.status == 0);
+  CHECK(support::says(pruned.output, sentence + std::string(": --mask rows leaves every row its share")));
+  CHECK(nlohmann::json::parse(run(command + " --json").output)["empty_rows"] == 3);
+  CHECK(support::says(run("inspect " + out).output, sentence));
+  CHECK(inspect(out)["empty_rows"] == 3);
+  only.add("mask.up.weight", {3, 4}, std::vector<std::uint8_t>{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
+  only.save(masks);
+  CHECK(inspect(masks)["empty_rows"] == 1);
+  auto const by_rows = run(command + " --mask rows");
+  REQUIRE(by_rows.status == 0);
+  CHECK_FALSE(support::says(by_rows.output, "empty"));
+  CHECK(inspect(out)["empty_rows"] == 0);
+
+  // Networks of the library's own: by masks beside the weights, packed, and as a file of masks.
+  auto const weights = (folder / "w").string(), packed = (folder / "p").string();
+  REQUIRE(run("prune --arch resnet:8:4,8,8 --criterion magnitude --sparsity .98 --out " + weights + " --packed " + packed +
+              " --masks-out " + masks)
+              .status == 0);
+  auto const empty = inspect(weights)["empty_rows"];
+  CHECK(empty > 0);
+  CHECK(inspect(packed)["empty_rows"] == empty);
+  CHECK(inspect(masks)["empty_rows"] == empty);
+}
+
+TEST_CASE("files of scores, logits and a teacher's answers say what they are, and are no weights") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const at = [&](char const* name) { return (folder / name).string(); };
+  lnpt::io::safetensors::writer batch;
+  batch.add("input", {2, 12}, std::vector<float>(24, 1.0F));
+  batch.save(at("batch"));
+  REQUIRE(run("score --arch mlp:12,6,4 --criterion magnitude --out " + at("scores")).status == 0);
+  REQUIRE(
+      run("prune --arch mlp:12,6,4 --criterion magnitude --sparsity .5 --out " + at("weights") + " --masks-out " + at("masks"))
+          .status == 0);
+  REQUIRE(run("evaluate --arch mlp:12,6,4 --weights " + at("weights") + " --data " + at("batch") + " --logits " + at("logits"))
+              .status == 0);
+  lnpt::io::teacher_cache({.images = 2}, 4, 6).save(at("said"));
+  for (auto const& [file, words] : {std::pair{"scores", "holds scores, written by lnpt score --out, and no weights"},
+                                    {"logits", "holds logits, written by lnpt evaluate --logits, and no weights"},
+                                    {"said", "holds what a teacher said, written by lnpt teach, and no weights"}}) {
+    CAPTURE(file);
+    CHECK(support::says(run("inspect " + at(file)).output, words));
+    CHECK_FALSE(inspect(at(file)).contains("weights"));
+    CHECK(run("inspect " + at(file) + " --arch mlp:12,6,4").status == 2);
+  }
+  CHECK(inspect(at("logits"))["holds"] == "logits");
+  CHECK(inspect(at("masks"))["kept"] == (12 * 6 + 6 * 4) / 2 + 6 + 4);
 }
 
 TEST_CASE("a pruned file shows what its masks keep") {

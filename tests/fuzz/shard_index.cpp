@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   });
   fuzz::attempt([&] { static_cast<void>(lnpt::out_of_core::parse_config(text, "memory")); });
   read_journal(text);
-  read_journal("lnpt-prune 2 x\n" + std::string(text));
+  read_journal("lnpt-prune 3 x\n" + std::string(text));
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -271,6 +272,34 @@ TEST_CASE("what rounding empties, and what place alone decides, is reported by e
   }
   CHECK(pruned(0.5, pattern::global).copied_weights() ==
         std::vector<std::string>{"consolidated.safetensors", "original/model.pth"});
+}
+
+TEST_CASE("rows of which nothing is left are counted where rows are outputs, by every pattern and through many blocks") {
+  using out_of_core::pattern;
+  support::temporary_folder const folder;
+  constexpr std::size_t width = 500'000;  // rows that begin and end inside blocks
+  std::vector<float> wide(3 * width, 1.0F);
+  std::fill(wide.begin() + width, wide.begin() + 2 * width, -0.0F);
+  model_files const model{{"a.weight", {io::dtype::f32, {3, 4}, stored_floats({9, 8, 7, 6, 1, 0, -0.0F, 0, 5, 1, 1, 1})}},
+                          {"h.c_fc.weight", {io::dtype::f32, {2, 4}, stored_floats({0, 0, 0, 0, 9, 9, 9, 9})}},
+                          {"wide.weight", {io::dtype::f32, {3, width}, stored_floats(wide)}}};
+  write(folder / "in", model, 2);
+  auto const empty = [&](double keep, pattern how) {
+    auto const report =
+        out_of_core::prune(folder / "in", folder / "out", {.keep = density{keep}, .pattern = how, .replace = true});
+    std::vector<std::uint64_t> rows;
+    for (auto const& each : report.pruned) rows.push_back(each.empty_rows);
+    CHECK(report.empty_rows() == std::accumulate(rows.begin(), rows.end(), std::uint64_t{0}));
+    return rows;
+  };
+  using counts = std::vector<std::uint64_t>;
+  CHECK(empty(0.25, pattern::layerwise) == counts{2, 1, 2});  // the nines of a row; the first of equal ones
+  CHECK(empty(0.25, pattern::rows) == counts{0, 1, 1});       // those that held nothing
+  CHECK(empty(0.5, pattern::n_of_m) == counts{0, 1, 1});
+  CHECK(empty(0.5, pattern::global) == counts{0, 1, 1});
+  CHECK(empty(1e-6, pattern::global) == counts{2, 1, 3});                  // two nines
+  std::ofstream(folder / "in/config.json") << R"({"model_type":"gpt2"})";  // whose c_fc has outputs as columns
+  CHECK(empty(1, pattern::layerwise) == counts{0, 0, 1});
 }
 
 TEST_CASE("N:M keeps what it keeps in memory, along the inputs of linear layers and of convolutions") {

@@ -9,12 +9,16 @@
 
 #include <lnpt/io/checkpoint.hpp>
 #include <lnpt/io/count_nonzero.hpp>
+#include <lnpt/io/empty_rows.hpp>
 #include <lnpt/io/file_ending.hpp>
 #include <lnpt/io/in_quotes.hpp>
 #include <lnpt/io/packed.hpp>
 #include <lnpt/io/sharded_model.hpp>
+#include <lnpt/out_of_core/plan.hpp>
 
 #include "command.hpp"
+#include "empty_rows.hpp"
+#include "file_contents.hpp"
 #include "found_masks.hpp"
 #include "layer_times.hpp"
 #include "loading.hpp"
@@ -27,6 +31,8 @@
 namespace cli {
 
 namespace {
+
+namespace ooc = lnpt::out_of_core;
 
 struct inspect_options : common_options {
   static constexpr bool draws = false;
@@ -48,6 +54,7 @@ struct tensor_line {
   lnpt::shape extents;
   std::size_t size = 0;
   std::size_t kept = 0;
+  std::uint64_t empty_rows = 0;  ///< outputs of whose weights none is left
   std::optional<std::size_t> multiply_adds = std::nullopt;
 };
 
@@ -55,11 +62,37 @@ bool is_buffer(std::string_view name) {
   return name.ends_with("running_mean") || name.ends_with("running_var") || name.ends_with("num_batches_tracked");
 }
 
+/// A tensor by its mask, which says which of its rows are empty where these are outputs.
+tensor_line masked_line(std::string name, lnpt::shape const& extents, lnpt::mask const& kept, ooc::model_config const& config) {
+  tensor_line line{std::move(name), extents, kept.size(), kept.count()};
+  if (ooc::output_rows_of(line.name, extents, config)) line.empty_rows = empty_rows(kept);
+  return line;
+}
+
+/// A tensor by its zeros. Numbers of one axis, such as biases, all count as kept.
+tensor_line stored_line(std::string name, lnpt::io::safetensors::file const& file, lnpt::io::safetensors::entry const& tensor,
+                        ooc::model_config const& config) {
+  tensor_line line{std::move(name), tensor.shape, tensor.size(), tensor.size()};
+  if (tensor.shape.size() < 2) return line;
+  auto const layout = ooc::output_rows_of(line.name, tensor.shape, config);
+  lnpt::io::row_survey rows(tensor.dtype, layout ? layout->outer : 0, layout ? layout->row() : 0);
+  line.kept = lnpt::io::count_nonzero(file, tensor, [&](std::uint64_t first, auto block) { rows.see(first, block); });
+  line.empty_rows = rows.empty();
+  return line;
+}
+
+/// The configuration beside a model, as far as it is one: a file is shown whatever lies beside it.
+ooc::model_config config_beside(lnpt::io::sharded_model const& model) try {
+  return ooc::read_config(model.folder());
+} catch (lnpt::error const&) {
+  return {};
+}
+
 /// The parameters of a packed file.
 std::vector<tensor_line> read_packed_lines(lnpt::io::safetensors::file const& file, lnpt::io::state_dict_options const& names) {
   require_own_names(file, names);
   std::vector<tensor_line> lines;
-  for (auto const& each : packed_masks(file)) lines.push_back({each.name(), each.extents(), each.size(), each.count()});
+  for (auto const& each : packed_masks(file)) lines.push_back(masked_line(each.name(), each.extents(), each, {}));
   for (auto const& tensor : file.entries())
     if (lnpt::io::is_floating(tensor.dtype) && !is_buffer(tensor.name) && !tensor.name.starts_with(lnpt::io::kept_prefix))
       lines.push_back({tensor.name, tensor.shape, tensor.size(), tensor.size()});
@@ -71,6 +104,7 @@ std::vector<tensor_line> read_packed_lines(lnpt::io::safetensors::file const& fi
 /// weights.
 std::vector<tensor_line> read_lines(lnpt::io::sharded_model const& model, lnpt::io::state_dict_options const& names) {
   if (is_packed(model.shard(0))) return read_packed_lines(model.shard(0), names);
+  auto const config = config_beside(model);
   std::vector<tensor_line> lines;
   progress along(model.tensors().size());
   along.doing("counting zeros");
@@ -83,19 +117,13 @@ std::vector<tensor_line> read_lines(lnpt::io::sharded_model const& model, lnpt::
       if (name.empty() || !lnpt::io::prefix_beside(name).empty() || is_buffer(name)) continue;
       if (!lnpt::io::is_floating(tensor.dtype)) continue;
       auto const* const mask = known.find(std::string(lnpt::io::mask_prefix) + name);
-      auto const kept = mask != nullptr           ? lnpt::io::load_mask(file, mask->substr(lnpt::io::mask_prefix.size())).count()
-                        : tensor.shape.size() > 1 ? lnpt::io::count_nonzero(file, tensor)
-                                                  : tensor.size();
-      lines.push_back({name, tensor.shape, tensor.size(), kept});
+      lines.push_back(
+          mask == nullptr
+              ? stored_line(name, file, tensor, config)
+              : masked_line(name, tensor.shape, lnpt::io::load_mask(file, mask->substr(lnpt::io::mask_prefix.size())), config));
     }
   }
   return lines;
-}
-
-/// Whether a file holds masks and no weights.
-bool holds_masks_alone(lnpt::io::safetensors::file const& file) {
-  auto const& all = file.entries();
-  return !all.empty() && std::ranges::all_of(all, [](auto const& each) { return each.name.starts_with(lnpt::io::mask_prefix); });
 }
 
 /// What the masks of such a file leave of the weights that they are for.
@@ -103,8 +131,8 @@ std::vector<tensor_line> read_mask_lines(lnpt::io::safetensors::file const& file
   std::vector<tensor_line> lines;
   for (auto const& each : file.entries()) {
     auto const prefix = lnpt::io::mask_prefix.size();
-    lines.push_back({lnpt::io::model_name(each.name, names).substr(prefix), each.shape, each.size(),
-                     lnpt::io::load_mask(file, each.name.substr(prefix)).count()});
+    lines.push_back(masked_line(lnpt::io::model_name(each.name, names).substr(prefix), each.shape,
+                                lnpt::io::load_mask(file, each.name.substr(prefix)), {}));
   }
   return lines;
 }
@@ -147,9 +175,14 @@ void require_known(std::vector<tensor_line> const& held, std::vector<tensor_line
 /// Of parameters that no other file holds, zeros of an exported network count as pruned.
 void count_zeros(cpu_network<float>& network, std::vector<tensor_line>& lines) {
   for (std::size_t i = 0; auto const& p : network.parameters()) {
-    if (lnpt::is_prunable(p.role))
-      lines[i].kept = lines[i].size - static_cast<std::size_t>(std::ranges::count(lnpt::values_of(*p.value), 0.0F));
-    ++i;
+    auto& line = lines[i++];
+    if (!lnpt::is_prunable(p.role)) continue;
+    auto const values = lnpt::values_of(*p.value);
+    line.kept = line.size - static_cast<std::size_t>(std::ranges::count(values, 0.0F));
+    if (p.output_axis != 0 || p.output_groups != 1 || line.extents.size() < 2) continue;
+    lnpt::io::row_survey rows(lnpt::io::dtype::f32, line.extents[0], line.size / std::max<std::size_t>(line.extents[0], 1));
+    rows.see(0, std::as_bytes(std::span(values)));
+    line.empty_rows = rows.empty();
   }
 }
 
@@ -211,7 +244,8 @@ inspection inspect(inspect_options o) {
     o.arch = o.what;
   } else {
     lnpt::io::sharded_model const model(o.what);
-    masks_alone = holds_masks_alone(model.shard(0));
+    auto const contents = other_than_weights(model.shard(0));
+    masks_alone = contents.has_value() && contents->name == holds_masks;
     if (masks_alone && o.time)
       refuse("--time runs weights, and ", o.what, " holds masks alone: name the weights, and --mask ", o.what);
     held = masks_alone ? read_mask_lines(model.shard(0), o.held_names()) : read_lines(model, o.held_names());
@@ -222,11 +256,26 @@ inspection inspect(inspect_options o) {
   }
   auto const arch = parse_architecture(o.arch);
   auto [network, input] = build(o, arch, weights);
-  inspection seen{lines_of(network, input, held, masks_alone)};
-  if (held) require_known(*held, seen.lines, o);
-  if (!held && names_exported(o.arch)) count_zeros(network, seen.lines);
-  if (o.time) seen.times = time_network(o, arch, std::move(network), input);
-  return seen;
+  auto lines = lines_of(network, input, held, masks_alone);
+  if (held) require_known(*held, lines, o);
+  if (!held && names_exported(o.arch)) count_zeros(network, lines);
+  if (!o.time) return {std::move(lines)};
+  return {std::move(lines), time_network(o, arch, std::move(network), input)};
+}
+
+/// The tensors of a file that holds no weights, and what they are.
+void show_contents(inspect_options const& o, lnpt::io::safetensors::file const& file, file_contents const& contents) {
+  if (!o.arch.empty() || o.time)
+    refuse("--arch and --time are of weights, and ", o.what, " holds ", contents.words, " and none: leave them out");
+  auto all = nlohmann::ordered_json{{"holds", contents.name}, {"tensors", nlohmann::json::array()}};
+  text_table table({"tensor", "shape", "values"});
+  for (auto const& each : file.entries()) {
+    all["tensors"].push_back({{"name", each.name}, {"shape", each.shape}});
+    table.add({each.name, fmt::format("{}", fmt::join(each.shape, "×")), std::to_string(each.size())});
+  }
+  if (o.json) return fmt::print("{}\n", all.dump(2));
+  table.print();
+  fmt::print("\n{} holds {} and no weights\n", o.what, contents.words);
 }
 
 /// The layers and their sums.
@@ -262,6 +311,7 @@ nlohmann::ordered_json as_json(std::vector<layer_time> const& times) {
 /// What all lines together come to.
 struct line_sums {
   std::size_t weights = 0, kept = 0, multiply_adds = 0, multiply_adds_kept = 0;
+  empty_row_count empty = {};
   bool costs_known = false;
 };
 
@@ -272,6 +322,7 @@ line_sums sums_of(std::vector<tensor_line> const& lines) {
     sums.costs_known = sums.costs_known || line.multiply_adds.has_value();
     sums.weights += line.size;
     sums.kept += line.kept;
+    sums.empty.add(line.empty_rows);
     sums.multiply_adds += macs;
     if (line.size != 0)
       sums.multiply_adds_kept += static_cast<std::size_t>(
@@ -286,10 +337,12 @@ nlohmann::ordered_json as_json(inspection const& seen, std::size_t batch) {
   nlohmann::ordered_json all{{"parameters", nlohmann::json::array()}};
   for (auto const& line : lines) {
     all["parameters"].push_back({{"name", line.name}, {"shape", line.extents}, {"weights", line.size}, {"kept", line.kept}});
+    if (line.empty_rows != 0) all["parameters"].back()["empty_rows"] = line.empty_rows;
     if (line.multiply_adds) all["parameters"].back()["multiply_adds"] = *line.multiply_adds;
   }
   all["weights"] = sums.weights;
   all["kept"] = sums.kept;
+  all["empty_rows"] = sums.empty.rows;
   if (sums.costs_known) all["multiply_adds"] = sums.multiply_adds, all["multiply_adds_kept"] = sums.multiply_adds_kept;
   if (seen.times) all["milliseconds"] = as_json(*seen.times), all["milliseconds"]["batch"] = batch;
   return all;
@@ -305,6 +358,10 @@ void print(inspection const& seen, std::size_t batch) {
   table.print();
   auto const millions = [](std::size_t n) { return static_cast<double>(n) / 1e6; };
   fmt::print("\n{:.4f} M parameters, {:.4f} M kept\n", millions(sums.weights), millions(sums.kept));
+  if (sums.empty.rows != 0)
+    fmt::print("{}\n", sums.empty.in_words(
+                           ": lnpt prune --checkpoint by --mask rows leaves every row its share, --shrink removes them from a "
+                           "network"));
   if (sums.costs_known)
     fmt::print("{:.4f} M multiply-adds of convolutions and linear layers, {:.4f} M of kept weights\n",
                millions(sums.multiply_adds), millions(sums.multiply_adds_kept));
@@ -365,6 +422,11 @@ void run(inspect_options const& typed_options) {
   auto const is_network = looks_like_architecture(o.what);
   if (is_network || (std::filesystem::is_regular_file(o.what) && !lnpt::io::has_ending(o.what, ".json")))
     o.names.require_use({{is_network ? std::string() : o.what, o.prefix}, {o.mask, ""}});
+  if (!is_network) {
+    lnpt::io::sharded_model const model(o.what);
+    auto const contents = other_than_weights(model.shard(0));
+    if (contents && contents->name != holds_masks) return show_contents(o, model.shard(0), *contents);
+  }
   auto const seen = inspect(o);
   auto const shrunk = find_before_and_after(o);
   if (o.json) {

@@ -7,6 +7,7 @@
 
 #include <lnpt/out_of_core/prune.hpp>
 
+#include "empty_rows.hpp"
 #include "progress.hpp"
 #include "text_table.hpp"
 
@@ -50,11 +51,12 @@ double share(std::uint64_t part, std::uint64_t whole) {
 nlohmann::ordered_json as_json(ooc::report const& report) {
   nlohmann::ordered_json all{{"pruned", nlohmann::json::array()}, {"dense", nlohmann::json::array()}};
   for (auto const& each : report.pruned)
-    all["pruned"].push_back({{"name", each.name}, {"total", each.total}, {"kept", each.kept}});
+    all["pruned"].push_back({{"name", each.name}, {"total", each.total}, {"kept", each.kept}, {"empty_rows", each.empty_rows}});
   for (auto const& [name, reason] : report.dense) all["dense"].push_back({{"name", name}, {"reason", reason}});
   all["total"] = report.total();
   all["kept"] = report.kept();
   all["emptied"] = report.emptied();
+  all["empty_rows"] = report.empty_rows();
   all["decided_by_position"] = report.decided_by_position;
   all["copied"] = report.copied;
   all["copied_weights"] = report.copied_weights();
@@ -63,7 +65,14 @@ nlohmann::ordered_json as_json(ooc::report const& report) {
   return all;
 }
 
-void print(ooc::report const& report, std::string const& out) {
+/// Rows that pruning emptied, and how to prune so that it does not.
+std::string empty_rows_in_words(ooc::report const& report, std::string const& mask) {
+  empty_row_count count;
+  for (auto const& each : report.pruned) count.add(each.empty_rows);
+  return count.in_words(mask == "rows" ? "" : ": --mask rows leaves every row its share");
+}
+
+void print(ooc::report const& report, std::string const& out, std::string const& mask) {
   text_table table({"tensor", "weights", "kept", "kept %"});
   for (auto const& each : report.pruned)
     table.add({each.name, std::to_string(each.total), std::to_string(each.kept),
@@ -74,6 +83,7 @@ void print(ooc::report const& report, std::string const& out) {
     if (!those.empty()) fmt::print("{}: {}\n", what, fmt::join(those, ", "));
   };
   names("emptied", report.emptied());
+  if (auto const line = empty_rows_in_words(report, mask); !line.empty()) fmt::print("{}\n", line);
   names("weights in files that the index does not name, copied as they are and not pruned", report.copied_weights());
   fmt::print("{}: sparsity {:.4f} of {} weights, {:.2f} GB in {:.1f} s\n", out, 1 - share(report.kept(), report.total()),
              report.total(), static_cast<double>(report.bytes) / 1e9, report.seconds);
@@ -103,7 +113,7 @@ void prune_checkpoint(checkpoint_options const& o, checkpoint_request const& ask
   if (asked.json)
     fmt::print("{}\n", as_json(result).dump(2));
   else
-    print(result, asked.out);
+    print(result, asked.out, asked.mask);
 }
 
 }  // namespace cli

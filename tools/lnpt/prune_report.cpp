@@ -8,33 +8,17 @@
 #include <string>
 #include <vector>
 
+#include "empty_rows.hpp"
 #include "ratio_plot.hpp"
 #include "text_table.hpp"
 
 namespace cli {
 
-namespace {
-
-/// How many rows of a weight keep anything.
-std::size_t live_rows(lnpt::mask const& kept) {
-  auto const rows = kept.extents().at(0);
-  auto const width = kept.size() / rows;
-  std::size_t live = 0;
-  for (std::size_t row = 0; row < rows; ++row) {
-    std::size_t i = row * width;
-    while (i < (row + 1) * width && !kept[i]) ++i;
-    live += i < (row + 1) * width;
-  }
-  return live;
-}
-
-}  // namespace
-
 std::vector<std::string> narrow_layers(lnpt::mask_set const& masks) {
   constexpr std::size_t wide = 4;
   std::vector<std::string> warnings;
   for (auto const& kept : masks)
-    if (kept.extents().size() > 1 && kept.extents()[0] >= wide && live_rows(kept) == 1)
+    if (kept.extents().size() > 1 && kept.extents()[0] >= wide && kept.extents()[0] - empty_rows(kept) == 1)
       warnings.push_back(fmt::format(
           "{} keeps 1 of {} channels, through which everything has to pass; --channel-score normalized ranks layers of unlike "
           "scale by their own",

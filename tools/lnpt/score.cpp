@@ -6,6 +6,7 @@
 
 #include <lnpt/io/safetensors_writer.hpp>
 
+#include "file_contents.hpp"
 #include "loading.hpp"
 #include "output_files.hpp"
 #include "progress.hpp"
@@ -20,6 +21,7 @@ namespace {
 template <class T>
 void save_scores(lnpt::score_set<T> const& scores, std::string const& path) {
   lnpt::io::safetensors::writer writer;
+  writer.metadata(holds_key, holds_scores);
   for (auto const& p : scores.parameters) {
     auto const values = lnpt::values_of(p.values);
     writer.add(p.name, lnpt::shape_of(p.values), std::vector<double>(values.begin(), values.end()));

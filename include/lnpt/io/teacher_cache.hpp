@@ -83,6 +83,9 @@ class teacher_cache {
     if (about_.views != 0) read_augmentations(file);
   }
 
+  /// Whether a file says that it is a cache.
+  [[nodiscard]] static bool is_in(safetensors::file const& file) { return file.metadata().contains(version_key); }
+
   [[nodiscard]] description const& about() const { return about_; }
   [[nodiscard]] std::size_t images() const { return about_.images; }
   [[nodiscard]] std::size_t views() const { return about_.views; }

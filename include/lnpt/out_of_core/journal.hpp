@@ -32,20 +32,21 @@ struct progress_record {
   std::uint64_t decided_by_position = 0;              ///< weights of written tensors, under thresholds of their own
   bool all_zero = true;                               ///< whether every score of the pruned tensors that are written is 0
   std::vector<std::uint64_t> kept = {};               ///< how many weights of each written tensor stay
+  std::vector<std::uint64_t> empty_rows = {};         ///< how many rows of each written tensor hold none
 
   friend bool operator==(progress_record const&, progress_record const&) = default;
 };
 
 /// The record in a journal's text, whose last line counts only if it is whole; nothing where not even the identity is.
 ///
-///     lnpt-prune 2 IDENTITY
+///     lnpt-prune 3 IDENTITY
 ///     threshold KEY TIES TIED
-///     tensors TIES DECIDED ALL-ZERO KEPT…       KEPT for each tensor written since the last such line
+///     tensors TIES DECIDED ALL-ZERO [KEPT EMPTY-ROWS]…       for each tensor written since the last such line
 [[nodiscard]] inline std::optional<progress_record> parse_journal(std::string_view text) {
   auto const whole = text.substr(0, text.rfind('\n') == std::string_view::npos ? 0 : text.rfind('\n') + 1);
   std::istringstream lines{std::string(whole)};
   std::string line;
-  std::string const head = "lnpt-prune 2 ";
+  std::string const head = "lnpt-prune 3 ";
   if (!std::getline(lines, line) || !line.starts_with(head)) return std::nullopt;
   progress_record record{.identity = line.substr(head.size())};
   while (std::getline(lines, line)) {
@@ -56,7 +57,11 @@ struct progress_record {
       record.global = found;
       record.ties = found.ties;
     } else if (what == "tensors" && words >> record.ties >> record.decided_by_position >> record.all_zero) {
-      for (std::uint64_t kept = 0; words >> kept;) record.kept.push_back(kept);
+      for (std::uint64_t kept = 0, empty_rows = 0; words >> kept;) {
+        if (!(words >> empty_rows)) return std::nullopt;
+        record.kept.push_back(kept);
+        record.empty_rows.push_back(empty_rows);
+      }
       if (!words.eof()) return std::nullopt;
     } else {
       return std::nullopt;
@@ -97,7 +102,8 @@ class journal {
   void wrote_tensors(progress_record now) {
     auto line =
         "tensors " + std::to_string(now.ties) + ' ' + std::to_string(now.decided_by_position) + (now.all_zero ? " 1" : " 0");
-    for (auto i = record_.kept.size(); i != now.kept.size(); ++i) line += ' ' + std::to_string(now.kept[i]);
+    for (auto i = record_.kept.size(); i != now.kept.size(); ++i)
+      line += ' ' + std::to_string(now.kept[i]) + ' ' + std::to_string(now.empty_rows[i]);
     write(std::move(line));
     record_ = std::move(now);
   }
@@ -114,7 +120,7 @@ class journal {
     // A line that was cut short is written over.
     auto const kept = found ? static_cast<std::uintmax_t>(text.rfind('\n') + 1) : 0;
     if (::ftruncate(descriptor_, static_cast<::off_t>(kept)) != 0 || ::lseek(descriptor_, 0, SEEK_END) < 0) refuse("opening");
-    if (!found) write("lnpt-prune 2 " + identity);
+    if (!found) write("lnpt-prune 3 " + identity);
   }
 
   void write(std::string line) {

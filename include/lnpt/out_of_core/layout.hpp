@@ -21,6 +21,8 @@ struct matrix_layout {
   bool rows_are_outputs = true;
 
   [[nodiscard]] std::uint64_t row() const { return inputs * inner; }
+  /// How many rows are an output's weights; 0 where rows are inputs.
+  [[nodiscard]] std::uint64_t output_rows() const { return rows_are_outputs ? outer : 0; }
 };
 
 /// Whether a name is that of the weights of all experts of a layer in one tensor.

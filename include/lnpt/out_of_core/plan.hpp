@@ -26,7 +26,7 @@ namespace lnpt::out_of_core {
 /// A tensor that is pruned.
 struct planned_tensor {
   io::stored_tensor tensor;
-  matrix_layout layout;
+  std::optional<matrix_layout> layout;  ///< nothing where it is not known, nor has to be
   score_source scores;
 
   [[nodiscard]] std::uint64_t size() const { return tensor.about->size(); }
@@ -102,12 +102,11 @@ inline constexpr std::string_view of_bit_mask = "part of a weight stored as a bi
 }
 
 /// Why a tensor that could be pruned is left dense unless it is included by name; empty where it is not.
-[[nodiscard]] inline std::string left_by_name(io::stored_tensor const& tensor, model_config const& config) {
-  auto const& about = *tensor.about;
+[[nodiscard]] inline std::string left_by_name(std::string_view name, shape const& extents, model_config const& config) {
   for (auto const& [part, meaning] : dense_names)
-    if (about.name.find(part) != std::string::npos) return std::string(meaning) + " by its name";
-  if (!about.name.ends_with(".weight") && !is_fused_experts(about.name, about.shape.size())) return "not called a weight";
-  if (config.vocabulary != 0 && about.shape[0] == config.vocabulary) return "one row for each word of the vocabulary";
+    if (name.find(part) != std::string_view::npos) return std::string(meaning) + " by its name";
+  if (!name.ends_with(".weight") && !is_fused_experts(name, extents.size())) return "not called a weight";
+  if (config.vocabulary != 0 && extents[0] == config.vocabulary) return "one row for each word of the vocabulary";
   return {};
 }
 
@@ -245,6 +244,14 @@ inline void require_no_bit_masks(prune_plan const& plan) {
 
 }  // namespace detail
 
+/// The layout of a tensor that is pruned unless other names are asked for, and whose rows are outputs; nothing of any other tensor.
+[[nodiscard]] inline std::optional<matrix_layout> output_rows_of(std::string_view name, shape const& extents,
+                                                                 model_config const& config) {
+  if (extents.size() < 2 || !detail::left_by_name(name, extents, config).empty()) return std::nullopt;
+  auto const layout = layout_of(name, extents, config.type);
+  return layout && layout->rows_are_outputs ? layout : std::nullopt;
+}
+
 /// Decides tensor by tensor. Refuses a pattern that matches nothing, and an included tensor that cannot be pruned.
 [[nodiscard]] inline prune_plan make_plan(io::sharded_model const& model, model_config const& config,
                                           prune_options const& options) {
@@ -257,7 +264,8 @@ inline void require_no_bit_masks(prune_plan const& plan) {
     auto const included = detail::matches_any(options.include, tensor.name());
     auto reason = detail::impossible(model, tensor);
     if (reason.empty() && detail::matches_any(options.exclude, tensor.name())) reason = "excluded";
-    if (reason.empty() && !included) reason = options.include.empty() ? detail::left_by_name(tensor, config) : "not included";
+    if (reason.empty() && !included)
+      reason = options.include.empty() ? detail::left_by_name(tensor.name(), tensor.about->shape, config) : "not included";
     std::optional<matrix_layout> layout;
     if (reason.empty()) {
       layout = layout_of(tensor.name(), tensor.about->shape, config.type);
@@ -269,7 +277,7 @@ inline void require_no_bit_masks(prune_plan const& plan) {
     }
     auto const by_magnitude = options.criterion == criterion::magnitude;
     auto const is_small = is_float8(tensor.about->dtype);
-    plan.pruned.push_back({tensor, layout.value_or(matrix_layout{}),
+    plan.pruned.push_back({tensor, layout,
                            by_magnitude ? score_source::magnitude(tensor.about->dtype,
                                                                   is_small ? detail::scales_of(model, tensor, config.scale_blocks,
                                                                                                options.pattern != pattern::global)

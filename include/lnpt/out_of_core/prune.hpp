@@ -28,6 +28,8 @@ struct tensor_report {
   std::string name;
   std::uint64_t total = 0;
   std::uint64_t kept = 0;
+  std::uint64_t empty_rows =
+      0;  ///< outputs of whose weights none is left; 0 where it is not known which axis counts outputs, or rows are inputs
 };
 
 /// What was done.
@@ -47,6 +49,11 @@ struct report {
   [[nodiscard]] std::uint64_t kept() const {
     std::uint64_t sum = 0;
     for (auto const& each : pruned) sum += each.kept;
+    return sum;
+  }
+  [[nodiscard]] std::uint64_t empty_rows() const {
+    std::uint64_t sum = 0;
+    for (auto const& each : pruned) sum += each.empty_rows;
     return sum;
   }
   /// Tensors left without a weight, as rounding leaves those whose every row is short.
@@ -214,11 +221,13 @@ class pruning_run {
         along_.advance(tensor.bytes());
         continue;
       }
-      destination const to{&shards_[tensor.shard], model_.shard(tensor.shard).data_offset() + tensor.about->begin};
+      auto rows = planned == nullptr ? io::row_survey::of_nothing() : survey_of(*planned);
+      destination const to{&shards_[tensor.shard], model_.shard(tensor.shard).data_offset() + tensor.about->begin, &rows};
       if (planned == nullptr) copy_tensor(model_, tensor, to, along_);
       auto const result = planned == nullptr ? pruned_tensor{.kept = tensor.about->size(), .all_zero = true}
                                              : write_pruned(*planned, found, now.ties, to);
       now.kept.push_back(result.kept);
+      now.empty_rows.push_back(rows.empty());
       now.decided_by_position += result.decided_by_position;
       now.all_zero = now.all_zero && result.all_zero;
       shards_[tensor.shard].mark_written();
@@ -230,13 +239,19 @@ class pruning_run {
     }
   }
 
+  /// Of the rows that are an output's weights.
+  [[nodiscard]] static io::row_survey survey_of(planned_tensor const& planned) {
+    if (!planned.layout) return io::row_survey::of_nothing();
+    return {planned.tensor.about->dtype, planned.layout->output_rows(), planned.layout->row()};
+  }
+
   [[nodiscard]] pruned_tensor write_pruned(planned_tensor const& planned, std::optional<threshold> const& found,
                                            std::uint64_t& ties, destination to) {
     switch (options_.pattern) {
       case pattern::global:
         return {.kept = write_by_threshold(model_, {&planned, 0, planned.size()}, found->above, ties, to, along_)};
       case pattern::layerwise: return write_in_units(model_, planned, planned.size(), options_.keep, to, along_);
-      case pattern::rows: return write_in_units(model_, planned, planned.layout.row(), options_.keep, to, along_);
+      case pattern::rows: return write_in_units(model_, planned, planned.layout->row(), options_.keep, to, along_);
       case pattern::n_of_m: break;
     }
     return write_n_of_m(model_, planned, options_.n, options_.m, to, along_);
@@ -258,7 +273,7 @@ class pruning_run {
       auto const& tensor = model_.tensors()[t];
       result.bytes += tensor.bytes();
       if (next == plan_.pruned.end() || next->tensor.about != tensor.about) continue;
-      result.pruned.push_back({tensor.name(), next->size(), journal_.record().kept[t]});
+      result.pruned.push_back({tensor.name(), next->size(), journal_.record().kept[t], journal_.record().empty_rows[t]});
       ++next;
     }
     for (auto const& each : plan_.dense) result.dense.emplace_back(each.tensor.name(), each.reason);

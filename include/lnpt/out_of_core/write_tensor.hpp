@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <tbb/concurrent_queue.h>
 #include <tbb/enumerable_thread_specific.h>
 #include <tbb/parallel_for.h>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include <lnpt/core/budget.hpp>
+#include <lnpt/io/empty_rows.hpp>
 #include <lnpt/out_of_core/blocks.hpp>
 #include <lnpt/out_of_core/output_folder.hpp>
 #include <lnpt/out_of_core/rank_ranges.hpp>
@@ -23,7 +25,13 @@ namespace lnpt::out_of_core {
 /// Where the bytes of a tensor go.
 struct destination {
   placed_file const* file;
-  std::uint64_t offset;  ///< of the tensor's first byte
+  std::uint64_t offset;               ///< of the tensor's first byte
+  io::row_survey* seen_by = nullptr;  ///< what looks at them on the way; null: nothing
+
+  void write(std::uint64_t first, std::span<std::byte const> bytes) const {
+    if (seen_by != nullptr) seen_by->see(first, bytes);
+    file->write(offset + first, bytes);
+  }
 };
 
 /// What pruning one tensor came to.
@@ -42,7 +50,7 @@ inline void copy_tensor(io::sharded_model const& model, io::stored_tensor const&
     auto& bytes = memory.local();
     bytes.resize(static_cast<std::size_t>(std::min(stream_bytes, tensor.bytes() - offset)));
     model.read(tensor, offset, bytes);
-    to.file->write(to.offset + offset, bytes);
+    to.write(offset, bytes);
     along.advance(bytes.size());
   });
 }
@@ -131,7 +139,7 @@ void pass_blocks(weight_range const& range, First first, Ordered ordered, Last l
         [&](detail::passing_block& each) {
           kept += clear_below<Word>(codes_of(each.memory), static_cast<std::size_t>(each.weights.count),
                                     code_threshold<code>{bound, each.tied, each.ties}, each.memory.bytes.data());
-          to.file->write(to.offset + each.weights.first * width, each.memory.bytes);
+          to.write(each.weights.first * width, each.memory.bytes);
           along.advance(each.memory.bytes.size());
         });
     return kept.load();
@@ -162,7 +170,7 @@ template <class Clear>
       if (count_codes<typename Codes::code>(size, [codes](std::size_t i) { return codes[i] != 0; }) != 0) all_zero = false;
       decided += clear(codes, size, local.bytes.data(), word);
     });
-    to.file->write(to.offset + range.first * width, local.bytes);
+    to.write(range.first * width, local.bytes);
     along.advance(local.bytes.size());
   });
   weight_range const whole{&planned, 0, planned.size()};
@@ -209,7 +217,7 @@ template <class Clear>
 /// Keeps n of every m consecutive inputs.
 [[nodiscard]] inline pruned_tensor write_n_of_m(io::sharded_model const& model, planned_tensor const& planned, std::size_t n,
                                                 std::size_t m, destination to, meter& along) {
-  auto const inner = static_cast<std::size_t>(planned.layout.inner);
+  auto const inner = static_cast<std::size_t>(planned.layout->inner);
   auto result = detail::write_by_units(model, planned, m * inner, to, along,
                                        [&]<class Word>(auto codes, std::size_t size, std::byte* stored, Word) {
                                          return clear_n_of_m<Word>(codes, size, n, m, inner, stored);
