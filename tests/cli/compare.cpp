@@ -301,6 +301,45 @@ TEST_CASE("images that changed are named, and not before a setting that says why
   CHECK(support::says(run(command + " --train-limit 4").complaint, "images 8 and not 4"));
 }
 
+TEST_CASE("a network's file is known by what it holds, and not by its path; JSON shows the rows that were asked for") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const at = [&](char const* name) { return (folder / name).string(); };
+  auto const write_network = [&](char const* name, char const* wide) {
+    REQUIRE(run(std::string("prune --arch mlp:192,") + wide +
+                ",2 --criterion magnitude --mask channels --budget channels:.5 --shrink --out " + at(name) + ".safetensors")
+                .status == 0);
+  };
+  write_network("net", "8,6");
+  write_network("other", "10,6");
+  std::string const of_images = "compare --data " + write_images(folder / "mine.safetensors", 8, 0) +
+                                " --batch 2 --teacher-epochs 1 --epochs 1 --seeds 1 --samples 2 --augment none --json --out " +
+                                at("run") + " --arch ";
+  auto const both = run(of_images + at("net.json") + " --criteria random,magnitude --sparsities .5");
+  REQUIRE_MESSAGE(both.status == 0, both.complaint);
+  auto const elsewhere = run(of_images + at("./net.json") + " --criteria random --sparsities .5");
+  REQUIRE_MESSAGE(elsewhere.status == 0, elsewhere.complaint);
+  CHECK(nlohmann::json::parse(both.output)["rows"].size() == 2);
+  CHECK(nlohmann::json::parse(elsewhere.output)["rows"].size() == 1);
+
+  std::filesystem::rename(at("net.json"), at("first.json"));
+  std::filesystem::copy_file(at("other.json"), at("net.json"));
+  auto const other = run(of_images + at("net.json") + " --criteria random --sparsities .5,.6");
+  CHECK(other.status == 2);
+  CHECK(support::says(other.complaint, "holds a comparison of another network than " + at("net.json") + " holds now"));
+
+  // A manifest of before the digest says nothing of what the file held.
+  std::filesystem::rename(at("first.json"), at("net.json"));
+  for (auto const* const name : {"run/manifest.json", "run/results.json"}) {
+    auto held = nlohmann::json::parse(support::text_of(at(name)));
+    auto& kept = held.contains("settings") ? held["settings"] : held;
+    kept.erase("arch-digest");
+    kept["arch"] = at("net.json");
+    std::ofstream(at(name)) << held;
+  }
+  CHECK(run(of_images + at("net.json") + " --criteria random --sparsities .5").status == 0);
+}
+
 TEST_CASE("where nobody names criteria, random channels are chosen by one number each") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
   support::temporary_folder const folder;

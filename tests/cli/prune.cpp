@@ -201,6 +201,11 @@ TEST_CASE("a packed network is read wherever weights are, and refused whole wher
     return nlohmann::json::parse(done.output)["right"];
   };
   CHECK(evaluated(path("packed")) == evaluated(path("whole")));
+  for (auto const* const weights : {"packed", "whole"})
+    REQUIRE(run("score " + arch + data + "--samples 8 --criterion snip --weights " + path(weights) + " --out " + path(weights) +
+                ".scores")
+                .status == 0);
+  CHECK(support::text_of(path("packed") + ".scores") == support::text_of(path("whole") + ".scores"));
   CHECK(evaluated(path("packed") + " --execution dense") == evaluated(path("whole") + " --execution sparse"));
   auto const kept = [&](std::string const& what) { return nlohmann::json::parse(run("inspect --json " + what).output)["kept"]; };
   CHECK(kept(path("packed")) == kept(path("whole")));

@@ -130,6 +130,10 @@ TEST_CASE("merging writes a smaller network that loads by its own description, a
   };
   CHECK(refused("--method merge --box 0,1 --arch resnet:8:4,8,8", "merging does not cover the layer \"add\""));
   CHECK(refused("--method merge --box 1,0 --arch mlp:4,4,2", "holds no input"));
+  CHECK(
+      refused("--method merge --box 0,1 --target .99 --arch mlp:12,16,10,5",
+              "asks for 26 of 26 hidden units, and at most 24 can be merged, since every layer keeps one: give --target 0.923"));
+  CHECK_FALSE(std::filesystem::exists(at("no.safetensors")));
   CHECK(refused("--method merge --arch mlp:4,4,2", "give --box"));
   CHECK(refused("--method merge --box 0,1 --sparsity .5 --arch mlp:4,4,2", "--sparsity is for weights that are scored"));
   CHECK(refused("--box 0,1 --sparsity .5 --arch mlp:4,4,2", "--box is for --method merge"));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/teacher_cache.hpp>
@@ -64,6 +65,27 @@ TEST_CASE("training holds the masks, and a run killed and resumed ends with the 
   CHECK(support::says(longer.complaint,
                       "is of a run of 6 epochs, over which its learning rate falls to 0, and not of 9: resume it with "
                       "--epochs 6, and train longer by a run of its own, with the weights that it wrote as --init"));
+}
+
+TEST_CASE("a run that was interrupted is not written over by one that begins anew, and a damaged checkpoint is called that") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const out = (folder / "out").string(), at = out + ".checkpoint";
+  auto const command = "train " + settings + "--epochs 6 --out " + out;
+  run_until(command, at);
+  auto const held = support::text_of(at);
+  REQUIRE(std::stoi(io::safetensors::open(at).metadata().at("epoch")) < 6);
+  auto const again = run(command);
+  CHECK(again.status == 2);
+  CHECK(support::says(again.complaint, "of 6 epochs and would be lost: go on with it by --resume " + at));
+  CHECK(support::text_of(at) == held);
+  REQUIRE(run(command + " --resume " + at).status == 0);
+  CHECK(run("train " + settings + "--epochs 1 --out " + out).status == 0);  // a finished run is in nobody's way
+
+  std::ofstream(at, std::ios::binary) << held.substr(0, held.size() / 2);
+  auto const cut = run(command + " --resume " + at);
+  CHECK(cut.status == 1);
+  CHECK_FALSE(support::says(cut.complaint, "--checkpoint"));
 }
 
 TEST_CASE("layers that masks let nothing through are named before training starts") {
@@ -153,6 +175,11 @@ TEST_CASE("regularisers compose, zero what they said they would, and resume to t
   auto const told = run(command + whole);
   REQUIRE(told.status == 0);
   CHECK(support::says(told.complaint, "slimming: lambda 0.001, penalty 0.0"));
+  // Of its checkpoint weights alone are ranked.
+  auto const ranked = run("prune --checkpoint " + whole + ".checkpoint --sparsity .5 --out " + (folder / "ranked").string());
+  CHECK(ranked.status == 0);
+  CHECK(support::says(ranked.complaint, "is a checkpoint of training, of which momentum.* and hook.* are no weights"));
+  CHECK(support::says(ranked.output, "left dense, excluded: "));
   CHECK(support::says(told.complaint, "tpp: lambda 4e-05, norm of what is to go 0, gal_lite: lambda 0.001, 0 channels closed"));
   auto const weights = io::safetensors::open(whole).read<float>("layer2.0.conv1.weight");
   std::size_t zero_filters = 0;

@@ -1,12 +1,16 @@
 #include "checkpoint_choice.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <iterator>
 #include <map>
+#include <utility>
 
 #include <lnpt/io/file_ending.hpp>
 #include <lnpt/io/safetensors.hpp>
+#include <lnpt/io/tensor_names.hpp>
 
 #include "packed_weights.hpp"
 
@@ -18,6 +22,21 @@ std::vector<std::string> patterns_in(std::string const& list) {
   std::vector<std::string> patterns;
   for (auto const each : split(list, ','))
     if (!each.empty()) patterns.emplace_back(each);
+  return patterns;
+}
+
+/// The tensors of a training's checkpoint that are its optimiser's state or its hooks' and no weights; none of other files.
+std::vector<std::string> state_of_training(std::string const& path) {
+  if (!std::filesystem::is_regular_file(path) || lnpt::io::has_ending(path, ".json")) return {};
+  auto const file = lnpt::io::safetensors::open(path);
+  if (!file.metadata().contains("epoch")) return {};
+  std::vector<std::string> patterns;
+  for (auto const prefix : {lnpt::io::momentum_prefix, lnpt::io::hook_prefix})
+    if (std::ranges::any_of(file.entries(), [&](auto const& each) { return each.name.starts_with(prefix); }))
+      patterns.push_back(std::string(prefix) + "*");
+  if (!patterns.empty())
+    fmt::print(stderr, "lnpt: {} is a checkpoint of training, of which {} are no weights and left out\n", path,
+               fmt::join(patterns, " and "));
   return patterns;
 }
 
@@ -38,10 +57,12 @@ lnpt::out_of_core::prune_options checkpoint_choice::options(criterion_kind crite
       is_packed(lnpt::io::safetensors::open(from)))
     refuse(from,
            " is packed, the kept weights of one network alone: name it with --weights, and the network with --arch or --model");
+  auto excluded = patterns_in(exclude);
+  std::ranges::move(state_of_training(from), std::back_inserter(excluded));
   return {.criterion = criterion == criterion_kind::magnitude ? magnitude : random,
           .seed = seed,
           .include = patterns_in(include),
-          .exclude = patterns_in(exclude)};
+          .exclude = std::move(excluded)};
 }
 
 criterion_kind checkpoint_criterion(std::string const& typed) {

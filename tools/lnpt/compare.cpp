@@ -27,6 +27,7 @@
 #include "figures.hpp"
 #include "latency.hpp"
 #include "loading.hpp"
+#include "network_digest.hpp"
 #include "output_files.hpp"
 #include "progress.hpp"
 #include "report_page.hpp"
@@ -186,16 +187,23 @@ class comparison {
   }
 
   void print() const {
-    if (o_.json) return fmt::print("{}\n", to_json(results_.record()).dump(2));
     // A mean over other seeds than those asked for would stand beside means over these.
     auto asked = results_.record();
     seed_range const seeds{o_.seed, o_.seeds};
     std::erase_if(asked.rows, [&](auto const& row) { return !seeds.contains(row.seed); });
     std::erase_if(asked.teachers, [&](auto const& each) { return !seeds.contains(each.first); });
-    print_comparison(asked, methods_, sparsities_);
+    if (!o_.json) return print_comparison(asked, methods_, sparsities_);
+    std::erase_if(asked.rows, [&](auto const& row) { return !is_asked(row); });
+    fmt::print("{}\n", to_json(asked).dump(2));
   }
 
  private:
+  /// Whether a row is of a criterion and a sparsity that were asked for: the folder may hold others.
+  [[nodiscard]] bool is_asked(comparison_row const& row) const {
+    auto const is_its = [&](auto const& method) { return method.text == row.criterion; };
+    return std::ranges::any_of(methods_, is_its) && std::ranges::find(sparsities_, row.sparsity) != sparsities_.end();
+  }
+
   /// Refuses a method that does not go with what is to be removed, and of what network.
   void require_fit(pruning_method const& method) const {
     if (method.criterion() && method.criterion()->scores_filters() && !removal_.unit)
@@ -216,7 +224,7 @@ class comparison {
     note_images(all, o_.images, data_);
     if (removal_.unit) all[budget_setting] = std::string(spell(budget_units, *removal_.unit));
     if (o_.start != start_fresh) all[start_setting] = o_.start;
-    all["arch"] = o_.arch;
+    note_network(all, o_.arch, o_.keep_weights ? network_part::weights_too : network_part::layers);
     if (o_.keep_weights) all["keep-weights"] = "1";
     if (o_.learn_from != learn_from_teacher) all[learn_from_setting] = o_.learn_from;
     if (!o_.features.empty()) all["features"] = o_.features;

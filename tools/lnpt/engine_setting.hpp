@@ -14,6 +14,10 @@ inline constexpr char const* first_engine = "cpu";
 inline constexpr char const* first_execution = "automatic";
 inline constexpr char const* first_precision = "float";
 
+/// The network of a run as it was named, and the digest of the file that holds it.
+inline constexpr char const* network_setting = "arch";
+inline constexpr char const* network_digest_setting = "arch-digest";
+
 /// What the students of a comparison learn from.
 inline constexpr char const* learn_from_setting = "learn-from";
 inline constexpr char const* learn_from_teacher = "teacher";
@@ -36,9 +40,10 @@ inline constexpr char const* start_fresh = "fresh";
   return {};
 }
 
-/// Whether a file that does not mention a setting goes together with this value of it: of images, files that keep no digest say nothing.
+/// Whether a file that does not mention a setting goes together with this value of it: of images and networks, files that keep no digest
+/// say nothing.
 [[nodiscard]] inline bool may_go_unsaid(std::string const& setting, std::string const& value) {
-  return setting == digest_setting || value == unsaid(setting);
+  return setting == digest_setting || setting == network_digest_setting || value == unsaid(setting);
 }
 
 }  // namespace cli

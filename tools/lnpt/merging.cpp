@@ -1,6 +1,8 @@
 #include "merging.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <fmt/format.h>
 #include <functional>
 
@@ -16,6 +18,19 @@ constexpr spelling<lnpt::merge_mode> mode_names[]{
     {"stochastic", lnpt::merge_mode::stochastic}, {"impact", lnpt::merge_mode::impact}, {"saliency", lnpt::merge_mode::saliency}};
 constexpr spelling<lnpt::impact_norm> norm_names_of_impact[]{
     {"log1p", lnpt::impact_norm::log1p}, {"sigmoid", lnpt::impact_norm::sigmoid}, {"raw", lnpt::impact_norm::raw}};
+
+/// Refuses a target of more units than merging found to take one another up, before anything is written.
+template <class Merged>
+void require_target_met(double target, Merged const& found) {
+  std::size_t units = 0;
+  for (auto const& layer : found.layers) units += layer.before;
+  auto const wanted = static_cast<std::size_t>(std::llround(target * static_cast<double>(units)));
+  auto const merged = found.merges.size();
+  if (merged >= wanted) return;
+  auto const share = std::floor(1000.0 * static_cast<double>(merged) / static_cast<double>(units)) / 1000;
+  refuse("--target ", target, " asks for ", wanted, " of ", units, " hidden units, and at most ", merged,
+         " can be merged, since every layer keeps one: give --target ", share, " or less");
+}
 
 }  // namespace
 
@@ -50,6 +65,7 @@ merge_summary merge(cpu_network<T>& network, lnpt::shape const& sample, merge_ch
   auto extents = sample;
   extents.insert(extents.begin(), 1);
   auto less = lnpt::merge_units(network, lnpt::box_of<lnpt::cpu::array<T>>(extents, ends[0], ends[1]), options);
+  require_target_met(options.target, less);
   merge_summary summary{lnpt::count(network, sample), lnpt::count(less.model, sample), std::move(less.layers),
                         std::move(less.merges), std::move(less.change)};
   network = std::move(less.model);

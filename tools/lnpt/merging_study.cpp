@@ -25,6 +25,7 @@
 #include "data_digest.hpp"
 #include "loading.hpp"
 #include "merging_results.hpp"
+#include "network_digest.hpp"
 #include "progress.hpp"
 #include "studies.hpp"
 #include "study_training.hpp"
@@ -123,7 +124,7 @@ class merging_study {
 
   [[nodiscard]] std::map<std::string, std::string> settings() const {
     auto all = o_.training.settings();
-    all["arch"] = o_.arch;
+    note_network(all, o_.arch);
     note_images(all, o_.images, data_);
     all["target"] = shortest_text(o_.target);
     all["samples"] = std::to_string(o_.samples);

@@ -18,6 +18,7 @@
 #include "command.hpp"
 #include "data_digest.hpp"
 #include "loading.hpp"
+#include "network_digest.hpp"
 #include "pretraining_results.hpp"
 #include "progress.hpp"
 #include "studies.hpp"
@@ -113,7 +114,7 @@ class pretraining_study {
  private:
   [[nodiscard]] std::map<std::string, std::string> settings() const {
     auto all = o_.training.settings();
-    all["arch"] = o_.arch;
+    note_network(all, o_.arch);
     note_images(all, o_.target, data_.target);
     all["pretrain"] = o_.source.data.empty() ? "" : data_kind(o_.source.data);
     all["pretrain-digest"] = digest_of(data_.source);

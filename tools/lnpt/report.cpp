@@ -42,7 +42,10 @@ void require_comparable(std::vector<comparison_record> const& runs, std::vector<
   auto second = runs[1].settings;
   for (auto* const each : {&first, &second}) each->erase(learn_from_setting);
   if (auto const name = differing_setting(first, second))
-    refuse(names[0], " and ", names[1], " differ in ", data_of_digest(*name) ? "their images" : *name,
+    refuse(names[0], " and ", names[1], " differ in ",
+           data_of_digest(*name)             ? "their images"
+           : *name == network_digest_setting ? "their networks"
+                                             : *name,
            ": name runs that differ in nothing but --learn-from");
   if (learns_from_labels(runs[0]) == learns_from_labels(runs[1]))
     refuse(names[0], " and ", names[1],

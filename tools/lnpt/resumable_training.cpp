@@ -14,7 +14,7 @@ constexpr char const* layers_setting = "layers";
 
 network_in_training read(training_file const& file) {
   auto const held = lnpt::io::safetensors::open(file.path);
-  lnpt::io::require_settings(held, file.settings);
+  require_settings(held, file.settings);
   auto const layers = lnpt::io::parse_description(lnpt::io::checkpoint_settings(held)[layers_setting]);
   network_in_training found{lnpt::io::build_network<trained_network::backend>(layers).first};
   found.state = lnpt::io::load_checkpoint(found.network, held).state;

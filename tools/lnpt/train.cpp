@@ -1,5 +1,6 @@
 // lnpt train: masked training, label-free under a teacher.
 #include <algorithm>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -13,6 +14,7 @@
 #include "found_masks.hpp"
 #include "loading.hpp"
 #include "naming.hpp"
+#include "network_digest.hpp"
 #include "output_files.hpp"
 #include "progress.hpp"
 #include "typed_flags.hpp"
@@ -192,6 +194,18 @@ batch_counters counters_before(train_command_options const& o) {
   return exported == nullptr ? batch_counters() : batch_counters(*exported);
 }
 
+/// Refuses to write over a run that was interrupted, but by what goes on with it.
+void require_no_run_lost(train_command_options const& o) {
+  auto const path = checkpoint_path(o);
+  if (are_one_file(path, o.resume) || !std::filesystem::exists(path) || std::filesystem::file_size(path) == 0) return;
+  auto const file = lnpt::io::safetensors::open(path);
+  auto const done = lnpt::io::checkpoint_epoch(file);
+  auto const planned = lnpt::io::checkpoint_settings(file)["epochs"];
+  if (planned.empty() || planned == std::to_string(done)) return;
+  refuse(path, " holds a run that was interrupted after ", done, " of ", planned,
+         " epochs and would be lost: go on with it by --resume ", path, ", or remove that file to start anew");
+}
+
 /// Refuses to go on for other epochs than were planned: the learning rate falls to 0 over all of them, so that each depends on their number.
 void require_planned_epochs(train_command_options const& o, std::string const& planned, std::string const& asked) {
   if (planned.empty() || planned == asked) return;
@@ -227,7 +241,7 @@ lnpt::io::checkpoint start(train_command_options const& o, trained_network& stud
 std::map<std::string, std::string> settings_of(train_command_options const& o, training_spec const& spec,
                                                lnpt::io::data_set const& data, guidance const& by) {
   auto all = spec.settings();
-  all["arch"] = o.arch;
+  note_network(all, o.arch);
   all["features"] = o.features;
   note_images(all, o.images, data);
   all["classes"] = std::to_string(data.train.classes);
@@ -392,7 +406,9 @@ void run(train_command_options const& o) {
   require_output({"--out", o.out}, read);
   if (!names_exported(o.out)) require_output({"--out", o.out}, {{"--arch", o.arch}});
   read.insert(read.end(), {{"--arch", o.arch}, {"--init", o.init}});  // which --out may replace: weights are trained in place
+  if (!o.resume.empty()) (void)lnpt::io::checkpoint_epoch(lnpt::io::safetensors::open(o.resume));  // a fault of it is its own
   require_output({"--checkpoint", checkpoint_path(o), file_kind::checkpoint}, read);
+  require_no_run_lost(o);
   require_output({"--out", o.out}, {{"--checkpoint", o.checkpoint}, {"--resume", o.resume}, {"--packed", o.packed}});
   require_output({"--packed", o.packed}, read);
   require_output({"--packed", o.packed}, {{"--checkpoint", checkpoint_path(o)}, {"--resume", o.resume}});

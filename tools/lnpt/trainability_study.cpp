@@ -23,6 +23,7 @@
 #include "command.hpp"
 #include "data_digest.hpp"
 #include "loading.hpp"
+#include "network_digest.hpp"
 #include "progress.hpp"
 #include "studies.hpp"
 #include "study_training.hpp"
@@ -132,7 +133,7 @@ class trainability_study {
 
   [[nodiscard]] std::map<std::string, std::string> settings() const {
     auto all = o_.training.settings();
-    all["arch"] = o_.arch;
+    note_network(all, o_.arch);
     note_images(all, o_.images, data_);
     all["part-epochs"] = std::to_string(o_.part_epochs);
     all["part-lr"] = shortest_text(o_.part_rate);

@@ -7,9 +7,8 @@
 #include <lnpt/io/cached_guide.hpp>
 #include <lnpt/io/checkpoint.hpp>
 #include <lnpt/structure/channel_map.hpp>
-#include <lnpt/structure/dead_paths.hpp>
 
-#include "engine_setting.hpp"
+#include "collapse.hpp"
 #include "ranges.hpp"
 #include "text.hpp"
 
@@ -69,16 +68,16 @@ void require_batch(training_spec const& spec, lnpt::io::image_set const& images)
 
 std::string collapse_warning(trained_network& network, lnpt::mask_set const& masks, lnpt::shape const& sample) {
   if (masks.empty()) return {};
-  auto const layers = lnpt::dead_paths_of(lnpt::channel_map_of(network, sample), masks).collapsed();
-  if (layers.empty()) return {};
-  return fmt::format("warning: the masks let nothing through {}, so that training cannot reach what lies behind",
-                     fmt::join(layers, ", "));
+  auto const words = collapse_in_words(lnpt::channel_map_of(network, sample), masks);
+  return words.empty() ? words : "warning: " + words;
 }
 
-void require_settings(lnpt::io::safetensors::file const& file, std::map<std::string, std::string> settings) {
-  auto const held = lnpt::io::checkpoint_settings(file);
-  std::erase_if(settings, [&](auto const& each) { return !held.contains(each.first) && may_go_unsaid(each.first, each.second); });
-  lnpt::io::require_settings(file, settings);
+void require_settings(lnpt::io::safetensors::file const& file, run_settings const& settings) {
+  (void)lnpt::io::checkpoint_epoch(file);  // refuses what is no checkpoint
+  auto held = lnpt::io::checkpoint_settings(file);
+  std::erase_if(held, [&](auto const& each) { return !settings.contains(each.first); });
+  if (auto const words = difference_in_words(held, settings))
+    refuse(file.name(), " was trained ", *words, ": resume with the settings and the data it was begun with");
 }
 
 }  // namespace cli

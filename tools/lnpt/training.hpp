@@ -18,6 +18,7 @@
 #include "command.hpp"
 #include "regulariser.hpp"
 #include "scoring.hpp"
+#include "settings_difference.hpp"
 
 namespace cli {
 
@@ -70,6 +71,6 @@ void require_batch(training_spec const& spec, lnpt::io::image_set const& images)
 [[nodiscard]] std::string collapse_warning(trained_network& network, lnpt::mask_set const& masks, lnpt::shape const& sample);
 
 /// Refuses a checkpoint whose run had other settings than these.
-void require_settings(lnpt::io::safetensors::file const& file, std::map<std::string, std::string> settings);
+void require_settings(lnpt::io::safetensors::file const& file, run_settings const& settings);
 
 }  // namespace cli
