@@ -140,8 +140,13 @@ TEST_CASE("files of scores, logits and a teacher's answers say what they are, an
   lnpt::io::teacher_cache({.images = 2}, 4, 6).save(at("said"));
   for (auto const& [file, words] : {std::pair{"scores", "holds scores, written by lnpt score --out, and no weights"},
                                     {"logits", "holds logits, written by lnpt evaluate --logits, and no weights"},
-                                    {"said", "holds what a teacher said, written by lnpt teach, and no weights"}}) {
+                                    {"said", "holds what a teacher said, written by lnpt teach, and no weights"},
+                                    {"masks", "holds masks alone and no weights"}}) {
     CAPTURE(file);
+    auto const used = run("evaluate --arch mlp:12,6,4 --weights " + at(file) + " --data " + at("batch") + " --logits " + at("x"));
+    CHECK(used.status == 1);
+    CHECK(support::says(used.complaint, words));
+    if (std::string(file) == "masks") continue;  // whose lines are those of the weights
     CHECK(support::says(run("inspect " + at(file)).output, words));
     CHECK_FALSE(inspect(at(file)).contains("weights"));
     CHECK(run("inspect " + at(file) + " --arch mlp:12,6,4").status == 2);

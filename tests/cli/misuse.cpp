@@ -223,8 +223,8 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
             1, "a batch of 128 cannot be drawn from 64 images"},
            {"study trainability --data synthetic --train-limit 64 --test-limit 20 --arch resnet:8:4,4,8:a" + out, 1,
             "a batch of 128 cannot be drawn from 64 images"},
-           {"study pretraining --data synthetic --train-limit 64 --test-limit 20 --arch mlp:3072,4,10" + out, 2,
-            "name the data to pre-train on with --pretrain"},
+           {"study pretraining --data synthetic --train-limit 64 --test-limit 20 --arch mlp:3072,4,4" + out, 2,
+            "tells 4 classes apart, and the halves of synthetic have 5 and 5: name a network of 5 or more"},
            // Folders that cannot be.
            {"compare --data synthetic --train-limit 64 --test-limit 20 --out " + batch, 2, "is a file: name another folder"},
            {"compare --data synthetic --train-limit 64 --test-limit 20 --out " + batch + "/run", 2, "is a file: name another"},

@@ -71,6 +71,17 @@ TEST_CASE("both arms lose filters step by step, and an interrupted study ends as
   }
 }
 
+TEST_CASE("a network that comes with more classes than a half has is pre-trained on one half and prunes on the other") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const done =
+      run("study pretraining --arch mlp:3072,4,10 --data synthetic --train-limit 120 --test-limit 20 --batch 32 --epochs 1 "
+          "--pretrain-epochs 1 --fine-tune-epochs 1 --steps 1 --seeds 1 --json --augment none --out " +
+          (folder / "study").string());
+  REQUIRE_MESSAGE(done.status == 0, done.complaint);
+  CHECK(nlohmann::json::parse(done.output)["rows"].size() == 2 * 2);
+}
+
 TEST_CASE(
     "layers of which one filter is left stay, and the others go on losing theirs: depthwise convolutions couple nothing then") {
   if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");

@@ -10,6 +10,7 @@
 #include <lnpt/io/teacher_cache.hpp>
 
 #include "../skip.hpp"
+#include "images.hpp"
 #include "interruption.hpp"
 #include "support.hpp"
 
@@ -86,6 +87,25 @@ TEST_CASE("a run that was interrupted is not written over by one that begins ane
   auto const cut = run(command + " --resume " + at);
   CHECK(cut.status == 1);
   CHECK_FALSE(support::says(cut.complaint, "--checkpoint"));
+}
+
+TEST_CASE(
+    "a run that is resumed under other settings is told which: images, and not their digest, and a regulariser by what it is") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const images = write_images(folder / "mine.safetensors", 8, 0), at = (folder / "run").string();
+  std::string const command = "train --data " + images + " --arch mlp:192,4,2 --batch 2 --epochs 1 --augment none --checkpoint " +
+                              at + " --out " + (folder / "out").string();
+  auto const resume = command + " --resume " + at;
+  REQUIRE(run(command + " --regulariser group-lasso:over=0,lambda=1e-5").status == 0);
+  CHECK(run(resume + " --regulariser Group_Lasso:lambda=.00001,by=OUTPUT").status == 0);
+  CHECK(support::says(run(resume + " --regulariser group_lasso:lambda=1e-4").complaint,
+                      "was trained with regulariser group_lasso:lambda=1e-05 and not group_lasso"));
+  write_images(folder / "mine.safetensors", 8, 1);
+  auto const other = run(resume + " --regulariser group_lasso:lambda=1e-5");
+  CHECK(other.status == 2);
+  CHECK(support::says(other.complaint, "was trained on other images than mine.safetensors holds now: resume with the settings"));
+  CHECK_FALSE(support::says(other.complaint, "digest"));
 }
 
 TEST_CASE("layers that masks let nothing through are named before training starts") {

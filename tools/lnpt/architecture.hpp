@@ -17,6 +17,7 @@
 #include <lnpt/zoo/vgg.hpp>
 
 #include "exported.hpp"
+#include "file_contents.hpp"
 #include "misuse.hpp"
 #include "naming.hpp"
 #include "packed_weights.hpp"
@@ -137,6 +138,7 @@ template <class Network>
 template <class Network>
 void load_weights(Network& network, architecture const& a, lnpt::io::safetensors::file const& file,
                   lnpt::io::state_dict_options const& names, char const* flags = naming_flags) {
+  require_weights(file);
   if (is_packed(file)) return load_packed_weights(network, file, names);
   with_flags(flags, [&] {
     if (auto const* const exported = std::get_if<exported_model>(&a.form))

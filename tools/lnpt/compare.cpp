@@ -230,7 +230,7 @@ class comparison {
     if (!o_.features.empty()) all["features"] = o_.features;
     if (auto const precision = o_.engine.precision_name(); precision != first_precision) all[precision_setting] = precision;
     if (!o_.teacher_regularisers.empty())
-      all["teacher-regulariser"] = fmt::format("{}", fmt::join(o_.teacher_regularisers, " + "));
+      all[teacher_regulariser_setting] = fmt::format("{}", fmt::join(o_.teacher_regularisers, " + "));
     all["teacher-epochs"] = std::to_string(o_.teacher_epochs);
     all["samples"] = std::to_string(o_.samples);
     all[sample_setting] = std::string(spell(sample_names, sample_by_));

@@ -13,6 +13,7 @@
 
 #include "command.hpp"
 #include "engine.hpp"
+#include "file_contents.hpp"
 #include "found_masks.hpp"
 #include "latency.hpp"
 #include "loading.hpp"
@@ -82,6 +83,7 @@ class logit_rows {
   void save(std::string const& path, std::string const& arch) const {
     lnpt::io::safetensors::writer writer;
     writer.add("logits", {values_.size() / classes_, classes_}, values_);
+    writer.metadata(holds_key, holds_logits);
     writer.metadata("arch", arch);
     writer.save(path);
   }

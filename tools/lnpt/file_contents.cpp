@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <lnpt/core/error.hpp>
 #include <lnpt/io/teacher_cache.hpp>
 #include <lnpt/io/tensor_names.hpp>
 
@@ -19,6 +20,11 @@ std::optional<file_contents> other_than_weights(lnpt::io::safetensors::file cons
   if (all.size() == 1 && all.front().name == "logits")
     return file_contents{holds_logits, "logits, written by lnpt evaluate --logits,"};
   return std::nullopt;
+}
+
+void require_weights(lnpt::io::safetensors::file const& file) {
+  if (auto const found = other_than_weights(file))
+    lnpt::fail(file.name(), " holds ", found->words, " and no weights: name a file of weights");
 }
 
 }  // namespace cli

@@ -21,4 +21,7 @@ struct file_contents {
 /// The contents of a file of masks, scores, logits or a teacher's answers; nothing of other files.
 [[nodiscard]] std::optional<file_contents> other_than_weights(lnpt::io::safetensors::file const& file);
 
+/// Refuses such a file where weights are wanted.
+void require_weights(lnpt::io::safetensors::file const& file);
+
 }  // namespace cli

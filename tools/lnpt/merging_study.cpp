@@ -35,14 +35,12 @@ namespace cli {
 
 namespace {
 
-struct merging_options : common_options {
+struct merging_options : study_options {
   std::string arch = "mlp:784,128,128,64,10";
   data_options images{.mean = "0", .stddev = "1"};  ///< pixels between 0 and 1, as the box of the bounds says
-  std::size_t seeds = 3;
   double target = 0.5;
   std::string epsilons = ".01,.05";
   std::size_t samples = 500;
-  std::string out, report;
   training_spec training{.options = {.epochs = 12, .learning_rate = 0.05, .augment = false}};
 };
 
@@ -258,10 +256,7 @@ void describe(CLI::App& command, merging_options& o) {
   command.add_option("--epsilons", o.epsilons, "Distances of the attacks in the largest norm, of pixels between 0 and 1")
       ->capture_default_str();
   command.add_option("--samples", o.samples, "Test images that are attacked")->capture_default_str()->check(above_zero());
-  command.add_option("--seeds", o.seeds, "How many seeds, from --seed on")->capture_default_str()->check(above_zero());
-  command.add_option("--out", o.out, "Folder of the results; a study interrupted there continues with the epoch it was in")
-      ->required();
-  command.add_option("--report", o.report, report_help);
+  o.describe_study(command);
   o.training.describe_labelled(command);
 }
 

@@ -28,37 +28,43 @@ namespace cli {
 
 namespace {
 
-struct pretraining_options : common_options {
+struct pretraining_options : study_options {
   std::string arch = "vgg:16:16";
   data_options target, source;  ///< without a source, the first half of the target's classes
-  std::size_t seeds = 3;
   std::size_t pretrain_epochs = 20, fine_tune_epochs = 2, steps = 9;
   double fine_tune_rate = 0.01;
   double step = 0.1;
   double delta = 0.01;
-  std::string augment = augment_on;
-  std::string out, report;
   training_spec training;
 };
 
-/// The images of some classes, which are numbered from 0 again.
-lnpt::io::image_set of_classes(lnpt::io::image_set const& all, std::size_t begin, std::size_t end) {
+/// Some of the classes of a data set.
+struct class_range {
+  std::size_t begin, end;
+
+  [[nodiscard]] std::size_t count() const { return end - begin; }
+};
+
+/// The images of some classes, which are numbered from 0 again, for a network of so many.
+lnpt::io::image_set of_classes(lnpt::io::image_set const& all, class_range const& wanted, std::size_t of_network) {
   auto result = all;
-  result.classes = end - begin;
+  result.classes = of_network;
   result.pixels.clear();
   result.labels.clear();
   for (std::size_t i = 0; i < all.size(); ++i) {
     auto const label = static_cast<std::size_t>(all.labels[i]);
-    if (label < begin || label >= end) continue;
+    if (label < wanted.begin || label >= wanted.end) continue;
     auto const image = all.image(i);
     result.pixels.insert(result.pixels.end(), image.begin(), image.end());
-    result.labels.push_back(static_cast<std::int64_t>(label - begin));
+    result.labels.push_back(static_cast<std::int64_t>(label - wanted.begin));
   }
   return result;
 }
 
-lnpt::io::data_set of_classes(lnpt::io::data_set const& all, std::size_t begin, std::size_t end) {
-  return {of_classes(all.train, begin, end), of_classes(all.test, begin, end), all.name};
+/// The same of a data set; `own` are the classes of a network that comes with some, which may be more, else 0.
+lnpt::io::data_set of_classes(lnpt::io::data_set const& all, class_range const& wanted, std::size_t own) {
+  auto const of_network = own == 0 ? wanted.count() : own;
+  return {of_classes(all.train, wanted, of_network), of_classes(all.test, wanted, of_network), all.name};
 }
 
 /// What is trained on first, and what both arms are for.
@@ -71,11 +77,12 @@ study_data open_study_data(pretraining_options const& o) {
   if (o.source.data.empty()) {
     auto const all = open_labelled_data(o.target, 0);
     auto const half = all.train.classes / 2;
+    class_range const first{0, half}, others{half, all.train.classes};
     if (half < 2) refuse(o.target.data, " has too few classes to part: name the data to pre-train on with --pretrain");
-    if (own != 0 && (own != half || own != all.train.classes - half))
-      refuse(o.arch, " tells ", own, " classes apart, and the halves of ", o.target.data, " have ", half, " and ",
-             all.train.classes - half, ": name the data to pre-train on with --pretrain, or a network that fits both halves");
-    return {of_classes(all, 0, half), of_classes(all, half, all.train.classes)};
+    if (own != 0 && own < others.count())
+      refuse(o.arch, " tells ", own, " classes apart, and the halves of ", o.target.data, " have ", first.count(), " and ",
+             others.count(), ": name a network of ", others.count(), " or more");
+    return {of_classes(all, first, own), of_classes(all, others, own)};
   }
   study_data data{open_labelled_data(o.source, own), open_labelled_data(o.target, own)};
   auto const from = around(data.source.train).input;
@@ -261,7 +268,7 @@ void describe(CLI::App& command, pretraining_options& o) {
   command.add_option("--data", o.target.data, std::string("What the network is for: ") + data_forms)->required();
   command.add_option("--pretrain", o.source.data,
                      "What one arm is trained on before; default: the first half of the classes of --data, which is then for the "
-                     "others alone. A .pt2 network, whose classes are as many as they are, mostly needs it");
+                     "others alone; a network that comes with classes of its own is to have as many as these, or more");
   command.add_option("--pretrain-epochs", o.pretrain_epochs, "Epochs on it")->capture_default_str()->check(above_zero());
   command.add_option("--epochs", o.training.options.epochs, "Epochs of both arms on --data")
       ->capture_default_str()
@@ -277,20 +284,14 @@ void describe(CLI::App& command, pretraining_options& o) {
       ->capture_default_str()
       ->check(zero_or_more());
   command.add_option("--delta", o.delta, "Loss of accuracy that is allowed")->capture_default_str()->check(fraction());
-  command.add_option("--seeds", o.seeds, "How many seeds, from --seed on")->capture_default_str()->check(above_zero());
-  command.add_option("--augment", o.augment, "Training images: crop+flip or none")
-      ->capture_default_str()
-      ->check(CLI::IsMember({augment_on, augment_off}));
-  command.add_option("--out", o.out, "Folder of the results; a study interrupted there continues with the epoch it was in")
-      ->required();
-  command.add_option("--report", o.report, report_help);
+  o.describe_study(command);
+  o.training.describe_augmentation(command);
   o.target.describe_images(command);
   o.training.describe_labelled(command);
 }
 
 void run(pretraining_options const& typed_options) {
   auto o = typed_options;
-  o.training.options.augment = o.augment == augment_on;
   o.source.train_limit = o.target.train_limit;
   o.source.test_limit = o.target.test_limit;
   o.source.mean = o.target.mean;

@@ -14,14 +14,6 @@ namespace cli {
 
 namespace {
 
-constexpr spelling<hook_kind> regulariser_names[]{{"slimming", hook_kind::slimming},
-                                                  {"polarization", hook_kind::polarization},
-                                                  {"deep_hoyer", hook_kind::deep_hoyer},
-                                                  {"group_lasso", hook_kind::group_lasso},
-                                                  {"sss", hook_kind::sss},
-                                                  {"gal_lite", hook_kind::gal_lite},
-                                                  {"tpp", hook_kind::tpp}};
-constexpr spelling<hook_kind> dynamic_names[]{{"rigl", hook_kind::rigl}, {"deep_rewiring", hook_kind::deep_rewiring}};
 constexpr spelling<lnpt::gram_form> form_names[]{{"mean_times_1000", lnpt::gram_form::mean_times_1000},
                                                  {"frobenius_sum", lnpt::gram_form::frobenius_sum}};
 constexpr spelling<lnpt::weight_group> group_names[]{
@@ -32,18 +24,22 @@ class option_reader {
  public:
   explicit option_reader(hook_spec const& spec) : spec_(spec) {}
 
+  template <class Number = double>
+  [[nodiscard]] Number number(std::string_view key) {
+    return parse_number<Number>(key, text(key));
+  }
+  /// Of options whose default the run decides.
   template <class Number>
   [[nodiscard]] Number number(std::string_view key, Number otherwise) {
-    auto const* const text = find(key);
-    return text ? parse_number<Number>(key, *text) : otherwise;
+    auto const* const given = find(key);
+    return given ? parse_number<Number>(key, *given) : otherwise;
   }
   template <class Choice, std::size_t N>
-  [[nodiscard]] Choice choice(std::string_view key, spelling<Choice> const (&choices)[N], Choice otherwise) {
-    auto const* const text = find(key);
-    return text ? parse_choice(key, choices, *text) : otherwise;
+  [[nodiscard]] Choice choice(std::string_view key, spelling<Choice> const (&choices)[N]) {
+    return parse_choice(key, choices, text(key));
   }
-  [[nodiscard]] double lambda(double otherwise) {
-    auto const value = number("lambda", otherwise);
+  [[nodiscard]] double lambda() {
+    auto const value = number("lambda");
     if (!(value >= 0)) refuse(spec_.text, ": a lambda of ", value, " rewards what it should shrink: pass 0 or more");
     if (!std::isfinite(value)) refuse(spec_.text, ": a lambda of ", value, " leaves no number: pass a finite one");
     return value;
@@ -55,6 +51,10 @@ class option_reader {
   }
 
  private:
+  [[nodiscard]] std::string_view text(std::string_view key) {
+    auto const* const given = find(key);
+    return given ? *given : default_option(spec_.kind, key).value();
+  }
   [[nodiscard]] std::string const* find(std::string_view key) {
     asked_.emplace_back(key);
     auto const found = spec_.options.find(key);
@@ -67,7 +67,7 @@ class option_reader {
 
 /// 0 up to step `after`, then growing evenly to 1 over `over` steps.
 std::function<double(std::size_t)> read_schedule(option_reader& options) {
-  auto const after = options.number<std::size_t>("after", 0), over = options.number<std::size_t>("over", 0);
+  auto const after = options.number<std::size_t>("after"), over = options.number<std::size_t>("over");
   return [after, over](std::size_t step) {
     if (step < after) return 0.0;
     return step - after >= over ? 1.0 : static_cast<double>(step - after) / static_cast<double>(over);
@@ -76,16 +76,15 @@ std::function<double(std::size_t)> read_schedule(option_reader& options) {
 
 lnpt::preserve_trainability read_tpp(option_reader& options, hook_spec const& spec, cpu_network<float>& network,
                                      hooked_run const& run) {
-  auto const pruned = options.number("pruned", 0.5);
-  auto const form = options.choice("form", form_names, lnpt::gram_form::mean_times_1000);
-  lnpt::growing_strength const strength{options.number("step", 1e-4), options.number<std::size_t>("every", 10),
-                                        options.number("ceiling", 1.0)};
+  auto const pruned = options.number("pruned");
+  auto const form = options.choice("form", form_names);
+  lnpt::growing_strength const strength{options.number("step"), options.number<std::size_t>("every"), options.number("ceiling")};
   auto const layers = lnpt::inner_filters(network, run.input);
   if (layers.empty())
     refuse(spec.text,
            " has no filters to choose from: it takes convolutions behind the first, each with a batch norm of its own");
   lnpt::preserve_trainability hook({lnpt::lowest_filters(network.parameters(), layers, pruned), form}, strength,
-                                   options.number<std::size_t>("zero-every", 100));
+                                   options.number<std::size_t>("zero-every"));
   if (auto const needed = hook.steps(network.parameters()); needed > run.steps)
     refuse(spec.text, " needs ", needed, " steps until its filters are zero, and the run has ", run.steps,
            ": pass more --epochs, or a smaller every, a larger step or a smaller zero-every");
@@ -99,31 +98,17 @@ lnpt::rigl read_rigl(option_reader& options, hook_spec const& spec, hooked_run c
   if (every >= std::min(until, run.steps))
     refuse(spec.text, " moves nothing: its first move is at step ", every, ", it ends at step ", until, " and the run has ",
            run.steps, ": pass more --epochs, or a smaller every");
-  auto const fraction = options.number("fraction", 0.3);
+  auto const fraction = options.number("fraction");
   return lnpt::rigl(until, every, fraction);
 }
 
 lnpt::deep_rewiring read_deep_rewiring(option_reader& options, hooked_run const& run) {
-  auto const alpha = options.number("alpha", 1e-5);
-  auto const temperature = options.number("temperature", 0.0);
+  auto const alpha = options.number("alpha");
+  auto const temperature = options.number("temperature");
   return lnpt::deep_rewiring(alpha, temperature, run.seed);
 }
 
-template <std::size_t N>
-hook_spec parse_hook(std::string_view text, char const* what, spelling<hook_kind> const (&names)[N], char const* example) {
-  auto const colon = text.find(':');
-  auto const kind = parse_choice(what, names, text.substr(0, colon));
-  hook_spec spec{std::string(text), kind, std::string(spell(names, kind)), {}};
-  if (colon == text.npos) return spec;
-  read_options(split(text.substr(colon + 1), ','), text, what, example,
-               [&](auto key, auto value) { spec.options.emplace(key, std::string(value)); });
-  return spec;
-}
-
 }  // namespace
-
-hook_spec parse_regulariser(std::string_view text) { return parse_hook(text, "regulariser", regulariser_names, "lambda=1e-4"); }
-hook_spec parse_dynamic(std::string_view text) { return parse_hook(text, "dynamic mask", dynamic_names, "every=100"); }
 
 training_hooks::training_hooks(std::vector<hook_spec> const& specs, cpu_network<float>& network, hooked_run const& run) {
   for (auto const& spec : specs) {
@@ -139,24 +124,20 @@ training_hooks::training_hooks(std::vector<hook_spec> const& specs, cpu_network<
     if ((spec.kind == hook_kind::rigl || spec.kind == hook_kind::deep_rewiring) && !run.masked)
       refuse(spec.text, " moves masks, and there are none: give --mask a file that lnpt prune --masks-out wrote");
     switch (spec.kind) {
-      case hook_kind::slimming: scheduled(lnpt::slimming{options.lambda(1e-4)}); break;
-      case hook_kind::polarization: scheduled(lnpt::polarization{options.lambda(1e-4)}); break;
-      case hook_kind::deep_hoyer:
-        scheduled(lnpt::deep_hoyer{options.lambda(1e-3), options.choice("by", group_names, lnpt::weight_group::element)});
-        break;
-      case hook_kind::group_lasso:
-        scheduled(lnpt::group_lasso{options.lambda(1e-4), options.choice("by", group_names, lnpt::weight_group::output)});
-        break;
+      case hook_kind::slimming: scheduled(lnpt::slimming{options.lambda()}); break;
+      case hook_kind::polarization: scheduled(lnpt::polarization{options.lambda()}); break;
+      case hook_kind::deep_hoyer: scheduled(lnpt::deep_hoyer{options.lambda(), options.choice("by", group_names)}); break;
+      case hook_kind::group_lasso: scheduled(lnpt::group_lasso{options.lambda(), options.choice("by", group_names)}); break;
       case hook_kind::sss: {
-        auto const lambda = options.lambda(1e-4);
-        auto const momentum = options.number("momentum", 0.9);
+        auto const lambda = options.lambda();
+        auto const momentum = options.number("momentum");
         if (!(momentum >= 0 && momentum < 1))
           refuse(spec.text, ": a momentum of ", momentum, " is outside [0, 1): pass one within");
         constant(lambda, lnpt::structure_selection(lambda, momentum));
         break;
       }
       case hook_kind::gal_lite: {
-        auto const lambda = options.lambda(1e-4);
+        auto const lambda = options.lambda();
         constant(lambda, lnpt::soft_masks(lambda));
         break;
       }

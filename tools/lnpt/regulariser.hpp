@@ -1,11 +1,9 @@
 #pragma once
-/// What acts on training, each by one string: regularisers such as `tpp:pruned=0.5,every=5`, and masks that move such as `rigl:every=50`.
+/// What acts on training: regularisers, and masks that move.
 #include <concepts>
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <string>
-#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -19,30 +17,10 @@
 #include <lnpt/train/deep_rewiring.hpp>
 #include <lnpt/train/rigl.hpp>
 
+#include "hook_spec.hpp"
 #include "scoring.hpp"
 
 namespace cli {
-
-/// Every form, for the help text.
-inline constexpr char const* regulariser_forms =
-    "slimming, polarization, deep_hoyer, group_lasso (lambda, after, over), sss (lambda, momentum), gal_lite (lambda), tpp "
-    "(pruned, form, step, every, ceiling, zero-every)";
-
-inline constexpr char const* dynamic_forms = "rigl (until, every, fraction) or deep_rewiring (alpha, temperature)";
-
-enum class hook_kind { slimming, polarization, deep_hoyer, group_lasso, sss, gal_lite, tpp, rigl, deep_rewiring };
-
-/// One of them as it was written.
-struct hook_spec {
-  std::string text;
-  hook_kind kind;
-  std::string name;
-  std::map<std::string, std::string, std::less<>> options;
-};
-
-/// `name[:key=value,…]`; refuses unknown names.
-[[nodiscard]] hook_spec parse_regulariser(std::string_view text);
-[[nodiscard]] hook_spec parse_dynamic(std::string_view text);
 
 /// What a run of training takes to build them.
 struct hooked_run {

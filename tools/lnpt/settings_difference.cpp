@@ -4,12 +4,14 @@
 #include <string_view>
 
 #include "engine_setting.hpp"
+#include "hook_spec.hpp"
 
 namespace cli {
 
 std::string setting_of(run_settings const& settings, std::string const& name) {
   auto const found = settings.find(name);
-  return found == settings.end() ? unsaid(name) : found->second;
+  if (found == settings.end()) return unsaid(name);
+  return is_hook_setting(name) ? canonical_hooks(found->second) : found->second;
 }
 
 std::optional<std::string> data_of_digest(std::string const& setting) {

@@ -5,6 +5,13 @@
 
 namespace cli {
 
+void study_options::describe_study(CLI::App& command) {
+  command.add_option("--seeds", seeds, "How many seeds, from --seed on")->capture_default_str()->check(above_zero());
+  command.add_option("--out", out, "Folder of the results; a study interrupted there continues with the epoch it was in")
+      ->required();
+  command.add_option("--report", report, report_help);
+}
+
 training_spec spec_of(training_spec spec, training_plan const& plan) {
   spec.options.epochs = plan.epochs;
   spec.options.learning_rate = plan.rate;

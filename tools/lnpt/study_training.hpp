@@ -15,6 +15,14 @@
 
 namespace cli {
 
+/// Flags of every study.
+struct study_options : common_options {
+  std::size_t seeds = 3;
+  std::string out, report;
+
+  void describe_study(CLI::App& command);
+};
+
 /// How a network of a study is trained, and what is said meanwhile.
 struct training_plan {
   std::string what;

@@ -78,10 +78,14 @@ void require_distinct(std::string_view option, Values const& values, Text text) 
       if (text(*each) == text(*other)) refuse(option, " names ", text(*each), " twice: name it once");
 }
 
-/// Whether two spellings are the same but for upper case and for the dash that some write for an underscore.
+/// A letter of a name as it is compared: in lower case, and an underscore for the dash that some write for one.
+[[nodiscard]] inline char plain_letter(char c) {
+  return c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
+
+/// Whether two spellings are the same but for upper case and for that dash.
 [[nodiscard]] inline bool spelt_alike(std::string_view a, std::string_view b) {
-  auto const plain = [](char c) { return c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c))); };
-  return std::ranges::equal(a, b, {}, plain, plain);
+  return std::ranges::equal(a, b, {}, plain_letter, plain_letter);
 }
 
 /// One spelling of a choice.

@@ -248,8 +248,8 @@ std::map<std::string, std::string> settings_of(train_command_options const& o, t
   all["input"] = fmt::format("{},{},{}", data.train.channels, data.train.height, data.train.width);
   all["guide"] = by.text;
   all["seed"] = std::to_string(o.seed);
-  all["regulariser"] = fmt::format("{}", fmt::join(o.regularisers, " + "));
-  all["dynamic"] = o.dynamic;
+  all[regulariser_setting] = fmt::format("{}", fmt::join(o.regularisers, " + "));
+  all[dynamic_setting] = o.dynamic;
   all[engine_setting] = o.engine.name;
   all[execution_setting] = o.engine.execution_name();
   all[precision_setting] = o.engine.precision_name();

@@ -33,16 +33,13 @@ namespace cli {
 
 namespace {
 
-struct trainability_options : common_options {
+struct trainability_options : study_options {
   std::string arch = "resnet:56:16,32,64:a";
   data_options images;
-  std::size_t seeds = 3;
   std::size_t part_epochs = 20, again_epochs = 20;
   double part_rate = 1e-3, ceiling = 1;
   std::string ratios = ".5,.7,.9", rates = ".01,.001";
   std::size_t samples = 20;
-  std::string augment = augment_on;
-  std::string out, report;
   training_spec training;
 };
 
@@ -295,22 +292,13 @@ void describe(CLI::App& command, trainability_options& o) {
   command.add_option("--samples", o.samples, "Test images whose Jacobians are decomposed")
       ->capture_default_str()
       ->check(above_zero());
-  command.add_option("--seeds", o.seeds, "How many seeds, from --seed on")->capture_default_str()->check(above_zero());
-  command.add_option("--augment", o.augment, "Training images: crop+flip or none")
-      ->capture_default_str()
-      ->check(CLI::IsMember({augment_on, augment_off}));
-  command.add_option("--out", o.out, "Folder of the results; a study interrupted there continues with the epoch it was in")
-      ->required();
-  command.add_option("--report", o.report, report_help);
+  o.describe_study(command);
+  o.training.describe_augmentation(command);
   o.images.describe_images(command);
   o.training.describe_labelled(command);
 }
 
-void run(trainability_options const& typed_options) {
-  auto o = typed_options;
-  o.training.options.augment = o.augment == augment_on;
-  run_study<trainability_study>(o);
-}
+void run(trainability_options const& o) { run_study<trainability_study>(o); }
 
 }  // namespace
 

@@ -25,6 +25,15 @@ void training_spec::describe_labelled(CLI::App& command) {
   command.add_option("--weight-decay", options.weight_decay, "Weight decay")->capture_default_str()->check(zero_or_more());
 }
 
+void training_spec::describe_augmentation(CLI::App& command) {
+  command
+      .add_option_function<std::string>(
+          "--augment", [this](std::string const& how) { options.augment = how == augment_on; },
+          "Training images: crop+flip or none")
+      ->default_str(augment_on)
+      ->check(CLI::IsMember({augment_on, augment_off}));
+}
+
 void training_spec::describe(CLI::App& command) {
   describe_labelled(command);
   command

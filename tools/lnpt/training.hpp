@@ -34,6 +34,8 @@ struct training_spec {
   void describe(CLI::App& command);
   /// Adds those of commands that train on labels alone.
   void describe_labelled(CLI::App& command);
+  /// Adds --augment, of commands that crop and flip unless they are told otherwise.
+  void describe_augmentation(CLI::App& command);
   /// Everything that decides the course of training, by name.
   [[nodiscard]] std::map<std::string, std::string> settings() const;
   /// The loss under a teacher.
