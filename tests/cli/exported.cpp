@@ -247,6 +247,21 @@ TEST_CASE("a comparison of a .pt2 network draws fresh weights for each seed, or 
       CHECK(classifier("fresh", 0) != values_of(*p.value));
     }
   CHECK(classifier("fresh", 0) != classifier("fresh", 1));
+
+  // Another file under that name: fresh students have the layers of it alone.
+  auto const moved = (folder / "net.pt2").string();
+  auto compare_moved = compare;
+  compare_moved.replace(compare.find(fixture("own.pt2")), fixture("own.pt2").size(), moved);
+  std::filesystem::copy_file(fixture("own.pt2"), moved);
+  REQUIRE(run(compare_moved + (folder / "kept").string() + " --keep-weights --lr 0").status == 0);
+  REQUIRE(run(compare_moved + (folder / "fresh").string()).status == 0);
+  REQUIRE(run("prune --model " + moved + " --criterion magnitude --sparsity .5 --out " + moved).status == 0);
+  auto const other = run(compare_moved + (folder / "kept").string() + " --keep-weights --lr 0");
+  CHECK(other.status == 2);
+  CHECK(support::says(other.complaint, "of another network than " + moved + " holds now"));
+  CHECK(run(compare_moved + (folder / "fresh").string()).status == 0);
+  CHECK(support::says(run(compare_moved + (folder / "fresh").string() + " --keep-weights").complaint,
+                      "keep-weights none and not 1"));
 }
 
 TEST_CASE("lines are scored on as [samples, channels, length]") {

@@ -85,7 +85,7 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"score --arch alexnet", 2, "mlp:12,16,10,5"},
            {"score --arch resnet:21:16,32,64 --criterion magnitude", 2, "6n + 2"},
            {"score --arch mlp:4,6,3", 2, "--data"},
-           {"score --arch missing.json --criterion magnitude", 1, "cannot read the description missing.json"},
+           {"score --arch missing.json --criterion magnitude", 1, "there is no file missing.json"},
            {"train --arch mlp:4,6,3 --data missing/images.st --out x", 1, "there is no file missing/images.st"},
            {"train --arch mlp:4,6,3 --data synthetic", 2, "where to write is missing"},
            {"prune " + mlp + " --criterion magnitude --sparsity .5", 2, "where to write is missing"},
@@ -174,6 +174,8 @@ TEST_CASE("every misuse exits with 2, every failure with 1, and one sentence say
            {"compare --data synthetic --seed 18446744073709551615 --seeds 3" + out, 2, "leaves no numbers for 3 seeds"},
            {"compare --sparsities .9,2" + out, 2, "outside [0, 1)"},
            {"inspect missing.safetensors", 1, "missing.safetensors"},
+           {"inspect missing.json", 1, "there is no file missing.json"},
+           {"--json", 2, "lnpt: lnpt has no flag --json; see lnpt --help"},
            // Flags that would do nothing.
            {"evaluate --arch mlp:4,6,3 --weights x --data " + batch + " --test-limit 1", 2,
             "--test-limit is for images of bytes"},

@@ -201,6 +201,7 @@ TEST_CASE("a packed network is read wherever weights are, and refused whole wher
     return nlohmann::json::parse(done.output)["right"];
   };
   CHECK(evaluated(path("packed")) == evaluated(path("whole")));
+  CHECK(run("evaluate " + arch + data + "--execution foo --weights " + path("whole")).status == 2);
   for (auto const* const weights : {"packed", "whole"})
     REQUIRE(run("score " + arch + data + "--samples 8 --criterion snip --weights " + path(weights) + " --out " + path(weights) +
                 ".scores")

@@ -34,6 +34,10 @@ TEST_CASE("a budget of multiply-adds gives a smaller network that loads by its o
   CHECK(support::text_of(folder / "small.svg").starts_with("<svg"));
   CHECK(support::says(support::text_of(folder / "small.onnx"), "Conv"));
 
+  auto const larger = run("inspect " + at("small.json") + " --input 3,64,64");
+  CHECK(larger.status == 2);
+  CHECK(
+      support::says(larger.complaint, "--input says 3,64,64, but inputs of " + at("small.json") + " have the shape [3, 32, 32]"));
   auto const inspected = run("inspect " + at("small.safetensors") + " --json");
   REQUIRE(inspected.status == 0);
   CHECK(nlohmann::json::parse(inspected.output)["multiply_adds"] == seen["multiply_adds"][1]);

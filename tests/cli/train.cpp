@@ -123,6 +123,9 @@ TEST_CASE("layers that masks let nothing through are named before training start
   auto const warning = emptied.complaint.find("the masks let nothing through conv1.weight");
   CHECK(warning != std::string::npos);
   CHECK(warning < emptied.complaint.find("epoch 1 of 1"));
+  auto const told = run(prune + ".995 --json --out " + pruned);
+  CHECK(support::says(told.output, "the masks let nothing through conv1.weight"));
+  CHECK(support::says(run(prune + ".995 --out " + pruned).output, "warning: the masks let nothing through conv1.weight"));
 }
 
 TEST_CASE("masks of another run than the weights are told from those of weights that were never pruned") {

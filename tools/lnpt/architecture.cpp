@@ -1,5 +1,6 @@
 #include "architecture.hpp"
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -39,6 +40,8 @@ bool names_description(std::string_view text) {
 
 std::string text_of_file(std::string const& path) {
   std::ifstream in(path, std::ios::binary);
+  if (!in && !std::filesystem::exists(path))
+    lnpt::fail("there is no file ", path, ": pass the JSON file that prune --shrink wrote");
   if (!in) lnpt::fail("cannot read the description ", path, ": pass the JSON file that prune --shrink wrote");
   return {std::istreambuf_iterator<char>(in), {}};
 }
@@ -98,6 +101,10 @@ bool looks_like_architecture(std::string_view text) {
 
 void require_same_shape(std::string const& path, surroundings const& around) {
   auto const own = exported_shape_of(path);
+  if (own.classes == 0)
+    lnpt::fail(path,
+               " gives one number for each sample and tells no classes apart: export a network whose output has the shape "
+               "[samples, classes]");
   if (own.classes != around.classes)
     lnpt::fail(path, " tells ", own.classes, " classes apart and not ", around.classes,
                ": name the data or the network that fits the other");

@@ -170,6 +170,7 @@ void run(evaluate_options const& o) {
   auto const arch = std::filesystem::exists(o.arch) ? o.arch : std::string();
   require_output({"--logits", o.logits}, {{"--data", o.images.data}, {"--weights", o.weights}, {"--arch", arch}});
   o.names.require_use({{o.weights, o.weights_prefix}});
+  (void)o.engine.how();  // which networks without masks do not ask
   auto const engine = open_training_engine(o.engine, o.threads);
   auto const seen = names_batch_file(o.images) ? evaluate_file(o, *engine) : evaluate_data_set(o, *engine);
   if (o.json) {

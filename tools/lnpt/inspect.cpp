@@ -37,6 +37,7 @@ namespace ooc = lnpt::out_of_core;
 struct inspect_options : common_options {
   static constexpr bool draws = false;
   std::string what, arch, prefix;
+  std::string noted_input;  ///< what the file says of it
   std::string weights, mask;
   std::size_t classes = 0;
   std::string input;
@@ -202,19 +203,32 @@ struct inspection {
 /// What the files say of the network, where flags do not.
 void fill_in(inspect_options& o, lnpt::io::safetensors::file const& file) {
   if (o.arch.empty()) o.arch = setting(file, "arch");
-  if (o.input.empty()) o.input = setting(file, "input");
+  o.noted_input = setting(file, "input");
+}
+
+/// Refuses a shape that was typed and is not that of the network's own inputs.
+void require_own_input(inspect_options const& o, lnpt::shape const& own) {
+  if (!o.input.empty() && parse_numbers<std::size_t>("input extent", o.input) != own)
+    refuse("--input says ", o.input, ", but inputs of ", o.arch, " have the shape ", lnpt::list(own), ": leave --input out");
 }
 
 /// The network that was named, and the shape of its input. `weights`: a file that may say of how many classes.
 std::pair<cpu_network<float>, lnpt::shape> build(inspect_options const& o, architecture const& arch,
                                                  std::optional<lnpt::io::safetensors::file> const& weights) {
   auto const classes = choose_classes(o.classes, own_classes(arch, weights, o.held_names()), {classes_unless_said});
-  if (auto const* const exported = std::get_if<exported_model>(&arch.form))
-    return {load_exported_network<cpu_network<float>>(*exported), exported_shape_of(exported->path).input};
+  if (auto const* const exported = std::get_if<exported_model>(&arch.form)) {
+    auto input = exported_shape_of(exported->path).input;
+    require_own_input(o, input);
+    return {load_exported_network<cpu_network<float>>(*exported), std::move(input)};
+  }
   auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form);
-  auto input = parse_numbers<std::size_t>("input extent", o.input.empty() ? "3,32,32" : o.input);
-  if (sizes && o.input.empty()) input = {sizes->front()};
-  if (auto const* const described = std::get_if<described_network>(&arch.form)) input = described->input();
+  auto const& said = o.input.empty() ? o.noted_input : o.input;
+  auto input = parse_numbers<std::size_t>("input extent", said.empty() ? "3,32,32" : said);
+  if (sizes && said.empty()) input = {sizes->front()};
+  if (auto const* const described = std::get_if<described_network>(&arch.form)) {
+    input = described->input();
+    require_own_input(o, input);
+  }
   return {make_network<cpu_network<float>>(arch, {input, classes}, 0), input};
 }
 

@@ -17,6 +17,7 @@
 #include <lnpt/structure/dead_paths.hpp>
 #include <lnpt/structure/effective.hpp>
 
+#include "collapse.hpp"
 #include "found_masks.hpp"
 #include "loading.hpp"
 #include "merging.hpp"
@@ -150,13 +151,12 @@ void prune_as(prune_options const& o, pruning_spec spec) {
   auto const start = find_masks(student, {o.masks, o.weights, o.weights_prefix, o.arch, o.names});
   if (start) spec.start = start->masks;
   trainability_change passes{trainability_of(student, data, o.trainability), std::nullopt};
-  std::optional<lnpt::channel_map> map;
-  if (o.channels.coupled() || o.spend_on_live) map.emplace(lnpt::channel_map_of(student, data.sample));
-  if (o.channels.coupled()) spec.atoms = &map->set;
+  auto const map = lnpt::channel_map_of(student, data.sample);
+  if (o.channels.coupled()) spec.atoms = &map.set;
   auto [masks, report] = [&] {
     found_sparsity searched;
     if (o.spend_on_live) {
-      searched = sparsity_of_live_weights(*engine, student, data, spec, *map);
+      searched = sparsity_of_live_weights(*engine, student, data, spec, map);
       spec.sparsity = searched.value;
     }
     round_progress along(spec.criterion.text);
@@ -165,10 +165,11 @@ void prune_as(prune_options const& o, pruning_spec spec) {
     pruned.report.seconds += searched.seconds;
     if (start && !start->fit.warning().empty()) pruned.report.warnings.push_back(start->fit.warning());
     if (takes_channels(spec.mask)) std::ranges::move(narrow_layers(pruned.masks), std::back_inserter(pruned.report.warnings));
+    if (auto words = collapse_in_words(map, pruned.masks); !words.empty()) pruned.report.warnings.push_back(std::move(words));
     return pruned;
   }();
   written_names const names(o.weights, o.weights_names());  // before --out takes the place of --weights
-  auto const on_paths = o.spend_on_live ? lnpt::dead_paths_of(*map, masks).effective() : std::size_t{0};
+  auto const on_paths = o.spend_on_live ? lnpt::dead_paths_of(map, masks).effective() : std::size_t{0};
   lnpt::apply(masks, student);
   passes.after = trainability_of(student, data, o.trainability);
   std::optional<shrink_summary> summary;

@@ -41,10 +41,11 @@ namespace cli {
   return nearest;
 }
 
-/// The names of a command and of those that it is in, without the program's.
+/// The names of a command and of those that it is in; of the program itself what it is called, not where it lies.
 [[nodiscard]] inline std::string name_of(CLI::App const& command) {
   auto const* const outer = command.get_parent();
-  return outer == nullptr || outer->get_parent() == nullptr ? command.get_name() : name_of(*outer) + ' ' + command.get_name();
+  if (outer == nullptr) return "lnpt";
+  return outer->get_parent() == nullptr ? command.get_name() : name_of(*outer) + ' ' + command.get_name();
 }
 
 /// A sentence on the first word that looks like a flag and is none of the command's; nothing where all are known. A misspelt flag is so
@@ -57,7 +58,8 @@ namespace cli {
     auto const nearest = nearest_flag(command, name);
     auto const whole = name_of(command);
     return whole + " has no flag --" + name +
-           (nearest ? ": did you mean --" + *nearest + "?" : "; see lnpt " + whole + " --help");
+           (nearest ? ": did you mean --" + *nearest + "?"
+                    : std::string(command.get_parent() == nullptr ? "; see " : "; see lnpt ") + whole + " --help");
   }
   return std::nullopt;
 }
