@@ -18,7 +18,9 @@ class row_survey {
  public:
   /// Of so many rows, each of `row_values` values. Of types that `has_countable_zeros` denies no row is empty.
   row_survey(dtype type, std::uint64_t rows, std::uint64_t row_values)
-      : type_(type), row_bytes_(row_values * bits_of(type) / 8), live_(has_countable_zeros(type) && row_values != 0 ? rows : 0) {}
+      : type_(type),
+        row_bytes_(row_values * bits_of(type) / 8),
+        live_(has_countable_zeros(type) && row_values != 0 ? static_cast<std::size_t>(rows) : 0) {}
 
   /// Of no rows.
   [[nodiscard]] static row_survey of_nothing() { return {dtype::u8, 0, 0}; }
@@ -30,7 +32,8 @@ class row_survey {
     for (auto row = first / row_bytes_; row * row_bytes_ < end; ++row) {
       auto& live = live_[static_cast<std::size_t>(row)];
       if (live.load(std::memory_order_relaxed)) continue;
-      auto const from = std::max(first, row * row_bytes_) - first, to = std::min(end, (row + 1) * row_bytes_) - first;
+      auto const from = std::max(first, row * row_bytes_) - first;
+      auto const to = std::min(end, (row + 1) * row_bytes_) - first;
       auto const part = block.subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from));
       if (holds_any(part)) live.store(true, std::memory_order_relaxed);
     }
