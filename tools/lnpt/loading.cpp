@@ -55,7 +55,7 @@ CLI::Option* scoring_options::describe(CLI::App& command) {
   command.add_option("--schedule", schedule,
                      "How density falls over the rounds: one_shot, linear, exponential (default) or cubic");
   command.add_option("--layer-floor", layer_floor,
-                     "What each layer keeps whatever its scores, of its even part; default: .02 for teacher_guided, else 0");
+                     "What each layer keeps whatever its scores, of its even part; default: .1 for teacher_guided, else 0");
   command.add_option("--channel-score", channel_score,
                      "How a channel, with all that goes with it, is scored by its weights: sum (default), mean, max, l2, first "
                      "(that of its first weight, for random) or normalized (the mean in units of each layer's own)");
