@@ -62,7 +62,6 @@ struct compare_options : common_options {
   std::size_t seeds = 3;
   std::size_t samples = 10;
   std::string sample_by = "pseudo-label";
-  std::string augment = augment_on;
   std::string learn_from = learn_from_teacher;
   std::string features;
   std::vector<std::string> teacher_regularisers;
@@ -522,9 +521,7 @@ void describe(CLI::App& command, compare_options& o) {
   command.add_option("--learn-from", o.learn_from, "What pruned students learn from: teacher (no label is read) or labels")
       ->capture_default_str()
       ->check(CLI::IsMember({learn_from_teacher, learn_from_labels}));
-  command.add_option("--augment", o.augment, "Training images: crop+flip or none")
-      ->capture_default_str()
-      ->check(CLI::IsMember({augment_on, augment_off}));
+  o.training.describe_augmentation(command);
   command.add_option("--report", o.report, "A page of tables and figures for a browser, .html, written anew after every student");
   command.add_option(
       "--diagnostics", o.diagnostics,
@@ -542,7 +539,6 @@ void run(compare_options const& typed_options) {
   require_seeds(o.seed, o.seeds);
   if (!o.report.empty() && !lnpt::io::has_ending(o.report, ".html"))
     refuse("--report is a page and ends in .html, not as \"", o.report, '"');
-  o.training.options.augment = o.augment == augment_on;
   o.training.options.execution = o.engine.how();
   comparison job(o);
   job.run();

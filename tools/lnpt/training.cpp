@@ -1,8 +1,5 @@
 #include "training.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <lnpt/core/guide.hpp>
 #include <lnpt/io/cached_guide.hpp>
 #include <lnpt/io/checkpoint.hpp>
