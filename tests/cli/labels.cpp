@@ -81,6 +81,13 @@ TEST_CASE("no images to test on are no result of 0 %") {
       run("train --arch resnet:8:4,4,4 --data " + path + " --epochs 1 --batch 2 --out " + (folder / "no").string());
   CHECK(trained.status == 1);
   CHECK(support::says(trained.complaint, "holds no images to test on"));
+  lnpt::io::safetensors::writer without_images;
+  without_images.add("input", {4, 3, 8, 8}, std::vector<std::uint8_t>(4 * 3 * 8 * 8, 7));
+  without_images.add("labels", {4}, std::vector<std::int64_t>{0, 1, 2, 3});
+  without_images.add("test_labels", {4}, std::vector<std::int64_t>{3, 2, 1, 0});
+  without_images.save(path);
+  auto const evaluated = run("evaluate --arch resnet:8:4,4,4 --weights none --data " + path);
+  CHECK(support::says(evaluated.complaint, "has test_labels and no test_input"));
 }
 
 TEST_CASE("what reads no labels takes images without them, and gives the same as with them") {

@@ -77,6 +77,12 @@ TEST_CASE("a packed network is read as it was written, held by its kept weights,
   std::filesystem::remove(path);
 }
 
+TEST_CASE("numbers beyond the range of what a file stores are refused by name, and not written as infinities") {
+  CHECK(io::detail::in_range_of<float>("w", std::vector<double>{1, -2.5}) == std::vector<float>{1, -2.5F});
+  CHECK_THROWS_WITH_AS((void)io::detail::in_range_of<float>("w", std::vector<double>{1, 1e300}),
+                       doctest::Contains("w holds 1e+300, which is beyond the range"), error);
+}
+
 TEST_CASE("a packed file that is damaged anywhere, or another network's, is refused whole") {
   auto const path = std::filesystem::temp_directory_path() / "lnpt_test_packed_damage.safetensors";
   auto net = make(1);

@@ -160,8 +160,7 @@ comparison_record read_comparison(std::filesystem::path const& path) {
     (void)unite_spellings(record.rows);
     return record;
   } catch (nlohmann::json::exception const& reason) {
-    lnpt::fail(path, " is not as lnpt wrote it, since it ", lnpt::io::json_fault(reason),
-               ": restore it, or choose another --out");
+    lnpt::fail(path, " is not as lnpt wrote it, since it ", lnpt::io::json_fault(reason), ": restore it, or name another folder");
   }
 }
 
@@ -169,7 +168,7 @@ nlohmann::ordered_json read_json_file(std::filesystem::path const& path) {
   std::ifstream file(path);
   if (!file) lnpt::fail(path, " cannot be read: name the results.json of a comparison, or the folder that holds it");
   auto found = json::parse(file, nullptr, false);
-  if (found.is_discarded()) lnpt::fail(path, " is no JSON: restore it, or choose another --out");
+  if (found.is_discarded()) lnpt::fail(path, " is no JSON: restore it, or name another folder");
   return found;
 }
 

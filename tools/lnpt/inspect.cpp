@@ -224,6 +224,9 @@ std::pair<cpu_network<float>, lnpt::shape> build(inspect_options const& o, archi
   auto const* const sizes = std::get_if<std::vector<std::size_t>>(&arch.form);
   auto const& said = o.input.empty() ? o.noted_input : o.input;
   auto input = parse_numbers<std::size_t>("input extent", said.empty() ? "3,32,32" : said);
+  constexpr std::size_t most = std::size_t{1} << 16;
+  if (std::ranges::any_of(input, [](auto extent) { return extent == 0 || extent > most; }))
+    refuse("--input says ", said, ": give extents of 1 to ", most);
   if (sizes && said.empty()) input = {sizes->front()};
   if (auto const* const described = std::get_if<described_network>(&arch.form)) {
     input = described->input();

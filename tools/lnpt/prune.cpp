@@ -283,7 +283,8 @@ void describe(CLI::App& command, prune_options& o) {
       "File for the kept weights alone, 5 bytes each, for devices: evaluate, inspect, train, teach and prune read it as weights");
   command.add_option("--out", o.out,
                      "File for the masked weights, safetensors: exactly the names and dtypes of --weights, or of the network's "
-                     "state_dict; of a .pt2 network, the same with .pt2, or its state_dict");
+                     "state_dict; of a .pt2 network, the same with .pt2, or its state_dict; with --shrink and --method merge "
+                     "F32, or F64 where --weights is");
 }
 
 /// Prunes stored weights, and refuses flags that only a network has a use for.

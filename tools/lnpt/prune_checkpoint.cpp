@@ -72,7 +72,25 @@ std::string empty_rows_in_words(ooc::report const& report, std::string const& ma
   return count.in_words(mask == "rows" ? "" : ": --mask rows leaves every row its share");
 }
 
-void print(ooc::report const& report, std::string const& out, std::string const& mask) {
+/// The share of the weights that were to stay.
+double asked_share(ooc::prune_options const& options) {
+  if (options.pattern == ooc::pattern::n_of_m) return static_cast<double>(options.n) / static_cast<double>(options.m);
+  return options.keep.value();
+}
+
+/// What to know of a model that had zeros before.
+std::string zeros_before_in_words(ooc::report const& report, ooc::prune_options const& options) {
+  constexpr double rounding = 0.005;
+  if (share(report.kept(), report.total()) > asked_share(options) - rounding) return {};
+  return fmt::format("the model held zeros before, so that more is 0 than the {:.4f} that was asked for: {}",
+                     1 - asked_share(options),
+                     options.criterion == ooc::criterion::magnitude && options.pattern != ooc::pattern::n_of_m
+                         ? "they went first"
+                         : "they are ranked like other weights by random scores, and count within each N:M group; --criterion "
+                           "magnitude takes them first");
+}
+
+void print(ooc::report const& report, std::string const& out, std::string const& mask, ooc::prune_options const& options) {
   text_table table({"tensor", "weights", "kept", "kept %"});
   for (auto const& each : report.pruned)
     table.add({each.name, std::to_string(each.total), std::to_string(each.kept),
@@ -87,6 +105,7 @@ void print(ooc::report const& report, std::string const& out, std::string const&
   names("weights in files that the index does not name, copied as they are and not pruned", report.copied_weights());
   fmt::print("{}: sparsity {:.4f} of {} weights, {:.2f} GB in {:.1f} s\n", out, 1 - share(report.kept(), report.total()),
              report.total(), static_cast<double>(report.bytes) / 1e9, report.seconds);
+  if (auto const line = zeros_before_in_words(report, options); !line.empty()) fmt::print("note: {}\n", line);
   if (share(report.decided_by_position, report.total()) > 0.01)
     fmt::print(
         "warning: {:.1f} % of the weights have the score of a threshold: which of them stay is decided by their place alone\n",
@@ -113,7 +132,7 @@ void prune_checkpoint(checkpoint_options const& o, checkpoint_request const& ask
   if (asked.json)
     fmt::print("{}\n", as_json(result).dump(2));
   else
-    print(result, asked.out, asked.mask);
+    print(result, asked.out, asked.mask, options);
 }
 
 }  // namespace cli

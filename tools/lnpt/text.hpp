@@ -2,6 +2,7 @@
 /// Reading what was typed: lists, numbers, and names of choices.
 #include <algorithm>
 #include <cctype>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,6 +51,8 @@ void read_options(Options const& options, std::string_view whole, std::string_vi
 template <class Number>
 [[nodiscard]] Number parse_number(std::string_view what, std::string_view text) {
   auto const value = lnpt::io::number_in<Number>(text);
+  if (!value && !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos)
+    refuse(text, " is too large for a ", what, ": write one up to ", std::numeric_limits<Number>::max());
   if (!value) refuse("\"", text, "\" is no ", what, ": write a number");
   return *value;
 }

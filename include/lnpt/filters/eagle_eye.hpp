@@ -56,7 +56,7 @@ class eagle_eye_search {
         !(options.least <= options.most) || !(options.most <= 1) || options.candidates == 0)
       fail_request("eagle_eye cannot remove ", options.removed, " ± ", options.tolerance,
                    " of the multiply-adds by fractions from ", options.least, " to ", options.most,
-                   ": pass fractions in [0, 1], the lower one first, and at least one candidate");
+                   ": pass fractions in [0, 1], the lower one first, a tolerance above 0, and at least one candidate");
     auto const extents = shape_of(images.front());
     map_ = channel_map_of(model, {extents.begin() + 1, extents.end()});
     groups_ = groups_by_norm(model, map_.set);

@@ -5,8 +5,12 @@
 #include <cstddef>
 #include <cstring>
 #include <span>
+#include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
+
+#include <lnpt/core/error.hpp>
 
 namespace lnpt::io::detail {
 
@@ -30,6 +34,21 @@ template <class From, class To>
     }
   }
   return to.size();
+}
+
+/// The values as `To`, rounded to the nearest; refuses what would become infinite. `name`: of the tensor.
+template <std::floating_point To, class Values>
+[[nodiscard]] std::vector<To> in_range_of(std::string const& name, Values const& values) {
+  std::vector<To> found;
+  found.reserve(values.size());
+  for (auto const v : values) {
+    auto const stored = static_cast<To>(v);
+    if (std::isfinite(v) != std::isfinite(stored))
+      fail(name, " holds ", v,
+           ", which is beyond the range of the numbers that this file stores: write it in double, or scale the weights");
+    found.push_back(stored);
+  }
+  return found;
 }
 
 /// Values as numbers of the stored floating type, rounded to the nearest; false where one has no finite place there.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <lnpt/io/atomic_file.hpp>
+#include <lnpt/io/convert_values.hpp>
 #include <lnpt/io/onnx_folding.hpp>
 #include <lnpt/io/onnx_operators.hpp>
 #include <lnpt/nn/layer_links.hpp>
@@ -70,17 +71,16 @@ class onnx_export : private onnx_operators {
     return x.size() == 4 ? shape{x[0], x[2], x[3]} : shape{x[1]};
   }
 
-  [[nodiscard]] std::vector<float> floats(array const& values) const {
-    auto const exact = values_of(values);
-    return {exact.begin(), exact.end()};
+  [[nodiscard]] std::vector<float> floats(std::string const& name, array const& values) const {
+    return detail::in_range_of<float>(name, values_of(values));
   }
   std::string parameter(std::size_t index) {
     auto const p = network_.parameters()[index];
-    return graph().weights(p.name, shape_of(*p.value), floats(*p.value));
+    return graph().weights(p.name, shape_of(*p.value), floats(p.name, *p.value));
   }
   std::string buffer(std::size_t index) {
     auto const b = network_.buffers()[index];
-    return graph().weights(b.name, shape_of(*b.value), floats(*b.value));
+    return graph().weights(b.name, shape_of(*b.value), floats(b.name, *b.value));
   }
 
   std::string write(nn::input const&) { fail("an input in the middle of a network has no ONNX form: begin the network with it"); }
@@ -130,7 +130,7 @@ class onnx_export : private onnx_operators {
 
   std::string write(nn::prelu const& layer) {
     auto const p = network_.parameters()[layer.slope];
-    auto const slopes = floats(*p.value);
+    auto const slopes = floats(p.name, *p.value);
     auto const image = in(layer.input).size() == 4 && slopes.size() > 1;
     return apply("PRelu", {values_[layer.input],
                            graph().weights(p.name, image ? shape{slopes.size(), 1, 1} : shape{slopes.size()}, slopes)});
@@ -159,7 +159,7 @@ class onnx_export : private onnx_operators {
   std::string write(nn::leaf const& layer) {
     auto const held = layer.is_buffer ? network_.buffers()[layer.tensor] : network_.parameters()[layer.tensor];
     auto const& e = layer.extents;
-    return graph().weights(held.name, {e[0], e[2], e[3]}, floats(*held.value));
+    return graph().weights(held.name, {e[0], e[2], e[3]}, floats(held.name, *held.value));
   }
   std::string write(nn::affine_constant const& layer) {
     return scaled_and_shifted(values_[layer.input], layer.factor, layer.offset);

@@ -15,6 +15,7 @@
 #include <lnpt/backend/cpu/sparse/kept_weights.hpp>
 #include <lnpt/core/finite.hpp>
 #include <lnpt/core/model.hpp>
+#include <lnpt/io/convert_values.hpp>
 #include <lnpt/io/safetensors.hpp>
 #include <lnpt/io/state_dict.hpp>
 #include <lnpt/mask/bits.hpp>
@@ -103,8 +104,7 @@ void save_packed(std::filesystem::path const& path, Model& model, mask_set const
   using value = std::conditional_t<std::is_void_v<Stored>, value_type<tensor_of<Model>>, Stored>;
   safetensors::writer writer;
   auto const add = [&](auto const& each) {
-    auto const values = values_of(*each.value);
-    writer.add(each.name, shape_of(*each.value), std::vector<value>(values.begin(), values.end()));
+    writer.add(each.name, shape_of(*each.value), detail::in_range_of<value>(each.name, values_of(*each.value)));
   };
   for (auto const& p : model.parameters()) {
     auto const* const kept = masks.find(p.name);
@@ -113,9 +113,10 @@ void save_packed(std::filesystem::path const& path, Model& model, mask_set const
       continue;
     }
     auto const values = values_of(*p.value);
-    std::vector<value> few;
+    std::vector<value_type<tensor_of<Model>>> stay;
     for (std::size_t i = 0; i < values.size(); ++i)
-      if ((*kept)[i]) few.push_back(static_cast<value>(values[i]));
+      if ((*kept)[i]) stay.push_back(values[i]);
+    auto few = detail::in_range_of<value>(p.name, stay);
     auto gaps = detail::gaps_of(*kept);
     auto const extents = shape_of(*p.value);
     auto const count = few.size();

@@ -58,6 +58,8 @@ namespace detail {
   data_set set;
   set.name = file.name();
   set.train = detail::read_tensor_images(file, "input", "labels", options.train_limit, &statistics);
+  if (file.contains("test_labels") && !file.contains("test_input"))
+    fail(file.name(), " has test_labels and no test_input: give the images that they are of");
   set.test = file.contains("test_input")
                  ? detail::read_tensor_images(file, "test_input", "test_labels", options.test_limit, nullptr)
                  : detail::read_tensor_images(file, "input", "labels", options.test_limit, nullptr);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -242,6 +243,19 @@ inline void require_no_bit_masks(prune_plan const& plan) {
                  "compressed-tensors before 0.15");
 }
 
+/// Refuses a model of which nothing can be pruned, with the reasons of the first tensors that were asked for.
+inline void require_pruned(prune_plan const& plan, prune_options const& options) {
+  if (!plan.pruned.empty()) return;
+  require_no_bit_masks(plan);
+  auto const asked_for = [&](dense_tensor const& each) {
+    return options.include.empty() || matches_any(options.include, each.tensor.name());
+  };
+  std::string reasons;
+  for (auto const& each : plan.dense | std::views::filter(asked_for) | std::views::take(3))
+    reasons += ", " + io::in_quotes(each.tensor.name()) + ": " + each.reason;
+  fail_request("nothing is left to prune", reasons, "; include tensors by a pattern, or exclude fewer");
+}
+
 }  // namespace detail
 
 /// The layout of a tensor that is pruned unless other names are asked for, and whose rows are outputs; nothing of any other tensor.
@@ -284,8 +298,7 @@ inline void require_no_bit_masks(prune_plan const& plan) {
                                                                            : nullptr)
                                         : score_source::random(options.seed, plan.pruned.size())});
   }
-  if (plan.pruned.empty()) detail::require_no_bit_masks(plan);
-  if (plan.pruned.empty()) fail_request("nothing is left to prune: include tensors by a pattern, or exclude fewer");
+  detail::require_pruned(plan, options);
   return plan;
 }
 

@@ -27,9 +27,8 @@ namespace lnpt::out_of_core {
 struct tensor_report {
   std::string name;
   std::uint64_t total = 0;
-  std::uint64_t kept = 0;
-  std::uint64_t empty_rows =
-      0;  ///< outputs of whose weights none is left; 0 where it is not known which axis counts outputs, or rows are inputs
+  std::uint64_t kept = 0;        ///< weights that are not 0: fewer than were to stay where the model had zeros before
+  std::uint64_t empty_rows = 0;  ///< outputs of whose weights none is left; 0 where it is not known which axis counts outputs
 };
 
 /// What was done.
@@ -221,13 +220,19 @@ class pruning_run {
         along_.advance(tensor.bytes());
         continue;
       }
-      auto rows = planned == nullptr ? io::row_survey::of_nothing() : survey_of(*planned);
-      destination const to{&shards_[tensor.shard], model_.shard(tensor.shard).data_offset() + tensor.about->begin, &rows};
-      if (planned == nullptr) copy_tensor(model_, tensor, to, along_);
-      auto const result = planned == nullptr ? pruned_tensor{.kept = tensor.about->size(), .all_zero = true}
-                                             : write_pruned(*planned, found, now.ties, to);
-      now.kept.push_back(result.kept);
-      now.empty_rows.push_back(rows.empty());
+      destination to{&shards_[tensor.shard], model_.shard(tensor.shard).data_offset() + tensor.about->begin};
+      pruned_tensor result{.all_zero = true};
+      if (planned == nullptr) {
+        copy_tensor(model_, tensor, to, along_);
+        now.kept.push_back(tensor.about->size());
+        now.empty_rows.push_back(0);
+      } else {
+        written_counts counts{tensor.about->dtype, survey_of(*planned)};
+        to.counts = &counts;
+        result = write_pruned(*planned, found, now.ties, to);
+        now.kept.push_back(counts.nonzero);
+        now.empty_rows.push_back(counts.rows.empty());
+      }
       now.decided_by_position += result.decided_by_position;
       now.all_zero = now.all_zero && result.all_zero;
       shards_[tensor.shard].mark_written();
@@ -248,10 +253,9 @@ class pruning_run {
   [[nodiscard]] pruned_tensor write_pruned(planned_tensor const& planned, std::optional<threshold> const& found,
                                            std::uint64_t& ties, destination to) {
     switch (options_.pattern) {
-      case pattern::global:
-        return {.kept = write_by_threshold(model_, {&planned, 0, planned.size()}, found->above, ties, to, along_)};
-      case pattern::layerwise: return write_in_units(model_, planned, planned.size(), options_.keep, to, along_);
-      case pattern::rows: return write_in_units(model_, planned, planned.layout->row(), options_.keep, to, along_);
+      case pattern::global: write_by_threshold(model_, {&planned, 0, planned.size()}, found->above, ties, to, along_); return {};
+      case pattern::layerwise: return write_in_units(model_, planned, planned.size(), options_.keep, 0, to, along_);
+      case pattern::rows: return write_in_units(model_, planned, planned.layout->row(), options_.keep, 1, to, along_);
       case pattern::n_of_m: break;
     }
     return write_n_of_m(model_, planned, options_.n, options_.m, to, along_);

@@ -22,21 +22,32 @@
 
 namespace lnpt::out_of_core {
 
+/// What is counted of a pruned tensor on its way into the file, by several threads.
+struct written_counts {
+  io::dtype type;
+  io::row_survey rows;
+  std::atomic<std::uint64_t> nonzero = 0;
+
+  void see(std::uint64_t first, std::span<std::byte const> bytes) {
+    rows.see(first, bytes);
+    nonzero += io::count_nonzero(bytes, type);
+  }
+};
+
 /// Where the bytes of a tensor go.
 struct destination {
   placed_file const* file;
-  std::uint64_t offset;               ///< of the tensor's first byte
-  io::row_survey* seen_by = nullptr;  ///< what looks at them on the way; null: nothing
+  std::uint64_t offset;              ///< of the tensor's first byte
+  written_counts* counts = nullptr;  ///< what looks at them on the way; null: nothing
 
   void write(std::uint64_t first, std::span<std::byte const> bytes) const {
-    if (seen_by != nullptr) seen_by->see(first, bytes);
+    if (counts != nullptr) counts->see(first, bytes);
     file->write(offset + first, bytes);
   }
 };
 
 /// What pruning one tensor came to.
 struct pruned_tensor {
-  std::uint64_t kept = 0;
   std::uint64_t decided_by_position = 0;
   bool all_zero = false;  ///< whether every score is 0
 };
@@ -106,16 +117,15 @@ void pass_blocks(weight_range const& range, First first, Ordered ordered, Last l
 }  // namespace detail
 
 /// Copies a range with the weights that a threshold does not keep cleared. `ties` is how many that equal it may stay, the first ones;
-/// it is lowered by those that do. Returns how many weights stay.
-[[nodiscard]] inline std::uint64_t write_by_threshold(io::sharded_model const& model, weight_range const& range, key above,
-                                                      std::uint64_t& ties, destination to, meter& along) {
+/// it is lowered by those that do.
+inline void write_by_threshold(io::sharded_model const& model, weight_range const& range, key above, std::uint64_t& ties,
+                               destination to, meter& along) {
   auto const& scores = range.tensor->scores;
   auto const width = range.tensor->width();
-  return with_codes(scores, {}, {}, width, [&]<class Codes, class Word>(Codes, Word) {
+  with_codes(scores, {}, {}, width, [&]<class Codes, class Word>(Codes, Word) {
     using code = typename Codes::code;
     auto const bound = least_code<code>(scores, above);
     auto const may_tie = above <= largest_key && detail::key_of_code(scores, bound) == above;
-    std::atomic<std::uint64_t> kept = 0;
     auto const codes_of = [](workspace const& memory) {
       if constexpr (std::is_same_v<Codes, key_codes>)
         return Codes{memory.keys.data()};
@@ -137,19 +147,18 @@ void pass_blocks(weight_range const& range, First first, Ordered ordered, Last l
           ties -= each.ties;
         },
         [&](detail::passing_block& each) {
-          kept += clear_below<Word>(codes_of(each.memory), static_cast<std::size_t>(each.weights.count),
-                                    code_threshold<code>{bound, each.tied, each.ties}, each.memory.bytes.data());
+          static_cast<void>(clear_below<Word>(codes_of(each.memory), static_cast<std::size_t>(each.weights.count),
+                                              code_threshold<code>{bound, each.tied, each.ties}, each.memory.bytes.data()));
           to.write(each.weights.first * width, each.memory.bytes);
           along.advance(each.memory.bytes.size());
         });
-    return kept.load();
   });
 }
 
 namespace detail {
 
 /// Shows a tensor in blocks of whole units to `clear(codes, weights, stored, Word{})`, which returns how many weights their place alone
-/// decided, and writes what that leaves; refuses scores that are NaN or infinite. `kept` is left to the caller.
+/// decided, and writes what that leaves; refuses scores that are NaN or infinite.
 template <class Clear>
 [[nodiscard]] pruned_tensor write_by_units(io::sharded_model const& model, planned_tensor const& planned, std::uint64_t unit,
                                            destination to, meter& along, Clear clear) {
@@ -181,10 +190,12 @@ template <class Clear>
 
 }  // namespace detail
 
-/// Keeps the same share of every `unit` consecutive weights: of a row, or of the whole tensor.
+/// Keeps the same share of every `unit` consecutive weights, of a row or of the whole tensor, and so many at least where any is to stay.
 [[nodiscard]] inline pruned_tensor write_in_units(io::sharded_model const& model, planned_tensor const& planned,
-                                                  std::uint64_t unit, density keep, destination to, meter& along) {
-  auto const n = std::uint64_t{kept_count(keep, static_cast<std::size_t>(unit))};
+                                                  std::uint64_t unit, density keep, std::size_t least, destination to,
+                                                  meter& along) {
+  auto const share = kept_count(keep, static_cast<std::size_t>(unit));
+  auto const n = std::uint64_t{keep.value() > 0 ? std::max(share, least) : share};
   pruned_tensor result;
   if (unit > block_weights) {
     result.all_zero = n != 0;  // where nothing is to stay, nothing was ranked
@@ -193,7 +204,7 @@ template <class Clear>
       auto found = rank_ranges(model, {&range, 1}, n, along);
       result.decided_by_position += found.decided_by_position();
       result.all_zero = result.all_zero && found.above == 0 && found.tied == unit;
-      static_cast<void>(write_by_threshold(model, range, found.above, found.ties, to, along));
+      write_by_threshold(model, range, found.above, found.ties, to, along);
     }
   } else {
     auto const each = static_cast<std::size_t>(unit);
@@ -210,7 +221,6 @@ template <class Clear>
                                       return decided;
                                     });
   }
-  result.kept = planned.size() / unit * n;
   return result;
 }
 
@@ -218,12 +228,10 @@ template <class Clear>
 [[nodiscard]] inline pruned_tensor write_n_of_m(io::sharded_model const& model, planned_tensor const& planned, std::size_t n,
                                                 std::size_t m, destination to, meter& along) {
   auto const inner = static_cast<std::size_t>(planned.layout->inner);
-  auto result = detail::write_by_units(model, planned, m * inner, to, along,
-                                       [&]<class Word>(auto codes, std::size_t size, std::byte* stored, Word) {
-                                         return clear_n_of_m<Word>(codes, size, n, m, inner, stored);
-                                       });
-  result.kept = planned.size() / m * n;
-  return result;
+  return detail::write_by_units(model, planned, m * inner, to, along,
+                                [&]<class Word>(auto codes, std::size_t size, std::byte* stored, Word) {
+                                  return clear_n_of_m<Word>(codes, size, n, m, inner, stored);
+                                });
 }
 
 }  // namespace lnpt::out_of_core
