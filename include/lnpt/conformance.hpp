@@ -51,6 +51,8 @@ template <class Model>
 void examine_mode(subject<Model> const& s, normalization const& norm, findings& found) {
   examine_repetition(s, norm, found);
   if constexpr (has_features<Model>) examine_features(s, norm, found);
+  if constexpr (predicts_without<Model>)
+    if (norm.mode == norm_mode::eval) examine_predictions_without(s, norm, found);
   if constexpr (squares_per_sample<Model>)
     if (norm.mode != norm_mode::train) examine_sample_squares(s, norm, found);
   if constexpr (subject<Model>::in_double) {

@@ -16,11 +16,10 @@ namespace lnpt {
 
 namespace detail {
 
-/// The options with the criterion's own floor where none was asked for and the strategy heeds one. Evidence of the model alone is of one
-/// sample at most, for which lists of kept weights are not worth making: they are as much work as its passes.
+/// The options as they suit the criterion. Evidence of the model alone is of one sample at most, for which lists of kept weights are not
+/// worth making: they are as much work as its passes.
 template <class C, class Mask>
 [[nodiscard]] prune_options<Mask> as_suits(prune_options<Mask> options) {
-  if (!options.layer_floor && keeps_layer_floor<Mask>) options.layer_floor = default_layer_floor<C>();
   if (!needs_of<C>().data) options.execution = execution::dense;
   return options;
 }
@@ -117,7 +116,8 @@ template <class C = teacher_guided, class Mask = global_unstructured, class Sche
   return {};
 }
 
-/// Masks from scores of one's own: `rescore(model)` gives a `score_set`, once for every round, of the model as earlier rounds left it.
+/// Masks from scores of one's own: `rescore(model)` gives a `score_set`, once for every round, of the model as earlier rounds left it. Floors
+/// of layers that the scores bring are kept, as those of `score()` by the default criterion; `options.layer_floor` of 0 takes them away.
 template <class Mask = global_unstructured, class Schedule = schedule::exponential, prunable Model, class Rescore>
 [[nodiscard]] prune_result prune_by(Model& model, Rescore const& rescore, prune_options<Mask> const& options) {
   using strategy = detail::strategy_diagnosis<Mask, Schedule>;

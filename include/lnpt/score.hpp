@@ -1,5 +1,6 @@
 #pragma once
 /// score(): a criterion's scores of a model's weights.
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <lnpt/criterion/teacher_guided.hpp>
 #include <lnpt/diagnosis.hpp>
 #include <lnpt/evidence/exchangeable.hpp>
+#include <lnpt/evidence/indispensable.hpp>
 #include <lnpt/evidence/noise.hpp>
 #include <lnpt/mask/finite.hpp>
 
@@ -28,6 +30,8 @@ struct scored {
   bool of_filters = false;  ///< whether the scores are those of output channels, shared out among their weights
   /// Ranks these weights among themselves, where the scores say how many stay and no more.
   std::optional<T> within = std::nullopt;
+  double layer_floor =
+      0;  ///< the least share that stays of its even part of the total, unless the caller says: global_unstructured
 };
 
 /// What score() returns: the scored parameters in the model's order, and the prunable ones the loss does not reach.
@@ -90,12 +94,29 @@ template <criterion C, prunable Model>
     auto const index = i++;
     if (!is_prunable(p.role)) continue;
     if (auto values = call<tensor_of<Model>>(criterion, *p.value, found, index))
-      result.parameters.push_back(
-          {p.name, std::move(*values), p.role, p.output_axis, p.output_groups, detail::scores_filters<C>()});
+      result.parameters.push_back({p.name, std::move(*values), p.role, p.output_axis, p.output_groups, scores_filters<C>(),
+                                   std::nullopt, default_layer_floor<C>()});
     else
       result.unreached.push_back(p.name);
   }
   return result;
+}
+
+/// Gives every layer that no path leads around a floor of `share` equal parts, φ_p = share · N / (L · N_p), so that of n weights it keeps as
+/// many as of any other size: share · n / L. `indispensable`: one flag for each parameter of the model.
+template <prunable Model, class T>
+void raise_floors(Model& model, std::vector<char> const& indispensable, double share, score_set<T>& scores) {
+  double mean_size = 0;
+  for (auto const& each : scores.parameters)
+    mean_size += static_cast<double>(size_of(each.values)) / static_cast<double>(scores.parameters.size());
+  auto next = scores.parameters.begin();
+  for (std::size_t i = 0; auto const& p : model.parameters()) {
+    auto const is_indispensable = indispensable[i++] != 0;
+    if (next == scores.parameters.end() || next->name != p.name) continue;
+    if (is_indispensable)
+      next->layer_floor = std::max(next->layer_floor, share * mean_size / static_cast<double>(size_of(next->values)));
+    ++next;
+  }
 }
 
 /// Adds a draw to the scores of every parameter.
@@ -125,16 +146,21 @@ template <criterion C, prunable Model, class Batches, class Guide, class Loss>
 [[nodiscard]] auto score_well_formed(Model& model, Batches const& batches, Guide const& guide, Loss const& loss,
                                      score_options const& options, weight_signs signs = weight_signs::any) {
   stopwatch const watch;
+  (void)model.parameters();  // whoever asks has whole weights from then on: a score is of every one, also where few are held
   gathered<tensor_of<Model>, typename C::evidence> found;
   bool draws = false;
+  std::vector<char> indispensable;
   if constexpr (needs_of<C>().data) {
     auto const norm = normalization{options.batch_norm.value_or(default_norm<C>())};
     auto const problem = problem_on<Batches>::pose(model, batches, guide, loss, norm, options);
     gather_from_data(problem, found);
     if constexpr (draws_within_layers<C>()) draws = options.draws && has_exchangeable_weights(problem);
+    if constexpr (indispensable_share<C>() > 0)
+      if (options.floors) indispensable = indispensable_parameters(problem);
   }
   gather_from_model(model, {sample_shape(batches), options, signs}, found);
   auto result = scores_from(C{}, model, std::move(found));
+  if (!indispensable.empty()) raise_floors(model, indispensable, indispensable_share<C>(), result);
   if (draws) add_draws(model, options, result);
   result.seconds = watch.seconds();
   return result;

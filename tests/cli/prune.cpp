@@ -288,3 +288,22 @@ TEST_CASE("every command takes a data set or a file; evaluate counts, names are 
   CHECK(run("prune " + net + "--teacher " + trained + " --criterion LNPT --data " + images + " --sparsity .5 --out " + weights)
             .status == 0);
 }
+
+TEST_CASE("the default criterion's floors are those of its masks, unless --layer-floor gives another") {
+  if (!cli_test::present()) return skip("LNPT_CLI does not name the command line");
+  support::temporary_folder const folder;
+  auto const teacher = (folder / "t.safetensors").string(), out = (folder / "w.safetensors").string();
+  std::string const net = "--arch mlp:3072,8,8,10 ", images = "--data synthetic --train-limit 100 --test-limit 50 ";
+  REQUIRE(run("train " + net + images + "--epochs 1 --batch 50 --out " + teacher).status == 0);
+  auto const kept_of_narrow_layer = [&](std::string const& floor) {
+    auto const pruned =
+        run("prune " + net + images + "--teacher " + teacher + " --samples 20 --sparsity .9 --json " + floor + "--out " + out);
+    REQUIRE(pruned.status == 0);
+    auto const report = nlohmann::json::parse(pruned.output);
+    for (auto const& layer : report["layers"])
+      if (layer["name"] == "hidden.1.weight") return layer["kept"].get<std::size_t>();
+    return std::size_t{0};
+  };
+  CHECK(kept_of_narrow_layer("") == 64);  // all it has, less than its equal part
+  CHECK(kept_of_narrow_layer("--layer-floor .02 ") < 64);
+}

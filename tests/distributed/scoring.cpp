@@ -96,13 +96,23 @@ TEST_CASE("ranks decide together whether the default draws: as one process does,
       auto student = s.student;
       return prune(student, batches, known_predictions(predictions), prune_options<global_unstructured>{.budget = sparsity{0.5}});
     };
+    auto const floors = [&](auto const& batches, auto const& predictions) {
+      auto student = s.student;
+      std::vector<double> found;
+      for (auto const& each : score(student, batches, known_predictions(predictions)).parameters)
+        found.push_back(each.layer_floor);
+      return found;
+    };
     auto const expected = pruned(parts, said);
+    auto const expected_floors = floors(parts, said);
+    CHECK(std::ranges::any_of(expected_floors, [](double floor) { return floor > teacher_guided::layer_floor; }));
     CHECK(expected.report.drawn_within_layers == (agreeing == 1));
     check_well(threads::run(2, [&](threads::communicator& ranks) {
       auto const mine = distributed::held_by(parts, ranks.rank(), 2);
       auto const found = pruned(shard(mine, ranks), std::vector{said[ranks.rank()]});
       if (found.report.drawn_within_layers != expected.report.drawn_within_layers) fail("the ranks decide apart");
       if (found.masks != expected.masks) fail("the masks are others");
+      if (floors(shard(mine, ranks), std::vector{said[ranks.rank()]}) != expected_floors) fail("the floors are others");
     }));
   }
 }

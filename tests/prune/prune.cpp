@@ -2,6 +2,8 @@
 #include "../conformance/support.hpp"
 
 #include <limits>
+#include <map>
+#include <string>
 #include <tbb/global_control.h>
 #include <type_traits>
 
@@ -10,6 +12,7 @@
 #include <lnpt/loss/pseudo_label.hpp>
 #include <lnpt/mask/channel_structured.hpp>
 #include <lnpt/mask/n_of_m.hpp>
+#include <lnpt/nn/builder.hpp>
 #include <lnpt/schedule/linear.hpp>
 #include <lnpt/schedule/one_shot.hpp>
 #include <lnpt/zoo/mlp.hpp>
@@ -50,13 +53,34 @@ struct half_throughout {
   density operator()(std::size_t, std::size_t, density) const { return density{0.5}; }
 };
 
+/// SNIP with an equal part for layers that nothing leads around.
+struct evenly : snip {
+  static constexpr double indispensable_share = 1;
+};
+
+/// A strategy that knows no floors, by one that does.
+struct without_floors {
+  using budget = sparsity;
+
+  template <class T>
+  mask_set operator()(std::span<scored_parameter<T> const> parameters, selection const& wanted) const {
+    return global_unstructured{}(parameters, {.keep = wanted.keep});
+  }
+};
+
 /// Counts the predictions that leave no trace, such as the one which decides on a draw.
 struct counting_network : network<backend> {
   mutable int predictions = 0;
+  std::size_t fixed_batch = 0;  ///< the only number of samples it takes; 0: any
 
   [[nodiscard]] auto predict(array const& x, normalization const& norm) const {
+    if (fixed_batch != 0 && x.shape()[0] != fixed_batch) fail("this network takes batches of ", fixed_batch);
     ++predictions;
     return network<backend>::predict(x, norm);
+  }
+  [[nodiscard]] auto predict_without(std::size_t i, array const& x, normalization const& norm) const {
+    ++predictions;
+    return network<backend>::predict_without(i, x, norm);
   }
 };
 
@@ -211,7 +235,7 @@ TEST_CASE(
   auto const pruning = [&](auto const& options) {
     return predictions([&] { return prune(student, s.unlabelled_parts, s.guide(), options); });
   };
-  prune_options<global_unstructured> const once{.budget = sparsity{0.5}};
+  prune_options<global_unstructured> const once{.budget = sparsity{0.5}, .layer_floor = 0.1};
   CHECK(pruning(once) == 1);
   auto rounds = once, further = once;
   rounds.rounds = 2;
@@ -219,13 +243,74 @@ TEST_CASE(
   CHECK(pruning(rounds) == 0);
   CHECK(pruning(further) == 0);
   auto const scoring = [&](bool draws) {
-    return predictions([&] { return score(student, s.unlabelled_parts, s.guide(), {.draws = draws}); });
+    return predictions([&] { return score(student, s.unlabelled_parts, s.guide(), {.draws = draws, .floors = false}); });
   };
   CHECK(scoring(true) == 1);
   CHECK(scoring(false) == 0);
   CHECK(predictions([&] {
           return prune<teacher_guided, channel_structured>(student, s.unlabelled_parts, s.guide(), {.budget = channels{0.5}});
         }) == 0);
+}
+
+TEST_CASE(
+    "the default's floor is higher where no shortcut leads around a layer, which it finds without a change to the network") {
+  scene s;
+  counting_network student{s.student};
+  auto const floors_by = [&](auto& network, auto const& batches) {
+    std::map<std::string, double> found;
+    auto const before = state_of(network);
+    for (auto const& each : score(network, batches, s.guide()).parameters) found[each.name] = each.layer_floor;
+    CHECK(state_of(network) == before);
+    return found;
+  };
+  auto const floors = [&](auto& network) { return floors_by(network, s.unlabelled_parts); };
+  auto const of_resnet = floors(student);
+  std::vector<unlabelled_batch<array>> one_by_one;
+  for (std::size_t b = 0; b < 3; ++b) one_by_one.push_back({rows(s.batch.input, b, b + 1)});
+  CHECK(floors_by(student, one_by_one) == of_resnet);
+  student.fixed_batch = 11;
+  CHECK(floors_by(student, s.batch) == of_resnet);
+  student.fixed_batch = 0;
+  // One sample tells nothing.
+  auto const of_one = floors_by(student, one_by_one.front());
+  CHECK(std::ranges::all_of(of_one, [](auto const& each) { return each.second == teacher_guided::layer_floor; }));
+  // An equal part, n / L of n weights, is φ N_p / N of them for φ = N / (L N_p).
+  auto const equal = [](auto& network, std::string const& name) {
+    double all = 0, own = 0, layers = 0;
+    for (auto const& p : network.parameters()) {
+      if (!is_prunable(p.role)) continue;
+      all += static_cast<double>(p.value->size()), ++layers;
+      if (p.name == name) own = static_cast<double>(p.value->size());
+    }
+    return all / (layers * own);
+  };
+  for (auto const& [name, floor] : of_resnet) {
+    CAPTURE(name);
+    auto const alone = name == "conv1.weight" || name == "fc.weight";
+    CHECK(floor ==
+          doctest::Approx(alone ? teacher_guided::indispensable_share * equal(student, name) : teacher_guided::layer_floor));
+  }
+  network_builder<backend> chained(3, 1);
+  auto const first = chained.batch_norm("bn", chained.conv2d("conv1", chained.input(), 4), true);
+  chained.classifier("fc", chained.flatten(chained.conv2d("conv2", first, 2)), 4, 2 * 64);
+  auto chain = std::move(chained).build();
+  for (auto const& [name, floor] : floors(chain))
+    CHECK(floor == doctest::Approx(teacher_guided::indispensable_share * equal(chain, name)));
+  prune_options<global_unstructured> const tenth{.budget = sparsity{0.9}};
+  auto const masks_by = [&]<class C>(C) { return prune<C>(chain, s.unlabelled_parts, s.guide(), distillation{}, tenth).masks; };
+  auto const equally = masks_by(evenly{});
+  CHECK(equally != masks_by(snip{}));
+  for (auto const& each : equally) CHECK(each.count() * 3 >= kept(equally) - 3);  // of three layers
+
+  auto const asked = [&](auto const& options) {
+    student.predictions = 0;
+    static_cast<void>(prune(student, s.unlabelled_parts, s.guide(), options));
+    return static_cast<std::size_t>(student.predictions);
+  };
+  prune_options<global_unstructured> const any{.budget = sparsity{0.5}};
+  auto own = any;
+  own.layer_floor = 0.1;
+  CHECK(asked(any) == asked(own) + of_resnet.size() + 2);  // one for each layer, and two of the whole network
 }
 
 TEST_CASE(
@@ -245,10 +330,33 @@ TEST_CASE(
   CHECK(
       of_channels.masks ==
       prune<snip, channel_structured>(s.student, s.unlabelled_parts, s.guide(), distillation{}, {.budget = channels{0.5}}).masks);
+  CHECK(prune<teacher_guided, without_floors>(s.student, s.unlabelled_parts, s.guide(), {.budget = sparsity{0.9}}).masks ==
+        prune<snip, without_floors>(s.student, s.unlabelled_parts, s.guide(), distillation{}, {.budget = sparsity{0.9}}).masks);
   auto const asked = [&] {
     (void)prune<snip, channel_structured>(s.student, s.batch, {.budget = channels{0.5}, .layer_floor = 0.1});
   };
   CHECK_THROWS_WITH_AS(asked(), doctest::Contains("a layer_floor of 0.1 would change nothing"), lnpt::error);
+}
+
+TEST_CASE("masks to start from that keep nothing are refused as such") {
+  scene s;
+  auto const none = prune<magnitude>(s.student, {.budget = sparsity{1}}).masks;
+  auto const from_none = [&] { (void)prune<magnitude>(s.student, {.budget = sparsity{0.5}, .start = none}); };
+  CHECK_THROWS_WITH_AS(from_none(), doctest::Contains("the masks to start from keep no weight"), lnpt::error);
+}
+
+TEST_CASE("scores and masks of a network that holds its kept weights alone are those of the whole one under the same masks") {
+  scene s;
+  auto const masks = prune<magnitude>(s.student, {.budget = sparsity{0.9}}).masks;
+  apply(masks, s.student);
+  auto held = s.student;
+  auto const keep_few = [&]() -> auto& { return held.keep_only(masks, execution::sparse), held; };
+  auto const guide = s.guide();
+  check_close(score<snip>(keep_few(), s.unlabelled_parts, guide, distillation{}),
+              score<snip>(s.student, s.unlabelled_parts, guide, distillation{}));
+  prune_options<global_unstructured> const further{.budget = sparsity{0.95}};
+  CHECK(prune<snip>(keep_few(), s.unlabelled_parts, guide, distillation{}, further).masks ==
+        prune<snip>(s.student, s.unlabelled_parts, guide, distillation{}, further).masks);
 }
 
 TEST_CASE("a schedule that ends elsewhere and a network without layers are refused") {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <span>
 #include <string>
 
@@ -202,6 +203,12 @@ TEST_CASE("where no criterion is named LibTorch prunes by the same as the CPU en
   auto const found = prune(e.torch_student, e.torch_labelled, guide, {.budget = sparsity{0.98}});
   CHECK(found.report.emptied.empty());
   CHECK(overlap(found.masks, prune(e.student, e.batch, teacher{e.trained}, {.budget = sparsity{0.98}}).masks) >= 0.99);
+  auto const floors = [](auto const& scores) {
+    std::map<std::string, double> all;
+    for (auto const& each : scores.parameters) all[each.name] = each.layer_floor;
+    return all;
+  };
+  CHECK(floors(score(e.torch_student, e.torch_labelled, guide)) == floors(score(e.student, e.batch, teacher{e.trained})));
 }
 
 TEST_CASE("with 100 samples one probe keeps at least 90 % of the exact mask at 95 %, on average over five seeds") {

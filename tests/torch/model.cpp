@@ -244,6 +244,15 @@ TEST_CASE("scoring leaves weights, buffers and modes as they were, also when it 
   torch_model<double> trained(small_network());
   trained.torch_parameters().front().detach().mul_(2);
   (void)score<feature_map_synaptic<>>(model, batch, teacher{trained}, {});
+  auto const writes = [&] {
+    std::int64_t count = 0;
+    for (auto const& p : net->parameters()) count += p._version();
+    return count;
+  };
+  auto const before_default = writes();
+  for (auto const& p : score(model, batch, teacher{trained}, {}).parameters)  // a chain, which no shortcut leads around
+    CHECK(p.layer_floor > teacher_guided::layer_floor);
+  CHECK(writes() == before_default);
   CHECK(says(words_of([&] { (void)score<feature_map_synaptic<>>(model, batch, teacher{model}, {}); }),
              "student and teacher have the same weights"));
   CHECK(same(before, snapshot(*net)));

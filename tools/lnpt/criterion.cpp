@@ -62,8 +62,9 @@ lnpt::norm_mode criterion_spec::batch_norm_used() const {
   }
 }
 
-double criterion_spec::layer_floor_used() const {
-  return layer_floor.value_or(kind == criterion_kind::teacher_guided ? lnpt::teacher_guided::layer_floor : 0.0);
+std::optional<double> criterion_spec::layer_floor_used() const {
+  auto const has_own = kind == criterion_kind::teacher_guided;
+  return has_own || layer_floor.value_or(0) != 0 ? layer_floor : std::nullopt;
 }
 
 bool criterion_spec::compares_classes() const {
@@ -182,7 +183,7 @@ std::string canonical(criterion_spec const& spec) {
   };
   auto const name_in = [](auto const& names) { return [&names](auto value) { return spell(names, value); }; };
   auto const count = [](int value) { return std::to_string(value); };
-  auto const number = [](double value) { return shortest_text(value); };
+  auto const number = [](std::optional<double> value) { return shortest_text(*value); };
   using spec_type = criterion_spec;
   add("curvature", &spec_type::curvature, &spec_type::curvature_used, name_in(curvature_names));
   add("probes", &spec_type::probes, &spec_type::probes_used, count);

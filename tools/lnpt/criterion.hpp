@@ -122,8 +122,8 @@ struct criterion_spec {
   [[nodiscard]] channel_score per_channel_used() const { return per_channel.value_or(channel_score::sum); }
   [[nodiscard]] schedule_kind schedule_used() const { return schedule.value_or(schedule_kind::exponential); }
   [[nodiscard]] int rounds_used() const { return rounds.value_or(kind == criterion_kind::synflow ? 100 : 1); }
-  /// The share of its even part that each layer keeps whatever its scores.
-  [[nodiscard]] double layer_floor_used() const;
+  /// The share of its even part that each layer keeps whatever its scores, where that is not as the criterion has it.
+  [[nodiscard]] std::optional<double> layer_floor_used() const;
   /// Whether the loss holds the student's classes against the teacher's.
   [[nodiscard]] bool compares_classes() const;
   /// What has to be at hand for scoring.

@@ -54,8 +54,10 @@ CLI::Option* scoring_options::describe(CLI::App& command) {
   command.add_option("--rounds", rounds, "Score, prune and score again so many times; default: 100 for synflow, else 1");
   command.add_option("--schedule", schedule,
                      "How density falls over the rounds: one_shot, linear, exponential (default) or cubic");
-  command.add_option("--layer-floor", layer_floor,
-                     "What each layer keeps whatever its scores, of its even part; default: .1 for teacher_guided, else 0");
+  command.add_option(
+      "--layer-floor", layer_floor,
+      "What each layer keeps whatever its scores, of its even part; default: .02 for teacher_guided, which leaves a layer "
+      "that no shortcut leads around .7 of an equal part, else 0");
   command.add_option("--channel-score", channel_score,
                      "How a channel, with all that goes with it, is scored by its weights: sum (default), mean, max, l2, first "
                      "(that of its first weight, for random) or normalized (the mean in units of each layer's own)");

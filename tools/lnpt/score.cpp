@@ -57,7 +57,6 @@ template <class T>
 void score_as(scoring_options const& o, criterion_spec const& criterion) {
   auto const engine = open_scoring_engine<T>(o.engine, o.threads);
   auto [student, data] = load_case<T>(o, criterion, *engine);
-  student.skip_pruned({});  // gradients are of whole parameters, also of packed ones
   auto const scores = [&] {
     round_progress along(criterion.text);
     return engine->score(

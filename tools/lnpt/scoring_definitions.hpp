@@ -36,9 +36,10 @@ using total_loss = lnpt::weighted_sum<lnpt::pseudo_label, lnpt::feature_mse>;
 using loss_on_logits = loss_choice<lnpt::pseudo_label, lnpt::distillation>;
 using loss_on_features = loss_choice<lnpt::feature_gap, lnpt::feature_mse, total_loss>;
 
-/// How scores are gathered; `draws`: whether for masks that a draw within layers decides.
-[[nodiscard]] inline lnpt::score_options options_of(pruning_spec const& spec, bool draws = false) {
-  return {.batch_norm = spec.criterion.batch_norm, .seed = spec.seed, .probes = spec.criterion.probes_used(), .draws = draws};
+/// How scores are gathered; `ranked`: what ranking them takes beside their sizes.
+[[nodiscard]] inline lnpt::score_options options_of(pruning_spec const& spec, lnpt::score_options ranked) {
+  ranked.batch_norm = spec.criterion.batch_norm, ranked.seed = spec.seed, ranked.probes = spec.criterion.probes_used();
+  return ranked;
 }
 
 template <class T>
@@ -187,11 +188,11 @@ template <class Mask, class Model, class Rescore>
       .unreached = spec.unreached,
       .keep_end = spec.criterion.keep_end,
       .at_least = spec.at_least,
-      .layer_floor = lnpt::keeps_layer_floor<Mask> ? spec.criterion.layer_floor_used() : spec.criterion.layer_floor,
+      .layer_floor = spec.criterion.layer_floor,
       .start = spec.start,
       .execution = spec.criterion.data_free() ? lnpt::execution::dense : lnpt::execution::automatic,
       .progress = spec.progress};
-  auto const score = [&](Model& m) { return rescore(m, options.draws(options.rounds)); };
+  auto const score = [&](Model& m) { return rescore(m, options_of(spec, options.scoring(options.rounds))); };
   return with_schedule(spec.criterion.schedule_used(),
                        [&]<class Schedule>(Schedule) { return lnpt::prune_by<Mask, Schedule>(model, score, options); });
 }
@@ -236,8 +237,8 @@ template <class Model, class Rescore>
 
 template <class Model>
 lnpt::prune_result prune_network(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data, pruning_spec const& spec) {
-  std::function const rescore = [&](Model& m, bool draws) {
-    return score_once(m, data, spec.criterion, options_of(spec, draws));
+  std::function const rescore = [&](Model& m, lnpt::score_options const& how) {
+    return score_once(m, data, spec.criterion, how);
   };
   switch (spec.mask) {
     case mask_kind::layerwise:
@@ -268,10 +269,11 @@ void clear_pruned(lnpt::score_set<T>& scores, Model& model) {
 template <class Model>
 lnpt::score_set<lnpt::tensor_of<Model>> score_in_rounds(Model& model, scoring_data<lnpt::tensor_of<Model>> const& data,
                                                         pruning_spec const& spec) {
-  if (spec.criterion.rounds_used() == 1) return score_once(model, data, spec.criterion, options_of(spec));
+  if (spec.criterion.rounds_used() == 1)
+    return score_once(model, data, spec.criterion, options_of(spec, {.draws = false, .floors = false}));
   lnpt::score_set<lnpt::tensor_of<Model>> last;
-  std::function const rescore = [&](Model& m, bool draws) {
-    last = score_once(m, data, spec.criterion, options_of(spec, draws));
+  std::function const rescore = [&](Model& m, lnpt::score_options const& how) {
+    last = score_once(m, data, spec.criterion, how);
     clear_pruned(last, m);
     return last;
   };

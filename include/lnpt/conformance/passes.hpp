@@ -1,6 +1,7 @@
 #pragma once
 /// What forward and backward promise beside being right: repeatability, honest traces, empty gradients, samples and parts that add up.
 #include <lnpt/conformance/examination.hpp>
+#include <lnpt/core/guard.hpp>
 
 namespace lnpt::conformance {
 
@@ -78,6 +79,20 @@ void examine_features(subject<Model> const& s, normalization const& norm, findin
     auto const apart = detail::length(detail::difference(detail::in_double(trace.output()), expected));
     if (!(apart <= detail::rounding<tensor_of<Model>> * detail::length(expected)))
       found.add("trace", "features() do not give output() through ", p.name, ": they differ by ", apart);
+  }
+}
+
+/// What the model predicts without a prunable parameter is what it predicts while that is 0.
+template <class Model>
+void examine_predictions_without(subject<Model> const& s, normalization const& norm, findings& found) {
+  using T = tensor_of<Model>;
+  std::size_t i = 0;
+  for (auto const& p : s.model.parameters()) {
+    auto const index = i++;
+    if (!is_prunable(p.role)) continue;
+    T const expected = prediction_under_zeros(s.model, p, s.batch.input, norm).output;
+    if (!detail::close(s.model.predict_without(index, s.batch.input, norm).output, expected, detail::rounding<T>))
+      found.add("predictions", "predict_without() of ", p.name, " is another prediction than that under zeros in its place");
   }
 }
 

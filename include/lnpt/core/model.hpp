@@ -97,6 +97,13 @@ concept squares_per_sample = differentiable<M> && requires(M& m, trace_of<M>& tr
   { m.sample_squared_gradients(trace, z) } -> std::convertible_to<gradients<tensor_of<M>>>;
 };
 
+/// `predict_without(i, x, normalization)`: what the model predicts with zeros in the place of its i-th parameter, which nobody writes to.
+/// Without it lnpt sets the parameter to 0 and back.
+template <class M>
+concept predicts_without = differentiable<M> && requires(M& m, std::size_t i, tensor_of<M> const& x, normalization const& norm) {
+  { m.predict_without(i, x, norm) } -> std::convertible_to<prediction<tensor_of<M>>>;
+};
+
 /// `freeze(inputs)`: the normalisation constants of a scoring batch that is processed in parts.
 template <class M>
 concept freezes_normalization = differentiable<M> && requires(M& m, std::span<tensor_of<M> const> parts) {

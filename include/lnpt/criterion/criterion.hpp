@@ -21,7 +21,9 @@ inline constexpr bool is_evidence_list<evidence_list<Tags...>> = true;
 ///     static constexpr … default_loss            cross_entropy{} for criteria that do not say
 ///     static constexpr norm_mode norm            the batch-norm mode of scoring; norm_mode::train for criteria that do not say
 ///     static constexpr int default_rounds        1 for criteria that do not say
-///     static constexpr double layer_floor        0 for criteria that do not say
+///     static constexpr double layer_floor        what a layer keeps of its even part by global_unstructured; 0 for criteria that do not say
+///     static constexpr double indispensable_share  what a layer that no path leads around keeps of an equal part, n / L of n weights that
+///                                                stay in L layers; 0 for criteria that do not say
 ///     static constexpr bool ignores_signs        true where |θ| gives the scores of θ
 ///     static constexpr bool scores_filters       true where the weights of an output channel share out one score
 ///     static constexpr bool draws_within_layers  true where the scores say how many weights a layer keeps and a draw says which, of networks
@@ -62,6 +64,14 @@ template <class C>
 [[nodiscard]] constexpr double default_layer_floor() {
   if constexpr (requires { C::layer_floor; })
     return C::layer_floor;
+  else
+    return 0;
+}
+
+template <class C>
+[[nodiscard]] constexpr double indispensable_share() {
+  if constexpr (requires { C::indispensable_share; })
+    return C::indispensable_share;
   else
     return 0;
 }

@@ -30,6 +30,7 @@ struct score_options {
   int probes = 0;                                      ///< of `gauss_newton`; 0: what the policy says
   std::size_t sample_group = 5;                        ///< samples per square on engines without native per-sample squares
   bool draws = true;                                   ///< whether a criterion that draws within layers may; false: scores alone
+  bool floors = true;                                  ///< whether to find the layers that get `indispensable_share`
 };
 
 /// What evidence of the model alone is gathered with.

@@ -12,11 +12,13 @@ namespace lnpt {
 
 /// Keeps exactly n = ⌊d·N + ½ + 10⁻⁶⌋ of all N scored weights, whichever parameters they are in.
 ///
-/// With a `layer_floor` φ above 0 no parameter is emptied: of L parameters the p-th, of N_p weights, keeps at least
+/// A parameter with a `layer_floor` φ_p above 0, that of the selection or else its own, is not emptied: of L parameters the p-th, of N_p
+/// weights, keeps at least
 ///
-///     1 + ⌊ φ · (n − L) · N_p / N ⌋
+///     1 + ⌊ φ_p · (n − L) · N_p / N ⌋
 ///
-/// of them, its best. Since all of these together are no more than n for φ ≤ 1, n is exact as ever; n below L is refused.
+/// of them, its best, or all it has. Since these together are no more than n for Σ φ_p N_p ≤ N, as for any φ_p ≤ 1, n is exact as ever; an n that is
+/// below them is refused.
 ///
 /// Where a criterion ranks the weights of a parameter among themselves (`scored_parameter::within`), the ranking of all says how many each
 /// parameter keeps, and its own which.
@@ -56,15 +58,17 @@ struct global_unstructured {
   [[nodiscard]] static std::vector<std::size_t> minima(std::span<scored_parameter<T> const> parameters, selection const& wanted,
                                                        std::size_t n, std::size_t total) {
     std::vector least(parameters.size(), wanted.at_least);
-    if (!(wanted.layer_floor >= 0 && wanted.layer_floor <= 1))
-      fail_request("a layer_floor of ", wanted.layer_floor,
-                   " is outside [0, 1]: pass the share of its even part that each layer keeps");
-    if (wanted.layer_floor == 0 || total == 0) return least;
+    if (auto const floor = wanted.layer_floor.value_or(0); !(floor >= 0 && floor <= 1))
+      fail_request("a layer_floor of ", floor, " is outside [0, 1]: pass the share of its even part that each layer keeps");
     auto const spare = static_cast<double>(n - std::min(n, parameters.size()));
-    auto const share = wanted.layer_floor * spare / static_cast<double>(total);
     for (std::size_t p = 0; p < parameters.size(); ++p) {
-      auto const own = std::floor(share * static_cast<double>(parameters[p].scores.size()));
-      least[p] = std::max(least[p], 1 + static_cast<std::size_t>(own));
+      auto const floor = wanted.layer_floor.value_or(parameters[p].layer_floor);
+      if (!(floor >= 0) || !std::isfinite(floor))
+        fail(parameters[p].name, " has a layer_floor of ", floor, ": give it one of 0 or more");
+      if (floor == 0 || total == 0) continue;
+      auto const size = static_cast<double>(parameters[p].scores.size());
+      auto const further = std::min(std::floor(floor * spare / static_cast<double>(total) * size), size);
+      least[p] = std::max(least[p], 1 + static_cast<std::size_t>(further));
     }
     return least;
   }

@@ -169,7 +169,9 @@ void keep_ranked(ranking<T> const& ranked, std::size_t n, std::vector<std::size_
                  " survived the earlier rounds; ask for a density that does not rise");
   if (n < certain)
     fail_request("cannot keep ", n, " of ", available, ' ', ranked.unit, ": ", certain,
-                 " are certain to stay in their layers; keep at least as many, or guarantee fewer");
+                 " are certain to stay in their layers (by at_least, by a layer floor such as the default criterion's, or as a "
+                 "layer's last "
+                 "channel); keep at least as many, or pass a smaller at_least or layer_floor");
   if (certain == 0) return keep_ranked(ranked, n, end);
 
   // First the minima, part by part; then what is left competes for the rest.

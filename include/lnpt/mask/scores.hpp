@@ -82,6 +82,7 @@ struct scored_parameter {
   bool of_filters = false;        ///< whether the scores are those of output channels, shared out among their weights
   /// Ranks these weights among themselves, where the scores say how many of them stay and no more; empty: the scores do.
   score_values<T> within = {};
+  double layer_floor = 0;  ///< the least share that stays of its even part of the total, unless the selection says
 
   [[nodiscard]] bool ranks_itself() const { return within.size() > 0; }
 };

@@ -2,6 +2,7 @@
 /// What a mask strategy is given and gives back: scores by parameter in, one bit per weight out.
 #include <concepts>
 #include <cstddef>
+#include <optional>
 #include <span>
 
 #include <lnpt/core/budget.hpp>
@@ -16,8 +17,9 @@ struct selection {
   mask_set const* survivors = nullptr;  ///< only these are ranked and may stay; null: all
   keep_end end = keep_end::highest;     ///< which end of the ranking stays
   std::size_t at_least = 0;             ///< weights that each parameter keeps, within the exact total
-  double layer_floor = 0;               ///< what each parameter keeps in any case, of its even part of the total; 0: nothing
-  kept_anyway already_kept = {};        ///< weights without scores that count within the ratio, where weights are counted
+  std::optional<double> layer_floor = std::nullopt;  ///< what each parameter keeps in any case, of its even part of the total; 0:
+                                                     ///< nothing; default: the parameter's own
+  kept_anyway already_kept = {};               ///< weights without scores that count within the ratio, where weights are counted
   std::size_t* decided_by_position = nullptr;  ///< where to add how many weights were decided by their place alone, for want of a
                                                ///< difference in score; null: nobody asks
 };
@@ -40,7 +42,7 @@ inline constexpr bool ranks_weights = [] {
     return std::same_as<typename Strategy::budget, sparsity> || std::same_as<typename Strategy::budget, fixed_ratio>;
 }();
 
-/// A strategy that heeds `selection::layer_floor`, as its `static constexpr bool keeps_layer_floor = true` says. Of others no floor is asked.
+/// A strategy that heeds `selection::layer_floor` and `scored_parameter::layer_floor`, as its `static constexpr bool keeps_layer_floor = true` says. Of others no floor is asked.
 template <class Strategy>
 concept keeps_layer_floor = mask_strategy<Strategy> && requires { requires Strategy::keeps_layer_floor; };
 

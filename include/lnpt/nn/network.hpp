@@ -119,11 +119,15 @@ class network {
   /// What the network says, without a trace: each activation is dropped when nothing reads it any more, and batch norm, sums and
   /// rectifiers are done with the convolution before them; see nn/fused_convolutions.hpp.
   [[nodiscard]] prediction<tensor_type> predict(tensor_type const& x, normalization const& norm = {}) const {
-    autodiff::plain<Backend> algebra(nullptr, kept());
-    states<autodiff::plain<Backend>> all;
-    auto drop = body_.drop_dead(all);  // refuses a network without layers
-    run_forward(algebra, all, x, norm, std::move(drop), nn::fused_convolutions<Backend>(body_));
-    return {*all.back().output, *all[body_.features].output};
+    return predict_by(nn::handles_of(body_.parameters), x, norm);
+  }
+  /// The same with zeros in the place of the i-th parameter, which is not written to.
+  [[nodiscard]] prediction<tensor_type> predict_without(std::size_t i, tensor_type const& x,
+                                                        normalization const& norm = {}) const {
+    auto parameters = nn::handles_of(body_.parameters);
+    auto const whole = nn::whole_handle_of(body_.parameters.at(i));
+    parameters[i] = std::make_shared<tensor_type const>(Backend::scale(*whole, 0.0));
+    return predict_by(parameters, x, norm);
   }
 
   /// Shows the output of every layer to `see(node, output)`, in the backend's layout; each is dropped when nothing reads it any more.
@@ -255,14 +259,28 @@ class network {
   template <class A>
   using states = std::vector<nn::node_state<A>>;
   using replay = autodiff::lifted<Backend, autodiff::from_tape>;
+  using parameter_handles = std::vector<std::shared_ptr<tensor_type const>>;
 
   [[nodiscard]] autodiff::kept_table<tensor_type> kept() const { return nn::kept_table_of(body_.parameters); }
   [[nodiscard]] static std::shared_ptr<tensor_type const> batch_of(trace const& t) { return t.states_[0].output; }
 
+  [[nodiscard]] prediction<tensor_type> predict_by(parameter_handles const& parameters, tensor_type const& x,
+                                                   normalization const& norm) const {
+    autodiff::plain<Backend> algebra(nullptr, kept());
+    states<autodiff::plain<Backend>> all;
+    auto drop = body_.drop_dead(all);  // refuses a network without layers
+    run_forward(algebra, all, parameters, x, norm, std::move(drop), nn::fused_convolutions<Backend>(body_));
+    return {*all.back().output, *all[body_.features].output};
+  }
+
   template <class A, class Drop, class... Instead>
   void run_forward(A& algebra, states<A>& all, tensor_type const& x, normalization const& norm, Drop drop,
                    Instead const&... instead) const {
-    auto const parameters = nn::handles_of(body_.parameters);
+    run_forward(algebra, all, nn::handles_of(body_.parameters), x, norm, std::move(drop), instead...);
+  }
+  template <class A, class Drop, class... Instead>
+  void run_forward(A& algebra, states<A>& all, parameter_handles const& parameters, tensor_type const& x,
+                   normalization const& norm, Drop drop, Instead const&... instead) const {
     auto const buffers = nn::handles_of(body_.buffers);
     body_.graph.forward({algebra, all, parameters, buffers, norm}, all, body_.entering(x), instead..., std::move(drop));
   }

@@ -34,7 +34,7 @@ struct prune_options {
   lnpt::unreached unreached = lnpt::unreached::keep;
   lnpt::keep_end keep_end = keep_end::highest;         ///< which end of the ranking stays
   std::size_t at_least = 0;                            ///< weights every parameter keeps, whatever its scores
-  std::optional<double> layer_floor = std::nullopt;    ///< default: the criterion's own, mostly 0; of global_unstructured
+  std::optional<double> layer_floor = std::nullopt;    ///< default: what the scores bring, the criterion's own, mostly 0
   mask_set start = {};                                 ///< only these weights are ranked and may stay; empty: all
   std::optional<norm_mode> batch_norm = std::nullopt;  ///< default: the criterion's own
   std::uint64_t seed = 0;
@@ -46,7 +46,11 @@ struct prune_options {
   /// Whether a draw within layers decides, in so many rounds: it is of whole layers, so that scores say which weights stay in further
   /// rounds and among what others left.
   [[nodiscard]] bool draws(int in_rounds) const { return ranks_within_layers<Mask> && in_rounds == 1 && start.empty(); }
-  [[nodiscard]] score_options scoring(int in_rounds) const { return {batch_norm, seed, probes, sample_group, draws(in_rounds)}; }
+  /// Whether the criterion's own floors are those that are heeded.
+  [[nodiscard]] bool asks_floors() const { return keeps_layer_floor<Mask> && !layer_floor; }
+  [[nodiscard]] score_options scoring(int in_rounds) const {
+    return {batch_norm, seed, probes, sample_group, draws(in_rounds), asks_floors()};
+  }
 };
 
 /// What prune() returns: `auto [masks, report] = prune<…>(…)`. The model itself is unchanged; `apply(masks, model)` prunes it.

@@ -29,7 +29,7 @@ template <class T>
   std::vector<scored_parameter<value_type<T>>> parameters;
   for (auto const& s : scores)
     parameters.push_back({s.name, shape_of(s.values), scores_of(s.values), s.role, s.output_axis, s.output_groups, s.of_filters,
-                          s.within ? scores_of(*s.within) : score_values<value_type<T>>{}});
+                          s.within ? scores_of(*s.within) : score_values<value_type<T>>{}, s.layer_floor});
   return parameters;
 }
 
@@ -134,7 +134,7 @@ void rank_round(Model& model, score_set<T> const& scores, prune_options<Mask> co
                    .survivors = survivors.empty() ? nullptr : &survivors,
                    .end = options.keep_end,
                    .at_least = options.at_least,
-                   .layer_floor = options.layer_floor.value_or(0.0),
+                   .layer_floor = options.layer_floor,
                    .decided_by_position = &state.decided_by_position};
   if (options.unreached == unreached::keep_in_budget) wanted.already_kept = unscored_weights(model, scores.unreached, survivors);
   auto const parameters = parameters_of(scores.parameters);
@@ -237,12 +237,28 @@ void require_heeded_floor(prune_options<Mask> const& options) {
                  " would change nothing: this mask strategy knows no such floor; leave it out, or choose global_unstructured");
 }
 
+/// Refuses masks to start from that keep nothing.
+inline void require_some_start(mask_set const& start) {
+  if (!start.empty() && std::ranges::all_of(start, [](mask const& each) { return each.count() == 0; }))
+    fail_request("the masks to start from keep no weight, so that nothing is left to rank: start from others, or from none");
+}
+
+/// Takes from scores what these masks do not go by: the draw within layers, and the criterion's own floors.
+template <class Mask, class T>
+void leave_out_unasked(prune_options<Mask> const& options, int rounds, score_set<T>& scores) {
+  for (auto& each : scores.parameters) {
+    if (!options.draws(rounds)) each.within.reset();
+    if (!options.asks_floors()) each.layer_floor = 0;
+  }
+}
+
 /// Scores, ranks, and scores what is left again, as often as asked; `rescore(model)` gives a score set. Where several rounds change
 /// the model for a while, `prepare(model)` may do so before the first. Masks to start from are applied before that.
 template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
 [[nodiscard]] prune_result prune_in_rounds(Model& model, prune_options<Mask> const& options, int rounds, Rescore const& rescore,
                                            Prepare const& prepare) {
   require_heeded_floor(options);
+  require_some_start(options.start);
   stopwatch const watch;
   rounds_so_far state{.masks = options.start, .rounds = rounds};
   auto const starts_pruned = !options.start.empty();
@@ -257,8 +273,7 @@ template <class Schedule, class Mask, class Model, class Rescore, class Prepare>
     for (int t = 1; t <= rounds; ++t) {
       if (options.progress) options.progress(t, rounds);
       auto scores = rescore(model);
-      if (!options.draws(rounds))
-        for (auto& each : scores.parameters) each.within.reset();
+      leave_out_unasked(options, rounds, scores);
       require_ranking(scores, t);
       if (t == 1 && starts_pruned) first = first_density(options.strategy, scores, state.masks, last);
       auto const keep = density_of_round<Schedule>(t, rounds, first, last);

@@ -166,6 +166,15 @@ class torch_model {
     return {t.output(), t.finds_features() ? std::optional(t.features()) : std::nullopt};
   }
 
+  /// The same with zeros in the place of the i-th parameter, which is not written to.
+  [[nodiscard]] prediction<tensor_type> predict_without(std::size_t i, tensor_type const& x,
+                                                        normalization const& norm = {}) const {
+    auto const& value = network_.layout.parameters.at(i).value;
+    detail::storage_guard storage;
+    storage.replace(value, at::zeros_like(value.detach()));
+    return predict(x, norm);
+  }
+
   [[nodiscard]] gradients<tensor_type> backward(trace const& t, cotangents<tensor_type> const& slope,
                                                 which_gradients which = which_gradients::all) const {
     return backward(t, slope, which, detail::graph_after::kept);
